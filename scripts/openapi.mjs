@@ -1,0 +1,77 @@
+/** Makes openapi.yaml from the route schemas: `npm run openapi` writes it, the tests compare it. */
+import { writeFile } from 'node:fs/promises'
+import swagger from '@fastify/swagger'
+import { pino } from 'pino'
+import { stringify } from 'yaml'
+import { buildApp } from '../dist/app.js'
+
+export const openapiFile = new URL('../openapi.yaml', import.meta.url)
+
+const tags = [
+  { name: 'sign-up', description: 'Registering an account.' },
+  { name: 'session', description: 'Signing in, asking who is signed in, signing out.' },
+  { name: 'password', description: 'Forgotten and changed passwords.' },
+  { name: 'token', description: 'Access tokens for the session.' },
+  { name: 'metadata', description: 'What a verifier needs to know.' },
+]
+
+/** Demanded before any schema is looked at, of every request that changes something. */
+const mintmarkHeader = {
+  type: 'object',
+  required: ['X-Mintmark'],
+  properties: {
+    'X-Mintmark': { type: 'string', enum: ['1'], description: 'No form and no simple request can send it.' },
+  },
+}
+
+function describeHeader({ schema, url, route }) {
+  const changes = !['GET', 'HEAD', 'OPTIONS'].includes(String(route.method))
+  return { url, schema: changes ? { ...schema, headers: mintmarkHeader } : schema }
+}
+
+/** The routes are described without being served: nothing behind them is needed. */
+export async function describeApi() {
+  const behind = new Proxy({}, { get: () => () => undefined })
+  const parts = {
+    issuer: 'https://id.example.com',
+    product: 'Mintmark',
+    log: pino({ level: 'silent' }),
+    trustedProxies: [],
+    registry: behind,
+    ring: behind,
+    sessions: behind,
+    finish: behind,
+    passwordSignIn: behind,
+    signUp: behind,
+    passwordReset: behind,
+    changePassword: behind,
+    health: undefined,
+    beforeRoutes: async app => {
+      await app.register(swagger, {
+        openapi: {
+          openapi: '3.1.0',
+          info: {
+            title: 'Mintmark',
+            version: '1',
+            description: 'The session row is the truth, a minutes-long ES256 token is its cache.',
+            license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+          },
+          tags,
+          servers: [{ url: 'https://id.example.com', description: 'Your issuer.' }],
+          components: {
+            securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: '__Host-session' } },
+          },
+        },
+        transform: describeHeader,
+        refResolver: { buildLocalReference: json => String(json.$id) },
+      })
+    },
+  }
+  const app = await buildApp(parts)
+  await app.ready()
+  const document = app.swagger()
+  await app.close()
+  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 110 })
+}
+
+if (process.argv[1] === new URL(import.meta.url).pathname) await writeFile(openapiFile, await describeApi())

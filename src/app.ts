@@ -1,0 +1,97 @@
+/** Everything that is served, in one visible order: frame, public documents, and the contexts by who may call. */
+import cookie from '@fastify/cookie'
+import type {} from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { OriginRegistry } from './directory/origins.js'
+import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
+import { pages } from './http/pages/pages.js'
+import { answerProblems } from './http/problems.js'
+import { type Health, healthRoutes } from './http/routes/health.js'
+import { changePasswordRoute, forgottenPasswordRoutes } from './http/routes/password.js'
+import { signInRoute, signOutRoute, whoAmIRoute } from './http/routes/session.js'
+import { signUpRoutes } from './http/routes/sign-up.js'
+import { tokenRoute } from './http/routes/token.js'
+import { wellKnownRoutes } from './http/routes/well-known.js'
+import { answerPreflights, guardOrigins } from './http/same-origin.js'
+import { ProblemDocument } from './http/schemas.js'
+import { requireSession } from './http/signed-in.js'
+import type { KeyRing } from './keyring/key-ring.js'
+import type { Finish } from './login/finish.js'
+import type { PasswordChanger } from './login/password-change.js'
+import type { PasswordReset } from './login/password-reset.js'
+import type { PasswordSignIn } from './login/password-sign-in.js'
+import type { SignUp } from './login/sign-up.js'
+import type { Sessions } from './session/sessions.js'
+
+export interface AppParts {
+  readonly issuer: string
+  readonly log: FastifyBaseLogger
+  readonly trustedProxies: readonly string[]
+  readonly product: string
+  readonly registry: OriginRegistry
+  readonly ring: KeyRing
+  readonly sessions: Sessions
+  readonly finish: Finish
+  readonly passwordSignIn: PasswordSignIn
+  readonly signUp: SignUp
+  readonly passwordReset: PasswordReset
+  readonly changePassword: PasswordChanger
+  /** The embedded default answers probes on the main listener too. */
+  readonly health: Health | undefined
+  /** Sees the app before its routes: how the reference is generated from them. */
+  readonly beforeRoutes?: (app: FastifyInstance) => Promise<void>
+}
+
+export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
+  const { issuer, log, registry, ring, sessions } = parts
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    trustProxy: parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
+    genReqId: newRequestId,
+    bodyLimit: bodyLimitBytes,
+    requestTimeout: 15_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: true,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.addSchema(ProblemDocument)
+  answerProblems(app)
+  await frame(app, issuer)
+  await parts.beforeRoutes?.(app)
+  if (parts.health) await app.register(healthRoutes(parts.health))
+  await app.register(wellKnownRoutes(issuer, ring))
+
+  await app.register(async app => {
+    requireSecureTransport(app, issuer)
+    await app.register(cookie, { hook: false })
+    await app.register(pages(parts.product))
+    const origins = { issuer, registry }
+    answerPreflights(app, origins)
+
+    await app.register(async app => {
+      guardOrigins(app, origins, 'registered applications')
+      await app.register(signOutRoute(sessions))
+      await app.register(tokenRoute({ issuer, sessions, ring }))
+      await app.register(async app => {
+        requireSession(app, sessions)
+        await app.register(whoAmIRoute)
+      })
+    })
+
+    await app.register(async app => {
+      guardOrigins(app, origins, 'account applications')
+      await app.register(signUpRoutes(parts.signUp))
+      await app.register(signInRoute(parts.passwordSignIn, parts.finish))
+      await app.register(forgottenPasswordRoutes(parts.passwordReset))
+      await app.register(async app => {
+        requireSession(app, sessions)
+        await app.register(changePasswordRoute(parts.changePassword))
+      })
+    })
+  })
+  return app
+}

@@ -1,0 +1,197 @@
+/** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
+import { isIP } from 'node:net'
+import { StartRefused } from './errors.js'
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export interface Config {
+  readonly issuer: string
+  /** A server of the operator's, or the embedded default with its data folder. */
+  readonly database: { readonly url: string } | { readonly embeddedIn: string }
+  readonly redisUrl: string | undefined
+  readonly listen: ListenAddress
+  readonly healthListen: ListenAddress
+  readonly keysFolder: string
+  readonly outboxFolder: string
+  /** Addresses or CIDR blocks whose X-Forwarded-* headers are believed. */
+  readonly trustedProxies: readonly string[]
+  readonly passwordMinLength: number
+  readonly sessionLimits: { readonly idleSeconds: number; readonly absoluteSeconds: number }
+  readonly logLevel: string
+  /** What mail calls this service, and who it comes from. */
+  readonly product: string
+  readonly mailFrom: string
+}
+
+const known = new Set([
+  'MINTMARK_LISTEN',
+  'MINTMARK_HEALTH_LISTEN',
+  'MINTMARK_KEYS_FOLDER',
+  'MINTMARK_DATA_FOLDER',
+  'MINTMARK_OUTBOX_FOLDER',
+  'MINTMARK_TRUSTED_PROXIES',
+  'MINTMARK_PASSWORD_MIN_LENGTH',
+  'MINTMARK_SESSION_IDLE_SECONDS',
+  'MINTMARK_SESSION_ABSOLUTE_SECONDS',
+  'MINTMARK_LOG_LEVEL',
+  'MINTMARK_PRODUCT',
+  'MINTMARK_MAIL_FROM',
+])
+const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** Where the key-encryption keys lie, also for a configuration that is wrong otherwise. */
+export function keysFolderOf(env: Environment): string {
+  return env.MINTMARK_KEYS_FOLDER?.trim() || 'keys'
+}
+
+/** Throws `StartRefused` with all faults. An empty value counts as missing. */
+export function parseConfig(env: Environment): Config {
+  const faults: string[] = []
+  const get = (name: string) => env[name]?.trim() || undefined
+
+  for (const name of Object.keys(env)) {
+    if (name.startsWith('MINTMARK_') && !known.has(name)) {
+      faults.push(`${name} is not a setting: remove it (known: ${[...known].join(', ')})`)
+    }
+  }
+
+  const listen = listenAddress('MINTMARK_LISTEN', '127.0.0.1:4000')
+  const healthListen = listenAddress('MINTMARK_HEALTH_LISTEN', '127.0.0.1:4001')
+  if (listen.host === healthListen.host && listen.port === healthListen.port && listen.port !== 0) {
+    faults.push(
+      'MINTMARK_LISTEN and MINTMARK_HEALTH_LISTEN are the same: give the probes a port of their own',
+    )
+  }
+
+  const url = get('DATABASE_URL')
+  if (url !== undefined && !isUrl(url, /^postgres(ql)?:$/)) {
+    faults.push('DATABASE_URL is not a Postgres address: write postgres://user:password@host:5432/database')
+  }
+  if (url !== undefined && get('MINTMARK_DATA_FOLDER') !== undefined) {
+    faults.push(
+      'DATABASE_URL and MINTMARK_DATA_FOLDER contradict each other: remove the one that is not meant',
+    )
+  }
+  if (url === undefined && get('NODE_ENV') === 'production') {
+    faults.push('NODE_ENV=production needs DATABASE_URL: the embedded default is for development')
+  }
+  const redisUrl = get('REDIS_URL')
+  if (redisUrl !== undefined && !isUrl(redisUrl, /^rediss?:$/)) {
+    faults.push('REDIS_URL is not a Redis address: write redis://host:6379 or rediss://host:6379')
+  }
+  if (url !== undefined && get('MINTMARK_OUTBOX_FOLDER') === undefined) {
+    faults.push(
+      'MINTMARK_OUTBOX_FOLDER is missing: name the folder where mail is put for your mailer to pick up',
+    )
+  }
+
+  const issuer = get('ISSUER') ?? (url === undefined ? `http://localhost:${listen.port}` : undefined)
+  if (issuer === undefined)
+    faults.push('ISSUER is missing: set it to the address people reach, like https://id.example.com')
+  else faults.push(...issuerFaults(issuer))
+
+  const idleSeconds = wholeNumber('MINTMARK_SESSION_IDLE_SECONDS', 604_800, 300, 31_536_000)
+  const absoluteSeconds = wholeNumber('MINTMARK_SESSION_ABSOLUTE_SECONDS', 2_592_000, 300, 31_536_000)
+  if (idleSeconds > absoluteSeconds) {
+    faults.push(
+      'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS: make it at most as long',
+    )
+  }
+
+  const trustedProxies = (get('MINTMARK_TRUSTED_PROXIES') ?? '')
+    .split(',')
+    .map(entry => entry.trim())
+    .filter(Boolean)
+  for (const entry of trustedProxies) {
+    if (!isCidr(entry))
+      faults.push(`MINTMARK_TRUSTED_PROXIES: ${entry} is neither an address nor a block like 10.0.0.0/8`)
+  }
+
+  const logLevel = get('MINTMARK_LOG_LEVEL') ?? 'info'
+  if (!logLevels.includes(logLevel)) faults.push(`MINTMARK_LOG_LEVEL takes one of ${logLevels.join(', ')}`)
+  const passwordMinLength = wholeNumber('MINTMARK_PASSWORD_MIN_LENGTH', 15, 8, 64)
+  const product = printable('MINTMARK_PRODUCT', 'Mintmark')
+  const mailFrom = printable('MINTMARK_MAIL_FROM', 'no-reply@localhost')
+
+  if (faults.length > 0 || issuer === undefined) throw new StartRefused(faults)
+  return Object.freeze({
+    issuer,
+    database: url === undefined ? { embeddedIn: get('MINTMARK_DATA_FOLDER') ?? 'data' } : { url },
+    redisUrl,
+    listen,
+    healthListen,
+    keysFolder: keysFolderOf(env),
+    outboxFolder: get('MINTMARK_OUTBOX_FOLDER') ?? 'outbox',
+    trustedProxies,
+    passwordMinLength,
+    sessionLimits: { idleSeconds, absoluteSeconds },
+    logLevel,
+    product,
+    mailFrom,
+  })
+
+  function listenAddress(name: string, fallback: string): ListenAddress {
+    const match = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):(\d{1,5})$/i.exec(get(name) ?? fallback)
+    const port = Number(match?.[2])
+    if (match?.[1] && port <= 65535) return { host: match[1].replace(/^\[|\]$/g, ''), port }
+    faults.push(`${name} takes host:port, like ${fallback}`)
+    return { host: '127.0.0.1', port: 0 }
+  }
+
+  function wholeNumber(name: string, fallback: number, least: number, most: number): number {
+    const text = get(name) ?? String(fallback)
+    const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= least && value <= most) return value
+    faults.push(`${name} takes a whole number from ${least} to ${most}`)
+    return fallback
+  }
+
+  function printable(name: string, fallback: string): string {
+    const value = get(name) ?? fallback
+    if (value.length > 200 || /\p{Cc}/u.test(value))
+      faults.push(`${name} takes one line of at most 200 characters`)
+    return value
+  }
+}
+
+function issuerFaults(issuer: string): string[] {
+  if (!isUrl(issuer, /^https?:$/))
+    return [`ISSUER ${issuer} is not an address: write it like https://id.example.com`]
+  const { origin, protocol, hostname } = new URL(issuer)
+  if (origin !== issuer)
+    return [`ISSUER must be an origin, without path, query or final slash: write ${origin}`]
+  if (protocol === 'http:' && !isLoopback(hostname)) {
+    return [`ISSUER ${issuer} is plain http outside loopback: use https (TLS ends at your proxy)`]
+  }
+  return []
+}
+
+/** The names that a browser takes for this machine. */
+export function isLoopback(hostname: string): boolean {
+  return (
+    hostname === 'localhost' ||
+    hostname.endsWith('.localhost') ||
+    hostname === '[::1]' ||
+    /^127(\.\d{1,3}){3}$/.test(hostname)
+  )
+}
+
+function isUrl(text: string, protocol: RegExp): boolean {
+  return URL.canParse(text) && protocol.test(new URL(text).protocol)
+}
+
+function isCidr(entry: string): boolean {
+  const [address = '', bits, ...more] = entry.split('/')
+  const family = isIP(address)
+  const most = family === 4 ? 32 : 128
+  return (
+    family !== 0 &&
+    more.length === 0 &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+  )
+}

@@ -1,0 +1,73 @@
+/** Applications: which browser origins are registered, to whom each belongs, and what its owner may do here. */
+import { parse } from 'tldts'
+import type { ClientId } from '../principal.js'
+
+/** `account`: its origins may use the sign-in and password routes. `admin`: those of operators. */
+export type Grant = 'account' | 'admin'
+
+export interface NewApplication {
+  readonly clientId: string
+  readonly name: string
+  /** Exact origins, as a browser spells them. An origin belongs to one application. */
+  readonly origins: readonly string[]
+  /** The first is the default. */
+  readonly audiences: readonly string[]
+  /** 60 to 900. */
+  readonly tokenLifetimeSeconds: number
+}
+
+export interface OriginOwner {
+  readonly clientId: ClientId
+  readonly grants: readonly Grant[]
+}
+
+export interface ApplicationStore {
+  /** All registered origins of enabled applications. */
+  origins(): Promise<ReadonlyMap<string, OriginOwner>>
+  create(application: NewApplication): Promise<'created' | 'client-id-taken' | { originTaken: string }>
+}
+
+/** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */
+export function faultsOf(application: NewApplication, issuer: string): string[] {
+  const faults: string[] = []
+  if (!/^[a-z0-9][a-z0-9._-]{1,63}$/.test(application.clientId)) {
+    faults.push(
+      'the client id takes 2 to 64 characters of a-z, 0-9, ".", "_" and "-", and starts with a letter or digit',
+    )
+  }
+  if (application.name.trim() === '' || application.name.length > 100 || /\p{Cc}/u.test(application.name)) {
+    faults.push('the name takes 1 to 100 printable characters')
+  }
+  if (application.audiences.length === 0) faults.push('name at least one audience (--audience)')
+  for (const audience of application.audiences) {
+    if (!/^[\x21-\x7e]{1,200}$/.test(audience))
+      faults.push(`the audience ${JSON.stringify(audience)} has white space or is too long`)
+  }
+  const { tokenLifetimeSeconds } = application
+  if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
+    faults.push('the token lifetime is a whole number of seconds from 60 to 900')
+  }
+  for (const origin of application.origins) {
+    const fault = originFault(origin, issuer)
+    if (fault) faults.push(fault)
+  }
+  return faults
+}
+
+/** Why an origin cannot be registered. Same-site after the public suffix list, scheme included (RFC 6265bis, 5.2). */
+export function originFault(origin: string, issuer: string): string | undefined {
+  if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin)) {
+    return `${JSON.stringify(origin)} is not an origin: write it as a browser does, like https://app.example.com`
+  }
+  if (origin === issuer) return `${origin} is the issuer's own origin: it belongs to the hosted pages`
+  if (site(origin) !== site(issuer)) {
+    return `${origin} is not same-site with the issuer ${issuer}: browsers never send it the SameSite=Lax session cookie`
+  }
+  return undefined
+}
+
+function site(origin: string): string {
+  const { protocol, hostname } = new URL(origin)
+  const { domain, isIp } = parse(hostname, { allowPrivateDomains: true })
+  return `${protocol}//${isIp || !domain ? hostname : domain}`
+}

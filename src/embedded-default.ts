@@ -1,0 +1,33 @@
+/** What the embedded default does by itself and production never: migrate, make the first key, register a demo. */
+import type { Config } from './config.js'
+import { originFault } from './directory/applications.js'
+import { type KeyEncryptionKeys, loadKeyEncryptionKeys, makeFirstKey } from './keyring/key-encryption-keys.js'
+import { postgresApplicationStore } from './store/postgres/application-store.js'
+import type { Address } from './store/postgres/connection.js'
+import { Database } from './store/postgres/database.js'
+import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
+import { migrate } from './store/postgres/migrate.js'
+
+/** Where front-end tools serve by default. */
+const demoOrigins = ['http://localhost:5173', 'http://localhost:3000']
+
+export async function prepareEmbedded(config: Config, address: Address, keks: KeyEncryptionKeys) {
+  await migrate(address)
+  const database = new Database(address, 1)
+  try {
+    await postgresApplicationStore(database).create({
+      clientId: 'demo',
+      name: 'Demo',
+      origins: demoOrigins.filter(origin => originFault(origin, config.issuer) === undefined),
+      audiences: ['demo-api'],
+      tokenLifetimeSeconds: 300,
+    })
+    const { keys } = await postgresKeyRingStore(database).read()
+    // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
+    if (keks.size > 0 || keys.length > 0) return keks
+    await makeFirstKey(config.keysFolder)
+    return (await loadKeyEncryptionKeys(config.keysFolder)).keys
+  } finally {
+    await database.close()
+  }
+}

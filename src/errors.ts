@@ -1,0 +1,75 @@
+/** The catalogue of public errors: code -> status, title. Every problem document comes from here (RFC 9457). */
+
+export const catalogue = {
+  invalid_request: [400, 'The request is not in the form that this route takes.'],
+  invalid_email: [400, 'This is not an e-mail address that can be used here.'],
+  weak_password: [400, 'This password cannot be used.'],
+  link_invalid: [400, 'This link is unknown, used or too old. Ask for a new one.'],
+  unknown_client: [
+    400,
+    'Name a registered application: by its origin or by client_id, the same one in both.',
+  ],
+  unauthenticated: [401, 'Nobody is signed in with this request.'],
+  session_superseded: [401, 'The session has a newer cookie. Try again with the one you have now.'],
+  invalid_credentials: [401, 'The e-mail address or the password is wrong.'],
+  wrong_origin: [403, 'This request does not come from an origin that may make it.'],
+  insecure_transport: [403, 'This request did not arrive through TLS by way of a trusted proxy.'],
+  wrong_password: [403, 'The current password is wrong.'],
+  tenant_forbidden: [403, 'This person is not an active member of that tenant.'],
+  audience_forbidden: [403, 'This application may not ask for tokens for that audience.'],
+  not_found: [404, 'There is nothing at this address.'],
+  method_not_allowed: [405, 'This address does not take that method.'],
+  session_changed: [409, 'Someone else is signed in, or in another tenant, than this request expects.'],
+  body_too_large: [413, 'The body is larger than this route takes.'],
+  unsupported_media_type: [415, 'Send application/json in UTF-8.'],
+  header_fields_too_large: [431, 'The request has too many or too large header fields.'],
+  internal_error: [500, 'Something is wrong on our side.'],
+  busy: [503, 'Too much to do at the moment. Try again shortly.'],
+  unavailable: [503, 'The truth cannot be reached at the moment. Nothing was accepted; try again shortly.'],
+  not_confirmed: [503, 'It is not known whether this change was made. It is safe to repeat it.'],
+} as const satisfies Record<string, readonly [status: number, title: string]>
+
+export type ErrorCode = keyof typeof catalogue
+
+export const errorCodes = Object.keys(catalogue) as ErrorCode[]
+
+/** An expected refusal on its way to the client. `detail` is public; what only the log may know goes to the log. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ErrorCode
+  readonly detail: string | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: ErrorCode, more: { detail?: string; retryAfterSeconds?: number } = {}) {
+    super(catalogue[code][1])
+    this.code = code
+    this.detail = more.detail
+    this.retryAfterSeconds = more.retryAfterSeconds
+  }
+}
+
+/**
+ * The truth could not be asked, or its answer could not be trusted: a bug's opposite, nobody's mistake.
+ * `outcome: 'unknown'` says that a change may have been made (503 "not confirmed"), `'nothing'` that none was.
+ */
+export class Outage extends Error {
+  override readonly name = 'Outage'
+  readonly outcome: 'nothing' | 'unknown'
+
+  constructor(outcome: 'nothing' | 'unknown', reason: string, options?: ErrorOptions) {
+    super(reason, options)
+    this.outcome = outcome
+  }
+}
+
+/** A start that must not go on: each fault with its mend, all in one message. */
+export class StartRefused extends Error {
+  override readonly name = 'StartRefused'
+
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(['Mintmark does not start:', ...faults.map(fault => `  - ${fault}`)].join('\n'))
+    this.faults = faults
+  }
+}

@@ -1,0 +1,40 @@
+/** The session cookie `__Host-session=<id>.<secret>`: read strictly, written with one set of attributes, cleared by sign-out. */
+import type {} from '@fastify/cookie'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Credential, parseCredential } from '../session/credential.js'
+
+const name = '__Host-session'
+/** The prefix demands Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2). */
+const attributes = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
+
+/** A request with two session cookies has none: a browser never sends that, and nobody says which is meant. */
+export function readSessionCookie(request: FastifyRequest): Credential | undefined {
+  const header = request.headers.cookie
+  if (header === undefined) return undefined
+  const values = header
+    .split(';')
+    .map(pair => pair.trimStart())
+    .filter(pair => pair.startsWith(`${name}=`))
+  const [only] = values
+  return values.length === 1 && only !== undefined
+    ? parseCredential(only.slice(name.length + 1).trimEnd())
+    : undefined
+}
+
+/** `now` and `endsAt` in seconds: the cookie lives to the session's absolute end. */
+export function setSessionCookie(
+  reply: FastifyReply,
+  { id, secret }: Credential,
+  now: number,
+  endsAt: number,
+): void {
+  reply.setCookie(name, `${id}.${secret.reveal()}`, {
+    ...attributes,
+    maxAge: Math.max(0, Math.floor(endsAt - now)),
+  })
+}
+
+/** Only sign-out clears the cookie. The storage directive reaches this origin's own storage, never other cookies. */
+export function clearSessionCookie(reply: FastifyReply): void {
+  reply.setCookie(name, '', { ...attributes, maxAge: 0 }).header('clear-site-data', '"storage"')
+}

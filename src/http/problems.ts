@@ -1,0 +1,87 @@
+/** Turns whatever a request ends with into a problem document from the catalogue (RFC 9457). */
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { catalogue, type ErrorCode, Outage, Problem } from '../errors.js'
+import { HashQueueFull } from '../login/password-hash.js'
+
+interface Fault {
+  readonly pointer: string
+  readonly detail: string
+}
+
+export function answerProblems(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply))
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = app.supportedMethods.filter(
+      method => method !== 'OPTIONS' && app.findRoute({ url: path, method }),
+    )
+    if (allowed.length === 0) return answer(new Problem('not_found'), request, reply)
+    reply.header('allow', allowed.join(', '))
+    return answer(new Problem('method_not_allowed'), request, reply)
+  })
+}
+
+function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (error instanceof Problem) {
+    return send(reply, error.code, { detail: error.detail, retryAfter: error.retryAfterSeconds })
+  }
+  if (error instanceof HashQueueFull) return send(reply, 'busy', { retryAfter: 2 })
+  if (error instanceof Outage) {
+    request.log.error({ outage: error.message }, 'the truth could not be reached')
+    return send(reply, error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', { retryAfter: 1 })
+  }
+  if ('validation' in error && error.validation)
+    return send(reply, 'invalid_request', { errors: faults(error) })
+  const code = codeOfStatus((error as FastifyError).statusCode)
+  if (code) return send(reply, code, {})
+  request.log.error({ err: error }, 'unexpected error')
+  return send(reply, 'internal_error', {})
+}
+
+/** What Fastify itself refuses: a body that is no JSON, too large, of another type. */
+function codeOfStatus(status: number | undefined): ErrorCode | undefined {
+  if (status === undefined || status < 400 || status >= 500) return undefined
+  if (status === 413) return 'body_too_large'
+  if (status === 415) return 'unsupported_media_type'
+  if (status === 404) return 'not_found'
+  return 'invalid_request'
+}
+
+/** Where the request is wrong and how, never with what it held. */
+function faults(error: FastifyError): Fault[] {
+  return (error.validation ?? []).map(({ instancePath, keyword, message, params }) => {
+    const member =
+      keyword === 'additionalProperties' ? `/${String(params.additionalProperty).slice(0, 100)}` : ''
+    return { pointer: `${instancePath}${member}`, detail: message ?? 'is not valid' }
+  })
+}
+
+function send(
+  reply: FastifyReply,
+  code: ErrorCode,
+  {
+    detail,
+    retryAfter,
+    errors,
+  }: { detail?: string | undefined; retryAfter?: number | undefined; errors?: Fault[] },
+): FastifyReply {
+  const [status, title] = catalogue[code]
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  // RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie.
+  if (status === 401) reply.header('www-authenticate', 'Session')
+  const problem = {
+    type: `urn:mintmark:problem:${code}`,
+    title,
+    status,
+    code,
+    detail,
+    errors,
+    request_id: reply.request.id,
+  }
+  return reply
+    .code(status)
+    .header('cache-control', 'no-store')
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send(problem)
+}

@@ -1,0 +1,122 @@
+/** The session: sign in, who am I, sign out. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '../../errors.js'
+import type { Finish } from '../../login/finish.js'
+import type { PasswordSignIn } from '../../login/password-sign-in.js'
+import type { Live, Sessions } from '../../session/sessions.js'
+import { browserOf } from '../browser.js'
+import { clearSessionCookie, readSessionCookie, setSessionCookie } from '../cookie.js'
+import {
+  Body,
+  Email,
+  forAnyone,
+  forSessions,
+  jsonProblems,
+  Nothing,
+  Opened,
+  Password,
+  problems,
+  WhoAmI,
+} from '../schemas.js'
+import { signedIn } from '../signed-in.js'
+
+export function signInRoute(passwordSignIn: PasswordSignIn, finish: Finish): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/session',
+      {
+        schema: {
+          operationId: 'signIn',
+          tags: ['session'],
+          ...forAnyone,
+          summary: 'Sign in: opens a session and sets its cookie',
+          body: Body({ email: Email, password: Password }),
+          response: { 201: Opened, ...problems(...jsonProblems, 'invalid_credentials', 'busy') },
+        },
+      },
+      async (request, reply) => {
+        const answer = await passwordSignIn.prove(request.body.email, request.body.password)
+        if ('refused' in answer) {
+          request.log.info({ refused: answer.refused, user: answer.user }, 'sign-in refused')
+          throw new Problem('invalid_credentials')
+        }
+        const opened = await finish(answer.identity, browserOf(request))
+        if (!opened) throw new Problem('invalid_credentials')
+        request.sessionId = opened.credential.id
+        setSessionCookie(reply, opened.credential, opened.now, opened.endsAt)
+        return reply
+          .code(201)
+          .send({ session: { id: opened.credential.id, ends_at: opened.endsAt }, user: { id: opened.user } })
+      },
+    )
+  }
+}
+
+/** In the signed-in context. */
+export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
+  app.get(
+    '/v1/session',
+    {
+      schema: {
+        operationId: 'whoAmI',
+        tags: ['session'],
+        ...forSessions,
+        summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
+        response: { 200: WhoAmI, ...problems('unauthenticated', 'session_superseded', 'unavailable') },
+      },
+    },
+    async request => describe(signedIn(request).live),
+  )
+}
+
+/** Outside the signed-in context: signing out twice, or without a session, is no error. */
+export function signOutRoute(sessions: Sessions): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.delete(
+      '/v1/session',
+      {
+        schema: {
+          operationId: 'signOut',
+          tags: ['session'],
+          ...forSessions,
+          summary: 'Sign out: ends the session and clears its cookie',
+          response: {
+            204: Nothing('Signed out, with or without a session before.'),
+            ...problems(...jsonProblems),
+          },
+        },
+      },
+      async (request, reply) => {
+        const credential = readSessionCookie(request)
+        if (credential) await sessions.end(credential)
+        clearSessionCookie(reply)
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+function describe({ principal, profile, tenantName, createdAt, idleEndsAt }: Live): WhoAmI {
+  const { standing } = principal
+  return {
+    session: {
+      id: principal.session,
+      created_at: createdAt,
+      auth_time: principal.authTime,
+      amr: [...principal.amr],
+      acr: principal.acr,
+      ends_at: principal.endsAt,
+      idle_ends_at: Math.min(idleEndsAt, principal.endsAt),
+    },
+    user: { id: principal.user, ...profile },
+    tenant:
+      standing && tenantName !== undefined
+        ? {
+            id: standing.tenant,
+            name: tenantName,
+            roles: [...standing.roles],
+            permissions: [...standing.permissions],
+          }
+        : null,
+  }
+}

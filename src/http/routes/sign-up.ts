@@ -1,0 +1,69 @@
+/** Signing up: ask for a link, then choose the password with it. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Problem } from '../../errors.js'
+import type { SignUp } from '../../login/sign-up.js'
+import { browserOf } from '../browser.js'
+import { setSessionCookie } from '../cookie.js'
+import {
+  Accepted,
+  Body,
+  Email,
+  forAnyone,
+  jsonProblems,
+  LinkToken,
+  Opened,
+  Password,
+  problems,
+  Text,
+} from '../schemas.js'
+
+export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/sign-up',
+      {
+        schema: {
+          operationId: 'signUp',
+          tags: ['sign-up'],
+          ...forAnyone,
+          summary:
+            'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
+          body: Body({ email: Email }),
+          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email') },
+        },
+      },
+      async (request, reply) => {
+        if (!(await signUp.begin(request.body.email))) throw new Problem('invalid_email')
+        return reply.code(202).send({ accepted: true })
+      },
+    )
+
+    app.post(
+      '/v1/sign-up/verify',
+      {
+        schema: {
+          operationId: 'verifySignUp',
+          tags: ['sign-up'],
+          ...forAnyone,
+          summary: 'Consume the link, set the password, and open the session',
+          body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
+          response: { 201: Opened, ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'busy') },
+        },
+      },
+      async (request, reply) => {
+        const { token, password, name } = request.body
+        const answer = await signUp.verify(token, password, name, browserOf(request))
+        if ('refused' in answer) {
+          if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
+          throw new Problem('weak_password', { detail: answer.refused.weak })
+        }
+        request.sessionId = answer.credential.id
+        setSessionCookie(reply, answer.credential, answer.now, answer.endsAt)
+        return reply
+          .code(201)
+          .send({ session: { id: answer.credential.id, ends_at: answer.endsAt }, user: { id: answer.user } })
+      },
+    )
+  }
+}

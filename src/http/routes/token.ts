@@ -1,0 +1,115 @@
+/** The exchange: a session cookie in, a minutes-long access token out. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Problem } from '../../errors.js'
+import type { KeyRing } from '../../keyring/key-ring.js'
+import type { ClientId, TenantId, UserId } from '../../principal.js'
+import type { Live, Sessions } from '../../session/sessions.js'
+import { decide } from '../../token/exchange.js'
+import { mint } from '../../token/mint.js'
+import { Body, DescribedId, forSessions, Id, jsonProblems, problems } from '../schemas.js'
+import { presentedCredential, refusal, touchAfterwards } from '../signed-in.js'
+
+const TokenRequest = Body({
+  audience: Type.Optional(Type.String({ maxLength: 200, description: 'Default: the application’s first.' })),
+  tenant: Type.Optional(DescribedId('Default: the session’s current tenant.')),
+  client_id: Type.Optional(Type.String({ maxLength: 64, description: 'For callers without an Origin.' })),
+  expect: Type.Optional(
+    Type.Object(
+      { sub: Type.Optional(Id), tenant: Type.Optional(Type.Union([Id, Type.Null()])) },
+      {
+        additionalProperties: false,
+        description: 'Who the caller believes is signed in, and in which tenant.',
+      },
+    ),
+  ),
+})
+
+const Token = Type.Object(
+  {
+    access_token: Type.String({ description: 'A JWT access token (RFC 9068), ES256.' }),
+    token_type: Type.Literal('Bearer'),
+    expires_in: Type.Integer({ description: 'Seconds.' }),
+    sub: Type.String(),
+    sid: Type.String(),
+    tenant: Type.Union([Type.String(), Type.Null()]),
+  },
+  { description: 'The token, and whom it speaks of.' },
+)
+
+export interface TokenParts {
+  readonly issuer: string
+  readonly sessions: Sessions
+  readonly ring: KeyRing
+}
+
+/**
+ * Outside the signed-in context: the tenant stands in the body, and session, tenant, application and signing key are
+ * one statement.
+ */
+export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPluginAsyncTypebox {
+  return async app => {
+    const minted = new WeakMap<object, Live>()
+    touchAfterwards(app, sessions, request => minted.get(request))
+    app.addHook('onRequest', async request => void presentedCredential(request))
+
+    app.post(
+      '/v1/token',
+      {
+        schema: {
+          operationId: 'mintToken',
+          tags: ['token'],
+          ...forSessions,
+          summary: 'Exchange the session for an access token',
+          body: TokenRequest,
+          response: {
+            200: Token,
+            ...problems(
+              ...jsonProblems,
+              'unauthenticated',
+              'session_superseded',
+              'unknown_client',
+              'tenant_forbidden',
+              'audience_forbidden',
+              'session_changed',
+            ),
+          },
+        },
+      },
+      async request => {
+        const { audience, tenant, client_id, expect } = request.body
+        const client = request.callingClient ?? client_id
+        if (client === undefined || (client_id !== undefined && client_id !== client))
+          throw new Problem('unknown_client')
+
+        const { origin } = request.headers
+        const resumed = await sessions.resumeForMint(presentedCredential(request), {
+          tenant: tenant as TenantId | undefined,
+          client: client as ClientId,
+          origin: origin === issuer ? undefined : origin,
+        })
+        if (resumed.gone !== undefined) throw refusal(request, resumed.gone)
+        const { live, application, kid } = resumed
+        request.sessionId = live.principal.session
+        minted.set(request, live)
+
+        const decision = decide(live, application, {
+          audience,
+          expect: expect as { sub?: UserId; tenant?: TenantId | null } | undefined,
+        })
+        if ('refused' in decision) throw new Problem(decision.refused)
+        const { principal } = live
+        const order = { issuer, principal, clientId: client as ClientId, ...decision.granted }
+        const { token, expiresIn } = mint(order, await ring.signer(kid), live.now)
+        return {
+          access_token: token,
+          token_type: 'Bearer' as const,
+          expires_in: expiresIn,
+          sub: principal.user,
+          sid: principal.session,
+          tenant: principal.standing?.tenant ?? null,
+        }
+      },
+    )
+  }
+}

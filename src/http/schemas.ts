@@ -1,0 +1,137 @@
+/** Request and response shapes that several routes share; they are types, validation and OpenAPI at once. */
+import { type Static, Type } from 'typebox'
+import { catalogue, type ErrorCode, errorCodes } from '../errors.js'
+
+const strict = { additionalProperties: false }
+
+/** A request body: members that are not named are refused. */
+export function Body<const T extends Parameters<typeof Type.Object>[0]>(members: T) {
+  return Type.Object(members, strict)
+}
+
+/** Text for people: no control characters, no lone surrogates. */
+export const Text = (maxLength: number) =>
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
+
+export const Email = Type.String({
+  maxLength: 320,
+  description: 'An e-mail address.',
+  examples: ['ada@example.com'],
+})
+/** Judged by the password policy, in code points and bytes; here only its outer bound. */
+export const Password = Type.String({
+  maxLength: 4096,
+  description: 'A password, at most 1024 bytes in NFC and UTF-8.',
+})
+export const LinkToken = Type.String({
+  maxLength: 100,
+  description: 'The token from the fragment of a mailed link.',
+})
+const uuid = { format: 'uuid', pattern: '^[0-9a-f-]{36}$' }
+export const Id = Type.String(uuid)
+export const DescribedId = (description: string) => Type.String({ ...uuid, description })
+
+/** The one answer to a request that is followed up by mail, or not. */
+export const Accepted = Type.Object(
+  { accepted: Type.Literal(true) },
+  { description: 'Accepted. What follows, follows by mail.' },
+)
+
+const Instant = Type.Integer({ description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.' })
+
+export const Opened = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String({ description: 'The public id: the sid claim and the handle in the device list.' }),
+      ends_at: Instant,
+    }),
+    user: Type.Object({ id: Type.String() }),
+  },
+  { description: 'The session is open, and `Set-Cookie` holds it.' },
+)
+
+export const WhoAmI = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String(),
+      created_at: Instant,
+      auth_time: Instant,
+      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+      acr: Type.String(),
+      ends_at: Type.Integer({ description: 'The absolute end, a NumericDate.' }),
+      idle_ends_at: Type.Integer({
+        description: 'The end if the session is not used before, a NumericDate.',
+      }),
+    }),
+    user: Type.Object({
+      id: Type.String(),
+      email: Type.String(),
+      name: Type.Union([Type.String(), Type.Null()]),
+    }),
+    tenant: Type.Union([
+      Type.Object({
+        id: Type.String(),
+        name: Type.String(),
+        roles: Type.Array(Type.String()),
+        permissions: Type.Array(Type.String()),
+      }),
+      Type.Null(),
+    ]),
+  },
+  { description: 'Somebody is signed in.' },
+)
+export type WhoAmI = Static<typeof WhoAmI>
+
+export const ProblemDocument = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.Enum(errorCodes),
+    detail: Type.Optional(Type.String()),
+    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+    request_id: Type.String(),
+  },
+  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
+)
+
+/** For the reference: who a route is for. What guards it is the context it is registered in. */
+export const forAnyone = { security: [] }
+export const forSessions = { security: [{ session: [] }] }
+
+/** For the reference: an answer without a body. */
+export const Nothing = (description: string) => Type.Null({ description })
+
+/** Codes that any route may answer. */
+const everywhere: ErrorCode[] = [
+  'invalid_request',
+  'insecure_transport',
+  'header_fields_too_large',
+  'internal_error',
+]
+
+/** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
+export function problems(...codes: ErrorCode[]) {
+  const byStatus: Record<number, ErrorCode[]> = {}
+  for (const code of [...everywhere, ...codes]) {
+    const [status] = catalogue[code]
+    byStatus[status] = [...(byStatus[status] ?? []), code]
+  }
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, listed]) => [
+      status,
+      {
+        description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'),
+        content: { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } },
+      },
+    ]),
+  )
+}
+/** What every state-changing JSON route can answer. */
+export const jsonProblems = [
+  'wrong_origin',
+  'body_too_large',
+  'unsupported_media_type',
+  'not_confirmed',
+  'unavailable',
+] as const

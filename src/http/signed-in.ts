@@ -1,0 +1,62 @@
+/** The signed-in context: every route registered in it has a live session before its body is parsed. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Problem } from '../errors.js'
+import type { Credential } from '../session/credential.js'
+import type { Gone, Live, Sessions } from '../session/sessions.js'
+import { readSessionCookie } from './cookie.js'
+
+export interface SignedIn {
+  readonly live: Live
+  readonly credential: Credential
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    signedIn: SignedIn | undefined
+  }
+}
+
+export function requireSession(app: FastifyInstance, sessions: Sessions): void {
+  app.addHook('onRequest', async request => {
+    const credential = presentedCredential(request)
+    const resumed = await sessions.resume(credential)
+    if ('gone' in resumed) throw refusal(request, resumed.gone)
+    request.sessionId = credential.id
+    request.signedIn = { live: resumed.live, credential }
+  })
+  touchAfterwards(app, sessions, request => request.signedIn?.live)
+}
+
+/** The live session of a request in the signed-in context. */
+export function signedIn(request: FastifyRequest): SignedIn {
+  if (!request.signedIn) throw new Error('this route is not registered in the signed-in context')
+  return request.signedIn
+}
+
+/** For routes that ask the truth in a statement of their own. */
+export function presentedCredential(request: FastifyRequest): Credential {
+  const credential = readSessionCookie(request)
+  if (!credential) throw new Problem('unauthenticated')
+  return credential
+}
+
+/** Why goes to the log. The client learns only whether to try again with a newer cookie. */
+export function refusal(request: FastifyRequest, gone: Gone): Problem {
+  request.log.info({ gone }, 'session refused')
+  return new Problem(gone === 'superseded' ? 'session_superseded' : 'unauthenticated')
+}
+
+/** Moves last-seen after the answer has gone out; its failure is a line in the log, never a failed request. */
+export function touchAfterwards(
+  app: FastifyInstance,
+  sessions: Sessions,
+  liveOf: (request: FastifyRequest) => Live | undefined,
+): void {
+  app.addHook('onResponse', async (request: FastifyRequest, _reply: FastifyReply) => {
+    const live = liveOf(request)
+    if (!live?.touchDue) return
+    await sessions
+      .touch(live.principal.session)
+      .catch(error => request.log.warn({ err: error }, 'touch failed'))
+  })
+}

@@ -1,0 +1,118 @@
+/** The key-encryption keys: a file each in the keys folder, its name the id; refused when others could have touched it. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access, link, mkdir, open as openFile, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { open, seal } from './sealing.js'
+
+const suffix = '.kek'
+/** 32 bytes in base64 or base64url, nothing but white space around them. */
+const content = /^\s*([A-Za-z0-9+/_-]{43})=?\s*$/
+
+export interface KeyEncryptionKeys {
+  /** Seals under the newest key: the last id in alphabetical order. */
+  seal(plain: Buffer, boundTo: string): { kekId: string; sealed: Buffer }
+  /** Throws, naming the file that is missing, when the key is not here. */
+  open(kekId: string, sealed: Buffer, boundTo: string): Buffer
+  has(kekId: string): boolean
+  readonly size: number
+}
+
+export interface LoadedKeys {
+  readonly keys: KeyEncryptionKeys
+  /** Each names the file and its mend: the service must not start. */
+  readonly faults: readonly string[]
+  /** Said once in the log. */
+  readonly warnings: readonly string[]
+}
+
+export async function loadKeyEncryptionKeys(folder: string): Promise<LoadedKeys> {
+  const faults: string[] = []
+  const warnings: string[] = []
+  const keys = new Map<string, Buffer>()
+  for (const name of await keyFiles(folder, faults)) {
+    const path = join(folder, name)
+    const wrong = await checkPermissions(path)
+    if (wrong) (wrong.refuse ? faults : warnings).push(wrong.message)
+    if (wrong?.refuse) continue
+    const match = content.exec(await readFile(path, 'utf8'))
+    if (match) keys.set(name.slice(0, -suffix.length), Buffer.from(match[1] as string, 'base64url'))
+    else faults.push(`${path} is not a key: it must hold 32 random bytes in base64 (openssl rand -base64 32)`)
+  }
+  return { keys: keySet(keys, folder), faults, warnings }
+}
+
+/** Makes the first key of the embedded default, 0600 in a 0700 folder. Of two that try at once one makes it. */
+export async function makeFirstKey(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const unfinished = join(folder, `.${randomBytes(6).toString('hex')}`)
+  const file = await openFile(unfinished, 'wx', 0o600)
+  await file.writeFile(`${randomBytes(32).toString('base64')}\n`)
+  await file.sync()
+  await file.close()
+  try {
+    await link(unfinished, join(folder, `first${suffix}`))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  } finally {
+    await unlink(unfinished)
+  }
+}
+
+function keySet(keys: ReadonlyMap<string, Buffer>, folder: string): KeyEncryptionKeys {
+  const newest = [...keys.keys()].sort().at(-1)
+  return {
+    size: keys.size,
+    has: kekId => keys.has(kekId),
+    seal(plain, boundTo) {
+      const kek = newest === undefined ? undefined : keys.get(newest)
+      if (newest === undefined || !kek) throw new Error(`there is no key-encryption key in ${folder}`)
+      return { kekId: newest, sealed: seal(kek, plain, boundTo) }
+    },
+    open(kekId, sealed, boundTo) {
+      const kek = keys.get(kekId)
+      if (!kek) throw new Error(`the key-encryption key ${join(folder, kekId + suffix)} is missing`)
+      try {
+        return open(kek, sealed, boundTo)
+      } catch (cause) {
+        const message = `the key-encryption key ${join(folder, kekId + suffix)} is not the one this was sealed with`
+        throw new Error(message, { cause })
+      }
+    },
+  }
+}
+
+async function keyFiles(folder: string, faults: string[]): Promise<string[]> {
+  try {
+    const names = await readdir(folder)
+    return names.filter(name => name.endsWith(suffix) && !name.startsWith('.')).sort()
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    faults.push(
+      `the keys folder ${folder} cannot be read (${(error as Error).message}): mend its permissions`,
+    )
+    return []
+  }
+}
+
+/** Writable by group or others: always refused. Readable by others: refused too, but on a read-only mount a warning. */
+async function checkPermissions(path: string): Promise<{ refuse: boolean; message: string } | undefined> {
+  const { mode } = await stat(path)
+  if (mode & 0o022) {
+    return { refuse: true, message: `${path} can be written by group or others: chmod 600 ${path}` }
+  }
+  if (mode & 0o004) {
+    const message = `${path} can be read by others: chmod 600 ${path} (in Kubernetes: defaultMode 0440 with fsGroup)`
+    return { refuse: !(await onReadOnlyMount(path)), message }
+  }
+  return undefined
+}
+
+async function onReadOnlyMount(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.W_OK)
+    return false
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EROFS'
+  }
+}

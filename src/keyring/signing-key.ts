@@ -1,0 +1,81 @@
+/** One signing key: made, sealed into a row, opened again, and checked against its public half before it signs. */
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  verify,
+} from 'node:crypto'
+import { calculateJwkThumbprint, exportJWK, type JWK } from 'jose'
+import type { Kid } from '../principal.js'
+import type { KeyEncryptionKeys } from './key-encryption-keys.js'
+import type { PublicJwk, SealedKey } from './store.js'
+
+/** A key that may sign now. `header` is the finished protected header, base64url. */
+export interface SigningKey {
+  readonly kid: Kid
+  readonly private: KeyObject
+  readonly header: string
+}
+
+/** The purpose that a sealed private key is bound to, with its issuer and kid. */
+function sealedAs(issuer: string, kid: string): string {
+  return `mintmark signing key v1\n${issuer}\n${kid}`
+}
+
+export async function generateSealedKey(issuer: string, keks: KeyEncryptionKeys): Promise<SealedKey> {
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const publicJwk = await describe(await exportJWK(pair.publicKey))
+  const kid = publicJwk.kid as Kid
+  const plain = pair.privateKey.export({ format: 'der', type: 'pkcs8' })
+  const { kekId, sealed } = keks.seal(plain, sealedAs(issuer, kid))
+  plain.fill(0)
+  return { kid, publicJwk, sealed, kekId }
+}
+
+/** Throws when the row is not what it says: another issuer's, another kid's, or altered. */
+export async function openSealedKey(
+  issuer: string,
+  row: SealedKey,
+  keks: KeyEncryptionKeys,
+): Promise<SigningKey> {
+  const plain = keks.open(row.kekId, row.sealed, sealedAs(issuer, row.kid))
+  const privateKey = createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' })
+  plain.fill(0)
+  const publicJwk = await describe(await exportJWK(createPublicKey(privateKey)))
+  if (publicJwk.kid !== row.kid || publicJwk.x !== row.publicJwk.x || publicJwk.y !== row.publicJwk.y) {
+    throw new Error(`signing key ${row.kid}: the private half does not belong to the public one`)
+  }
+  selfTest(privateKey, row)
+  const header = { alg: 'ES256', typ: 'at+jwt', kid: row.kid }
+  return {
+    kid: row.kid,
+    private: privateKey,
+    header: Buffer.from(JSON.stringify(header)).toString('base64url'),
+  }
+}
+
+function selfTest(privateKey: KeyObject, row: SealedKey): void {
+  const message = Buffer.from(row.kid)
+  const published = createPublicKey({ key: row.publicJwk, format: 'jwk' })
+  const signature = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' })
+  if (!verify('sha256', message, { key: published, dsaEncoding: 'ieee-p1363' }, signature)) {
+    throw new Error(`signing key ${row.kid}: what it signs does not verify`)
+  }
+}
+
+async function describe(jwk: JWK): Promise<PublicJwk> {
+  const { kty, crv, x, y } = jwk
+  if (kty !== 'EC' || crv !== 'P-256' || x === undefined || y === undefined)
+    throw new Error('not a P-256 key')
+  const kid = await calculateJwkThumbprint({ kty, crv, x, y }, 'sha256')
+  return { kty, crv, x, y, kid, alg: 'ES256', use: 'sig' }
+}
+
+/** A published key whose kid is not its thumbprint, or that is not P-256, must never be served. */
+export async function assertPublishable(jwk: PublicJwk): Promise<void> {
+  const described = await describe(jwk)
+  if (described.kid !== jwk.kid)
+    throw new Error(`published key ${jwk.kid}: its kid is not its RFC 7638 thumbprint`)
+}

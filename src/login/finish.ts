@@ -1,0 +1,29 @@
+/** Turns an Identity into a session: the one way in, whatever the sign-in method was. */
+import type { Identity, UserId } from '../principal.js'
+import type { Credential } from '../session/credential.js'
+import type { Sessions } from '../session/sessions.js'
+import type { Device } from '../session/store.js'
+
+/** The browser that signs in: where it is, and the session cookie it came with, which ends. */
+export interface Browser {
+  readonly device: Device
+  readonly credential: Credential | undefined
+}
+
+export interface SignedIn {
+  readonly credential: Credential
+  readonly user: UserId
+  /** The database's clock, seconds. */
+  readonly now: number
+  readonly endsAt: number
+}
+
+/** `undefined`: the credential changed, or the person was disabled, while it was being verified. */
+export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn | undefined>
+
+export function createFinish(sessions: Sessions): Finish {
+  return async (identity, browser) => {
+    const opened = await sessions.open(identity, browser.device, browser.credential)
+    return opened === 'credential-changed' ? undefined : { ...opened, user: identity.user }
+  }
+}

@@ -1,0 +1,29 @@
+/** Mailed links: a random token that the store knows only as a hash, in the fragment, which no server ever sees. */
+import type { EmailAddress } from '../directory/email-address.js'
+import { newSecret, Secret } from '../session/credential.js'
+import type { AccountStore, LinkPurpose } from './store.js'
+
+export const linkMinutes = 30
+
+const pages: Record<LinkPurpose, string> = {
+  'sign-up': '/sign-up/verify',
+  'password-reset': '/password/reset',
+}
+
+/** Saves a new link and returns its address. */
+export async function newLink(
+  store: AccountStore,
+  issuer: string,
+  purpose: LinkPurpose,
+  email: EmailAddress,
+) {
+  const token = newSecret()
+  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: linkMinutes * 60 })
+  return `${issuer}${pages[purpose]}#token=${token.reveal()}`
+}
+
+/** The hash under which the store knows a token; undefined when it cannot be one of ours. */
+export function linkHash(token: string): Buffer | undefined {
+  if (!/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(token)) return undefined
+  return new Secret(Buffer.from(token, 'base64url')).hash()
+}

@@ -1,0 +1,23 @@
+/** What the sign-in methods have to say by mail, and to whom. How it is worded and sent is mail/'s affair. */
+
+export type Mail =
+  | { readonly kind: 'sign-up'; readonly to: string; readonly link: string; readonly validMinutes: number }
+  /** Someone tried to sign up with the address of an account that exists. */
+  | { readonly kind: 'already-registered'; readonly to: string; readonly resetPage: string }
+  | {
+      readonly kind: 'password-reset'
+      readonly to: string
+      readonly link: string
+      readonly validMinutes: number
+    }
+  /** An operator made the account; its person sets the password. */
+  | { readonly kind: 'welcome'; readonly to: string; readonly link: string; readonly validMinutes: number }
+  | { readonly kind: 'password-changed'; readonly to: string }
+
+/** Resolves once the mail is out of our hands. */
+export interface Post {
+  send(mail: Mail): Promise<void>
+}
+
+/** Work after the answer: it is waited for at shutdown, and its failure goes to the log under this name. */
+export type InBackground = (name: string, work: () => Promise<void>) => void

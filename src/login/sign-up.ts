@@ -1,0 +1,66 @@
+/** Signing up: a link to the address first, then whoever holds the mailbox sets the password and is signed in. */
+import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
+import type { Browser, Finish, SignedIn } from './finish.js'
+import { linkHash, linkMinutes, newLink } from './links.js'
+import type { InBackground, Post } from './mail.js'
+import type { PasswordHasher } from './password-hash.js'
+import type { PasswordPolicy } from './password-policy.js'
+import type { AccountStore } from './store.js'
+
+export type SignUpRefusal = 'link_invalid' | { readonly weak: string }
+
+export interface SignUpParts {
+  readonly issuer: string
+  readonly store: AccountStore
+  readonly hasher: PasswordHasher
+  readonly policy: PasswordPolicy
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly finish: Finish
+}
+
+export type SignUp = ReturnType<typeof createSignUp>
+
+export function createSignUp({ issuer, store, hasher, policy, post, inBackground, finish }: SignUpParts) {
+  return {
+    /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
+    async begin(email: string): Promise<boolean> {
+      const parsed = parseEmailAddress(email)
+      if (!parsed.ok) return false
+      const account = await store.findByEmail(parsed.address.canonical)
+      inBackground('sign-up mail', () => (account ? sendNotice(account.email) : sendLink(parsed.address)))
+      return true
+    },
+
+    /** The link is consumed only once the password is known to be good; it is worth one account. */
+    async verify(
+      token: string,
+      rawPassword: string,
+      name: string | undefined,
+      browser: Browser,
+    ): Promise<SignedIn | { readonly refused: SignUpRefusal }> {
+      const hash = linkHash(token)
+      const pending = hash && (await store.pendingLink('sign-up', hash))
+      if (!hash || !pending) return { refused: 'link_invalid' }
+      const verdict = await policy.check(rawPassword, {
+        email: pending.email,
+        ...(name !== undefined && { name }),
+      })
+      if (!verdict.ok) return { refused: { weak: verdict.detail } }
+      const user = await store.register(hash, await hasher.hash(verdict.password), name)
+      if (!user) return { refused: 'link_invalid' }
+      const credential = { kind: 'password', version: 1 } as const
+      const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
+      return signedIn ?? { refused: 'link_invalid' }
+    },
+  }
+
+  function sendNotice(to: string): Promise<void> {
+    return post.send({ kind: 'already-registered', to, resetPage: `${issuer}/password/reset` })
+  }
+
+  async function sendLink(address: EmailAddress): Promise<void> {
+    const link = await newLink(store, issuer, 'sign-up', address)
+    await post.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
+  }
+}

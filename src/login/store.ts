@@ -1,0 +1,63 @@
+/** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
+import type { CanonicalEmail, EmailAddress } from '../directory/email-address.js'
+import type { SessionId, UserId } from '../principal.js'
+
+export interface Account {
+  readonly user: UserId
+  readonly email: string
+  readonly active: boolean
+  /** Absent until the person has set one. `version` rises only when the password really changes. */
+  readonly password: { readonly phc: string; readonly version: number } | undefined
+}
+
+/** What a mailed link is for. A link of one kind opens nothing of the other. */
+export type LinkPurpose = 'sign-up' | 'password-reset'
+
+/** What a link that has not been used yet stands for. Looking changes nothing. */
+export interface PendingLink {
+  readonly email: string
+  readonly name: string | null
+}
+
+/**
+ * Rules (test/conformance/account-store.ts):
+ * - Only SHA-256 hashes of link tokens come in here. A link is consumed by one DELETE, in the transaction of what it
+ *   completes; of any number of parallel uses one succeeds.
+ * - Completing a link ends every other link of the same address and purpose.
+ * - A changed or reset password raises the version and replaces the user's epoch in the same transaction: every
+ *   session opened under the old one is over when the call returns.
+ * - A re-hash of the same password does neither.
+ */
+export interface AccountStore {
+  findByEmail(email: CanonicalEmail): Promise<Account | undefined>
+  findById(user: UserId): Promise<Account | undefined>
+
+  saveLink(link: NewLink): Promise<void>
+  /** The address and name behind an unused link, so that a password can be judged before the link is consumed. */
+  pendingLink(purpose: LinkPurpose, tokenHash: Buffer): Promise<PendingLink | undefined>
+  /** Consumes a sign-up link and creates its person. `undefined`: the link, or the address, is no longer free. */
+  register(tokenHash: Buffer, phc: string, name: string | undefined): Promise<UserId | undefined>
+  /** Consumes a reset link and sets the password of its (still active) person. */
+  resetPassword(tokenHash: Buffer, phc: string): Promise<UserId | undefined>
+
+  /** Changes the password and carries only the caller's session over, under a new secret. */
+  changePassword(change: PasswordChange): Promise<'changed' | 'superseded' | 'credential-changed'>
+  rehash(user: UserId, version: number, oldPhc: string, newPhc: string): Promise<void>
+}
+
+export interface NewLink {
+  readonly purpose: LinkPurpose
+  readonly tokenHash: Buffer
+  readonly email: EmailAddress
+  readonly lifetimeSeconds: number
+}
+
+export interface PasswordChange {
+  readonly user: UserId
+  readonly session: SessionId
+  /** The compare of the compare-and-swap: the hash that this request proved. */
+  readonly provenSecretHash: Buffer
+  readonly newSecretHash: Buffer
+  readonly expectedVersion: number
+  readonly phc: string
+}

@@ -1,0 +1,89 @@
+/** The words of every mail, as text and as HTML. */
+import { html } from '../html.js'
+import type { Mail } from '../login/mail.js'
+
+export interface Message {
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly html: string
+  /** Printed on the terminal by the embedded default. */
+  readonly link: string | undefined
+}
+
+interface Words {
+  readonly subject: string
+  readonly paragraphs: readonly string[]
+  readonly link?: { readonly address: string; readonly label: string }
+}
+
+export function compose(mail: Mail, product: string): Message {
+  const { subject, paragraphs, link } = words(mail, product)
+  const [first = '', ...rest] = paragraphs
+  const text = [first, ...(link ? [link.address] : []), ...rest].join('\n\n')
+  const anchor = link && html`<p><a href="${link.address}">${link.label}</a></p>`
+  const body = [
+    html`<p>${first}</p>`,
+    ...(anchor ? [anchor] : []),
+    ...rest.map(paragraph => html`<p>${paragraph}</p>`),
+  ]
+  return {
+    to: mail.to,
+    subject,
+    text: `${text}\n`,
+    html: html`<!doctype html>
+<html lang="en"><body>
+${body}
+</body></html>
+`.toString(),
+    link: link?.address,
+  }
+}
+
+function words(mail: Mail, product: string): Words {
+  switch (mail.kind) {
+    case 'sign-up':
+      return {
+        subject: `Finish signing up to ${product}`,
+        link: { address: mail.link, label: 'Choose a password' },
+        paragraphs: [
+          `Open this link to choose a password and finish signing up to ${product}. It works once, within ${mail.validMinutes} minutes.`,
+          'If you did not ask for this, do nothing: no account is made.',
+        ],
+      }
+    case 'already-registered':
+      return {
+        subject: `You already have an account at ${product}`,
+        link: { address: mail.resetPage, label: 'Ask for a new password' },
+        paragraphs: [
+          `Someone, perhaps you, tried to sign up to ${product} with this address. You have an account already: sign in, or ask for a new password if you have forgotten yours.`,
+          'If this was not you, do nothing: nothing has changed.',
+        ],
+      }
+    case 'password-reset':
+      return {
+        subject: `Choose a new password for ${product}`,
+        link: { address: mail.link, label: 'Choose a new password' },
+        paragraphs: [
+          `Open this link to choose a new password for ${product}. It works once, within ${mail.validMinutes} minutes, and signs you out everywhere.`,
+          'If you did not ask for this, do nothing: your password stays as it is.',
+        ],
+      }
+    case 'welcome':
+      return {
+        subject: `Your account at ${product}`,
+        link: { address: mail.link, label: 'Choose a password' },
+        paragraphs: [
+          `An account at ${product} was made for you. Open this link to choose your password. It works once, within ${mail.validMinutes} minutes; later, ask for a new password on the sign-in page.`,
+        ],
+      }
+    case 'password-changed':
+      return {
+        subject: `Your password for ${product} was changed`,
+        paragraphs: [
+          `The password of your account at ${product} was changed, and you were signed out on your other devices.`,
+          'If this was not you, ask for a new password at once and tell whoever runs this service.',
+        ],
+      }
+  }
+}

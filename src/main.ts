@@ -1,0 +1,106 @@
+/** The process: environment -> configuration -> database -> service -> listen, and an orderly end. */
+import { existsSync } from 'node:fs'
+import { pino } from 'pino'
+import { type Config, keysFolderOf, parseConfig } from './config.js'
+import { prepareEmbedded } from './embedded-default.js'
+import { StartRefused } from './errors.js'
+import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
+import { openOutbox } from './mail/outbox.js'
+import { type Service, startService } from './service.js'
+import {
+  type EmbeddedPostgres,
+  EmbeddedRefusal,
+  startEmbeddedPostgres,
+} from './store/postgres/embedded/launch.js'
+
+const print = (line: string) => void process.stdout.write(`${line}\n`)
+
+async function start(): Promise<void> {
+  if (existsSync('.env')) process.loadEnvFile('.env')
+  const { config, keks, warnings } = await configure()
+  // The embedded default talks to a person on standard output; its log goes to standard error.
+  const embeddedIn = 'embeddedIn' in config.database ? config.database.embeddedIn : undefined
+  const log = pino({ level: config.logLevel }, pino.destination(embeddedIn === undefined ? 1 : 2))
+  for (const warning of warnings) log.warn(warning)
+
+  const post = await openOutbox({
+    folder: config.outboxFolder,
+    product: config.product,
+    sender: config.mailFrom,
+    ...(embeddedIn !== undefined && {
+      written: ({ to, subject, link }, file) =>
+        print(`\nMail to ${to}: ${subject}\n  ${link ?? 'no link'}\n  ${file}`),
+    }),
+  })
+
+  const postgres =
+    embeddedIn === undefined ? undefined : await startEmbeddedPostgres({ folder: embeddedIn, say: print })
+  const address = 'url' in config.database ? config.database : (postgres as EmbeddedPostgres).connection
+  let service: Service
+  try {
+    const keys = postgres ? await prepareEmbedded(config, address, keks) : keks
+    service = await startService({ config, address, keks: keys, post, log })
+  } catch (error) {
+    await postgres?.stop()
+    throw error
+  }
+  if (postgres) greet(config, postgres.folder)
+  else log.info({ issuer: config.issuer, ...service.addresses }, 'listening')
+
+  let ending = false
+  const end = async (reason: string, code: number) => {
+    if (ending) return
+    ending = true
+    log.info({ reason }, 'closing')
+    await service.close()
+    await postgres?.stop()
+    log.info('closed')
+    process.exitCode = code
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0))
+  void postgres?.died.then(reason => end(`the embedded Postgres ended: ${reason}`, 1))
+}
+
+/** Every fault that can be seen without the database, at once. */
+async function configure(): Promise<{
+  config: Config
+  keks: KeyEncryptionKeys
+  warnings: readonly string[]
+}> {
+  const { keys, faults, warnings } = await loadKeyEncryptionKeys(keysFolderOf(process.env))
+  const all = [...faults]
+  let config: Config | undefined
+  try {
+    config = parseConfig(process.env)
+  } catch (error) {
+    if (!(error instanceof StartRefused)) throw error
+    all.unshift(...error.faults)
+  }
+  if (process.env.DATABASE_URL && keys.size === 0 && faults.length === 0) {
+    const file = `${keysFolderOf(process.env)}/first.kek`
+    all.push(
+      `there is no key-encryption key: make one (openssl rand -base64 32 > ${file} && chmod 600 ${file}) and keep it safe`,
+    )
+  }
+  if (all.length > 0 || !config) throw new StartRefused(all)
+  return { config, keks: keys, warnings }
+}
+
+function greet(config: Config, dataFolder: string): void {
+  const { issuer } = config
+  print(`
+Mintmark listens on ${issuer}
+  data    ${dataFolder} (a Postgres of its own, started and stopped with the service)
+  keys    ${config.keysFolder}
+  mail    ${config.outboxFolder} (each mail is a file, and its link is printed here)
+
+Sign up:  ${issuer}/sign-up/verify
+or        curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'
+`)
+}
+
+start().catch((error: unknown) => {
+  const expected = error instanceof StartRefused || error instanceof EmbeddedRefusal
+  process.stderr.write(`${expected ? error.message : (error as Error).stack}\n`)
+  process.exit(1)
+})

@@ -1,0 +1,99 @@
+/** The contract of a session store: what a back end must hold so that the session can be the truth. */
+import type {
+  AssuranceLevel,
+  AuthenticationMethod,
+  ClientId,
+  Identity,
+  Kid,
+  SessionId,
+  TenantId,
+  UserId,
+} from '../principal.js'
+
+/** Where a sign-in came from, as the device list will show it. Cut to size before it gets here. */
+export interface Device {
+  readonly userAgent: string
+  readonly address: string
+}
+
+export interface NewSession {
+  readonly id: SessionId
+  readonly secretHash: Buffer
+  readonly identity: Identity
+  readonly device: Device
+  readonly idleSeconds: number
+  readonly absoluteSeconds: number
+  /** The session that the browser came with: it ends in the same statement if this hash proves it. */
+  readonly replaces?: { readonly id: SessionId; readonly secretHash: Buffer }
+}
+
+/** One row as the primary had it at `now`, with every comparison of times already made by the database's clock. */
+export interface SessionRow {
+  readonly secretHash: Buffer
+  /** The hash that the last change of secret replaced: proving it opens nothing. */
+  readonly previousSecretHash: Buffer | null
+  readonly ended: boolean
+  /** The epochs that the row carries are still those of the service and of its user. */
+  readonly epochsCurrent: boolean
+  readonly pastAbsolute: boolean
+  readonly pastIdle: boolean
+  readonly userActive: boolean
+  readonly createdAt: number
+  readonly endsAt: number
+  readonly idleEndsAt: number
+  readonly lastSeenAgeSeconds: number
+  readonly idleSeconds: number
+  readonly authTime: number
+  readonly amr: readonly AuthenticationMethod[]
+  readonly acr: AssuranceLevel
+  readonly user: { readonly id: UserId; readonly email: string; readonly name: string | null }
+  /** `lost`: the tenant asked for (or the session's own) is not one in which the user is an active member. */
+  readonly tenant: 'none' | 'lost' | TenantStanding
+}
+
+export interface TenantStanding {
+  readonly id: TenantId
+  readonly name: string
+  readonly roleIds: readonly string[]
+  /** The tenant's roles by id. An id without an entry grants nothing. */
+  readonly roles: Readonly<Record<string, { readonly name: string; readonly permissions: readonly string[] }>>
+}
+
+/** `now` is the database's clock in seconds (with a fraction), read by the statement that read the row. */
+export interface Reading {
+  readonly now: number
+  readonly row: SessionRow | undefined
+}
+
+export interface MintQuestion {
+  /** Without one, the session's current tenant. */
+  readonly tenant: TenantId | undefined
+  readonly client: ClientId
+  /** The origin that must still belong to the client; undefined for callers without one and for the issuer's own. */
+  readonly origin: string | undefined
+}
+
+export interface MintReading extends Reading {
+  /** Undefined when the client is unknown, disabled, or no longer owns the origin. */
+  readonly application:
+    | { readonly audiences: readonly string[]; readonly tokenLifetimeSeconds: number }
+    | undefined
+  /** The key that signs at `now`. Undefined when the ring has none: an outage, not a refusal. */
+  readonly kid: Kid | undefined
+}
+
+/**
+ * Rules that every back end keeps (test/conformance/session-store.ts runs them):
+ * - `read` and `readForMint` are one fresh autocommit statement on the primary each; they are never joined, cached
+ *   or answered by a replica, and throw `Outage` when the primary cannot be asked.
+ * - `open` inserts only while the user is active and the identity's credential version is current.
+ * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
+ * - `end` ends the row only if the hash is its secret's or its previous secret's; ending twice is no error.
+ */
+export interface SessionStore {
+  open(session: NewSession): Promise<{ opened: { now: number; endsAt: number } } | 'credential-changed'>
+  read(id: SessionId): Promise<Reading>
+  readForMint(id: SessionId, question: MintQuestion): Promise<MintReading>
+  touch(id: SessionId): Promise<void>
+  end(id: SessionId, secretHash: Buffer, reason: 'signed-out'): Promise<void>
+}

@@ -1,0 +1,188 @@
+/** People, passwords and mailed links in Postgres. Locks are taken first; what depends on them is read afterwards. */
+import { randomBytes } from 'node:crypto'
+import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
+import type { Account, AccountStore, LinkPurpose } from '../../login/store.js'
+import type { UserId } from '../../principal.js'
+import type { Database, Queries } from './database.js'
+import { mailLinks, passwords, users } from './schema.js'
+
+/** A transaction that must not commit, and what it answers instead. */
+class Abandoned<T> extends Error {
+  readonly answer: T
+  constructor(answer: T) {
+    super('abandoned')
+    this.answer = answer
+  }
+}
+
+export function postgresAccountStore(database: Database): AccountStore {
+  const find = async (condition: SQL): Promise<Account | undefined> => {
+    const [row] = await database.read(db =>
+      db
+        .select({
+          user: users.id,
+          email: users.email,
+          state: users.state,
+          phc: passwords.phc,
+          version: passwords.version,
+        })
+        .from(users)
+        .leftJoin(passwords, eq(passwords.userId, users.id))
+        .where(condition),
+    )
+    if (!row) return undefined
+    const { user, email, state, phc, version } = row
+    return {
+      user: user as UserId,
+      email,
+      active: state === 'active',
+      password: phc === null || version === null ? undefined : { phc, version },
+    }
+  }
+
+  return {
+    findByEmail: email => find(eq(users.canonicalEmail, email)),
+    findById: user => find(eq(users.id, user)),
+
+    async saveLink({ purpose, tokenHash, email, lifetimeSeconds }) {
+      await database.write(db =>
+        db.insert(mailLinks).values({
+          tokenHash,
+          purpose,
+          email: email.asTyped,
+          canonicalEmail: email.canonical,
+          expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+        }),
+      )
+    },
+
+    async pendingLink(purpose, tokenHash) {
+      const [row] = await database.read(db =>
+        db
+          .select({ email: mailLinks.canonicalEmail, name: users.name })
+          .from(mailLinks)
+          .leftJoin(users, eq(users.canonicalEmail, mailLinks.canonicalEmail))
+          .where(usable(purpose, tokenHash)),
+      )
+      return row
+    },
+
+    register(tokenHash, phc, name) {
+      return answered(() =>
+        database.transaction(async tx => {
+          const email = await consume(tx, 'sign-up', tokenHash)
+          if (!email) return undefined
+          const [person] = await tx
+            .insert(users)
+            .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
+            .onConflictDoNothing({ target: users.canonicalEmail })
+            .returning({ id: users.id })
+          if (!person) return undefined
+          await tx.insert(passwords).values({ userId: person.id, phc })
+          return person.id as UserId
+        }),
+      )
+    },
+
+    resetPassword(tokenHash, phc) {
+      return answered(() =>
+        database.transaction(async tx => {
+          const email = await consume(tx, 'password-reset', tokenHash)
+          if (!email) return undefined
+          const person = await lock(tx, eq(users.canonicalEmail, email.canonical))
+          if (person?.state !== 'active') return undefined
+          await setPassword(tx, person.id, phc)
+          await replaceEpoch(tx, person.id)
+          return person.id as UserId
+        }),
+      )
+    },
+
+    changePassword({ user, session, provenSecretHash, newSecretHash, expectedVersion, phc }) {
+      return answered(() =>
+        database.transaction(async tx => {
+          const person = await lock(tx, eq(users.id, user))
+          if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
+            return 'credential-changed'
+          await setPassword(tx, user, phc)
+          const epoch = await replaceEpoch(tx, user)
+          // Only a session that is live now, and whose secret is still the one that was proved, is carried over.
+          const carried = await tx.execute(sql`
+            update sessions s
+            set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
+              auth_time = now(), last_seen_at = now(), user_epoch = ${epoch}
+            from service g
+            where s.id = ${session} and s.user_id = ${user} and s.secret_hash = ${provenSecretHash}
+              and s.user_epoch = ${person.epoch} and s.service_epoch = g.epoch
+              and s.ended_at is null and s.ends_at > now()
+              and s.last_seen_at + s.idle_seconds * interval '1 second' > now()
+            returning s.id`)
+          if (carried.length !== 1) throw new Abandoned('superseded' as const)
+          return 'changed'
+        }),
+      )
+    },
+
+    async rehash(user, version, oldPhc, newPhc) {
+      await database.write(db =>
+        db
+          .update(passwords)
+          .set({ phc: newPhc })
+          .where(and(eq(passwords.userId, user), eq(passwords.version, version), eq(passwords.phc, oldPhc))),
+      )
+    },
+  }
+}
+
+const usable = (purpose: LinkPurpose, tokenHash: Buffer) =>
+  and(eq(mailLinks.tokenHash, tokenHash), eq(mailLinks.purpose, purpose), gt(mailLinks.expiresAt, sql`now()`))
+
+/** Of any number of parallel uses one gets the row; the other links of that address and purpose go with it. */
+async function consume(tx: Queries, purpose: LinkPurpose, tokenHash: Buffer) {
+  const [link] = await tx
+    .delete(mailLinks)
+    .where(usable(purpose, tokenHash))
+    .returning({ asTyped: mailLinks.email, canonical: mailLinks.canonicalEmail })
+  if (!link) return undefined
+  await tx
+    .delete(mailLinks)
+    .where(and(eq(mailLinks.canonicalEmail, link.canonical), eq(mailLinks.purpose, purpose)))
+  return link
+}
+
+async function setPassword(tx: Queries, user: string, phc: string): Promise<void> {
+  await tx
+    .insert(passwords)
+    .values({ userId: user, phc })
+    .onConflictDoUpdate({
+      target: passwords.userId,
+      set: { phc, version: sql`${passwords.version} + 1`, changedAt: sql`now()` },
+    })
+}
+
+/** Locks a person first and reads them after: a row read by the statement that waited may be the one before. */
+async function lock(tx: Queries, condition: SQL) {
+  await tx.select({ id: users.id }).from(users).where(condition).for('update')
+  const [person] = await tx
+    .select({ id: users.id, state: users.state, epoch: users.epoch, passwordVersion: passwords.version })
+    .from(users)
+    .leftJoin(passwords, eq(passwords.userId, users.id))
+    .where(condition)
+  return person
+}
+
+/** Every session of this person that carries another epoch is over when the transaction commits. */
+async function replaceEpoch(tx: Queries, user: string): Promise<bigint> {
+  const epoch = randomBytes(8).readBigInt64BE()
+  await tx.update(users).set({ epoch }).where(eq(users.id, user))
+  return epoch
+}
+
+async function answered<T>(transaction: () => Promise<T>): Promise<T> {
+  try {
+    return await transaction()
+  } catch (error) {
+    if (error instanceof Abandoned) return error.answer as T
+    throw error
+  }
+}

@@ -1,0 +1,49 @@
+/** Applications and their origins in Postgres. */
+import { eq, inArray } from 'drizzle-orm'
+import type { ApplicationStore, OriginOwner } from '../../directory/applications.js'
+import type { ClientId } from '../../principal.js'
+import type { Database } from './database.js'
+import { applicationOrigins, applications } from './schema.js'
+
+export function postgresApplicationStore(database: Database): ApplicationStore {
+  return {
+    async origins() {
+      const rows = await database.read(db =>
+        db
+          .select({
+            origin: applicationOrigins.origin,
+            clientId: applications.clientId,
+            grants: applications.grants,
+          })
+          .from(applicationOrigins)
+          .innerJoin(applications, eq(applications.clientId, applicationOrigins.clientId))
+          .where(eq(applications.state, 'enabled')),
+      )
+      return new Map<string, OriginOwner>(
+        rows.map(({ origin, clientId, grants }) => [origin, { clientId: clientId as ClientId, grants }]),
+      )
+    },
+
+    create({ clientId, name, origins, audiences, tokenLifetimeSeconds }) {
+      return database.transaction(async tx => {
+        const [taken] =
+          origins.length === 0
+            ? []
+            : await tx
+                .select()
+                .from(applicationOrigins)
+                .where(inArray(applicationOrigins.origin, [...origins]))
+        if (taken) return { originTaken: taken.origin }
+        const created = await tx
+          .insert(applications)
+          .values({ clientId, name, audiences: [...audiences], tokenLifetimeSeconds })
+          .onConflictDoNothing()
+          .returning({ clientId: applications.clientId })
+        if (created.length === 0) return 'client-id-taken'
+        if (origins.length > 0)
+          await tx.insert(applicationOrigins).values(origins.map(origin => ({ origin, clientId })))
+        return 'created'
+      })
+    },
+  }
+}

@@ -1,0 +1,117 @@
+/** The launcher of the embedded default: a real Postgres beside the service, started and stopped by it. */
+import { join } from 'node:path'
+import { findPackage, prepareBinaries } from './binaries.js'
+import { dataFolder, type EmbeddedConnection, ensureCluster, readConnection } from './cluster.js'
+import { canConnect, type Hold, takeHold } from './hold.js'
+import { type Log, openLog } from './log.js'
+import { choosePlace, openPlace, type Place } from './place.js'
+import { clearEarlierServer } from './postmaster.js'
+import { asRefusal } from './refusal.js'
+import { type RunningServer, startServer } from './server.js'
+
+export type { EmbeddedConnection } from './cluster.js'
+export { EmbeddedRefusal } from './refusal.js'
+
+export interface EmbeddedPostgres {
+  connection: EmbeddedConnection
+  /** The data folder really used. */
+  folder: string
+  pid: number
+  /** Fast, and harder after ten seconds; safe to call again, and when the server has died. */
+  stop(): Promise<void>
+  /** Resolves with the reason when the server ends without `stop()`. */
+  died: Promise<string>
+}
+
+export interface EmbeddedOptions {
+  folder: string
+  /** Settings of Postgres beside or above those of the launcher, such as `fsync: 'off'` in tests. */
+  settings?: Record<string, string>
+  /** Hears what the operator should know, a line at a time. */
+  say?: (line: string) => void
+}
+
+/**
+ * Throws EmbeddedRefusal for what can be expected: the folder is in use or cannot be written to, the binaries are
+ * missing, the data are of another version. The server lives until `stop()`, and at most as long as this process.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  let folder = options.folder
+  try {
+    const place = await choosePlace(options.folder)
+    folder = place.folder
+    if (place.note) options.say?.(place.note)
+    await openPlace(place)
+    const hold = await takeHold(folder)
+    try {
+      return await launch(place, hold, options)
+    } catch (error) {
+      await hold.release()
+      throw error
+    }
+  } catch (error) {
+    throw asRefusal(error, folder)
+  }
+}
+
+async function launch(
+  { folder, account }: Place,
+  hold: Hold,
+  options: EmbeddedOptions,
+): Promise<EmbeddedPostgres> {
+  const { settings = {}, say = () => {} } = options
+  const found = await findPackage()
+  const [major = ''] = found.version.split('.')
+  const binaries = await prepareBinaries(found, folder)
+  const log = await openLog(folder)
+  try {
+    await clearEarlierServer(dataFolder(folder))
+    const durable = settings.fsync !== 'off'
+    const password = await ensureCluster({ folder, binaries, account, log, major, durable })
+    const server = await startServer({ folder, binaries, account, log, password, settings, say })
+    return running(folder, server, log, hold)
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+}
+
+function running(folder: string, server: RunningServer, log: Log, hold: Hold): EmbeddedPostgres {
+  let stopping: Promise<void> | undefined
+  const died = new Promise<string>(resolve => {
+    server.gone.then(async code => {
+      if (stopping) return
+      const lines = await log.lastLines().catch(() => '')
+      resolve(`The embedded Postgres in ${folder} ended by itself (code ${code}). Its last lines:\n${lines}`)
+    })
+  })
+  const stop = async () => {
+    server.end()
+    await server.gone
+    await log.close()
+    await hold.release()
+  }
+  return {
+    connection: server.connection,
+    folder,
+    pid: server.pid,
+    stop: () => {
+      stopping ??= stop()
+      return stopping
+    },
+    died,
+  }
+}
+
+/** For the operator's CLI: the connection of the server now running on that folder, or undefined when none runs. */
+export async function findEmbeddedPostgres(folder: string): Promise<EmbeddedConnection | undefined> {
+  try {
+    const place = await choosePlace(folder)
+    const connection = await readConnection(place.folder)
+    if (!connection?.host) return undefined
+    const answers = await canConnect(join(connection.host, `.s.PGSQL.${connection.port}`))
+    return answers ? connection : undefined
+  } catch (error) {
+    throw asRefusal(error, folder)
+  }
+}

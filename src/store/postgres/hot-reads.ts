@@ -1,0 +1,196 @@
+/** The two statements by which the truth is asked, on connections of their own that pipeline: all our raw SQL reads. */
+import { Outage } from '../../errors.js'
+import type {
+  AssuranceLevel,
+  AuthenticationMethod,
+  Kid,
+  SessionId,
+  TenantId,
+  UserId,
+} from '../../principal.js'
+import type { MintQuestion, MintReading, Reading, SessionRow, TenantStanding } from '../../session/store.js'
+import { type Address, ReplaceableClient } from './connection.js'
+
+/** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
+const deadlines = { lock: 500, statement: 1500, connect: 1500, caller: 2000 }
+
+/** Two, so that a stall of one does not stop everything. */
+const connections = 2
+
+/**
+ * One plan for any parameter, made once: planning these joins costs more than running them. It must not depend on
+ * how full the tables were at that moment, so only index look-ups are left to choose from.
+ */
+const settings = {
+  plan_cache_mode: 'force_generic_plan',
+  enable_seqscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+  jit: 'off',
+}
+
+const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
+
+/** Always one row, found or not: with the id that was asked for, whether this is a primary, and its clock. */
+const columns = `
+  $1::text as asked,
+  pg_is_in_recovery() as in_recovery,
+  ${seconds('now()')} as now,
+  s.id is not null as found,
+  s.secret_hash,
+  s.previous_secret_hash,
+  s.ended_at is not null as ended,
+  s.service_epoch = g.epoch and s.user_epoch = u.epoch as epochs_current,
+  s.ends_at <= now() as past_absolute,
+  s.last_seen_at + s.idle_seconds * interval '1 second' <= now() as past_idle,
+  u.state = 'active' as user_active,
+  floor(${seconds('s.created_at')}) as created_at,
+  floor(${seconds('s.ends_at')}) as ends_at,
+  floor(${seconds('s.last_seen_at')}) + s.idle_seconds as idle_ends_at,
+  ${seconds('now() - s.last_seen_at')} as last_seen_age,
+  s.idle_seconds,
+  floor(${seconds('s.auth_time')}) as auth_time,
+  to_json(s.amr) as amr,
+  s.acr,
+  u.id as user_id,
+  u.email,
+  u.name,
+  w.id is not null as tenant_wanted,
+  t.id as tenant_id,
+  t.name as tenant_name,
+  to_json(m.role_ids) as role_ids,
+  t.roles`
+
+const joins = (tenantWanted: string) => `
+  from service g
+  left join sessions s on s.id = $1
+  left join users u on u.id = s.user_id
+  left join lateral (select ${tenantWanted} as id) w on true
+  left join memberships m on m.user_id = s.user_id and m.tenant_id = w.id and m.state = 'active'
+  left join tenants t on t.id = m.tenant_id and t.state = 'active'`
+
+const checkStatement = `select ${columns} ${joins('s.tenant_id')} where g.only`
+
+const mintStatement = `select ${columns},
+  to_json(a.audiences) as audiences,
+  a.token_lifetime_seconds,
+  (select k.kid from signing_keys k
+    where k.signs_from <= now() and (k.unpublished_at is null or k.unpublished_at > now())
+    order by k.signs_from desc limit 1) as kid
+  ${joins('coalesce($2::uuid, s.tenant_id)')}
+  left join applications a on a.client_id = $3 and a.state = 'enabled' and ($4::text is null or exists
+    (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
+  where g.only`
+
+interface CheckRow {
+  asked: string
+  in_recovery: boolean
+  now: number
+  found: boolean
+  secret_hash: Buffer
+  previous_secret_hash: Buffer | null
+  ended: boolean
+  epochs_current: boolean
+  past_absolute: boolean
+  past_idle: boolean
+  user_active: boolean
+  created_at: number
+  ends_at: number
+  idle_ends_at: number
+  last_seen_age: number
+  idle_seconds: number
+  auth_time: number
+  amr: AuthenticationMethod[]
+  acr: AssuranceLevel
+  user_id: UserId
+  email: string
+  name: string | null
+  tenant_wanted: boolean
+  tenant_id: TenantId | null
+  tenant_name: string
+  role_ids: string[]
+  roles: TenantStanding['roles']
+}
+
+interface MintRow extends CheckRow {
+  audiences: string[] | null
+  token_lifetime_seconds: number
+  kid: Kid | null
+}
+
+export class HotReads {
+  readonly #clients: readonly ReplaceableClient[]
+
+  constructor(address: Address) {
+    const client = () => new ReplaceableClient({ address, connections: 1, deadlines, settings })
+    this.#clients = Array.from({ length: connections }, client)
+  }
+
+  async read(id: SessionId): Promise<Reading> {
+    const row = await this.#ask<CheckRow>(id, checkStatement, [id])
+    return { now: row.now, row: sessionRow(row) }
+  }
+
+  async readForMint(id: SessionId, { tenant, client, origin }: MintQuestion): Promise<MintReading> {
+    const row = await this.#ask<MintRow>(id, mintStatement, [id, tenant ?? null, client, origin ?? null])
+    const application = row.audiences && {
+      audiences: row.audiences,
+      tokenLifetimeSeconds: row.token_lifetime_seconds,
+    }
+    return {
+      now: row.now,
+      row: sessionRow(row),
+      application: application ?? undefined,
+      kid: row.kid ?? undefined,
+    }
+  }
+
+  /** Throws `Outage` unless a primary answers on these connections. */
+  async probe(): Promise<void> {
+    await this.read('' as SessionId)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#clients.map(client => client.close()))
+  }
+
+  /** On the connection with the shorter queue. An answer that is not one row about this id, by a primary, is none. */
+  async #ask<Row extends CheckRow>(id: SessionId, statement: string, parameters: (string | null)[]) {
+    const client = this.#clients.reduce((least, other) => (other.pending < least.pending ? other : least))
+    const [row] = await client.run('nothing', sql =>
+      sql.unsafe<Row[]>(statement, parameters, { prepare: true }),
+    )
+    if (row?.asked !== id) throw new Outage('nothing', 'Postgres answered another question than was asked')
+    if (row.in_recovery) throw new Outage('nothing', 'this Postgres is in recovery: it is not the primary')
+    return row
+  }
+}
+
+function sessionRow(row: CheckRow): SessionRow | undefined {
+  if (!row.found) return undefined
+  return {
+    secretHash: row.secret_hash,
+    previousSecretHash: row.previous_secret_hash,
+    ended: row.ended,
+    epochsCurrent: row.epochs_current,
+    pastAbsolute: row.past_absolute,
+    pastIdle: row.past_idle,
+    userActive: row.user_active,
+    createdAt: row.created_at,
+    endsAt: row.ends_at,
+    idleEndsAt: row.idle_ends_at,
+    lastSeenAgeSeconds: row.last_seen_age,
+    idleSeconds: row.idle_seconds,
+    authTime: row.auth_time,
+    amr: row.amr,
+    acr: row.acr,
+    user: { id: row.user_id, email: row.email, name: row.name },
+    tenant: tenantStanding(row),
+  }
+}
+
+function tenantStanding(row: CheckRow): SessionRow['tenant'] {
+  if (!row.tenant_wanted) return 'none'
+  if (row.tenant_id === null) return 'lost'
+  return { id: row.tenant_id, name: row.tenant_name, roleIds: row.role_ids, roles: row.roles }
+}

@@ -1,0 +1,68 @@
+/** Applies drizzle/ to the database, one instance at a time, and tells whether all of it has been applied. */
+
+import { fileURLToPath } from 'node:url'
+import { readMigrationFiles } from 'drizzle-orm/migrator'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
+import postgres from 'postgres'
+import { type Address, asFault } from './connection.js'
+
+const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
+/** Any number that nothing else in this database uses as an advisory lock. */
+const migrationLock = '7351946000'
+
+/**
+ * Of many that start at once one migrates while the others wait for it. The lock lives on a connection of its own:
+ * the migrator would otherwise wait for the connection that holds it.
+ */
+export async function migrate(address: Address): Promise<void> {
+  const guard = single(address)
+  const client = single(address)
+  try {
+    await guard`select pg_advisory_lock(${migrationLock})`
+    await applyMigrations(drizzle(client), { migrationsFolder })
+  } catch (error) {
+    throw asFault(error, 'unknown')
+  } finally {
+    await Promise.all([guard.end({ timeout: 1 }), client.end({ timeout: 1 })])
+  }
+}
+
+/** What a start must know about a database before it serves from it. */
+export interface DatabaseState {
+  readonly inRecovery: boolean
+  /** As `server_version_num`: 150004 is 15.4. */
+  readonly version: number
+  /** Migrations of this release that the database lacks. */
+  readonly missing: number
+}
+
+export async function inspect(address: Address): Promise<DatabaseState> {
+  const client = single(address)
+  try {
+    const [server] = await client<{ in_recovery: boolean; version: number; migrated: boolean }[]>`
+      select pg_is_in_recovery() as in_recovery, current_setting('server_version_num')::int as version,
+        to_regclass('drizzle.__drizzle_migrations') is not null as migrated`
+    const applied = server?.migrated
+      ? await client<{ hash: string }[]>`select hash from drizzle.__drizzle_migrations`
+      : []
+    const hashes = new Set(applied.map(({ hash }) => hash))
+    const missing = readMigrationFiles({ migrationsFolder }).filter(({ hash }) => !hashes.has(hash)).length
+    return { inRecovery: server?.in_recovery ?? true, version: server?.version ?? 0, missing }
+  } catch (error) {
+    throw asFault(error, 'nothing')
+  } finally {
+    await client.end({ timeout: 1 })
+  }
+}
+
+function single(address: Address) {
+  const options = {
+    max: 1,
+    connect_timeout: 5,
+    idle_timeout: 0,
+    onnotice: () => {},
+    connection: { application_name: 'mintmark migrate' },
+  }
+  return 'url' in address ? postgres(address.url, options) : postgres({ ...address, ...options })
+}

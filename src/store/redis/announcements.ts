@@ -1,0 +1,78 @@
+/** Tells the other instances through Redis that something changed, so that they look at once instead of soon. */
+import { Redis } from 'ioredis'
+
+/** What changed. An announcement says nothing else: whoever hears it asks Postgres. */
+export type Topic = 'applications' | 'keys'
+
+const channel = 'mintmark:changed'
+
+export interface Announcements {
+  readonly state: 'connected' | 'away'
+  close(): void
+}
+
+/**
+ * Listens for as long as the service runs. Redis being away costs seconds until the next regular look, nothing else;
+ * after a reconnect everything is looked at, since announcements may have been missed.
+ */
+export function listen(
+  url: string,
+  hear: (topic: Topic) => void,
+  say: (problem: string) => void,
+): Announcements {
+  const redis = connect(url)
+  let connected = false
+  redis.on('ready', () => {
+    connected = true
+    redis.subscribe(channel).then(
+      () => topics.forEach(hear),
+      error => say(`Redis does not let us subscribe: ${(error as Error).message}`),
+    )
+  })
+  redis.on('close', () => {
+    if (connected) say('Redis is away')
+    connected = false
+  })
+  // ioredis retries by itself; without a listener it would print to the console.
+  redis.on('error', () => {})
+  redis.on('message', (_channel, topic) => {
+    if (isTopic(topic)) hear(topic)
+  })
+  redis.connect().catch(error => say(`Redis is away: ${(error as Error).message}`))
+  return {
+    get state() {
+      return connected ? 'connected' : 'away'
+    },
+    close: () => redis.disconnect(),
+  }
+}
+
+/** From the operator's commands: told if Redis can be reached now, not retried. */
+export async function announce(url: string, topic: Topic): Promise<void> {
+  const redis = connect(url, null)
+  redis.on('error', () => {})
+  try {
+    await redis.connect()
+    await redis.publish(channel, topic)
+  } finally {
+    redis.disconnect()
+  }
+}
+
+const topics: readonly Topic[] = ['applications', 'keys']
+
+function isTopic(text: string): text is Topic {
+  return (topics as readonly string[]).includes(text)
+}
+
+function connect(url: string, retryEveryMs: number | null = 500): Redis {
+  return new Redis(url, {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    commandTimeout: 100,
+    connectTimeout: 1000,
+    maxRetriesPerRequest: 0,
+    autoResubscribe: false,
+    retryStrategy: () => retryEveryMs,
+  })
+}

@@ -1,0 +1,19 @@
+/** The metadata documents by which an off-the-shelf verifier finds the keys from the issuer alone. */
+
+/** RFC 8414, section 2: only what exists here. There is no authorization endpoint, so no response type either. */
+export function authorizationServerMetadata(issuer: string) {
+  return {
+    issuer,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    response_types_supported: [] as string[],
+  }
+}
+
+/** OpenID Connect Discovery 1.0, section 3, for libraries that look nowhere else. */
+export function openidConfiguration(issuer: string) {
+  return {
+    ...authorizationServerMetadata(issuer),
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['ES256'],
+  }
+}

@@ -1,0 +1,136 @@
+// Runs the tests against real servers: starts a Postgres (and a Redis, where one is installed) of its own, migrates a
+// template database, runs tap, stops what it started, and ends with the verdict line `N passed, N failed, N skipped`.
+//
+//   node test/run.mjs [test files]
+//   TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin   that Postgres instead of the embedded one
+import { spawn, spawnSync } from 'node:child_process'
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
+import { migrate } from '../dist/store/postgres/migrate.js'
+
+const nobody = 65534
+const asRoot = process.getuid?.() === 0
+const folder = mkdtempSync(join(tmpdir(), 'mt-'))
+chmodSync(folder, 0o755)
+const stops = []
+
+async function main() {
+  const connection = process.env.TEST_POSTGRES_BIN
+    ? installedPostgres(process.env.TEST_POSTGRES_BIN)
+    : await embedded()
+  const template = await makeTemplate(connection)
+  const redis = startRedis()
+  const env = {
+    ...process.env,
+    TEST_POSTGRES: JSON.stringify({ ...connection, template }),
+    ...(redis && { TEST_REDIS_SOCKET: redis }),
+  }
+  return runTap(env, process.argv.slice(2))
+}
+
+// Nothing here must survive a crash of the machine, so nothing waits for the disk.
+const fast = { fsync: 'off', full_page_writes: 'off', max_connections: '300' }
+
+async function embedded() {
+  const server = await startEmbeddedPostgres({ folder: join(folder, 'pg'), settings: fast })
+  stops.push(() => server.stop())
+  return server.connection
+}
+
+function installedPostgres(bin) {
+  const data = mkdtempSync(join(folder, 'pg-'))
+  const sockets = mkdtempSync(join(folder, 's-'))
+  if (asRoot) for (const path of [data, sockets]) chownSync(path, nobody, nobody)
+  const user = asRoot ? { uid: nobody, gid: nobody } : {}
+  const run = (command, ...args) => {
+    const { status, stderr } = spawnSync(join(bin, command), args, {
+      ...user,
+      cwd: '/',
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8' },
+    })
+    if (status !== 0) throw new Error(`${command} failed: ${stderr}`)
+  }
+  run('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '-N')
+  const settings = Object.entries({ ...fast, listen_addresses: '', unix_socket_directories: sockets })
+  const options = settings.map(([name, value]) => `-c ${name}='${value}'`).join(' ')
+  run('pg_ctl', '-D', data, '-l', join(data, 'log'), '-w', '-o', options, 'start')
+  stops.push(() => run('pg_ctl', '-D', data, '-m', 'immediate', '-w', 'stop'))
+  return { host: sockets, port: 5432, user: 'postgres', password: '', database: 'postgres' }
+}
+
+async function makeTemplate(connection) {
+  const template = 'mintmark_template'
+  const sql = postgres({ ...connection, max: 1, onnotice: () => {} })
+  await sql.unsafe(`create database ${template}`)
+  await sql.end()
+  await migrate({ ...connection, database: template })
+  return template
+}
+
+/** Suites that need Redis are skipped visibly without one, and fail in CI. */
+function startRedis() {
+  if (spawnSync('redis-server', ['--version']).status !== 0) {
+    if (process.env.CI) throw new Error('CI needs redis-server')
+    return undefined
+  }
+  const socket = join(folder, 'redis.sock')
+  const server = spawn(
+    'redis-server',
+    ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder],
+    { stdio: 'ignore' },
+  )
+  stops.push(() => server.kill())
+  return socket
+}
+
+function runTap(env, files) {
+  return new Promise(resolve => {
+    const tap = spawn(
+      process.execPath,
+      ['node_modules/tap/dist/esm/run.mjs', 'run', '--reporter=tap', ...files],
+      { env },
+    )
+    let counts = ''
+    let rest = ''
+    tap.stdout.setEncoding('utf8').on('data', text => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop()
+      for (const line of lines) {
+        // One line a file, everything that failed, and why.
+        if (explains(line) || /^(ok|not ok|#|Bail)/.test(line)) process.stdout.write(`${line}\n`)
+        if (/^# \{ total: /.test(line)) counts = line
+      }
+    })
+    tap.stderr.pipe(process.stderr)
+    tap.on('close', code => resolve({ code, counts }))
+  })
+}
+
+let explaining = false
+/** A failed assertion, and the YAML block behind it. */
+function explains(line) {
+  if (/^\s+not ok/.test(line)) explaining = true
+  else if (/^\s*(ok|#)/.test(line)) explaining = false
+  return explaining
+}
+
+function verdict({ code, counts }) {
+  const count = name => Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0)
+  const skipped = count('skip') + count('todo')
+  const failed = count('fail')
+  process.stdout.write(`${count('pass')} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`)
+  return code === 0 && failed === 0 && count('pass') > 0 && !(process.env.CI && skipped) ? 0 : 1
+}
+
+let outcome
+try {
+  outcome = await main()
+} finally {
+  for (const stop of stops.reverse()) await stop()
+  rmSync(folder, { recursive: true, force: true })
+}
+process.exitCode = verdict(outcome)

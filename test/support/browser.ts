@@ -1,0 +1,57 @@
+/** A small browser for tests: one origin, one cookie, and the headers that a real one sends with a fetch. */
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+
+type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
+
+export class Browser {
+  readonly #app: FastifyInstance
+  /** Null: no browser at all, such as curl. */
+  readonly origin: string | null
+  /** The value of `__Host-session`, or undefined. */
+  cookie: string | undefined
+
+  constructor(app: FastifyInstance, origin: string | null, cookie?: string) {
+    this.#app = app
+    this.origin = origin
+    this.cookie = cookie
+  }
+
+  /** The same cookie jar at another instance, or from another origin. */
+  at(app: FastifyInstance, origin = this.origin): Browser {
+    return new Browser(app, origin, this.cookie)
+  }
+
+  get = (url: string, headers: Record<string, string> = {}) => this.send('GET', url, undefined, headers)
+  post = (url: string, body?: unknown, headers: Record<string, string> = {}) =>
+    this.send('POST', url, body, headers)
+  put = (url: string, body?: unknown, headers: Record<string, string> = {}) =>
+    this.send('PUT', url, body, headers)
+  delete = (url: string, headers: Record<string, string> = {}) => this.send('DELETE', url, undefined, headers)
+
+  async send(method: Method, url: string, body?: unknown, headers: Record<string, string> = {}) {
+    const answer = await this.#app.inject({
+      method,
+      url,
+      headers: { ...this.#headers(method), ...headers },
+      ...(body !== undefined && { payload: body as object }),
+    })
+    this.#keep(answer)
+    return answer
+  }
+
+  #headers(method: Method): Record<string, string> {
+    const cookie = this.cookie === undefined ? {} : { cookie: `__Host-session=${this.cookie}` }
+    const safe = method === 'GET' || method === 'HEAD'
+    if (this.origin === null) return { ...cookie, ...(!safe && { 'x-mintmark': '1' }) }
+    const own = this.origin === 'http://localhost:4000'
+    const site = { 'sec-fetch-site': own ? 'same-origin' : 'same-site', 'sec-fetch-mode': 'cors' }
+    if (safe) return { ...cookie, ...site, ...(!own && { origin: this.origin }) }
+    return { ...cookie, ...site, origin: this.origin, 'x-mintmark': '1' }
+  }
+
+  #keep(answer: LightMyRequestResponse): void {
+    for (const { name, value, maxAge } of answer.cookies) {
+      if (name === '__Host-session') this.cookie = maxAge === 0 ? undefined : value
+    }
+  }
+}

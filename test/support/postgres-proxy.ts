@@ -1,0 +1,92 @@
+/** Stands in front of the real Postgres on a Unix socket of its own, and can stop, freeze or cut what passes. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { TestDatabase } from './database.js'
+
+type Address = TestDatabase['address']
+
+export interface PostgresProxy {
+  readonly address: Address
+  /** Connections close and new ones are refused, as when the server is stopped. */
+  stop(): Promise<void>
+  /** Connections stay open and are taken, but nothing passes, as when the server hangs. */
+  freeze(): void
+  /** As before: what was held back passes on. */
+  resume(): Promise<void>
+  /** The next answer of the server is held back, and the connection cut instead. */
+  cutNextAnswer(): void
+}
+
+export async function postgresProxy(t: Test, behind: Address): Promise<PostgresProxy> {
+  const folder = await mkdtemp(join(tmpdir(), 'mp-'))
+  const path = join(folder, `.s.PGSQL.${behind.port}`)
+  const target = join(behind.host, `.s.PGSQL.${behind.port}`)
+  const open = new Set<{ front: Socket; back: Socket }>()
+  let frozen = false
+  let cut = false
+  let server: Server | undefined
+
+  const listen = () =>
+    new Promise<void>(resolve => {
+      server = createServer({ pauseOnConnect: true }, front => {
+        const back = createConnection(target)
+        const pair = { front, back }
+        open.add(pair)
+        const end = () => {
+          open.delete(pair)
+          front.destroy()
+          back.destroy()
+        }
+        for (const socket of [front, back]) socket.on('error', end).on('close', end)
+        front.on('data', data => back.write(data))
+        back.on('data', data => {
+          if (cut) {
+            cut = false
+            end()
+          } else front.write(data)
+        })
+        if (frozen) back.pause()
+        else front.resume()
+      }).listen(path, resolve)
+    })
+
+  const stop = async () => {
+    for (const { front, back } of open) {
+      front.destroy()
+      back.destroy()
+    }
+    await new Promise(resolve => (server ? server.close(resolve) : resolve(undefined)))
+    server = undefined
+  }
+
+  await listen()
+  t.teardown(async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    address: { ...behind, host: folder },
+    stop,
+    freeze() {
+      frozen = true
+      for (const { front, back } of open) {
+        front.pause()
+        back.pause()
+      }
+    },
+    async resume() {
+      frozen = false
+      for (const { front, back } of open) {
+        front.resume()
+        back.resume()
+      }
+      if (!server) await listen()
+    },
+    cutNextAnswer() {
+      cut = true
+    },
+  }
+}

@@ -1,0 +1,131 @@
+/** The real service on a database of its own: what a test file starts, and how it reads the mail that was sent. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { pino } from 'pino'
+import type { Test } from 'tap'
+import { parseConfig } from '../../src/config.js'
+import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
+import type { Message } from '../../src/mail/compose.js'
+import { openOutbox } from '../../src/mail/outbox.js'
+import { type Service, startService } from '../../src/service.js'
+import { Browser } from './browser.js'
+import { type TestDatabase, testDatabase } from './database.js'
+
+export const issuer = 'http://localhost:4000'
+export const appOrigin = 'http://localhost:5173'
+export const goodPassword = 'several unrelated words here'
+
+export interface TestService extends Service {
+  readonly database: TestDatabase
+  /** Every mail so far, oldest first; they are files in a real outbox as well. */
+  readonly mails: readonly Message[]
+  /** The next mail to this address that no earlier call has returned. */
+  mailTo(address: string): Promise<Message>
+  /** Every line logged so far, at level trace. */
+  readonly logLines: readonly string[]
+  /** A browser at the issuer's own origin (or another one) that keeps its cookie. */
+  browser(origin?: string | null): Browser
+  /** A person who signed up the way people do; the browser is signed in. */
+  signUp(email: string, password?: string): Promise<{ browser: Browser; user: string }>
+}
+
+export interface TestServiceOptions {
+  readonly env?: Record<string, string>
+  /** Another instance on the same database, keys and outbox. */
+  readonly beside?: TestService
+  /** A database that the test made, when it puts something between. */
+  readonly database?: TestDatabase
+  /** Where Postgres is reached, when not directly. */
+  readonly address?: TestDatabase['address']
+}
+
+interface Shared {
+  readonly folder: string
+  readonly mails: Message[]
+}
+const shared = new WeakMap<TestService, Shared>()
+
+export async function testService(t: Test, options: TestServiceOptions = {}): Promise<TestService> {
+  const database = options.beside?.database ?? options.database ?? (await testDatabase(t))
+  const { folder, mails } = (options.beside && shared.get(options.beside)) ?? (await freshFolder(t))
+  const config = parseConfig({
+    ISSUER: issuer,
+    MINTMARK_LISTEN: '127.0.0.1:0',
+    MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+    MINTMARK_LOG_LEVEL: 'trace',
+    ...options.env,
+  })
+  const logLines: string[] = []
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      logLines.push(String(chunk))
+      done()
+    },
+  })
+  const { keys } = await loadKeyEncryptionKeys(join(folder, 'keys'))
+  const written = (message: Message) => void mails.push(message)
+  const post = await openOutbox({
+    folder: join(folder, 'outbox'),
+    product: 'Mintmark',
+    sender: 'id@example.com',
+    written,
+  })
+  const log = pino({ level: 'trace' }, sink)
+  const service = await startService({
+    config,
+    address: options.address ?? database.address,
+    keks: keys,
+    post,
+    log,
+  })
+  t.teardown(() => service.close())
+
+  const returned = new Set<Message>()
+  const test: TestService = {
+    ...service,
+    database,
+    mails,
+    logLines,
+    async mailTo(address) {
+      const mail = await eventually(() => mails.find(mail => mail.to === address && !returned.has(mail)))
+      returned.add(mail)
+      return mail
+    },
+    browser: (origin = issuer) => new Browser(service.app, origin),
+    async signUp(email, password = goodPassword) {
+      const browser = test.browser()
+      await browser.post('/v1/sign-up', { email })
+      const token = tokenIn(await test.mailTo(email))
+      const answer = await browser.post('/v1/sign-up/verify', { token, password })
+      if (answer.statusCode !== 201) throw new Error(`sign-up failed: ${answer.body}`)
+      return { browser, user: answer.json().user.id }
+    },
+  }
+  shared.set(test, { folder, mails })
+  return test
+}
+
+export function tokenIn(mail: Message): string {
+  const token = /#token=([A-Za-z0-9_-]+)$/.exec(mail.link ?? '')?.[1]
+  if (token === undefined) throw new Error(`no link in the mail "${mail.subject}"`)
+  return token
+}
+
+/** Waits for what happens in the background, without a fixed pause; fails after five seconds. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
+  for (const end = performance.now() + 5000; performance.now() < end; ) {
+    const found = await look()
+    if (found !== undefined && found !== false) return found
+    await new Promise(resolve => setTimeout(resolve, 5))
+  }
+  throw new Error('it did not happen within five seconds')
+}
+
+async function freshFolder(t: Test): Promise<Shared> {
+  const folder = await mkdtemp(join(tmpdir(), 'mintmark-test-'))
+  await makeFirstKey(join(folder, 'keys'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  return { folder, mails: [] }
+}
