@@ -15,7 +15,7 @@ import { tokenRoute } from './http/routes/token.js'
 import { wellKnownRoutes } from './http/routes/well-known.js'
 import { answerPreflights, guardOrigins } from './http/same-origin.js'
 import { ProblemDocument } from './http/schemas.js'
-import { requireSession } from './http/signed-in.js'
+import { requireSession, touchAfterwards } from './http/signed-in.js'
 import type { KeyRing } from './keyring/key-ring.js'
 import type { Finish } from './login/finish.js'
 import type { PasswordChanger } from './login/password-change.js'
@@ -51,6 +51,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     trustProxy: parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
     genReqId: newRequestId,
     bodyLimit: bodyLimitBytes,
+    http: { headersTimeout: 10_000 },
     requestTimeout: 15_000,
     connectionTimeout: 30_000,
     keepAliveTimeout: 72_000,
@@ -69,6 +70,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
     await app.register(pages(parts.product))
+    touchAfterwards(app, sessions)
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 

@@ -35,6 +35,8 @@ export interface ServiceParts {
   readonly keks: KeyEncryptionKeys
   readonly post: Post
   readonly log: FastifyBaseLogger
+  /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
+  readonly lookEveryMs?: number
 }
 
 export interface Service {
@@ -45,8 +47,8 @@ export interface Service {
   close(): Promise<void>
 }
 
-/** Milliseconds. The rings of all instances follow a change within this long, without any announcement. */
-const lookEveryMs = 5000
+/** Milliseconds after which a shutdown no longer waits for requests under way. */
+const mostClosingMs = 10_000
 const mostQueuedHashes = 64
 
 /** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
@@ -65,7 +67,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const { app, probes, health } = await assemble(parts, database, hot, background, closers)
     closers.push(
       () => probes.close(),
-      () => app.close(),
+      () => closeWithin(app, mostClosingMs),
       () => {
         health.closing = true
       },
@@ -82,7 +84,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 }
 
 async function assemble(
-  { config, address, keks, post, log }: ServiceParts,
+  { config, address, keks, post, log, lookEveryMs = 5000 }: ServiceParts,
   database: Database,
   hot: HotReads,
   background: Background,
@@ -177,6 +179,13 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
 /** One core is left to everything else, and one thread of libuv's four to files and name look-ups. */
 function hashesAtOnce(): number {
   return Math.min(3, Math.max(1, availableParallelism() - 1))
+}
+
+/** Waits for what is under way, and not longer. */
+async function closeWithin(app: FastifyInstance, limitMs: number): Promise<void> {
+  const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
+  await app.close()
+  clearTimeout(limit)
 }
 
 async function listenOn(

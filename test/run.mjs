@@ -1,4 +1,4 @@
-// Runs the tests against real servers: starts a Postgres (and a Redis, where one is installed) of its own, migrates a
+// Runs the tests against real servers: starts a Postgres of its own, migrates a
 // template database, runs tap, stops what it started, and ends with the verdict line `N passed, N failed, N skipped`.
 //
 //   node test/run.mjs [test files]
@@ -22,11 +22,10 @@ async function main() {
     ? installedPostgres(process.env.TEST_POSTGRES_BIN)
     : await embedded()
   const template = await makeTemplate(connection)
-  const redis = startRedis()
   const env = {
     ...process.env,
     TEST_POSTGRES: JSON.stringify({ ...connection, template }),
-    ...(redis && { TEST_REDIS_SOCKET: redis }),
+    ...(redisInstalled() && { TEST_REDIS_SERVER: 'redis-server' }),
   }
   return runTap(env, process.argv.slice(2))
 }
@@ -71,20 +70,11 @@ async function makeTemplate(connection) {
   return template
 }
 
-/** Suites that need Redis are skipped visibly without one, and fail in CI. */
-function startRedis() {
-  if (spawnSync('redis-server', ['--version']).status !== 0) {
-    if (process.env.CI) throw new Error('CI needs redis-server')
-    return undefined
-  }
-  const socket = join(folder, 'redis.sock')
-  const server = spawn(
-    'redis-server',
-    ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder],
-    { stdio: 'ignore' },
-  )
-  stops.push(() => server.kill())
-  return socket
+/** Suites that need Redis start one of their own; they are skipped visibly without it, and fail in CI. */
+function redisInstalled() {
+  const installed = spawnSync('redis-server', ['--version']).status === 0
+  if (!installed && process.env.CI) throw new Error('CI needs redis-server')
+  return installed
 }
 
 function runTap(env, files) {

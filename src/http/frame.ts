@@ -36,6 +36,8 @@ export async function frame(app: FastifyInstance, issuer: string): Promise<void>
       throw new Problem('invalid_request', { detail: 'There is no upgrade here.' })
   })
 
+  closeAfterTheLastAnswer(app)
+
   app.addHook('onResponse', async (request, reply) => {
     const { method, routeOptions, sessionId } = request
     const durationMs = Math.round(reply.elapsedTime * 100) / 100
@@ -60,6 +62,17 @@ export async function frame(app: FastifyInstance, issuer: string): Promise<void>
     // Under `no-referrer` a same-origin form would post `Origin: null`.
     referrerPolicy: { policy: 'same-origin' },
     hsts: issuer.startsWith('https:') ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+  })
+}
+
+/** While closing, whoever is being answered must not keep the connection, or the close would wait for it. */
+function closeAfterTheLastAnswer(app: FastifyInstance): void {
+  let closing = false
+  app.addHook('preClose', async () => {
+    closing = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (closing) reply.header('connection', 'close')
   })
 }
 

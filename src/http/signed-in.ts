@@ -1,5 +1,5 @@
 /** The signed-in context: every route registered in it has a live session before its body is parsed. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.js'
 import type { Credential } from '../session/credential.js'
 import type { Gone, Live, Sessions } from '../session/sessions.js'
@@ -21,10 +21,14 @@ export function requireSession(app: FastifyInstance, sessions: Sessions): void {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
     if ('gone' in resumed) throw refusal(request, resumed.gone)
-    request.sessionId = credential.id
-    request.signedIn = { live: resumed.live, credential }
+    recordSession(request, { live: resumed.live, credential })
   })
-  touchAfterwards(app, sessions, request => request.signedIn?.live)
+}
+
+/** From here on the request is this session's: in its log line, and as use of it. */
+export function recordSession(request: FastifyRequest, signedIn: SignedIn): void {
+  request.sessionId = signedIn.credential.id
+  request.signedIn = signedIn
 }
 
 /** The live session of a request in the signed-in context. */
@@ -47,13 +51,9 @@ export function refusal(request: FastifyRequest, gone: Gone): Problem {
 }
 
 /** Moves last-seen after the answer has gone out; its failure is a line in the log, never a failed request. */
-export function touchAfterwards(
-  app: FastifyInstance,
-  sessions: Sessions,
-  liveOf: (request: FastifyRequest) => Live | undefined,
-): void {
-  app.addHook('onResponse', async (request: FastifyRequest, _reply: FastifyReply) => {
-    const live = liveOf(request)
+export function touchAfterwards(app: FastifyInstance, sessions: Sessions): void {
+  app.addHook('onResponse', async request => {
+    const live = request.signedIn?.live
     if (!live?.touchDue) return
     await sessions
       .touch(live.principal.session)

@@ -4,11 +4,11 @@ import { Type } from 'typebox'
 import { Problem } from '../../errors.js'
 import type { KeyRing } from '../../keyring/key-ring.js'
 import type { ClientId, TenantId, UserId } from '../../principal.js'
-import type { Live, Sessions } from '../../session/sessions.js'
+import type { Sessions } from '../../session/sessions.js'
 import { decide } from '../../token/exchange.js'
 import { mint } from '../../token/mint.js'
 import { Body, DescribedId, forSessions, Id, jsonProblems, problems } from '../schemas.js'
-import { presentedCredential, refusal, touchAfterwards } from '../signed-in.js'
+import { presentedCredential, recordSession, refusal } from '../signed-in.js'
 
 const TokenRequest = Body({
   audience: Type.Optional(Type.String({ maxLength: 200, description: 'Default: the application’s first.' })),
@@ -49,8 +49,6 @@ export interface TokenParts {
  */
 export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPluginAsyncTypebox {
   return async app => {
-    const minted = new WeakMap<object, Live>()
-    touchAfterwards(app, sessions, request => minted.get(request))
     app.addHook('onRequest', async request => void presentedCredential(request))
 
     app.post(
@@ -83,15 +81,15 @@ export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPlugi
           throw new Problem('unknown_client')
 
         const { origin } = request.headers
-        const resumed = await sessions.resumeForMint(presentedCredential(request), {
+        const credential = presentedCredential(request)
+        const resumed = await sessions.resumeForMint(credential, {
           tenant: tenant as TenantId | undefined,
           client: client as ClientId,
           origin: origin === issuer ? undefined : origin,
         })
         if (resumed.gone !== undefined) throw refusal(request, resumed.gone)
         const { live, application, kid } = resumed
-        request.sessionId = live.principal.session
-        minted.set(request, live)
+        recordSession(request, { live, credential })
 
         const decision = decide(live, application, {
           audience,

@@ -1,0 +1,114 @@
+/** Redis away, back, or lying costs seconds at most: what it says is never a yes. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { announce, listen, type Topic } from '../../src/store/redis/announcements.js'
+import { freePort } from '../support/process.js'
+import { appOrigin, eventually, testService } from '../support/service.js'
+
+const skip = process.env.TEST_REDIS_SERVER === undefined && 'redis-server is not installed'
+
+async function redisServer(t: Test) {
+  const folder = await mkdtemp(join(tmpdir(), 'mintmark-redis-'))
+  const port = await freePort()
+  let server: ChildProcess | undefined
+  const stop = () =>
+    new Promise<void>(resolve => {
+      if (!server || server.exitCode !== null) return resolve()
+      server.once('close', () => resolve())
+      server.kill('SIGKILL')
+    })
+  t.teardown(async () => {
+    await stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+  return {
+    url: `redis://127.0.0.1:${port}`,
+    start() {
+      const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
+      server = spawn('redis-server', options, { stdio: 'ignore' })
+    },
+    stop,
+  }
+}
+
+test('an announcement reaches every listener, and whoever reconnects looks at everything', {
+  skip,
+}, async t => {
+  const redis = await redisServer(t)
+  const heard: Topic[] = []
+  const problems: string[] = []
+  const listener = listen(
+    redis.url,
+    topic => heard.push(topic),
+    problem => problems.push(problem),
+  )
+  t.teardown(() => listener.close())
+  await eventually(() => problems.length > 0 || undefined)
+  t.equal(listener.state, 'away', 'it starts without Redis')
+
+  redis.start()
+  await eventually(() => heard.length === 2 || undefined)
+  t.same(heard.splice(0), ['applications', 'keys'], 'announcements may have been missed')
+  t.equal(listener.state, 'connected')
+  await announce(redis.url, 'applications')
+  await eventually(() => heard.length === 1 || undefined)
+  t.same(heard.splice(0), ['applications'])
+
+  await redis.stop()
+  await eventually(() => listener.state === 'away' || undefined)
+  await t.rejects(announce(redis.url, 'keys'), 'a command is told, and does not hang')
+  redis.start()
+  await eventually(() => heard.length === 2 || undefined)
+})
+
+test('an origin that was taken away is refused at once where it was announced, by every instance', {
+  skip,
+}, async t => {
+  const redis = await redisServer(t)
+  redis.start()
+  const env = { REDIS_URL: redis.url }
+  const one = await testService(t, { env })
+  const two = await testService(t, { env, beside: one })
+  const { sql } = one.database
+  await sql`insert into applications (client_id, name, audiences) values ('spa', 'SPA', '{api}')`
+  await sql`insert into application_origins (origin, client_id) values (${appOrigin}, 'spa')`
+  const allowed = async (service: typeof one) =>
+    (await service.browser(appOrigin).delete('/v1/session')).statusCode === 204
+  for (const service of [one, two]) await eventually(async () => (await allowed(service)) || undefined)
+  await eventually(async () => {
+    const { redis: state } = (await (await fetch(`${two.addresses.probes}/readyz`)).json()) as {
+      redis: string
+    }
+    return state === 'connected' || undefined
+  })
+
+  await sql`delete from application_origins`
+  await announce(redis.url, 'applications')
+  for (const service of [one, two]) await eventually(async () => !(await allowed(service)) || undefined)
+})
+
+test('sessions and tokens work the same with Redis down, and readiness says so without failing', {
+  skip,
+}, async t => {
+  const redis = await redisServer(t)
+  const service = await testService(t, { env: { REDIS_URL: redis.url } })
+  const { browser } = await service.signUp('ada@example.com')
+  t.equal((await browser.get('/v1/session')).statusCode, 200)
+  t.equal((await browser.post('/v1/token', {})).statusCode, 200)
+  const probe = await fetch(`${service.addresses.probes}/readyz`)
+  t.equal(probe.status, 200)
+  t.match(await probe.json(), { status: 'ready', redis: 'away' })
+
+  redis.start()
+  await eventually(async () => {
+    const { redis: state } = (await (await fetch(`${service.addresses.probes}/readyz`)).json()) as {
+      redis: string
+    }
+    return state === 'connected' || undefined
+  })
+  await browser.delete('/v1/session')
+  t.equal((await service.browser().at(service.app).get('/v1/session')).statusCode, 401)
+})

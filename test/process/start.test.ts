@@ -1,0 +1,232 @@
+/** The process: it refuses to start with every fault named, keeps what it was told, and ends in order. */
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { createConnection, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { testDatabase } from '../support/database.js'
+import { freePort, type Running, ready, run } from '../support/process.js'
+import { eventually, goodPassword } from '../support/service.js'
+
+const kek = `${Buffer.alloc(32, 7).toString('base64')}\n`
+
+async function folder(t: Test): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'mintmark-process-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+/** A test database by TCP, as a production server is reached. */
+async function databaseUrl(t: Test): Promise<string> {
+  const { address } = await testDatabase(t)
+  const server = createServer(front => {
+    const back = createConnection(join(address.host, `.s.PGSQL.${address.port}`))
+    front.pipe(back).pipe(front)
+    for (const socket of [front, back]) {
+      socket.on('error', () => {
+        front.destroy()
+        back.destroy()
+      })
+    }
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  return `postgres://${address.user}:${address.password}@127.0.0.1:${port}/${address.database}`
+}
+
+interface Started {
+  readonly running: Running
+  readonly issuer: string
+  readonly probes: string
+}
+
+async function start(t: Test, cwd: string, env: Record<string, string> = {}): Promise<Started> {
+  const [port, probePort] = [await freePort(), await freePort()]
+  const issuer = `http://localhost:${port}`
+  const probes = `http://127.0.0.1:${probePort}`
+  const running = run(t, 'main.js', [], cwd, {
+    MINTMARK_LISTEN: `127.0.0.1:${port}`,
+    MINTMARK_HEALTH_LISTEN: `127.0.0.1:${probePort}`,
+    ...env,
+  })
+  await ready(running, probes)
+  return { running, issuer, probes }
+}
+
+function post(issuer: string, path: string, body: unknown, cookie = '') {
+  const headers = { 'content-type': 'application/json', 'x-mintmark': '1', cookie }
+  return fetch(`${issuer}${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
+}
+
+test('every fault of the configuration is named in one message, each with its mend', async t => {
+  const cwd = await folder(t)
+  await mkdir(join(cwd, 'keys'))
+  await writeFile(join(cwd, 'keys', 'open.kek'), kek, { mode: 0o666 })
+  await writeFile(join(cwd, 'keys', 'short.kek'), 'c2hvcnQ=', { mode: 0o600 })
+  const refused = run(t, 'main.js', [], cwd, {
+    NODE_ENV: 'production',
+    ISSUER: 'http://id.example.com',
+    MINTMARK_ISUER: 'https://id.example.com',
+    MINTMARK_PASSWORD_MIN_LENGTH: '6',
+    REDIS_URL: 'localhost:6379',
+  })
+  t.equal(await refused.exited, 1)
+  for (const fault of ['DATABASE_URL', 'ISSUER', 'MINTMARK_ISUER', 'MIN_LENGTH', 'REDIS_URL', 'short.kek']) {
+    t.match(refused.stderr(), fault)
+  }
+  t.equal(refused.stdout(), '')
+  t.notMatch(refused.stderr(), /\n\s+at /, 'no stack')
+})
+
+test('production: migrate, create an application and a person, sign in, mint, and end in order', async t => {
+  const cwd = await folder(t)
+  await mkdir(join(cwd, 'keys'))
+  await writeFile(join(cwd, 'keys', 'main.kek'), kek, { mode: 0o600 })
+  const env = {
+    NODE_ENV: 'production',
+    DATABASE_URL: await databaseUrl(t),
+    ISSUER: 'http://localhost:4000',
+    MINTMARK_OUTBOX_FOLDER: 'mail',
+  }
+  const cli = async (args: string[], input = '') => {
+    const command = run(t, 'cli.js', args, cwd, env)
+    command.child.stdin?.end(input)
+    const code = await command.exited
+    return { code, said: command.stdout() + command.stderr() }
+  }
+  t.same(await cli(['migrate']), { code: 0, said: 'The database is up to date.\n' })
+  const { running, issuer, probes } = await start(t, cwd, env)
+
+  const far = ['applications', 'create', 'far', '--audience', 'api', '--origin', 'https://app.example.com']
+  t.match(await cli(far), { code: 1, said: /not same-site/ })
+  const near = [
+    'applications',
+    'create',
+    'near',
+    '--audience',
+    'api',
+    'other',
+    '--origin',
+    'http://localhost:5173',
+  ]
+  t.match(await cli(near), { code: 0, said: /Created near/ })
+  t.match(await cli(near), { code: 1, said: /already|belongs to/ })
+  const ada = ['users', 'create', 'ada@example.com', '--password-stdin']
+  t.match(await cli(ada, 'short\n'), { code: 1, said: /at least 15/ })
+  t.match(await cli(ada, `${goodPassword}\n`), { code: 0, said: /Created [0-9a-f-]{36}/ })
+  t.match(await cli(ada, `${goodPassword}\n`), { code: 1, said: /already/ })
+  t.match(await cli(['users', 'create', 'bob@example.com']), { code: 0, said: /Mail: / })
+  const [mail = ''] = (await readdir(join(cwd, 'mail'))).filter(name => name.endsWith('.eml'))
+  t.match(await readFile(join(cwd, 'mail', mail), 'utf8'), /bob@example\.com[\s\S]*password\/reset#token/)
+  t.equal((await stat(join(cwd, 'mail', mail))).mode & 0o777, 0o600)
+
+  const signedIn = await post(issuer, '/v1/session', { email: 'ada@example.com', password: goodPassword })
+  t.equal(signedIn.status, 201)
+  const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
+  t.equal((await post(issuer, '/v1/token', { client_id: 'near', audience: 'other' }, cookie)).status, 200)
+  t.equal((await fetch(`${issuer}/readyz`)).status, 404, 'probes have a listener of their own')
+
+  // A sign-in is under way (a hash takes a while) when the signal comes: it is answered, and then all is over.
+  const underWay = post(issuer, '/v1/session', { email: 'ada@example.com', password: goodPassword })
+  await eventually(async () => {
+    const lines = await fetch(`${probes}/healthz`)
+    return lines.ok || undefined
+  })
+  running.child.kill('SIGTERM')
+  t.equal((await underWay).status, 201, 'what is under way is finished')
+  t.equal(await running.exited, 0)
+  await t.rejects(fetch(issuer), 'nobody listens any more')
+  const lines = running
+    .stdout()
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
+  t.ok(lines.some(line => line.msg === 'closed'))
+  const requests = lines.filter(line => line.msg === 'request')
+  t.ok(
+    requests.length > 0 &&
+      requests.every(line => line.route && line.status && line.durationMs >= 0 && line.requestId),
+  )
+})
+
+test('production refuses a database that is not migrated, and one that cannot be reached', async t => {
+  const cwd = await folder(t)
+  await mkdir(join(cwd, 'keys'))
+  await writeFile(join(cwd, 'keys', 'main.kek'), kek, { mode: 0o600 })
+  const env = { ISSUER: 'http://localhost:4000', MINTMARK_OUTBOX_FOLDER: 'mail' }
+  const port = await freePort()
+  const unreachable = run(t, 'main.js', [], cwd, {
+    ...env,
+    DATABASE_URL: `postgres://u:hidden@127.0.0.1:${port}/db`,
+  })
+  t.equal(await unreachable.exited, 1)
+  t.match(unreachable.stderr(), /cannot be asked.*ECONNREFUSED.*check DATABASE_URL/)
+  t.notMatch(unreachable.stderr(), 'hidden')
+
+  const withoutKey = run(t, 'main.js', [], await folder(t), {
+    ...env,
+    DATABASE_URL: 'postgres://u@127.0.0.1/db',
+  })
+  t.equal(await withoutKey.exited, 1)
+  t.match(withoutKey.stderr(), /no key-encryption key.*openssl rand/)
+})
+
+test('the embedded default keeps people, sessions and keys over kill -9, and refuses a second start', async t => {
+  const cwd = await folder(t)
+  const first = await start(t, cwd)
+  t.match(first.running.stdout(), `Mintmark listens on ${first.issuer}`)
+  await post(first.issuer, '/v1/sign-up', { email: 'ada@example.com' })
+  const printed = await eventually(() => /#token=(\S+)/.exec(first.running.stdout()) ?? undefined)
+  const verified = await post(first.issuer, '/v1/sign-up/verify', {
+    token: printed[1],
+    password: goodPassword,
+  })
+  const cookie = (verified.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
+  t.equal(verified.status, 201)
+  t.notMatch(first.running.stderr(), printed[1] as string, 'a link never passes through the logger')
+  t.equal((await stat(join(cwd, 'keys', 'first.kek'))).mode & 0o777, 0o600)
+  const keys = await (await fetch(`${first.issuer}/.well-known/jwks.json`)).text()
+
+  const second = run(t, 'main.js', [], cwd, {
+    MINTMARK_LISTEN: '127.0.0.1:0',
+    MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+  })
+  t.equal(await second.exited, 1)
+  t.match(second.stderr(), String(first.running.child.pid), 'it names who holds the folder')
+
+  const cli = run(t, 'cli.js', ['applications', 'create', 'beside', '--audience', 'api'], cwd, {})
+  t.equal(await cli.exited, 0, cli.stderr())
+
+  first.running.child.kill('SIGKILL')
+  await first.running.exited
+  const again = await start(t, cwd, {
+    ISSUER: first.issuer,
+    MINTMARK_LISTEN: first.issuer.replace('http://localhost', '127.0.0.1'),
+  })
+  t.equal(
+    (await fetch(`${again.issuer}/v1/session`.replace(again.issuer, first.issuer), { headers: { cookie } }))
+      .status,
+    200,
+  )
+  t.equal(await (await fetch(`${first.issuer}/.well-known/jwks.json`)).text(), keys)
+  again.running.child.kill('SIGTERM')
+  t.equal(await again.running.exited, 0)
+
+  await rm(join(cwd, 'keys', 'first.kek'))
+  const keyless = run(t, 'main.js', [], cwd, {
+    ISSUER: first.issuer,
+    MINTMARK_LISTEN: '127.0.0.1:0',
+    MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+  })
+  t.equal(await keyless.exited, 1)
+  t.match(keyless.stderr(), /first\.kek/, 'a lost key-encryption key is never replaced silently')
+  await writeFile(join(cwd, 'keys', 'first.kek'), kek, { mode: 0o600 })
+  const wrong = run(t, 'main.js', [], cwd, {
+    ISSUER: first.issuer,
+    MINTMARK_LISTEN: '127.0.0.1:0',
+    MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+  })
+  t.equal(await wrong.exited, 1)
+  t.match(wrong.stderr(), /not the one this was sealed with/)
+})
