@@ -69,9 +69,10 @@ test('an origin that was taken away is refused at once where it was announced, b
 }, async t => {
   const redis = await redisServer(t)
   redis.start()
-  const env = { REDIS_URL: redis.url }
-  const one = await testService(t, { env })
-  const two = await testService(t, { env, beside: one })
+  // An hour: what is seen here was announced.
+  const options = { env: { REDIS_URL: redis.url }, lookEveryMs: 3_600_000 }
+  const one = await testService(t, options)
+  const two = await testService(t, { ...options, beside: one })
   const { sql } = one.database
   await sql`insert into applications (client_id, name, audiences) values ('spa', 'SPA', '{api}')`
   await sql`insert into application_origins (origin, client_id) values (${appOrigin}, 'spa')`

@@ -35,6 +35,7 @@ export interface TestServiceOptions {
   readonly env?: Record<string, string>
   /** Another instance on the same database, keys and outbox. */
   readonly beside?: TestService
+  readonly lookEveryMs?: number
   /** A database that the test made, when it puts something between. */
   readonly database?: TestDatabase
   /** Where Postgres is reached, when not directly. */
@@ -79,6 +80,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     keks: keys,
     post,
     log,
+    lookEveryMs: options.lookEveryMs ?? 5000,
   })
   t.teardown(() => service.close())
 
