@@ -94,7 +94,8 @@ CREATE TABLE "tenants" (
 	"state" text DEFAULT 'active' NOT NULL,
 	"roles" jsonb DEFAULT '{}'::jsonb NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "tenants_state" CHECK ("tenants"."state" in ('active', 'suspended'))
+	CONSTRAINT "tenants_state" CHECK ("tenants"."state" in ('active', 'suspended')),
+	CONSTRAINT "tenants_roles" CHECK (not jsonb_path_exists("tenants"."roles", '$.* ? (!(exists(@.name) && exists(@.permissions)))'))
 );
 --> statement-breakpoint
 CREATE TABLE "users" (
@@ -114,7 +115,6 @@ ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_id_users_id_fk" FOREI
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "passwords" ADD CONSTRAINT "passwords_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "sessions" ADD CONSTRAINT "sessions_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE set null ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "mail_links_address" ON "mail_links" USING btree ("canonical_email","purpose");--> statement-breakpoint
 CREATE INDEX "memberships_tenant" ON "memberships" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "sessions_user" ON "sessions" USING btree ("user_id");

@@ -10,38 +10,50 @@ const finishForm = document.querySelector('#finish')
 const alert = document.querySelector('[role=alert]')
 const status = document.querySelector('[role=status]')
 
-const form = token === null ? askForm : finishForm
-form.hidden = false
-form.querySelector('input').focus()
-
+show(token === null ? askForm : finishForm)
 askForm.addEventListener('submit', event => submit(event, askForm, ask, askDone))
 finishForm.addEventListener('submit', event => submit(event, finishForm, finish, finishDone, { token }))
+
+function show(form) {
+  askForm.hidden = form !== askForm
+  finishForm.hidden = form !== finishForm
+  form?.querySelector('input').focus()
+}
 
 async function submit(event, form, route, done, more = {}) {
   event.preventDefault()
   const button = form.querySelector('button')
+  const input = form.querySelector('input:last-of-type')
+  const members = [...new FormData(form)].filter(([, value]) => value !== '')
   button.disabled = true
   alert.textContent = ''
-  const members = [...new FormData(form)].filter(([, value]) => value !== '')
+  input.removeAttribute('aria-invalid')
   const problem = await post(route, { ...more, ...Object.fromEntries(members) })
   button.disabled = false
+
   if (problem === undefined) {
-    form.hidden = true
+    show(undefined)
+    document.querySelector('h1').textContent = 'Done'
     status.textContent = done
-  } else {
-    alert.textContent = problem
+    status.focus()
+    return
   }
+  alert.textContent = problem.words
+  // A link that is used or too old: ask for another one right here.
+  if (problem.code === 'link_invalid') return show(askForm)
+  input.setAttribute('aria-invalid', 'true')
+  input.focus()
 }
 
-/** Answers what went wrong in words, or undefined. */
+/** Answers what went wrong, or undefined. */
 async function post(route, body) {
   try {
     const headers = { 'Content-Type': 'application/json', 'X-Mintmark': '1' }
     const answer = await fetch(route, { method: 'POST', headers, body: JSON.stringify(body) })
     if (answer.ok) return undefined
-    const { title, detail } = await answer.json()
-    return detail ?? title
+    const { code, title, detail } = await answer.json()
+    return { code, words: detail ?? title }
   } catch {
-    return 'The service cannot be reached. Try again shortly.'
+    return { code: 'unreachable', words: 'The service cannot be reached. Try again shortly.' }
   }
 }

@@ -35,6 +35,7 @@ export async function describeApi() {
   const parts = {
     issuer: 'https://id.example.com',
     product: 'Mintmark',
+    passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],
     registry: behind,

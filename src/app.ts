@@ -16,6 +16,7 @@ import { wellKnownRoutes } from './http/routes/well-known.js'
 import { answerPreflights, guardOrigins } from './http/same-origin.js'
 import { ProblemDocument } from './http/schemas.js'
 import { requireSession, touchAfterwards } from './http/signed-in.js'
+import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
 import type { Finish } from './login/finish.js'
 import type { PasswordChanger } from './login/password-change.js'
@@ -29,6 +30,7 @@ export interface AppParts {
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
   readonly product: string
+  readonly passwordMinLength: number
   readonly registry: OriginRegistry
   readonly ring: KeyRing
   readonly sessions: Sessions
@@ -51,6 +53,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     trustProxy: parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
     genReqId: newRequestId,
     bodyLimit: bodyLimitBytes,
+    ...answerUnroutable(issuer, log),
     http: { headersTimeout: 10_000 },
     requestTimeout: 15_000,
     connectionTimeout: 30_000,
@@ -61,7 +64,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
   app.addSchema(ProblemDocument)
   answerProblems(app)
-  await frame(app, issuer)
+  frame(app, issuer)
   await parts.beforeRoutes?.(app)
   if (parts.health) await app.register(healthRoutes(parts.health))
   await app.register(wellKnownRoutes(issuer, ring))
@@ -69,7 +72,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async app => {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
-    await app.register(pages(parts.product))
+    await app.register(pages(parts.product, parts.passwordMinLength))
     touchAfterwards(app, sessions)
     const origins = { issuer, registry }
     answerPreflights(app, origins)

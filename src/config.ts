@@ -90,7 +90,8 @@ export function parseConfig(env: Environment): Config {
     )
   }
 
-  const issuer = get('ISSUER') ?? (url === undefined ? `http://localhost:${listen.port}` : undefined)
+  const issuer =
+    get('ISSUER') ?? (url === undefined ? new URL(`http://localhost:${listen.port}`).origin : undefined)
   if (issuer === undefined)
     faults.push('ISSUER is missing: set it to the address people reach, like https://id.example.com')
   else faults.push(...issuerFaults(issuer))
@@ -119,7 +120,7 @@ export function parseConfig(env: Environment): Config {
   const mailFrom = printable('MINTMARK_MAIL_FROM', 'no-reply@localhost')
 
   if (faults.length > 0 || issuer === undefined) throw new StartRefused(faults)
-  return Object.freeze({
+  return frozen({
     issuer,
     database: url === undefined ? { embeddedIn: get('MINTMARK_DATA_FOLDER') ?? 'data' } : { url },
     redisUrl,
@@ -194,4 +195,9 @@ function isCidr(entry: string): boolean {
     more.length === 0 &&
     (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
   )
+}
+
+function frozen<T extends object>(value: T): T {
+  for (const member of Object.values(value)) if (typeof member === 'object' && member !== null) frozen(member)
+  return Object.freeze(value)
 }

@@ -19,6 +19,7 @@ export const catalogue = {
   audience_forbidden: [403, 'This application may not ask for tokens for that audience.'],
   not_found: [404, 'There is nothing at this address.'],
   method_not_allowed: [405, 'This address does not take that method.'],
+  request_timeout: [408, 'The request did not arrive in time.'],
   session_changed: [409, 'Someone else is signed in, or in another tenant, than this request expects.'],
   body_too_large: [413, 'The body is larger than this route takes.'],
   unsupported_media_type: [415, 'Send application/json in UTF-8.'],
@@ -55,10 +56,13 @@ export class Problem extends Error {
 export class Outage extends Error {
   override readonly name = 'Outage'
   readonly outcome: 'nothing' | 'unknown'
+  /** The other side undid all of it to let another go first: it may be tried again at once. */
+  readonly retriable: boolean
 
-  constructor(outcome: 'nothing' | 'unknown', reason: string, options?: ErrorOptions) {
-    super(reason, options)
+  constructor(outcome: 'nothing' | 'unknown', reason: string, { retriable = false } = {}) {
+    super(reason)
     this.outcome = outcome
+    this.retriable = retriable
   }
 }
 

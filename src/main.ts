@@ -77,10 +77,9 @@ async function configure(): Promise<{
     all.unshift(...error.faults)
   }
   if (process.env.DATABASE_URL && keys.size === 0 && faults.length === 0) {
-    const file = `${keysFolderOf(process.env)}/first.kek`
-    all.push(
-      `there is no key-encryption key: make one (openssl rand -base64 32 > ${file} && chmod 600 ${file}) and keep it safe`,
-    )
+    const folder = keysFolderOf(process.env)
+    const make = `mkdir -p ${folder} && (umask 077 && openssl rand -base64 32 > ${folder}/first.kek)`
+    all.push(`there is no key-encryption key: make one (${make}) and keep it safe`)
   }
   if (all.length > 0 || !config) throw new StartRefused(all)
   return { config, keks: keys, warnings }

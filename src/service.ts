@@ -126,6 +126,7 @@ async function assemble(
   const app = await buildApp({
     issuer,
     product,
+    passwordMinLength: config.passwordMinLength,
     log,
     trustedProxies: config.trustedProxies,
     registry,

@@ -68,6 +68,8 @@ export function originFault(origin: string, issuer: string): string | undefined 
 
 function site(origin: string): string {
   const { protocol, hostname } = new URL(origin)
+  // A final dot is another site to a browser, though not to the suffix list.
+  if (hostname.endsWith('.')) return `${protocol}//${hostname}`
   const { domain, isIp } = parse(hostname, { allowPrivateDomains: true })
   return `${protocol}//${isIp || !domain ? hostname : domain}`
 }

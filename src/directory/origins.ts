@@ -9,23 +9,35 @@ export type OriginRegistry = Awaited<ReturnType<typeof openOriginRegistry>>
 /** `uptimeMs` is a monotonic clock; it spaces the reads, nothing else. */
 export async function openOriginRegistry(store: ApplicationStore, uptimeMs = () => performance.now()) {
   let owners = await store.origins()
-  let readAt = uptimeMs()
+  let reads = 0
+  let applied = 0
+  let pending: { readonly startedAt: number; readonly done: Promise<void> } = {
+    startedAt: uptimeMs(),
+    done: Promise.resolve(),
+  }
 
-  async function refresh(): Promise<void> {
-    readAt = uptimeMs()
-    owners = await store.origins()
+  /** What was removed elsewhere is forgotten here; on failure the last list stays. */
+  function refresh(): Promise<void> {
+    const read = ++reads
+    const done = store.origins().then(list => {
+      if (read < applied) return // a later read has overtaken this one
+      applied = read
+      owners = list
+    })
+    pending = { startedAt: uptimeMs(), done: done.catch(() => {}) }
+    return done
   }
 
   return {
-    /** An origin registered a moment ago is found at once; one that is unknown costs a read a second at most. */
+    /** An origin registered a moment ago is found at once; unknown ones cost a read a second at most, together. */
     async ownerOf(origin: string): Promise<OriginOwner | undefined> {
       const owner = owners.get(origin)
-      if (owner || uptimeMs() - readAt < cooldownMs) return owner
-      await refresh()
+      if (owner) return owner
+      if (uptimeMs() - pending.startedAt >= cooldownMs) await refresh()
+      else await pending.done
       return owners.get(origin)
     },
 
-    /** What was removed elsewhere is forgotten here; on failure the last list stays. */
     refresh,
   }
 }

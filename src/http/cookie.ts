@@ -13,11 +13,11 @@ export function readSessionCookie(request: FastifyRequest): Credential | undefin
   if (header === undefined) return undefined
   const values = header
     .split(';')
-    .map(pair => pair.trimStart())
+    .map(pair => pair.replace(/^[ \t]+/, ''))
     .filter(pair => pair.startsWith(`${name}=`))
   const [only] = values
   return values.length === 1 && only !== undefined
-    ? parseCredential(only.slice(name.length + 1).trimEnd())
+    ? parseCredential(only.slice(name.length + 1).replace(/[ \t]+$/, ''))
     : undefined
 }
 

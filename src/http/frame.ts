@@ -1,10 +1,10 @@
-/** What every request passes through: its id, its log line, limits on its head, security headers, TLS. */
+/** What every request passes through: its id, its log line, limits on its head, its body's type, security headers, TLS. */
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import helmet from '@fastify/helmet'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.js'
 import type { SessionId } from '../principal.js'
+import { securityHeaders } from './security-headers.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,47 +22,45 @@ export function newRequestId(): string {
   return randomUUID()
 }
 
-export async function frame(app: FastifyInstance, issuer: string): Promise<void> {
+export function frame(app: FastifyInstance, issuer: string): void {
   app.decorateRequest('sessionId', undefined)
   app.decorateRequest('callingClient', undefined)
   app.decorateRequest('signedIn', undefined)
-
   readOnlyJson(app)
 
+  const headers = securityHeaders(issuer)
   app.addHook('onRequest', async (request, reply) => {
-    reply.header('request-id', request.id).header('cache-control', 'no-store')
-    if (request.raw.rawHeaders.length > mostRawHeaders) throw new Problem('header_fields_too_large')
-    if (request.headers.upgrade !== undefined)
-      throw new Problem('invalid_request', { detail: 'There is no upgrade here.' })
+    reply.headers(headers).header('request-id', request.id)
+    const fault = headFault(request)
+    if (!fault) return
+    reply.header('connection', 'close')
+    throw fault
   })
 
   closeAfterTheLastAnswer(app)
+  app.addHook('onResponse', async (request, reply) => logRequest(request, reply))
+}
 
-  app.addHook('onResponse', async (request, reply) => {
-    const { method, routeOptions, sessionId } = request
-    const durationMs = Math.round(reply.elapsedTime * 100) / 100
-    const line = { method, route: routeOptions.url ?? 'none', status: reply.statusCode, durationMs }
-    request.log.info(sessionId === undefined ? line : { ...line, session: sessionId }, 'request')
-  })
+/** One line a request. */
+export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const { method, routeOptions, sessionId } = request
+  const durationMs = Math.round(reply.elapsedTime * 100) / 100
+  const line = { method, route: routeOptions.url ?? 'none', status: reply.statusCode, durationMs }
+  request.log.info(sessionId === undefined ? line : { ...line, session: sessionId }, 'request')
+}
 
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        'default-src': ["'none'"],
-        'script-src': ["'self'"],
-        'style-src': ["'self'"],
-        'connect-src': ["'self'"],
-        'form-action': ["'self'"],
-        'base-uri': ["'none'"],
-        'frame-ancestors': ["'none'"],
-      },
-    },
-    frameguard: { action: 'deny' },
-    // Under `no-referrer` a same-origin form would post `Origin: null`.
-    referrerPolicy: { policy: 'same-origin' },
-    hsts: issuer.startsWith('https:') ? { maxAge: 31_536_000, includeSubDomains: false } : false,
-  })
+/** What Node's parser lets through and nobody may send: RFC 9112, section 3.2, and no other protocol than HTTP/1.x. */
+function headFault({ raw }: FastifyRequest): Problem | undefined {
+  const { rawHeaders, headers, httpVersionMajor } = raw
+  if (rawHeaders.length > mostRawHeaders) return new Problem('header_fields_too_large')
+  if (headers.upgrade !== undefined)
+    return new Problem('invalid_request', { detail: 'There is no upgrade here.' })
+  if (httpVersionMajor !== 1) return new Problem('invalid_request', { detail: 'Speak HTTP/1.1.' })
+  let hosts = 0
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts++
+  }
+  return hosts > 1 ? new Problem('invalid_request', { detail: 'There is more than one Host.' }) : undefined
 }
 
 /** While closing, whoever is being answered must not keep the connection, or the close would wait for it. */

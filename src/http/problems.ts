@@ -21,7 +21,11 @@ export function answerProblems(app: FastifyInstance): void {
   })
 }
 
-function answer(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answer(
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   if (error instanceof Problem) {
     return send(reply, error.code, { detail: error.detail, retryAfter: error.retryAfterSeconds })
   }
@@ -65,23 +69,20 @@ function send(
     errors,
   }: { detail?: string | undefined; retryAfter?: number | undefined; errors?: Fault[] },
 ): FastifyReply {
-  const [status, title] = catalogue[code]
+  const [status] = catalogue[code]
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   // RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie.
   if (status === 401) reply.header('www-authenticate', 'Session')
-  const problem = {
-    type: `urn:mintmark:problem:${code}`,
-    title,
-    status,
-    code,
-    detail,
-    errors,
-    request_id: reply.request.id,
-  }
+  const problem = { ...problemDocument(code, reply.request.id), detail, errors }
   return reply
     .code(status)
     .header('cache-control', 'no-store')
     .type('application/problem+json')
     .serializer(JSON.stringify)
     .send(problem)
+}
+
+export function problemDocument(code: ErrorCode, requestId: string) {
+  const [status, title] = catalogue[code]
+  return { type: `urn:mintmark:problem:${code}`, title, status, code, request_id: requestId }
 }

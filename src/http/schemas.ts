@@ -103,12 +103,7 @@ export const forSessions = { security: [{ session: [] }] }
 export const Nothing = (description: string) => Type.Null({ description })
 
 /** Codes that any route may answer. */
-const everywhere: ErrorCode[] = [
-  'invalid_request',
-  'insecure_transport',
-  'header_fields_too_large',
-  'internal_error',
-]
+const everywhere: ErrorCode[] = ['invalid_request', 'header_fields_too_large', 'internal_error']
 
 /** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
 export function problems(...codes: ErrorCode[]) {
@@ -130,6 +125,7 @@ export function problems(...codes: ErrorCode[]) {
 /** What every state-changing JSON route can answer. */
 export const jsonProblems = [
   'wrong_origin',
+  'insecure_transport',
   'body_too_large',
   'unsupported_media_type',
   'not_confirmed',

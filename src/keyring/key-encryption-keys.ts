@@ -32,12 +32,17 @@ export async function loadKeyEncryptionKeys(folder: string): Promise<LoadedKeys>
   const keys = new Map<string, Buffer>()
   for (const name of await keyFiles(folder, faults)) {
     const path = join(folder, name)
-    const wrong = await checkPermissions(path)
-    if (wrong) (wrong.refuse ? faults : warnings).push(wrong.message)
-    if (wrong?.refuse) continue
-    const match = content.exec(await readFile(path, 'utf8'))
-    if (match) keys.set(name.slice(0, -suffix.length), Buffer.from(match[1] as string, 'base64url'))
-    else faults.push(`${path} is not a key: it must hold 32 random bytes in base64 (openssl rand -base64 32)`)
+    try {
+      const wrong = await checkPermissions(path)
+      if (wrong) (wrong.refuse ? faults : warnings).push(wrong.message)
+      if (wrong?.refuse) continue
+      const match = content.exec(await readFile(path, 'utf8'))
+      if (match) keys.set(name.slice(0, -suffix.length), Buffer.from(match[1] as string, 'base64url'))
+      else
+        faults.push(`${path} is not a key: it must hold 32 random bytes in base64 (openssl rand -base64 32)`)
+    } catch (error) {
+      faults.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}): mend or remove it`)
+    }
   }
   return { keys: keySet(keys, folder), faults, warnings }
 }
@@ -85,12 +90,15 @@ function keySet(keys: ReadonlyMap<string, Buffer>, folder: string): KeyEncryptio
 async function keyFiles(folder: string, faults: string[]): Promise<string[]> {
   try {
     const names = await readdir(folder)
+    // Whoever writes to the folder can put a newer key in. (A mounted secret's folder is open, and read-only.)
+    if ((await stat(folder)).mode & 0o022 && !(await onReadOnlyMount(folder))) {
+      faults.push(`the keys folder ${folder} can be written by group or others: chmod 700 ${folder}`)
+    }
     return names.filter(name => name.endsWith(suffix) && !name.startsWith('.')).sort()
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    faults.push(
-      `the keys folder ${folder} cannot be read (${(error as Error).message}): mend its permissions`,
-    )
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    faults.push(`the keys folder ${folder} cannot be read (${code}): mend its permissions`)
     return []
   }
 }

@@ -76,6 +76,9 @@ async function describe(jwk: JWK): Promise<PublicJwk> {
 /** A published key whose kid is not its thumbprint, or that is not P-256, must never be served. */
 export async function assertPublishable(jwk: PublicJwk): Promise<void> {
   const described = await describe(jwk)
+  if (described.alg !== jwk.alg || described.use !== jwk.use) {
+    throw new Error(`published key ${jwk.kid}: it is not for ES256 signatures`)
+  }
   if (described.kid !== jwk.kid)
     throw new Error(`published key ${jwk.kid}: its kid is not its RFC 7638 thumbprint`)
 }

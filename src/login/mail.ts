@@ -11,7 +11,13 @@ export type Mail =
       readonly validMinutes: number
     }
   /** An operator made the account; its person sets the password. */
-  | { readonly kind: 'welcome'; readonly to: string; readonly link: string; readonly validMinutes: number }
+  | {
+      readonly kind: 'welcome'
+      readonly to: string
+      readonly link: string
+      readonly validMinutes: number
+      readonly resetPage: string
+    }
   | { readonly kind: 'password-changed'; readonly to: string }
 
 /** Resolves once the mail is out of our hands. */

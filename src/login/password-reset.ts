@@ -32,13 +32,17 @@ export function createPasswordReset({
       if (!parsed.ok) return false
       const account = await store.findByEmail(parsed.address.canonical)
       inBackground('password reset mail', async () => {
-        if (account?.active) await sendLink('password-reset', account.email, parsed.address)
+        if (account?.active) await sendLink(account.email, parsed.address)
       })
       return true
     },
 
     /** For an account that an operator made: its person sets the first password. */
-    welcome: (address: EmailAddress) => sendLink('welcome', address.asTyped, address),
+    async welcome(address: EmailAddress): Promise<void> {
+      const link = await newLink(store, issuer, 'password-reset', address)
+      const resetPage = `${issuer}/password/reset`
+      await post.send({ kind: 'welcome', to: address.asTyped, link, validMinutes: linkMinutes, resetPage })
+    },
 
     async complete(
       token: string,
@@ -63,12 +67,8 @@ export function createPasswordReset({
   }
 
   /** The link goes to the address on record: what was typed may be another mailbox with the same canonical form. */
-  async function sendLink(
-    kind: 'password-reset' | 'welcome',
-    to: string,
-    address: EmailAddress,
-  ): Promise<void> {
+  async function sendLink(to: string, address: EmailAddress): Promise<void> {
     const link = await newLink(store, issuer, 'password-reset', address)
-    await post.send({ kind, to, link, validMinutes: linkMinutes })
+    await post.send({ kind: 'password-reset', to, link, validMinutes: linkMinutes })
   }
 }

@@ -74,7 +74,7 @@ function words(mail: Mail, product: string): Words {
         subject: `Your account at ${product}`,
         link: { address: mail.link, label: 'Choose a password' },
         paragraphs: [
-          `An account at ${product} was made for you. Open this link to choose your password. It works once, within ${mail.validMinutes} minutes; later, ask for a new password on the sign-in page.`,
+          `An account at ${product} was made for you. Open this link to choose your password. It works once, within ${mail.validMinutes} minutes; later, ask for a new one at ${mail.resetPage}.`,
         ],
       }
     case 'password-changed':

@@ -67,6 +67,8 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
       const reading = await store.readForMint(credential.id, question)
       const resumed = judge(credential, reading)
       if ('gone' in resumed) return resumed
+      // In its last second a session has no whole second left for a token.
+      if (resumed.live.principal.endsAt <= Math.floor(reading.now)) return { gone: 'absolute' }
       return { live: resumed.live, application: reading.application, kid: reading.kid }
     },
 

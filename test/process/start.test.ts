@@ -1,5 +1,5 @@
 /** The process: it refuses to start with every fault named, keeps what it was told, and ends in order. */
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,6 +12,8 @@ const kek = `${Buffer.alloc(32, 7).toString('base64')}\n`
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'mintmark-process-'))
+  // As root the embedded Postgres runs as another user, who must reach its data.
+  await chmod(path, 0o755)
   t.teardown(() => rm(path, { recursive: true, force: true }))
   return path
 }

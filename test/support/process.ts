@@ -64,5 +64,5 @@ export async function ready(running: Running, probes: string): Promise<void> {
     if (over !== undefined) throw new Error(`it ended with ${over}: ${running.stderr()}`)
     const answer = await fetch(`${probes}/readyz`).catch(() => undefined)
     return answer?.status === 200 || undefined
-  })
+  }, 30)
 }

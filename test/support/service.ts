@@ -115,14 +115,17 @@ export function tokenIn(mail: Message): string {
   return token
 }
 
-/** Waits for what happens in the background, without a fixed pause; fails after five seconds. */
-export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>): Promise<T> {
-  for (const end = performance.now() + 5000; performance.now() < end; ) {
+/** Waits for what happens in the background, without a fixed pause; fails when it takes too long. */
+export async function eventually<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  seconds = 5,
+): Promise<T> {
+  for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
     const found = await look()
     if (found !== undefined && found !== false) return found
     await new Promise(resolve => setTimeout(resolve, 5))
   }
-  throw new Error('it did not happen within five seconds')
+  throw new Error(`it did not happen within ${seconds} s`)
 }
 
 async function freshFolder(t: Test): Promise<Shared> {

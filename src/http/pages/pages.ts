@@ -42,7 +42,7 @@ const reset: LinkPage = {
 
 const publicFolder = new URL('../../../public/', import.meta.url)
 
-export function pages(product: string): FastifyPluginAsync {
+export function pages(product: string, minLength: number): FastifyPluginAsync {
   return async app => {
     const script = await readFile(new URL('mail-link.js', publicFolder), 'utf8')
     const style = await readFile(new URL('style.css', publicFolder), 'utf8')
@@ -50,10 +50,10 @@ export function pages(product: string): FastifyPluginAsync {
       reply.type(type).header('cache-control', 'public, max-age=300').send(body)
 
     app.get('/sign-up/verify', { schema: { hide: true } }, async (_request, reply) =>
-      page(reply, signUp, product),
+      page(reply, linkPage(signUp, product, minLength)),
     )
     app.get('/password/reset', { schema: { hide: true } }, async (_request, reply) =>
-      page(reply, reset, product),
+      page(reply, linkPage(reset, product, minLength)),
     )
     app.get('/assets/mail-link.js', { schema: { hide: true } }, async (_request, reply) =>
       asset(reply, 'text/javascript; charset=utf-8', script),
@@ -64,11 +64,11 @@ export function pages(product: string): FastifyPluginAsync {
   }
 }
 
-function page(reply: FastifyReply, content: LinkPage, product: string): FastifyReply {
-  return reply.type('text/html; charset=utf-8').send(linkPage(content, product).toString())
+function page(reply: FastifyReply, content: Html): FastifyReply {
+  return reply.type('text/html; charset=utf-8').send(content.toString())
 }
 
-function linkPage({ title, ask, finish }: LinkPage, product: string): Html {
+function linkPage({ title, ask, finish }: LinkPage, product: string, minLength: number): Html {
   const name = html`<label for="name">Your name (optional)</label>
 <input id="name" name="name" autocomplete="name" maxlength="100">`
   return html`<!doctype html>
@@ -82,6 +82,7 @@ function linkPage({ title, ask, finish }: LinkPage, product: string): Html {
 </head>
 <body>
 <main data-ask="${ask.route}" data-ask-done="${ask.done}" data-finish="${finish.route}" data-finish-done="${finish.done}">
+<p class="hint">${product}</p>
 <h1>${title}</h1>
 <noscript><p>This page needs JavaScript: the link’s token stays in your browser until you send the form.</p></noscript>
 <form id="ask" hidden>
@@ -93,11 +94,11 @@ function linkPage({ title, ask, finish }: LinkPage, product: string): Html {
 ${finish.named ? name : html``}
 <label for="password">New password</label>
 <input id="password" name="password" type="password" autocomplete="new-password" required aria-describedby="hint">
-<p id="hint" class="hint">A few unrelated words make a good one. Anything that you can type is allowed.</p>
+<p id="hint" class="hint">At least ${String(minLength)} characters. A few unrelated words make a good one.</p>
 <button>${finish.button}</button>
 </form>
 <p role="alert"></p>
-<p role="status"></p>
+<p role="status" tabindex="-1"></p>
 </main>
 </body>
 </html>

@@ -62,7 +62,10 @@ export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
         tags: ['session'],
         ...forSessions,
         summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
-        response: { 200: WhoAmI, ...problems('unauthenticated', 'session_superseded', 'unavailable') },
+        response: {
+          200: WhoAmI,
+          ...problems('unauthenticated', 'session_superseded', 'insecure_transport', 'unavailable'),
+        },
       },
     },
     async request => describe(signedIn(request).live),

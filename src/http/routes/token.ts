@@ -10,10 +10,16 @@ import { mint } from '../../token/mint.js'
 import { Body, DescribedId, forSessions, Id, jsonProblems, problems } from '../schemas.js'
 import { presentedCredential, recordSession, refusal } from '../signed-in.js'
 
+const printable = { pattern: '^[\\x21-\\x7e]*$' }
+
 const TokenRequest = Body({
-  audience: Type.Optional(Type.String({ maxLength: 200, description: 'Default: the application’s first.' })),
+  audience: Type.Optional(
+    Type.String({ ...printable, maxLength: 200, description: 'Default: the application’s first.' }),
+  ),
   tenant: Type.Optional(DescribedId('Default: the session’s current tenant.')),
-  client_id: Type.Optional(Type.String({ maxLength: 64, description: 'For callers without an Origin.' })),
+  client_id: Type.Optional(
+    Type.String({ ...printable, maxLength: 64, description: 'For callers without an Origin.' }),
+  ),
   expect: Type.Optional(
     Type.Object(
       { sub: Type.Optional(Id), tenant: Type.Optional(Type.Union([Id, Type.Null()])) },
@@ -54,6 +60,10 @@ export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPlugi
     app.post(
       '/v1/token',
       {
+        // Every member is optional, and so is the body.
+        preValidation: async (request: { body: unknown }) => {
+          if (request.body === undefined) request.body = {}
+        },
         schema: {
           operationId: 'mintToken',
           tags: ['token'],

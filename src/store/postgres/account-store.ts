@@ -3,17 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Account, AccountStore, LinkPurpose } from '../../login/store.js'
 import type { UserId } from '../../principal.js'
-import type { Database, Queries } from './database.js'
+import { Abandon, type Database, type Queries } from './database.js'
 import { mailLinks, passwords, users } from './schema.js'
-
-/** A transaction that must not commit, and what it answers instead. */
-class Abandoned<T> extends Error {
-  readonly answer: T
-  constructor(answer: T) {
-    super('abandoned')
-    this.answer = answer
-  }
-}
 
 export function postgresAccountStore(database: Database): AccountStore {
   const find = async (condition: SQL): Promise<Account | undefined> => {
@@ -68,46 +59,41 @@ export function postgresAccountStore(database: Database): AccountStore {
     },
 
     register(tokenHash, phc, name) {
-      return answered(() =>
-        database.transaction(async tx => {
-          const email = await consume(tx, 'sign-up', tokenHash)
-          if (!email) return undefined
-          const [person] = await tx
-            .insert(users)
-            .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
-            .onConflictDoNothing({ target: users.canonicalEmail })
-            .returning({ id: users.id })
-          if (!person) return undefined
-          await tx.insert(passwords).values({ userId: person.id, phc })
-          return person.id as UserId
-        }),
-      )
+      return database.transaction(async tx => {
+        const email = await consume(tx, 'sign-up', tokenHash)
+        if (!email) return undefined
+        const [person] = await tx
+          .insert(users)
+          .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
+          .onConflictDoNothing({ target: users.canonicalEmail })
+          .returning({ id: users.id })
+        if (!person) return undefined
+        await tx.insert(passwords).values({ userId: person.id, phc })
+        return person.id as UserId
+      })
     },
 
     resetPassword(tokenHash, phc) {
-      return answered(() =>
-        database.transaction(async tx => {
-          const email = await consume(tx, 'password-reset', tokenHash)
-          if (!email) return undefined
-          const person = await lock(tx, eq(users.canonicalEmail, email.canonical))
-          if (person?.state !== 'active') return undefined
-          await setPassword(tx, person.id, phc)
-          await replaceEpoch(tx, person.id)
-          return person.id as UserId
-        }),
-      )
+      return database.transaction(async tx => {
+        const email = await consume(tx, 'password-reset', tokenHash)
+        if (!email) return undefined
+        const person = await lock(tx, eq(users.canonicalEmail, email.canonical))
+        if (person?.state !== 'active') return undefined
+        await setPassword(tx, person.id, phc)
+        await replaceEpoch(tx, person.id)
+        return person.id as UserId
+      })
     },
 
     changePassword({ user, session, provenSecretHash, newSecretHash, expectedVersion, phc }) {
-      return answered(() =>
-        database.transaction(async tx => {
-          const person = await lock(tx, eq(users.id, user))
-          if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
-            return 'credential-changed'
-          await setPassword(tx, user, phc)
-          const epoch = await replaceEpoch(tx, user)
-          // Only a session that is live now, and whose secret is still the one that was proved, is carried over.
-          const carried = await tx.execute(sql`
+      return database.transaction(async tx => {
+        const person = await lock(tx, eq(users.id, user))
+        if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
+          return 'credential-changed'
+        await setPassword(tx, user, phc)
+        const epoch = await replaceEpoch(tx, user)
+        // Only a session that is live now, and whose secret is still the one that was proved, is carried over.
+        const carried = await tx.execute(sql`
             update sessions s
             set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
               auth_time = now(), last_seen_at = now(), user_epoch = ${epoch}
@@ -117,10 +103,9 @@ export function postgresAccountStore(database: Database): AccountStore {
               and s.ended_at is null and s.ends_at > now()
               and s.last_seen_at + s.idle_seconds * interval '1 second' > now()
             returning s.id`)
-          if (carried.length !== 1) throw new Abandoned('superseded' as const)
-          return 'changed'
-        }),
-      )
+        if (carried.length !== 1) throw new Abandon('superseded' as const)
+        return 'changed'
+      })
     },
 
     async rehash(user, version, oldPhc, newPhc) {
@@ -139,6 +124,11 @@ const usable = (purpose: LinkPurpose, tokenHash: Buffer) =>
 
 /** Of any number of parallel uses one gets the row; the other links of that address and purpose go with it. */
 async function consume(tx: Queries, purpose: LinkPurpose, tokenHash: Buffer) {
+  // All of them are locked in one order first: two links of one address used at once would wait for each other.
+  await tx.execute(sql`
+    select from mail_links where purpose = ${purpose} and canonical_email =
+      (select canonical_email from mail_links where token_hash = ${tokenHash})
+    order by token_hash for update`)
   const [link] = await tx
     .delete(mailLinks)
     .where(usable(purpose, tokenHash))
@@ -162,9 +152,14 @@ async function setPassword(tx: Queries, user: string, phc: string): Promise<void
 
 /** Locks a person first and reads them after: a row read by the statement that waited may be the one before. */
 async function lock(tx: Queries, condition: SQL) {
-  await tx.select({ id: users.id }).from(users).where(condition).for('update')
+  await tx.select({ id: users.id }).from(users).where(condition).for('no key update')
   const [person] = await tx
-    .select({ id: users.id, state: users.state, epoch: users.epoch, passwordVersion: passwords.version })
+    .select({
+      id: users.id,
+      state: users.state,
+      epoch: users.epoch,
+      passwordVersion: passwords.version,
+    })
     .from(users)
     .leftJoin(passwords, eq(passwords.userId, users.id))
     .where(condition)
@@ -176,13 +171,4 @@ async function replaceEpoch(tx: Queries, user: string): Promise<bigint> {
   const epoch = randomBytes(8).readBigInt64BE()
   await tx.update(users).set({ epoch }).where(eq(users.id, user))
   return epoch
-}
-
-async function answered<T>(transaction: () => Promise<T>): Promise<T> {
-  try {
-    return await transaction()
-  } catch (error) {
-    if (error instanceof Abandoned) return error.answer as T
-    throw error
-  }
 }

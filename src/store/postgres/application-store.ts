@@ -1,8 +1,8 @@
 /** Applications and their origins in Postgres. */
-import { eq, inArray } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import type { ApplicationStore, OriginOwner } from '../../directory/applications.js'
 import type { ClientId } from '../../principal.js'
-import type { Database } from './database.js'
+import { Abandon, type Database } from './database.js'
 import { applicationOrigins, applications } from './schema.js'
 
 export function postgresApplicationStore(database: Database): ApplicationStore {
@@ -26,22 +26,20 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 
     create({ clientId, name, origins, audiences, tokenLifetimeSeconds }) {
       return database.transaction(async tx => {
-        const [taken] =
-          origins.length === 0
-            ? []
-            : await tx
-                .select()
-                .from(applicationOrigins)
-                .where(inArray(applicationOrigins.origin, [...origins]))
-        if (taken) return { originTaken: taken.origin }
         const created = await tx
           .insert(applications)
           .values({ clientId, name, audiences: [...audiences], tokenLifetimeSeconds })
           .onConflictDoNothing()
           .returning({ clientId: applications.clientId })
         if (created.length === 0) return 'client-id-taken'
-        if (origins.length > 0)
-          await tx.insert(applicationOrigins).values(origins.map(origin => ({ origin, clientId })))
+        for (const origin of [...origins].sort()) {
+          const [owned] = await tx
+            .insert(applicationOrigins)
+            .values({ origin, clientId })
+            .onConflictDoNothing()
+            .returning({ origin: applicationOrigins.origin })
+          if (!owned) throw new Abandon({ originTaken: origin })
+        }
         return 'created'
       })
     },

@@ -1,4 +1,5 @@
 /** Connections that never hold a caller past a deadline: a client that hangs is dropped whole and replaced. */
+import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
 
@@ -101,23 +102,16 @@ function connect({ address, connections, deadlines, settings }: ClientOptions): 
   return 'url' in address ? postgres(address.url, options) : postgres({ ...address, ...options })
 }
 
-/** SQLSTATE classes and codes that mean "not now" rather than "wrong": connection, resources, operator, locks. */
-const outageStates = /^(08|53|57|58|25006|40|55P03)/
-const connectionCodes = new Set([
-  'CONNECTION_CLOSED',
-  'CONNECTION_ENDED',
-  'CONNECTION_DESTROYED',
-  'CONNECT_TIMEOUT',
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ETIMEDOUT',
-  'EPIPE',
-])
+/**
+ * SQLSTATE classes and codes that mean "not now" rather than "wrong": connection (08), resources (53), operator (57),
+ * system (58), another's transaction (40), a login that is refused (28, 3D), a server that is none to write to (25006),
+ * a lock (55P03), a database that takes no connections (55000).
+ */
+const outageStates = /^(08|53|57|58|40|28|3D|25006|55P03|55000)/
+
+/** No answer at all: what the operating system, TLS and the driver's connection call that. */
+const unreachable =
+  /^((?!ERR_)E[A-Z_]+$|CONNECT|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|SASL_)/
 
 /** A statement that failed for a reason of ours. Carries no parameter, no row and no query: those may be secret. */
 export class DatabaseFault extends Error {
@@ -126,20 +120,27 @@ export class DatabaseFault extends Error {
   readonly constraint: string | undefined
 
   constructor(sqlState: string, message: string, constraint: string | undefined) {
-    super(`${sqlState}: ${message}`)
+    // Only what is wrong with a statement (class 42) is said without repeating a value.
+    super(sqlState.startsWith('42') ? `${sqlState}: ${message}` : sqlState)
     this.sqlState = sqlState
     this.constraint = constraint
   }
 }
 
-/** Turns what a driver throws into an outage or a fault that may be logged; our own errors pass. */
+/**
+ * Turns whatever a driver throws into an outage or a fault that may be logged; only our own errors pass. Drizzle's
+ * carry the statement's parameters, and those are secret.
+ */
 export function asFault(error: unknown, outcome: 'nothing' | 'unknown'): unknown {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  const cause = error instanceof DrizzleQueryError ? error.cause : error
   if (cause instanceof postgres.PostgresError) {
-    if (outageStates.test(cause.code)) return new Outage(outcome, `Postgres: ${cause.code} ${cause.message}`)
-    return new DatabaseFault(cause.code, cause.message, cause.constraint_name)
+    const { code, message, constraint_name: constraint } = cause
+    if (!outageStates.test(code)) return new DatabaseFault(code, message, constraint)
+    return new Outage(outcome, `Postgres: ${code} ${message}`, { retriable: code.startsWith('40') })
   }
   const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined
-  if (code !== undefined && connectionCodes.has(code)) return new Outage(outcome, `Postgres: ${code}`)
-  return error
+  if (code !== undefined && unreachable.test(code)) return new Outage(outcome, `Postgres: ${code}`)
+  return error instanceof DrizzleQueryError
+    ? new DatabaseFault('unknown', 'a statement failed', undefined)
+    : error
 }

@@ -1,5 +1,8 @@
 /** Everything but the hot reads: an ordinary pool with drizzle on it, reads and transactions under one deadline. */
+import { randomInt } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
+import { Outage } from '../../errors.js'
 import { type Address, ReplaceableClient, type Sql } from './connection.js'
 import * as schema from './schema.js'
 
@@ -10,6 +13,19 @@ export type Queries = Pick<
 
 /** Milliseconds: a lock is waited for 2 s, a statement runs 3 s, and a caller is answered within 5 s. */
 const deadlines = { lock: 2000, statement: 3000, connect: 3000, caller: 5000 }
+
+/** Of a transaction that loses to another one: a deadlock or a serialization failure (SQLSTATE class 40). */
+const mostTries = 4
+
+/** Thrown in a transaction: nothing is committed, and this is its answer. */
+export class Abandon<T> extends Error {
+  readonly answer: T
+
+  constructor(answer: T) {
+    super('abandoned')
+    this.answer = answer
+  }
+}
 
 export class Database {
   readonly #pool: ReplaceableClient
@@ -29,9 +45,20 @@ export class Database {
     return this.#pool.run('unknown', client => work(this.#on(client)))
   }
 
-  /** READ COMMITTED: each statement sees what was committed before it began. */
-  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
-    return this.#pool.run('unknown', client => this.#on(client).transaction(tx => work(tx)))
+  /**
+   * READ COMMITTED: each statement sees what was committed before it began. `work` may run again when Postgres ended
+   * it for another's sake (nothing of it was committed), and may throw `Abandon` to commit nothing and answer that.
+   */
+  async transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#pool.run('unknown', client => this.#on(client).transaction(tx => work(tx)))
+      } catch (error) {
+        if (error instanceof Abandon) return error.answer as T
+        if (!(error instanceof Outage && error.retriable) || tries === mostTries) throw error
+        await setTimeout(randomInt(1, 20 * tries))
+      }
+    }
   }
 
   close(): Promise<void> {

@@ -89,7 +89,13 @@ export const tenants = pgTable(
       .$type<Record<string, { name: string; permissions: string[] }>>(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
-  table => [check('tenants_state', sql`${table.state} in ('active', 'suspended')`)],
+  table => [
+    check('tenants_state', sql`${table.state} in ('active', 'suspended')`),
+    check(
+      'tenants_roles',
+      sql`not jsonb_path_exists(${table.roles}, '$.* ? (!(exists(@.name) && exists(@.permissions)))')`,
+    ),
+  ],
 )
 
 export const memberships = pgTable(
@@ -125,7 +131,8 @@ export const sessions = pgTable(
     /** The epochs that the session was made under. */
     serviceEpoch: bigint('service_epoch', { mode: 'bigint' }).notNull(),
     userEpoch: bigint('user_epoch', { mode: 'bigint' }).notNull(),
-    tenantId: uuid('tenant_id').references(() => tenants.id, { onDelete: 'set null' }),
+    /** Kept when the tenant is deleted: a lost tenant is refused, it does not become none. */
+    tenantId: uuid('tenant_id'),
     authTime: instant('auth_time').notNull().defaultNow(),
     amr: text('amr').array().notNull(),
     acr: text('acr').notNull(),

@@ -1,0 +1,332 @@
+/** The import rules of DESIGN section 8, and what else holds for every file: each rule in prose, checked over the tree. */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'tap'
+import ts from 'typescript'
+
+const root = new URL('../', import.meta.url).pathname
+
+/** A file by its path from the root, as `src/token/mint.ts`. */
+interface SourceFile {
+  readonly path: string
+  readonly text: string
+}
+
+interface Rule {
+  readonly prose: string
+  /** What is wrong with a file, or with one of its imports; nothing when it keeps the rule. */
+  readonly faults: (file: SourceFile) => string[]
+}
+
+const domain = /^src\/(session|login|directory|keyring|token)\//
+const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|nodemailer)(\/|$)/
+const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
+const wiring = ['src/main.ts', 'src/cli.ts', 'src/service.ts', 'src/embedded-default.ts']
+const readsEnvironment = ['src/main.ts', 'src/cli.ts']
+
+const sourceRules: Rule[] = [
+  {
+    prose: 'The domain knows no web framework: who asks, and how, is the business of http/.',
+    faults: file => (domain.test(file.path) ? imports(file).filter(to => frameworks.test(to)) : []),
+  },
+  {
+    prose:
+      'The domain knows no driver: a store is a contract there, and nobody sends SQL, Lua or SMTP from it.',
+    faults: file => (domain.test(file.path) ? imports(file).filter(to => drivers.test(to)) : []),
+  },
+  {
+    prose:
+      'The domain imports neither http/ nor store/ nor mail/: those know the domain, never the other way round.',
+    faults: file =>
+      domain.test(file.path) ? imports(file).filter(to => /^src\/(http|store|mail)\//.test(to)) : [],
+  },
+  {
+    prose:
+      'The domain does not know how it is put together: nothing of it imports the service, the app or the process.',
+    faults: file =>
+      domain.test(file.path)
+        ? imports(file).filter(to =>
+            /^src\/(app|background|config|service|main|cli|embedded-default)\.ts$/.test(to),
+          )
+        : [],
+  },
+  {
+    prose: 'http/ reaches no store but through the domain.',
+    faults: file =>
+      file.path.startsWith('src/http/')
+        ? imports(file).filter(to => to.startsWith('src/store/') || drivers.test(to))
+        : [],
+  },
+  {
+    prose: 'Stores are wired in by main.ts, cli.ts, service.ts and embedded-default.ts alone.',
+    faults: file =>
+      file.path.startsWith('src/store/') || wiring.includes(file.path)
+        ? []
+        : imports(file).filter(to => to.startsWith('src/store/')),
+  },
+  {
+    prose: 'A store sees no request: store/ imports neither http/ nor a web framework.',
+    faults: file =>
+      file.path.startsWith('src/store/')
+        ? imports(file).filter(to => to.startsWith('src/http/') || frameworks.test(to))
+        : [],
+  },
+  {
+    prose: 'principal.ts holds the words that all share, so it imports nothing.',
+    faults: file => (file.path === 'src/principal.ts' ? imports(file) : []),
+  },
+  {
+    prose: 'The environment is read in main.ts and cli.ts alone; everything else is given its configuration.',
+    faults: file => (readsEnvironment.includes(file.path) ? [] : environmentReads(file)),
+  },
+  {
+    prose: 'Postgres is the only clock, and chance comes from node:crypto: no wall clock, no Math.random.',
+    faults: file => found(file, node => clockOrChance(node)),
+  },
+  {
+    prose: 'No text becomes code.',
+    faults: file => found(file, node => evaluation(node)),
+  },
+  {
+    prose: 'A file opens with one sentence: what it owns.',
+    faults: ({ text }) =>
+      /^(#!.*\n)?(\/\*\*\s+(\* )?\S+ \S+|\/\/ \S+ \S+)/.test(text)
+        ? []
+        : ['its first line is not a sentence'],
+  },
+  {
+    prose: 'No source file is longer than 250 lines.',
+    faults: ({ text }) => {
+      const lines = text.replace(/\n$/, '').split('\n').length
+      return lines > 250 ? [`${lines} lines`] : []
+    },
+  },
+]
+
+const testRules: Rule[] = [
+  {
+    prose: 'A test that runs alone hides all the others: nothing is marked `only`.',
+    faults: file =>
+      found(file, node => (isMember(node, ['t', 'test'], ['only']) ? node.getText() : undefined)),
+  },
+  {
+    prose: 'A test opens with one sentence, like every file.',
+    faults: ({ text }) => (/^(\/\*\*|\/\/) \S+ \S+/.test(text) ? [] : ['its first line is not a sentence']),
+  },
+]
+
+const assertions =
+  'ok notOk equal not same notSame strictSame strictNotSame match notMatch notHas has hasStrict type throws rejects resolves resolveMatch emits error matchSnapshot'.split(
+    ' ',
+  )
+
+/** Module names as they are written, and our own files by their path from the root. */
+function imports({ path, text }: SourceFile): string[] {
+  return ts
+    .preProcessFile(text, true, true)
+    .importedFiles.map(({ fileName }) =>
+      fileName.startsWith('.') ? normalize(join(dirname(path), fileName)).replace(/\.js$/, '.ts') : fileName,
+    )
+}
+
+/** What `judge` says of any node of the file, with its line. */
+function found({ path, text }: SourceFile, judge: (node: ts.Node) => string | undefined): string[] {
+  const tree = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+  const faults: string[] = []
+  const visit = (node: ts.Node): void => {
+    const fault = judge(node)
+    if (fault !== undefined)
+      faults.push(`${fault} in line ${tree.getLineAndCharacterOfPosition(node.getStart()).line + 1}`)
+    ts.forEachChild(node, visit)
+  }
+  visit(tree)
+  return faults
+}
+
+/** `process.env`, also as process['env'] or globalThis.process.env. */
+function isMember(node: ts.Node, objects: string[], names: string[]): boolean {
+  const [object, name] = ts.isPropertyAccessExpression(node)
+    ? [node.expression, node.name.text]
+    : ts.isElementAccessExpression(node) && ts.isStringLiteralLike(node.argumentExpression)
+      ? [node.expression, node.argumentExpression.text]
+      : []
+  if (!object || name === undefined || !names.includes(name)) return false
+  const last = ts.isPropertyAccessExpression(object) ? object.name : object
+  return ts.isIdentifier(last) && objects.includes(last.text)
+}
+
+function environmentReads(file: SourceFile): string[] {
+  return found(file, node => {
+    if (isMember(node, ['process'], ['env', 'loadEnvFile'])) return node.getText()
+    if (!ts.isImportDeclaration(node) || !/^['"](node:)?process['"]$/.test(node.moduleSpecifier.getText()))
+      return undefined
+    const bindings = node.importClause?.namedBindings
+    const named = bindings && ts.isNamedImports(bindings) && !node.importClause?.name
+    const harmless =
+      named && bindings.elements.every(({ name, propertyName }) => (propertyName ?? name).text !== 'env')
+    return harmless ? undefined : node.getText()
+  })
+}
+
+function clockOrChance(node: ts.Node): string | undefined {
+  if (isMember(node, ['Math'], ['random'])) return node.getText()
+  if (isMember(node, ['Date'], ['now']) || isMember(node, ['performance'], ['timeOrigin']))
+    return node.getText()
+  const made = ts.isNewExpression(node) || ts.isCallExpression(node) ? node : undefined
+  const isDate = made && ts.isIdentifier(made.expression) && made.expression.text === 'Date'
+  return isDate && (made.arguments?.length ?? 0) === 0 ? node.getText() : undefined
+}
+
+function evaluation(node: ts.Node): string | undefined {
+  const made = ts.isNewExpression(node) || ts.isCallExpression(node) ? node.expression : undefined
+  const name = made && (ts.isPropertyAccessExpression(made) ? made.name.text : made.getText())
+  const evaluates =
+    name === 'eval' || name === 'Function' || name === 'runInThisContext' || name === 'runInNewContext'
+  return evaluates ? node.getText() : undefined
+}
+
+function verdicts(rule: Rule, files: readonly SourceFile[]): string[] {
+  return files.flatMap(file => rule.faults(file).map(fault => `${file.path}: ${fault}`))
+}
+
+function filesIn(folder: string, ending: string): SourceFile[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith(ending))
+    .sort()
+    .map(name => join(folder, name))
+    .map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+}
+
+const sources = filesIn('src', '.ts')
+const tests = filesIn('test', '.test.ts')
+const everyTestFile = new Map(filesIn('test', '.ts').map(file => [file.path, file]))
+
+/** Assertions of a file, and of the suites that it runs: files of test/ that it imports, test/support left out. */
+function assertionsOf(file: SourceFile, seen = new Set<string>()): number {
+  seen.add(file.path)
+  const own = found(file, node =>
+    ts.isCallExpression(node) && isMember(node.expression, ['t'], assertions) ? 'asserts' : undefined,
+  ).length
+  const suites = imports(file).filter(to => /^test\/(?!support\/)/.test(to) && !seen.has(to))
+  return suites.reduce((sum, to) => {
+    const suite = everyTestFile.get(to)
+    return suite ? sum + assertionsOf(suite, seen) : sum
+  }, own)
+}
+
+for (const rule of sourceRules) {
+  test(rule.prose, t => {
+    t.ok(sources.length > 40, 'the sources were found')
+    t.strictSame(verdicts(rule, sources), [])
+    t.end()
+  })
+}
+
+for (const rule of testRules) {
+  test(rule.prose, t => {
+    t.ok(tests.length > 5, 'the tests were found')
+    t.strictSame(verdicts(rule, tests), [])
+    t.end()
+  })
+}
+
+test('Every test file asserts something: one that does not would pass as skipped.', t => {
+  t.strictSame(
+    tests.filter(file => assertionsOf(file) === 0).map(({ path }) => path),
+    [],
+  )
+  t.end()
+})
+
+/** Small sources that break one rule each, and near them some that keep all. */
+const planted: [path: string, text: string, broken: RegExp | undefined][] = [
+  ['src/login/x.ts', `import type { FastifyRequest } from 'fastify'`, /web framework/],
+  ['src/token/x.ts', `export { default } from '@fastify/cookie'`, /web framework/],
+  ['src/keyring/x.ts', `import postgres from 'postgres'`, /no driver/],
+  ['src/keyring/x.ts', `import { sql } from 'drizzle-orm/pg-core'`, /no driver/],
+  ['src/session/x.ts', `const redis = await import('ioredis')`, /no driver/],
+  ['src/session/x.ts', `type Row = import('../store/postgres/schema.js').Row`, /neither http/],
+  ['src/login/x.ts', `export * from '../mail/outbox.js'`, /neither http/],
+  ['src/login/x.ts', `import {} from '../../src/http/cookie.js'`, /neither http/],
+  ['src/directory/x.ts', `import { parseConfig } from '../config.js'`, /put together/],
+  ['src/http/routes/x.ts', `import { Database } from '../../store/postgres/database.js'`, /no store but/],
+  ['src/http/x.ts', `import type { Sql } from 'postgres'`, /no store but/],
+  ['src/app.ts', `import { Database } from './store/postgres/database.js'`, /wired in/],
+  ['src/mail/x.ts', `import '../store/redis/x.js'`, /wired in/],
+  ['src/store/postgres/x.ts', `import { readCookie } from '../../http/cookie.js'`, /no request/],
+  ['src/principal.ts', `import type { JWK } from 'jose'`, /imports nothing/],
+  ['src/x.ts', `const level = process.env.LEVEL`, /environment/],
+  ['src/x.ts', `const level = globalThis.process['env']`, /environment/],
+  ['src/x.ts', `import { env } from 'node:process'`, /environment/],
+  ['src/x.ts', `import process from 'node:process'`, /environment/],
+  ['src/x.ts', `import { env as settings } from 'process'`, /environment/],
+  ['src/x.ts', `const now = Date.now()`, /only clock/],
+  ['src/x.ts', `const now = new Date()`, /only clock/],
+  ['src/x.ts', `const now = new Date`, /only clock/],
+  ['src/x.ts', `const now = globalThis.Date.now`, /only clock/],
+  ['src/x.ts', `const now = performance.timeOrigin + performance.now()`, /only clock/],
+  ['src/x.ts', `const id = Math.random()`, /only clock/],
+  ['src/x.ts', `eval('1')`, /becomes code/],
+  ['src/x.ts', `const f = new Function('a', 'return a')`, /becomes code/],
+  ['src/x.ts', `vm.runInNewContext('1')`, /becomes code/],
+  ['src/x.ts', `${'\n'.repeat(250)}x`, /longer than/],
+
+  ['src/main.ts', `import {} from './store/postgres/database.js'\nprocess.env.ISSUER`, undefined],
+  [
+    'src/store/postgres/x.ts',
+    `import postgres from 'postgres'\nimport { getuid } from 'node:process'`,
+    undefined,
+  ],
+  ['src/http/x.ts', `import fastify from 'fastify'\nimport '../session/sessions.js'`, undefined],
+  [
+    'src/token/x.ts',
+    `import { sign } from 'node:crypto'\nimport type {} from '../keyring/store.js'`,
+    undefined,
+  ],
+  ['src/x.ts', `const at = new Date(seconds * 1000)\nconst spaced = performance.now()`, undefined],
+  ['src/x.ts', `const text = 'process.env, Date.now(), eval(1)' // import x from '../store/x.js'`, undefined],
+  ['src/x.ts', `${'\n'.repeat(249)}x`, undefined],
+]
+
+test('Each of these rules finds what breaks it, in whatever way it is written, and nothing else.', t => {
+  for (const [path, text, broken] of planted) {
+    const file = { path, text: `/** Owns nothing. */ ${text}` }
+    const hit = sourceRules.filter(rule => rule.faults(file).length > 0).map(rule => rule.prose)
+    if (broken === undefined) t.strictSame(hit, [], text)
+    else t.equal(hit.filter(prose => broken.test(prose)).length, 1, `${text.slice(0, 60)}: ${hit}`)
+  }
+  for (const text of [
+    '',
+    'export {}',
+    '/* Owns nothing. */',
+    '/** */\nexport {}',
+    '#!/usr/bin/env node\nexport {}',
+  ]) {
+    const hit = sourceRules.filter(rule => rule.faults({ path: 'src/x.ts', text }).length > 0)
+    t.equal(hit.filter(({ prose }) => /one sentence/.test(prose)).length, 1, JSON.stringify(text))
+  }
+  const broken = sourceRules.filter(({ prose }) => !planted.some(([, , word]) => word?.test(prose)))
+  t.strictSame(
+    broken.map(({ prose }) => prose),
+    ['A file opens with one sentence: what it owns.'],
+    'no rule is without something that breaks it',
+  )
+  t.match(
+    verdicts(sourceRules[0] as Rule, [{ path: 'src/login/x.ts', text: `import 'fastify'` }]),
+    ['src/login/x.ts: fastify'],
+    'the message holds the path',
+  )
+  t.end()
+})
+
+test('The search for assertions finds a test file without any.', t => {
+  const count = (text: string) => assertionsOf({ path: 'test/x/y.test.ts', text })
+  t.equal(count(`test('x', async t => { await work(); t.pass('fine'); t.end() })`), 0, 'a pass cannot fail')
+  t.equal(count(`test('x', async t => { /* t.ok(true) */ const text = 't.equal(1, 1)' })`), 0)
+  t.equal(count(`import '../support/service.js'`), 0, 'what support asserts is not a test of this file')
+  t.equal(count(`test('x', async t => { t.ok(await work()) })`), 1)
+  t.ok(count(`import { sessionStoreSuite } from '../conformance/session-store.js'`) > 50)
+  t.equal(testRules[0]?.faults({ path: 'test/x.test.ts', text: `t.only('x', t => t.end())` }).length, 1)
+  t.equal(testRules[1]?.faults({ path: 'test/x.test.ts', text: `import { test } from 'tap'` }).length, 1)
+  t.end()
+})

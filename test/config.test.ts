@@ -1,0 +1,283 @@
+/** Configuration: every fault named at once with its mend, nothing guessed, nothing that fails open. */
+import { readFileSync } from 'node:fs'
+import { test } from 'tap'
+import { isLoopback, keysFolderOf, parseConfig } from '../src/config.js'
+import { StartRefused } from '../src/errors.js'
+
+const production = {
+  ISSUER: 'https://id.example.com',
+  DATABASE_URL: 'postgres://mintmark:s3cret@db.example.com:5432/mintmark',
+  MINTMARK_OUTBOX_FOLDER: '/var/spool/mintmark',
+  NODE_ENV: 'production',
+}
+
+function faultsOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    parseConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof StartRefused) return error.faults
+    throw error
+  }
+}
+
+/** The list that the message itself gives. */
+const known = /known: (.*)\)$/.exec(faultsOf({ MINTMARK_NO_SUCH_NAME: '1' })[0] ?? '')?.[1]?.split(', ') ?? []
+const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'NODE_ENV']
+
+test('an empty environment is the embedded default, on loopback only', t => {
+  t.strictSame(parseConfig({}), {
+    issuer: 'http://localhost:4000',
+    database: { embeddedIn: 'data' },
+    redisUrl: undefined,
+    listen: { host: '127.0.0.1', port: 4000 },
+    healthListen: { host: '127.0.0.1', port: 4001 },
+    keysFolder: 'keys',
+    outboxFolder: 'outbox',
+    trustedProxies: [],
+    passwordMinLength: 15,
+    sessionLimits: { idleSeconds: 604_800, absoluteSeconds: 2_592_000 },
+    logLevel: 'info',
+    product: 'Mintmark',
+    mailFrom: 'no-reply@localhost',
+  })
+  t.end()
+})
+
+test('every setting arrives where it belongs, and an empty value counts as missing', t => {
+  const env = {
+    ...production,
+    REDIS_URL: 'rediss://cache.example.com:6380',
+    MINTMARK_LISTEN: '[::]:8080',
+    MINTMARK_HEALTH_LISTEN: '0.0.0.0:8081',
+    MINTMARK_KEYS_FOLDER: ' /run/keys ',
+    MINTMARK_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1,fd00::/8, ::1',
+    MINTMARK_PASSWORD_MIN_LENGTH: '8',
+    MINTMARK_SESSION_IDLE_SECONDS: '300',
+    MINTMARK_SESSION_ABSOLUTE_SECONDS: '300',
+    MINTMARK_LOG_LEVEL: 'debug',
+    MINTMARK_PRODUCT: 'Größe & Söhne',
+    MINTMARK_MAIL_FROM: 'id@example.com',
+  }
+  const expected = {
+    issuer: 'https://id.example.com',
+    database: { url: production.DATABASE_URL },
+    redisUrl: 'rediss://cache.example.com:6380',
+    listen: { host: '::', port: 8080 },
+    healthListen: { host: '0.0.0.0', port: 8081 },
+    keysFolder: '/run/keys',
+    outboxFolder: '/var/spool/mintmark',
+    trustedProxies: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8', '::1'],
+    passwordMinLength: 8,
+    sessionLimits: { idleSeconds: 300, absoluteSeconds: 300 },
+    logLevel: 'debug',
+    product: 'Größe & Söhne',
+    mailFrom: 'id@example.com',
+  }
+  t.strictSame(parseConfig(env), expected)
+  const blank = Object.fromEntries([...known, ...plain].map((name, i) => [name, i % 2 ? '' : '  ']))
+  t.strictSame(parseConfig(blank), parseConfig({}))
+  t.equal(keysFolderOf(blank), 'keys')
+  t.equal(keysFolderOf({ MINTMARK_KEYS_FOLDER: ' /run/keys ' }), '/run/keys')
+  const set = Object.keys({ ...env, MINTMARK_DATA_FOLDER: '' }).sort()
+  t.strictSame(set, [...known, ...plain].sort(), 'and this test sets every setting there is')
+  t.strictSame(parseConfig({ MINTMARK_DATA_FOLDER: '/srv/data' }).database, { embeddedIn: '/srv/data' })
+  t.end()
+})
+
+test('the configuration is frozen, all the way down', t => {
+  const config = parseConfig({ MINTMARK_TRUSTED_PROXIES: '10.0.0.0/8' })
+  t.ok(Object.isFrozen(config))
+  for (const [name, value] of Object.entries(config))
+    if (typeof value === 'object') t.ok(Object.isFrozen(value), name)
+  t.end()
+})
+
+const bad: [name: string, value: string, mend: RegExp, env?: Record<string, string>][] = [
+  ['MINTMARK_LISTN', '127.0.0.1:4000', /remove it \(known: MINTMARK_LISTEN, /],
+  ['MINTMARK_', '1', /remove it/],
+  ['MINTMARK_LISTEN ', '127.0.0.1:4000', /remove it/],
+  ['MINTMARK_listen', '127.0.0.1:4000', /remove it/],
+  ['MINTMARK_LISTEN', '4000', /takes host:port/],
+  ['MINTMARK_LISTEN', ':4000', /takes host:port/],
+  ['MINTMARK_LISTEN', '127.0.0.1:65536', /takes host:port/],
+  ['MINTMARK_LISTEN', '127.0.0.1:-1', /takes host:port/],
+  ['MINTMARK_LISTEN', 'http://127.0.0.1:4000', /takes host:port/],
+  ['MINTMARK_LISTEN', '::1:4000', /takes host:port/],
+  ['MINTMARK_HEALTH_LISTEN', 'localhost', /takes host:port/],
+  ['MINTMARK_PASSWORD_MIN_LENGTH', '7', /from 8 to 64/],
+  ['MINTMARK_PASSWORD_MIN_LENGTH', '65', /from 8 to 64/],
+  ['MINTMARK_PASSWORD_MIN_LENGTH', '1e1', /from 8 to 64/],
+  ['MINTMARK_PASSWORD_MIN_LENGTH', '15.5', /from 8 to 64/],
+  ['MINTMARK_PASSWORD_MIN_LENGTH', '0x10', /from 8 to 64/],
+  ['MINTMARK_SESSION_IDLE_SECONDS', '299', /from 300 to/],
+  ['MINTMARK_SESSION_IDLE_SECONDS', '-1', /from 300 to/],
+  ['MINTMARK_SESSION_ABSOLUTE_SECONDS', '31536001', /from 300 to/],
+  ['MINTMARK_SESSION_ABSOLUTE_SECONDS', 'Infinity', /from 300 to/],
+  ['MINTMARK_LOG_LEVEL', 'verbose', /one of fatal, error, warn, info/],
+  ['MINTMARK_LOG_LEVEL', 'INFO', /one of fatal/],
+  ['MINTMARK_PRODUCT', 'a\nb', /one line/],
+  ['MINTMARK_PRODUCT', 'x'.repeat(201), /at most 200/],
+  ['MINTMARK_MAIL_FROM', 'a@b\r\nBcc: everyone', /one line/],
+  ['MINTMARK_TRUSTED_PROXIES', 'proxy.example.com', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', '10.0.0.0/33', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', '10.0.0.0/', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', '10.0.0.0/8/8', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', '10.0.0/8', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', 'fd00::/129', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', 'true', /neither an address nor a block/],
+  ['REDIS_URL', 'localhost:6379', /redis:\/\/host:6379/],
+  ['REDIS_URL', 'http://localhost:6379', /redis:\/\/host:6379/],
+  ['DATABASE_URL', 'mysql://u@h/d', /postgres:\/\/user/, production],
+  ['DATABASE_URL', 'db.example.com', /postgres:\/\/user/, production],
+]
+
+test('each value that cannot be used is refused, by the name of its setting and with the mend', t => {
+  for (const [name, value, mend, env] of bad) {
+    const faults = faultsOf({ ...env, [name]: value })
+    t.equal(faults.length, 1, `${name}=${JSON.stringify(value)}: ${faults}`)
+    t.equal(faults[0]?.startsWith(name), true, `it begins with the name: ${faults[0]}`)
+    t.match(faults[0], mend)
+  }
+  t.end()
+})
+
+test('all faults are told at once, in one message', t => {
+  const env = {
+    MINTMARK_TYPO: '1',
+    MINTMARK_OTHER_TYPO: '1',
+    MINTMARK_LISTEN: 'nowhere',
+    MINTMARK_PASSWORD_MIN_LENGTH: '3',
+    MINTMARK_SESSION_IDLE_SECONDS: 'long',
+    MINTMARK_LOG_LEVEL: 'loud',
+    MINTMARK_TRUSTED_PROXIES: 'x,y',
+    MINTMARK_DATA_FOLDER: 'data',
+    DATABASE_URL: 'postgres//',
+    REDIS_URL: 'redis',
+    ISSUER: 'http://id.example.com',
+    NODE_ENV: 'production',
+  }
+  const faults = faultsOf(env)
+  // Two for the proxies; DATABASE_URL is malformed, contradicts the data folder, and leaves the outbox unnamed.
+  t.equal(faults.length, 13, faults.join('\n'))
+  let message = ''
+  try {
+    parseConfig(env)
+  } catch (error) {
+    message = (error as Error).message
+  }
+  for (const fault of faults) t.ok(message.includes(`\n  - ${fault}`))
+  t.match(message, /^Mintmark does not start:/)
+  t.end()
+})
+
+test('a refusal shows no password', t => {
+  for (const DATABASE_URL of ['mysql://u:s3cret@h/d', 'u:s3cret@h', 'postgres:/\\u:s3cret@h:99999/d'])
+    t.notMatch(faultsOf({ ...production, DATABASE_URL }).join(), /s3cret/, DATABASE_URL)
+  t.notMatch(faultsOf({ REDIS_URL: 'u:s3cret@h' }).join(), /s3cret/)
+  t.notMatch(faultsOf({ ISSUER: 'https://u:s3cret@id.example.com' }).join(), /s3cret/)
+  t.end()
+})
+
+test('an issuer is an origin, and nothing is served over plain http outside loopback', t => {
+  for (const ISSUER of [
+    'https://id.example.com',
+    'https://id.example.com:8443',
+    'https://xn--bcher-kva.example',
+    'https://192.0.2.1',
+    'http://localhost:4000',
+    'http://id.localhost:4000',
+    'http://127.0.0.1:4000',
+    'http://127.255.0.9',
+    'http://[::1]:4000',
+  ]) {
+    t.strictSame(faultsOf({ ISSUER }), [], ISSUER)
+    t.equal(parseConfig({ ISSUER }).issuer, ISSUER)
+  }
+  const refused: [string, RegExp][] = [
+    ['https://id.example.com/', /without path.*write https:\/\/id\.example\.com$/],
+    ['https://id.example.com/auth', /without path.*write https:\/\/id\.example\.com$/],
+    ['https://id.example.com?tenant=1', /without path, query/],
+    ['https://id.example.com#x', /write https:\/\/id\.example\.com$/],
+    ['https://ID.example.com', /write https:\/\/id\.example\.com$/],
+    ['https://id.example.com:443', /write https:\/\/id\.example\.com$/],
+    ['https://user@id.example.com', /write https:\/\/id\.example\.com$/],
+    ['https://bücher.example', /write https:\/\/xn--bcher-kva\.example$/],
+    ['id.example.com', /like https:\/\/id\.example\.com/],
+    ['ftp://id.example.com', /like https:\/\/id\.example\.com/],
+    ['http://id.example.com', /use https/],
+    ['http://192.168.0.1:4000', /use https/],
+    ['http://0.0.0.0:4000', /use https/],
+    ['http://[::]:4000', /use https/],
+    ['http://[::ffff:7f00:1]:4000', /use https/],
+    ['http://127.0.0.1.example.com', /use https/],
+    ['http://localhost.example.com', /use https/],
+    ['http://notlocalhost', /use https/],
+    ['http://128.0.0.1', /use https/],
+  ]
+  for (const [ISSUER, mend] of refused) {
+    for (const env of [{ ISSUER }, { ...production, ISSUER }]) {
+      const faults = faultsOf(env)
+      t.equal(faults.length, 1, `${ISSUER}: ${faults}`)
+      t.match(faults[0], mend)
+      t.match(faults[0], /^ISSUER /)
+    }
+  }
+  t.equal(isLoopback('localhost'), true)
+  t.equal(isLoopback('127.1.evil.example'), false)
+  t.end()
+})
+
+test('without an issuer the embedded default names its own address, whatever its port', t => {
+  for (const [listen, issuer] of [
+    ['127.0.0.1:5000', 'http://localhost:5000'],
+    ['127.0.0.1:80', 'http://localhost'],
+    ['[::1]:4000', 'http://localhost:4000'],
+  ] as const) {
+    t.strictSame(faultsOf({ MINTMARK_LISTEN: listen }), [], listen)
+    if (faultsOf({ MINTMARK_LISTEN: listen }).length === 0)
+      t.equal(parseConfig({ MINTMARK_LISTEN: listen }).issuer, issuer)
+  }
+  t.end()
+})
+
+test('production needs what it cannot guess', t => {
+  t.strictSame(faultsOf(production), [])
+  t.match(faultsOf({ NODE_ENV: 'production' }), [/^NODE_ENV=production needs DATABASE_URL/])
+  t.match(faultsOf({ NODE_ENV: 'production', DATABASE_URL: ' ' }), [
+    /^NODE_ENV=production needs DATABASE_URL/,
+  ])
+  t.match(faultsOf({ ...production, ISSUER: '' }), [/^ISSUER is missing/])
+  t.match(faultsOf({ ...production, MINTMARK_OUTBOX_FOLDER: '' }), [/^MINTMARK_OUTBOX_FOLDER is missing/])
+  t.equal(faultsOf({ DATABASE_URL: production.DATABASE_URL }).length, 2, 'with or without NODE_ENV')
+  t.end()
+})
+
+test('values that contradict each other are refused', t => {
+  const contradictions: [Record<string, string>, RegExp][] = [
+    [{ MINTMARK_LISTEN: '127.0.0.1:4001' }, /^MINTMARK_LISTEN and MINTMARK_HEALTH_LISTEN are the same/],
+    [
+      { MINTMARK_SESSION_IDLE_SECONDS: '600', MINTMARK_SESSION_ABSOLUTE_SECONDS: '599' },
+      /^MINTMARK_SESSION_IDLE_SECONDS is longer/,
+    ],
+    [{ MINTMARK_SESSION_ABSOLUTE_SECONDS: '3600' }, /^MINTMARK_SESSION_IDLE_SECONDS is longer/],
+    [{ ...production, MINTMARK_DATA_FOLDER: 'data' }, /^DATABASE_URL and MINTMARK_DATA_FOLDER contradict/],
+  ]
+  for (const [env, mend] of contradictions) t.match(faultsOf(env), [mend])
+  t.strictSame(
+    faultsOf({ MINTMARK_LISTEN: '127.0.0.1:0', MINTMARK_HEALTH_LISTEN: '127.0.0.1:0' }),
+    [],
+    'two free ports are two ports',
+  )
+  t.end()
+})
+
+test('.env.example names every setting and nothing else, and can be copied as it is', t => {
+  const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8')
+  const named = [...text.matchAll(/^#?\s*([A-Za-z_][A-Za-z0-9_]*)=/gm)].map(match => match[1])
+  t.ok(known.length > 5, 'the list of the message was read')
+  t.strictSame([...new Set(named)].sort(), [...known, ...plain].sort())
+  const active = [...text.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value])
+  t.strictSame(faultsOf(Object.fromEntries(active)), [])
+  t.end()
+})

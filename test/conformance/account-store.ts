@@ -1,0 +1,484 @@
+/** The rules of src/login/store.ts and src/directory/users.ts, for every back end. */
+import { type Test, test } from 'tap'
+import type { EmailAddress } from '../../src/directory/email-address.js'
+import type { LinkPurpose, PasswordChange } from '../../src/login/store.js'
+import type { UserId } from '../../src/principal.js'
+import {
+  address,
+  identityOf,
+  liveness,
+  type OpenWorld,
+  opened,
+  person,
+  random,
+  times,
+  type World,
+} from './world.js'
+
+const nobody = '00000000-0000-4000-8000-000000000000' as UserId
+
+export function accountStoreSuite(backEnd: string, open: OpenWorld): void {
+  test(`${backEnd} keeps the contract of an account store`, async t => {
+    const world = await open(t)
+    await finding(t, world)
+    await links(t, world)
+    await registering(t, world)
+    await resetting(t, world)
+    await changing(t, world)
+    await rehashing(t, world)
+  })
+}
+
+async function link(world: World, purpose: LinkPurpose, email: EmailAddress, lifetimeSeconds = 1800) {
+  const tokenHash = random(32)
+  await world.accounts.saveLink({ purpose, tokenHash, email, lifetimeSeconds })
+  return tokenHash
+}
+
+/** A password, its version and every session are as they were. */
+async function snapshot(world: World, user: UserId, sessions: readonly { id: string }[]) {
+  const account = await world.accounts.findById(user)
+  const rows = await Promise.all(sessions.map(({ id }) => world.arrange.rowOf(id as never)))
+  const live = await Promise.all(sessions.map(({ id }) => liveness(world, id as never)))
+  return { account, rows, live }
+}
+
+async function finding(t: Test, world: World): Promise<void> {
+  await t.test(
+    'a person is found by canonical address and by id, with the address as it was typed',
+    async t => {
+      const email = address('Grace.Hopper@Example.com')
+      const { user } = await person(world, email)
+      const account = {
+        user,
+        email: 'Grace.Hopper@Example.com',
+        active: true,
+        password: { phc: 'phc-1', version: 1 },
+      }
+      t.strictSame(await world.accounts.findByEmail(email.canonical), account)
+      t.strictSame(await world.accounts.findById(user), account)
+      t.equal(await world.accounts.findByEmail(address().canonical), undefined)
+      t.equal(await world.accounts.findById(nobody), undefined)
+    },
+  )
+
+  await t.test('a person without a password has none, and a disabled one is not active', async t => {
+    const made = await world.users.create({ email: address(), name: undefined, phc: undefined })
+    const user = made === 'address-taken' ? nobody : made.created
+    t.match(await world.accounts.findById(user), { active: true, password: undefined })
+    await world.arrange.disable(user)
+    t.match(await world.accounts.findById(user), { active: false })
+  })
+
+  await t.test(
+    'an address belongs to one person: of many that an operator creates at once one is made',
+    async t => {
+      const answers = await times(10, i =>
+        world.users.create({
+          email: address(i % 2 ? 'Same@Example.com' : 'same@example.com'),
+          name: undefined,
+          phc: `phc-${i}`,
+        }),
+      )
+      t.equal(answers.filter(answer => answer === 'address-taken').length, 9)
+    },
+  )
+}
+
+async function links(t: Test, world: World): Promise<void> {
+  await t.test('looking at a link changes nothing, and shows it only to its purpose', async t => {
+    const { email } = await person(world)
+    const stranger = address('Stranger@Example.com')
+    const [reset, signUp] = [
+      await link(world, 'password-reset', email),
+      await link(world, 'sign-up', stranger),
+    ]
+    for (let look = 0; look < 3; look++) {
+      t.strictSame(await world.accounts.pendingLink('password-reset', reset), {
+        email: email.canonical,
+        name: 'Ada Lovelace',
+      })
+      t.strictSame(await world.accounts.pendingLink('sign-up', signUp), {
+        email: 'stranger@example.com',
+        name: null,
+      })
+    }
+    t.equal(await world.accounts.pendingLink('sign-up', reset), undefined)
+    t.equal(await world.accounts.pendingLink('password-reset', signUp), undefined)
+    t.equal(await world.accounts.pendingLink('sign-up', random(32)), undefined)
+  })
+
+  await t.test('a link of one purpose completes nothing of the other, and stays', async t => {
+    const { user, email } = await person(world)
+    const [reset, signUp] = [
+      await link(world, 'password-reset', email),
+      await link(world, 'sign-up', address()),
+    ]
+    t.equal(await world.accounts.register(reset, 'phc-x', undefined), undefined)
+    t.equal(await world.accounts.resetPassword(signUp, 'phc-x'), undefined)
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.ok(await world.accounts.pendingLink('password-reset', reset))
+    t.ok(await world.accounts.pendingLink('sign-up', signUp))
+  })
+
+  await t.test('a link dies at the end of its lifetime, by the clock of the store', async t => {
+    const { user, email } = await person(world)
+    for (const purpose of ['sign-up', 'password-reset'] as const) {
+      const tokenHash = await link(world, purpose, purpose === 'sign-up' ? address() : email, 600)
+      await world.arrange.ageLink(tokenHash, 500)
+      t.ok(await world.accounts.pendingLink(purpose, tokenHash))
+      await world.arrange.ageLink(tokenHash, 100)
+      t.equal(await world.accounts.pendingLink(purpose, tokenHash), undefined)
+      const complete = purpose === 'sign-up' ? 'register' : 'resetPassword'
+      t.equal(await world.accounts[complete](tokenHash, 'phc-late', undefined), undefined)
+    }
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+  })
+
+  await t.test('only the hash of a token, all of it, is a link', async t => {
+    await t.rejects(
+      world.accounts.saveLink({
+        purpose: 'sign-up',
+        tokenHash: random(31),
+        email: address(),
+        lifetimeSeconds: 60,
+      }),
+      'a value that is no SHA-256 cannot be saved',
+    )
+    const tokenHash = await link(world, 'sign-up', address())
+    t.equal(await world.accounts.register(tokenHash.subarray(0, 31), 'phc', undefined), undefined)
+  })
+}
+
+async function registering(t: Test, world: World): Promise<void> {
+  await t.test('a sign-up link is worth one account, however many use it at once', async t => {
+    const email = address('New.Person@Example.com')
+    const tokenHash = await link(world, 'sign-up', email)
+    const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊'))
+    const winners = answers.flatMap((user, i) => (user ? [{ user, phc: `phc-${i}` }] : []))
+    t.equal(winners.length, 1)
+    const [winner] = winners
+    t.strictSame(await world.accounts.findByEmail(email.canonical), {
+      user: winner?.user,
+      email: 'New.Person@Example.com',
+      active: true,
+      password: { phc: winner?.phc, version: 1 },
+    })
+    const { row } = await world.sessions.read((await opened(world, winner?.user ?? nobody)).id)
+    t.equal(row?.user.name, 'Zoë 🦊')
+  })
+
+  await t.test('registering ends the other sign-up links of that address, and no others', async t => {
+    const email = address()
+    const [used, other] = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
+    const reset = await link(world, 'password-reset', email)
+    const stranger = await link(world, 'sign-up', address())
+    t.ok(await world.accounts.register(used, 'phc', undefined))
+    t.equal(await world.accounts.pendingLink('sign-up', used), undefined)
+    t.equal(await world.accounts.pendingLink('sign-up', other), undefined)
+    t.ok(await world.accounts.pendingLink('password-reset', reset), 'another purpose')
+    t.ok(await world.accounts.pendingLink('sign-up', stranger), 'another address')
+  })
+
+  await t.test('an address that somebody has by now is not registered again', async t => {
+    const email = address('Taken@Example.com')
+    const tokenHash = await link(world, 'sign-up', email)
+    const { user } = await person(world, address('taken@example.com'))
+    t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory'), undefined)
+    t.match(await world.accounts.findByEmail(email.canonical), {
+      user,
+      email: 'taken@example.com',
+      password: { phc: 'phc-1', version: 1 },
+    })
+  })
+
+  await t.test('two links of one address used at the same time make one account and no outage', async t => {
+    const email = address()
+    const gate = await link(world, 'sign-up', email)
+    const both = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
+    const answers = await atOnceBehind(world, gate, both, hash =>
+      world.accounts.register(hash, 'phc', undefined),
+    )
+    t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
+    t.equal([answers].flat().filter(Boolean).length, 1)
+  })
+}
+
+/** Starts both uses while somebody holds the gate, a third link, and lets them go when both wait. */
+async function atOnceBehind<T>(
+  world: World,
+  gate: Buffer,
+  hashes: Buffer[],
+  use: (hash: Buffer) => Promise<T>,
+) {
+  let work: Promise<T[]> | undefined
+  await world.arrange.whileHeld({ link: gate }, async () => {
+    work = Promise.all(hashes.map(use))
+    work.catch(() => {})
+    await Promise.race([work.catch(() => {}), world.arrange.waiters(hashes.length)])
+  })
+  return work?.catch((error: Error) => error)
+}
+
+async function resetting(t: Test, world: World): Promise<void> {
+  await t.test(
+    'a reset link sets one password, however many use it at once, and ends every session',
+    async t => {
+      const { user, email } = await person(world)
+      const sessions = [await opened(world, user), await opened(world, user)]
+      const stranger = await opened(world, (await person(world)).user)
+      const tokenHash = await link(world, 'password-reset', email)
+      const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`))
+      t.strictSame(answers.filter(Boolean), [user])
+      const phc = `phc-new-${answers.findIndex(Boolean)}`
+      t.strictSame((await world.accounts.findById(user))?.password, { phc, version: 2 })
+      for (const { id } of sessions) t.equal(await liveness(world, id), 'old epoch')
+      t.equal(await liveness(world, stranger.id), 'live')
+    },
+  )
+
+  await t.test('a reset ends the other reset links of that address, and no others', async t => {
+    const { email } = await person(world)
+    const other = address()
+    const [used, second, signUp, stranger] = [
+      await link(world, 'password-reset', email),
+      await link(world, 'password-reset', email),
+      await link(world, 'sign-up', email),
+      await link(world, 'password-reset', other),
+    ]
+    t.ok(await world.accounts.resetPassword(used, 'phc-2'))
+    t.equal(await world.accounts.resetPassword(second, 'phc-3'), undefined)
+    t.ok(await world.accounts.pendingLink('sign-up', signUp))
+    t.ok(await world.accounts.pendingLink('password-reset', stranger))
+  })
+
+  await t.test('a reset gives a first password to a person who had none', async t => {
+    const email = address()
+    await world.users.create({ email, name: 'No Password', phc: undefined })
+    const user = await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-first')
+    t.strictSame((await world.accounts.findByEmail(email.canonical))?.password, {
+      phc: 'phc-first',
+      version: 1,
+    })
+    t.equal(await liveness(world, (await opened(world, user ?? nobody)).id), 'live')
+  })
+
+  await t.test('nobody who is disabled, or unknown, gets a password by a link', async t => {
+    const { user, email } = await person(world)
+    const tokenHash = await link(world, 'password-reset', email)
+    await world.arrange.disable(user)
+    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2'), undefined)
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.equal(
+      await world.accounts.resetPassword(await link(world, 'password-reset', address()), 'phc-2'),
+      undefined,
+    )
+  })
+
+  await t.test(
+    'two reset links of one person used at the same time: one sets the password, no outage',
+    async t => {
+      const { user, email } = await person(world)
+      const gate = await link(world, 'password-reset', email)
+      const both = [await link(world, 'password-reset', email), await link(world, 'password-reset', email)]
+      const answers = await atOnceBehind(world, gate, both, hash =>
+        world.accounts.resetPassword(hash, 'phc-2'),
+      )
+      t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
+      t.strictSame([answers].flat().filter(Boolean), [user])
+      t.equal((await world.accounts.findById(user))?.password?.version, 2)
+    },
+  )
+}
+
+async function changing(t: Test, world: World): Promise<void> {
+  const changeOf = (
+    own: { id: string; secretHash: Buffer },
+    user: UserId,
+    more: Partial<PasswordChange> = {},
+  ): PasswordChange => ({
+    user,
+    session: own.id as PasswordChange['session'],
+    provenSecretHash: own.secretHash,
+    newSecretHash: random(32),
+    expectedVersion: 1,
+    phc: 'phc-changed',
+    ...more,
+  })
+
+  await t.test(
+    "a changed password carries the caller's session over under a new secret, and no other",
+    async t => {
+      const { user } = await person(world)
+      const [own, other] = [await opened(world, user), await opened(world, user)]
+      const stranger = await opened(world, (await person(world)).user)
+      await world.arrange.age(own.id, { idle: 500 })
+      const changedBefore = await world.arrange.passwordChangedAt(user)
+      const change = changeOf(own, user)
+      t.equal(await world.accounts.changePassword(change), 'changed')
+
+      t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-changed', version: 2 })
+      t.ok((await world.arrange.passwordChangedAt(user)) > changedBefore)
+      t.equal(await liveness(world, own.id), 'live')
+      t.equal(await liveness(world, other.id), 'old epoch')
+      t.equal(await liveness(world, stranger.id), 'live')
+      const { row, now } = await world.sessions.read(own.id)
+      t.strictSame(row?.secretHash, change.newSecretHash)
+      t.strictSame(row?.previousSecretHash, own.secretHash)
+      t.equal(row?.endsAt, own.endsAt, 'a proof does not move the absolute end')
+      t.ok(row && row.lastSeenAgeSeconds < 60, 'it counts as use')
+      t.ok(row && row.authTime >= Math.floor(own.now) && row.authTime <= now)
+      t.equal(await world.sessions.open({ ...own, secretHash: random(32) }), 'credential-changed')
+      await opened(world, user, { identity: identityOf(user, 2) })
+    },
+  )
+
+  await t.test('of two changes at the same time one changes the password', async t => {
+    for (let round = 0; round < 5; round++) {
+      const { user } = await person(world)
+      const sessions = [await opened(world, user), await opened(world, user)]
+      const answers = await Promise.all(
+        sessions.map((own, i) =>
+          world.accounts.changePassword(changeOf(own, user, { phc: `phc-changed-${i}` })),
+        ),
+      )
+      t.strictSame([...answers].sort(), ['changed', 'credential-changed'])
+      const winner = answers.indexOf('changed')
+      t.strictSame((await world.accounts.findById(user))?.password, {
+        phc: `phc-changed-${winner}`,
+        version: 2,
+      })
+      const states = await Promise.all(sessions.map(({ id }) => liveness(world, id)))
+      t.equal(states[winner], 'live')
+      t.equal(states[1 - winner], 'old epoch')
+    }
+  })
+
+  await t.test('of ten changes with one cookie at the same time one sets a new one', async t => {
+    const { user } = await person(world)
+    const own = await opened(world, user)
+    const changes = Array.from({ length: 10 }, () => changeOf(own, user))
+    const answers = await Promise.all(changes.map(change => world.accounts.changePassword(change)))
+    t.equal(answers.filter(answer => answer === 'changed').length, 1)
+    const { row } = await world.sessions.read(own.id)
+    t.strictSame(row?.secretHash, changes[answers.indexOf('changed')]?.newSecretHash)
+    t.equal((await world.accounts.findById(user))?.password?.version, 2)
+  })
+
+  await t.test('a change by a session that is not live any more leaves everything untouched', async t => {
+    const { user } = await person(world)
+    const { user: somebody } = await person(world)
+    const other = await opened(world, user)
+    const dead = {
+      superseded: await opened(world, user),
+      previous: await opened(world, user),
+      idle: await opened(world, user),
+      absolute: await opened(world, user),
+      ended: await opened(world, user),
+      "somebody else's": await opened(world, somebody),
+      'other secret': await opened(world, user),
+    }
+    const previous = random(32)
+    await world.arrange.setPreviousHash(dead.previous.id, previous)
+    await world.arrange.age(dead.idle.id, { idle: 1234 })
+    await world.arrange.age(dead.absolute.id, { absolute: 56_789 })
+    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out')
+    const proven: Record<string, Buffer> = {
+      superseded: random(32),
+      previous,
+      'other secret': other.secretHash,
+    }
+    const all = [other, ...Object.values(dead)]
+    const before = await snapshot(world, user, all)
+    for (const [why, own] of Object.entries(dead)) {
+      const change = changeOf(own, user, { provenSecretHash: proven[why] ?? own.secretHash })
+      t.equal(await world.accounts.changePassword(change), 'superseded', why)
+      t.strictSame(await snapshot(world, user, all), before, why)
+    }
+    t.equal(await world.accounts.changePassword(changeOf(other, user)), 'changed', 'the live one still can')
+  })
+
+  await t.test('a change by a session of an older epoch leaves everything untouched', async t => {
+    const { user } = await person(world)
+    const own = await opened(world, user)
+    await world.arrange.replaceUserEpoch(user)
+    const young = await opened(world, user)
+    const before = await snapshot(world, user, [own, young])
+    t.equal(await world.accounts.changePassword(changeOf(own, user)), 'superseded')
+    t.strictSame(await snapshot(world, user, [own, young]), before)
+    t.equal(await liveness(world, own.id), 'old epoch', 'it was not carried back to life')
+  })
+
+  await t.test('a change after another change, or by nobody, leaves everything untouched', async t => {
+    const { user } = await person(world)
+    const own = await opened(world, user)
+    const before = await snapshot(world, user, [own])
+    for (const expectedVersion of [0, 2]) {
+      t.equal(
+        await world.accounts.changePassword(changeOf(own, user, { expectedVersion })),
+        'credential-changed',
+      )
+    }
+    t.equal(await world.accounts.changePassword(changeOf(own, nobody)), 'credential-changed')
+    t.strictSame(await snapshot(world, user, [own]), before)
+    await world.arrange.disable(user)
+    t.equal(await world.accounts.changePassword(changeOf(own, user)), 'credential-changed', 'disabled')
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+  })
+
+  await t.test(
+    'a change and a reset at the same time: whichever is last, no session of before survives both',
+    async t => {
+      for (let round = 0; round < 5; round++) {
+        const { user, email } = await person(world)
+        const [own, other] = [await opened(world, user), await opened(world, user)]
+        const tokenHash = await link(world, 'password-reset', email)
+        const [changed, reset] = await Promise.all([
+          world.accounts.changePassword(changeOf(own, user)),
+          world.accounts.resetPassword(tokenHash, 'phc-reset'),
+        ])
+        t.equal(reset, user)
+        const { password } = (await world.accounts.findById(user)) ?? {}
+        t.match(password, { phc: 'phc-reset', version: changed === 'changed' ? 3 : 2 }, 'the mailbox wins')
+        t.equal(await liveness(world, own.id), 'old epoch')
+        t.equal(await liveness(world, other.id), 'old epoch')
+      }
+    },
+  )
+}
+
+async function rehashing(t: Test, world: World): Promise<void> {
+  await t.test('a re-hash keeps the version and every session', async t => {
+    const { user } = await person(world)
+    const own = await opened(world, user)
+    const changedAt = await world.arrange.passwordChangedAt(user)
+    await world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger')
+    t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-1-stronger', version: 1 })
+    t.equal(await liveness(world, own.id), 'live')
+    t.equal(await world.arrange.passwordChangedAt(user), changedAt, 'nobody changed their password')
+    await opened(world, user)
+  })
+
+  await t.test('a re-hash of what has changed meanwhile does nothing', async t => {
+    const { user } = await person(world)
+    const { user: other } = await person(world)
+    await world.accounts.rehash(user, 2, 'phc-1', 'phc-old')
+    await world.accounts.rehash(user, 1, 'phc-0', 'phc-old')
+    await world.accounts.rehash(nobody, 1, 'phc-1', 'phc-old')
+    t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-1', version: 1 })
+    await world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger')
+    t.strictSame((await world.accounts.findById(other))?.password, { phc: 'phc-1', version: 1 })
+  })
+
+  await t.test('a re-hash and a reset at the same time never bring the old password back', async t => {
+    for (let round = 0; round < 5; round++) {
+      const { user, email } = await person(world)
+      const tokenHash = await link(world, 'password-reset', email)
+      await Promise.all([
+        world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger'),
+        world.accounts.resetPassword(tokenHash, 'phc-new'),
+      ])
+      t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-new', version: 2 })
+    }
+  })
+}

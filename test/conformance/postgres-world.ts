@@ -1,0 +1,117 @@
+/** The Postgres back end as the conformance suites see it, on a database of its own. */
+import type postgres from 'postgres'
+import type { Test } from 'tap'
+import type { TenantId } from '../../src/principal.js'
+import { postgresAccountStore } from '../../src/store/postgres/account-store.js'
+import { postgresApplicationStore } from '../../src/store/postgres/application-store.js'
+import { Database } from '../../src/store/postgres/database.js'
+import { HotReads } from '../../src/store/postgres/hot-reads.js'
+import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
+import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
+import { postgresUserStore } from '../../src/store/postgres/user-store.js'
+import { testDatabase } from '../support/database.js'
+import { eventually } from '../support/service.js'
+import type { Arrange, Held, World } from './world.js'
+
+export async function postgresWorld(t: Test): Promise<World> {
+  const { address, sql } = await testDatabase(t)
+  const database = new Database(address)
+  const hot = new HotReads(address)
+  t.teardown(() => Promise.all([database.close(), hot.close()]))
+  return {
+    sessions: postgresSessionStore(database, hot),
+    accounts: postgresAccountStore(database),
+    applications: postgresApplicationStore(database),
+    users: postgresUserStore(database),
+    keys: postgresKeyRingStore(database),
+    arrange: arrange(sql),
+  }
+}
+
+function arrange(sql: postgres.Sql): Arrange {
+  const newEpoch = sql`(random() * 9e15)::bigint`
+  const second = sql`interval '1 second'`
+  /** A change that touches nothing is a fault of the test. */
+  const one = async (change: postgres.PendingQuery<postgres.Row[]>) => {
+    const { count } = await change
+    if (count !== 1) throw new Error(`${count} rows were changed, not one`)
+  }
+  return {
+    async now() {
+      const [row] = await sql`select extract(epoch from clock_timestamp())::float8 as now`
+      return row?.now
+    },
+    disable: user => one(sql`update users set state = 'disabled', epoch = ${newEpoch} where id = ${user}`),
+    enable: user => one(sql`update users set state = 'active' where id = ${user}`),
+    replaceUserEpoch: user => one(sql`update users set epoch = ${newEpoch} where id = ${user}`),
+    replaceServiceEpoch: () => one(sql`update service set epoch = ${newEpoch}`),
+    age: (session, { idle = 0, absolute = 0 }) =>
+      one(sql`update sessions set last_seen_at = last_seen_at - ${idle} * ${second},
+        ends_at = ends_at - ${absolute} * ${second} where id = ${session}`),
+    ageLink: (tokenHash, seconds) =>
+      one(
+        sql`update mail_links set expires_at = expires_at - ${seconds} * ${second} where token_hash = ${tokenHash}`,
+      ),
+    setPreviousHash: (session, hash) =>
+      one(sql`update sessions set previous_secret_hash = ${hash} where id = ${session}`),
+    enterTenant: (session, tenant) =>
+      one(sql`update sessions set tenant_id = ${tenant} where id = ${session}`),
+    async rowOf(session) {
+      const [row] = await sql`select s::text as text from sessions s where id = ${session}`
+      return row?.text
+    },
+    async endOf(session) {
+      const [row] = await sql`select ended_reason from sessions where id = ${session}`
+      return row?.ended_reason
+    },
+    async sessionCount() {
+      const [row] = await sql`select count(*)::int as count from sessions`
+      return row?.count
+    },
+    async passwordChangedAt(user) {
+      const [row] =
+        await sql`select extract(epoch from changed_at)::float8 as at from passwords where user_id = ${user}`
+      return row?.at
+    },
+    async tenant(name, roles = {}) {
+      const [row] =
+        await sql`insert into tenants (name, roles) values (${name}, ${sql.json(roles as postgres.JSONValue)}) returning id`
+      return row?.id as TenantId
+    },
+    setTenantState: (tenant, state) => one(sql`update tenants set state = ${state} where id = ${tenant}`),
+    member: (user, tenant, roleIds, state = 'active') =>
+      one(sql`insert into memberships (user_id, tenant_id, role_ids, state)
+        values (${user}, ${tenant}, ${sql.array([...roleIds])}, ${state})
+        on conflict (user_id, tenant_id) do update set role_ids = excluded.role_ids, state = excluded.state`),
+    setApplicationState: (clientId, state) =>
+      one(sql`update applications set state = ${state} where client_id = ${clientId}`),
+    removeOrigin: origin => one(sql`delete from application_origins where origin = ${origin}`),
+    schedule: async (kid, { signsFrom, unpublishedAt }) => {
+      const instant = (from: number | null) => (from === null ? null : sql`now() + ${from} * ${second}`)
+      if (signsFrom !== undefined)
+        await one(sql`update signing_keys set signs_from = ${instant(signsFrom)},
+          published_at = least(published_at, ${instant(signsFrom)}) where kid = ${kid}`)
+      if (unpublishedAt !== undefined)
+        await one(sql`update signing_keys set unpublished_at = ${instant(unpublishedAt)} where kid = ${kid}`)
+    },
+    async whileHeld(what, work) {
+      await sql.begin(async tx => {
+        await hold(tx, what)
+        await work()
+      })
+    },
+    async waiters(count) {
+      await eventually(async () => {
+        const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+          where datname = current_database() and wait_event_type = 'Lock'`
+        return row?.waiting === count || undefined
+      })
+    },
+  }
+}
+
+async function hold(tx: postgres.TransactionSql, what: Held): Promise<void> {
+  if ('session' in what) await tx`select from sessions where id = ${what.session} for update`
+  else if ('link' in what) await tx`select from mail_links where token_hash = ${what.link} for update`
+  else await tx`lock table ${tx(what.writesOf)} in share mode`
+}

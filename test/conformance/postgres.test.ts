@@ -1,0 +1,11 @@
+/** Postgres keeps every store contract. */
+import { accountStoreSuite } from './account-store.js'
+import { applicationStoreSuite } from './application-store.js'
+import { keyRingStoreSuite } from './key-ring-store.js'
+import { postgresWorld } from './postgres-world.js'
+import { sessionStoreSuite } from './session-store.js'
+
+sessionStoreSuite('Postgres', postgresWorld)
+accountStoreSuite('Postgres', postgresWorld)
+applicationStoreSuite('Postgres', postgresWorld)
+keyRingStoreSuite('Postgres', postgresWorld)

@@ -1,0 +1,120 @@
+/** What a conformance suite needs of a back end: its stores, and ways to bring about what the contracts speak of. */
+import { randomBytes } from 'node:crypto'
+import type { Test } from 'tap'
+import type { ApplicationStore } from '../../src/directory/applications.js'
+import { type EmailAddress, parseEmailAddress } from '../../src/directory/email-address.js'
+import type { UserStore } from '../../src/directory/users.js'
+import type { KeyRingStore } from '../../src/keyring/store.js'
+import type { AccountStore } from '../../src/login/store.js'
+import type { Identity, SessionId, TenantId, UserId } from '../../src/principal.js'
+import type { NewSession, SessionStore } from '../../src/session/store.js'
+
+export interface World {
+  readonly sessions: SessionStore
+  readonly accounts: AccountStore
+  readonly applications: ApplicationStore
+  readonly users: UserStore
+  readonly keys: KeyRingStore
+  readonly arrange: Arrange
+}
+
+/** Time passes and operators act: everything here is done and committed when the call returns. */
+export interface Arrange {
+  /** The clock that the back end judges by, in seconds. */
+  now(): Promise<number>
+  disable(user: UserId): Promise<void>
+  enable(user: UserId): Promise<void>
+  replaceUserEpoch(user: UserId): Promise<void>
+  replaceServiceEpoch(): Promise<void>
+  /** Shifts times of the row into the past. */
+  age(session: SessionId, by: { readonly idle?: number; readonly absolute?: number }): Promise<void>
+  ageLink(tokenHash: Buffer, seconds: number): Promise<void>
+  setPreviousHash(session: SessionId, hash: Buffer): Promise<void>
+  enterTenant(session: SessionId, tenant: TenantId | null): Promise<void>
+  /** What stands in the row, as text: for "nothing was changed". Undefined: there is none. */
+  rowOf(session: SessionId): Promise<string | undefined>
+  /** Whether it ended, and why. */
+  endOf(session: SessionId): Promise<string | null>
+  sessionCount(): Promise<number>
+  passwordChangedAt(user: UserId): Promise<number>
+  tenant(name: string, roles?: object): Promise<TenantId>
+  setTenantState(tenant: TenantId, state: 'active' | 'suspended'): Promise<void>
+  member(
+    user: UserId,
+    tenant: TenantId,
+    roleIds: readonly string[],
+    state?: 'active' | 'suspended',
+  ): Promise<void>
+  setApplicationState(clientId: string, state: 'enabled' | 'disabled'): Promise<void>
+  removeOrigin(origin: string): Promise<void>
+  /** Moves a key's times: `signsFrom` and `unpublishedAt` in seconds from now, null for never. */
+  schedule(
+    kid: string,
+    times: { readonly signsFrom?: number | null; readonly unpublishedAt?: number | null },
+  ): Promise<void>
+  /** While another transaction holds what is named here, runs `work`; the hold ends when `work` returns. */
+  whileHeld(what: Held, work: () => Promise<void>): Promise<void>
+  /** Resolves when that many statements wait for locks. */
+  waiters(count: number): Promise<void>
+}
+
+export type Held = { session: SessionId } | { link: Buffer } | { writesOf: 'application_origins' }
+
+export type OpenWorld = (t: Test) => Promise<World>
+
+export const random = (bytes: number) => randomBytes(bytes)
+export const sessionId = () => randomBytes(16).toString('base64url') as SessionId
+
+export function address(text = `person.${randomBytes(6).toString('hex')}@example.com`): EmailAddress {
+  const parsed = parseEmailAddress(text)
+  if (!parsed.ok) throw new Error(`${text}: ${parsed.reason}`)
+  return parsed.address
+}
+
+/** A person with a password of version 1. */
+export async function person(world: World, email = address()) {
+  const made = await world.users.create({ email, name: 'Ada Lovelace', phc: 'phc-1' })
+  if (made === 'address-taken') throw new Error(`${email.canonical} is taken`)
+  return { user: made.created, email }
+}
+
+export const identityOf = (user: UserId, version = 1): Identity => ({
+  user,
+  amr: ['pwd'],
+  acr: 'aal1',
+  credential: { kind: 'password', version },
+})
+
+export function newSession(user: UserId, more: Partial<NewSession> = {}): NewSession {
+  return {
+    id: sessionId(),
+    secretHash: random(32),
+    identity: identityOf(user),
+    device: { userAgent: 'Firefox/140 "quoted" \\ Ünïcode', address: '2001:db8::1' },
+    idleSeconds: 1234,
+    absoluteSeconds: 56_789,
+    ...more,
+  }
+}
+
+/** Opens one and insists on it. */
+export async function opened(world: World, user: UserId, more: Partial<NewSession> = {}) {
+  const session = newSession(user, more)
+  const answer = await world.sessions.open(session)
+  if (answer === 'credential-changed') throw new Error('the session was not opened')
+  return { ...session, ...answer.opened }
+}
+
+/** Whether a session may be used, in the words of the row. */
+export async function liveness(world: World, id: SessionId) {
+  const { row } = await world.sessions.read(id)
+  if (!row) return 'none'
+  if (!row.userActive) return 'disabled'
+  if (row.ended) return 'ended'
+  if (!row.epochsCurrent) return 'old epoch'
+  if (row.pastAbsolute) return 'past absolute'
+  return row.pastIdle ? 'past idle' : 'live'
+}
+
+export const times = <T>(count: number, work: (index: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: count }, (_, index) => work(index)))

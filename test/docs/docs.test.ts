@@ -1,0 +1,167 @@
+/** The documents say what the code does: each table is compared with what it describes. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { parse } from 'yaml'
+import { parseConfig } from '../../src/config.js'
+import { catalogue } from '../../src/errors.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const read = (path: string) => readFileSync(join(root, path), 'utf8')
+const readme = read('README.md')
+const openapi = read('openapi.yaml')
+const document = parse(openapi)
+
+/** The cells of every table row of a section, without its heads. */
+function rows(heading: string): string[][] {
+  const section = readme.split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
+  return section
+    .split('\n')
+    .filter((line, index, lines) => line.startsWith('|') && !isHead(line, lines[index + 1]))
+    .map(line => line.slice(1, -1).split('|'))
+    .map(cells => cells.map(cell => cell.trim()))
+}
+
+function isHead(line: string, next = ''): boolean {
+  return /^\|[-|]+\|$/.test(line) || /^\|[-|]+\|$/.test(next)
+}
+
+/** What stands in code quotes. */
+const quoted = (text = '') => [...text.matchAll(/`([^`]+)`/g)].map(match => match[1] ?? '')
+const names = (heading: string) => rows(heading).flatMap(([first]) => quoted(first))
+
+/** As a renderer makes them from headings. */
+function anchors(markdown: string): string[] {
+  return [...markdown.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replaceAll(' ', '-'),
+  )
+}
+
+/** Every name that the configuration asks its environment for. */
+function settings(): string[] {
+  const asked = new Set<string>()
+  parseConfig(new Proxy({}, { get: (_, name) => void asked.add(String(name)) }))
+  return [...asked].sort()
+}
+
+test('openapi.yaml is what the route schemas generate', async t => {
+  const script = new URL('../../scripts/openapi.mjs', import.meta.url).href
+  const { describeApi } = (await import(script)) as { describeApi: () => Promise<string> }
+  t.equal(openapi, await describeApi(), 'run `npm run openapi`')
+})
+
+test('openapi.yaml has no fault by the linter’s rules', async t => {
+  const cli = join(root, 'node_modules/@redocly/cli/bin/cli.js')
+  const { PATH = '', HOME = root } = process.env
+  const quiet = { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' }
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [cli, 'lint', 'openapi.yaml', '--max-problems=1000', '--format=json'],
+    { cwd: root, env: { PATH, HOME, ...quiet }, encoding: 'utf8' },
+  )
+  t.equal(status, 0, stderr)
+  t.same(JSON.parse(stdout).problems, [])
+})
+
+test('every error code is in openapi.yaml, and in the README with its status and its words', async t => {
+  t.same(document.components.schemas.Problem.properties.code.enum, Object.keys(catalogue))
+  t.same(
+    rows('Errors'),
+    Object.entries(catalogue).map(([code, [status, title]]) => [`\`${code}\``, String(status), title]),
+  )
+})
+
+test('every code that a route may answer stands at its own status', async t => {
+  for (const [path, methods] of Object.entries<object>(document.paths)) {
+    for (const [method, { responses }] of Object.entries(methods)) {
+      for (const [status, { description }] of Object.entries<{ description: string }>(responses)) {
+        t.not(description, 'Default Response', `${method} ${path} ${status} is described`)
+        if (Number(status) < 400) continue
+        const codes = quoted(description).filter(code => code in catalogue)
+        t.ok(codes.length > 0, `${method} ${path} ${status} names its codes`)
+        for (const code of codes) t.equal(catalogue[code as keyof typeof catalogue][0], Number(status), code)
+      }
+    }
+  }
+})
+
+test('every setting is in the README and in .env.example, and no other', async t => {
+  t.same(names('Configuration').sort(), settings())
+  const example = read('.env.example').split('\n')
+  const offered = example.flatMap(line => /^# ?([A-Z_]+)=/.exec(line)?.[1] ?? [])
+  t.same(offered.sort(), settings())
+  t.same(
+    example.filter(line => line !== '' && !line.startsWith('#')),
+    [],
+    'a copy changes nothing until a line is uncommented',
+  )
+})
+
+test('every package is in the README with a reason, and no other', async t => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json'))
+  t.same(names('Packages').sort(), Object.keys({ ...dependencies, ...devDependencies }).sort())
+  for (const [name = '', reason = ''] of rows('Packages')) t.match(reason, /^\S.*\.$/, name)
+})
+
+test('every route is in the README, and no other', async t => {
+  const described = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
+    Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+  )
+  const forPeopleAndProbes = ['/sign-up/verify', '/password/reset', '/healthz', '/readyz']
+  const routes = [...described, ...forPeopleAndProbes.map(path => `GET ${path}`)]
+  t.ok(described.length > 0)
+  t.same(names('Routes').sort(), routes.sort())
+})
+
+test('every promise is in the README, and every test that it names exists', async t => {
+  const promises = rows('Promises')
+  t.same(
+    promises.map(([id]) => id),
+    ['P1', 'P2', 'P3', 'P4', 'P5', 'P6'],
+  )
+  for (const [id = '', , held] of promises) {
+    const files = quoted(held).filter(text => text.startsWith('test/'))
+    t.ok(files.length > 0, `${id} names a test`)
+    for (const file of files) t.ok(existsSync(join(root, file)), `${id}: ${file}`)
+  }
+})
+
+for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md']) {
+  test(`every link within the project leads somewhere: ${name}`, async t => {
+    const text = read(name)
+    t.match(text, /^# /)
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^(https|mailto):/.test(target)) continue
+      const [file, anchor] = target.split('#')
+      t.ok(existsSync(join(root, file || name)), target)
+      if (anchor !== undefined) t.ok(anchors(read(file || name)).includes(anchor), target)
+    }
+  })
+}
+
+test('the lock file has a checksum for every package, and no address to fetch one from', async t => {
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, object> }
+  const entries = Object.entries(packages).filter(([path]) => path !== '')
+  t.ok(entries.length > 100)
+  const without = entries.filter(([, entry]) => !('integrity' in entry) && !('inBundle' in entry))
+  t.same(
+    without.map(([path]) => path),
+    [],
+  )
+  t.same(
+    entries.filter(([, entry]) => 'resolved' in entry).map(([path]) => path),
+    [],
+  )
+})
+
+test('the lock file and package.json name the same packages', async t => {
+  const wanted = JSON.parse(read('package.json'))
+  const locked = JSON.parse(read('package-lock.json')).packages['']
+  t.same(locked.dependencies, wanted.dependencies)
+  t.same(locked.devDependencies, wanted.devDependencies)
+})

@@ -1,0 +1,220 @@
+/** H2: every kind of secret or token at every place that redeems one: only the diagonal works. */
+import { createHash } from 'node:crypto'
+import type { LightMyRequestResponse } from 'fastify'
+import tap, { test } from 'tap'
+import { testDatabase } from '../support/database.js'
+import { goodPassword, issuer, testService } from '../support/service.js'
+import { headersFrom, listRoutes } from './routes.js'
+import { singleUseColumns, singleUsePurposes } from './schema.js'
+import { application, freshAddress, goodPhc, link, person } from './world.js'
+
+const database = await testDatabase(tap)
+const { sql } = database
+await application(sql, { clientId: 'cli' })
+const service = await testService(tap, { database })
+const { app } = service
+const newPassword = 'quite other words now'
+
+const sha256 = (secret: string) => createHash('sha256').update(Buffer.from(secret, 'base64url')).digest()
+
+interface Kind {
+  readonly kind: string
+  /** Which stored column (and purpose) it proves; undefined for what is stored nowhere. */
+  readonly proves?: string
+  /** The acceptors that take it. */
+  readonly takenBy: readonly string[]
+  readonly make: () => Promise<string>
+}
+
+const cookieRoutes = ['cookie at GET /v1/session', 'cookie at POST /v1/token', 'cookie at PUT /v1/password']
+const none: readonly string[] = []
+
+async function accessToken(): Promise<string> {
+  const { cookie } = await person(sql)
+  const answer = await app.inject({
+    method: 'POST',
+    url: '/v1/token',
+    headers: headersFrom(issuer, cookie),
+    payload: {},
+  })
+  return answer.json().access_token
+}
+const signUpLink = () => link(sql, 'sign-up', freshAddress())
+const resetLink = async () => link(sql, 'password-reset', (await person(sql)).email)
+
+const kinds: readonly Kind[] = [
+  {
+    kind: 'sign-up token',
+    proves: 'mail_links.token_hash sign-up',
+    takenBy: ['sign-up/verify token'],
+    make: signUpLink,
+  },
+  {
+    kind: 'reset token',
+    proves: 'mail_links.token_hash password-reset',
+    takenBy: ['password/reset token'],
+    make: resetLink,
+  },
+  {
+    kind: 'session cookie',
+    proves: 'sessions.secret_hash',
+    takenBy: cookieRoutes,
+    make: async () => (await person(sql)).cookie,
+  },
+  { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
+  { kind: 'session secret', takenBy: none, make: async () => (await person(sql)).secret },
+  { kind: 'access token', takenBy: none, make: accessToken },
+  { kind: 'password hash', takenBy: none, make: goodPhc },
+  { kind: 'user id', takenBy: none, make: async () => (await person(sql)).id },
+  ...(['hex', 'base64url'] as const).flatMap((encoding): Kind[] => [
+    {
+      kind: `hash of a sign-up token, ${encoding}`,
+      takenBy: none,
+      make: async () => sha256(await signUpLink()).toString(encoding),
+    },
+    {
+      kind: `hash of a reset token, ${encoding}`,
+      takenBy: none,
+      make: async () => sha256(await resetLink()).toString(encoding),
+    },
+    {
+      kind: `id and hash of a session, ${encoding}`,
+      takenBy: none,
+      make: async () => {
+        const { session, secret } = await person(sql)
+        return `${session}.${sha256(secret).toString(encoding)}`
+      },
+    },
+  ]),
+]
+
+interface Acceptor {
+  readonly at: string
+  /** The route, as the generated list names it. */
+  readonly route: string
+  readonly present: (value: string) => Promise<LightMyRequestResponse>
+}
+
+const send = (method: string, url: string, headers: Record<string, string>, payload?: object) =>
+  app.inject({
+    method: method as 'POST',
+    url,
+    headers: { ...headersFrom(issuer), ...headers },
+    ...(payload && { payload }),
+  })
+const asCookie = (value: string) => ({ cookie: `__Host-session=${value}` })
+const change = { current_password: goodPassword, new_password: newPassword }
+
+const acceptors: readonly Acceptor[] = [
+  {
+    at: 'sign-up/verify token',
+    route: 'POST /v1/sign-up/verify',
+    present: token => send('POST', '/v1/sign-up/verify', {}, { token, password: goodPassword }),
+  },
+  {
+    at: 'password/reset token',
+    route: 'POST /v1/password/reset',
+    present: token => send('POST', '/v1/password/reset', {}, { token, password: newPassword }),
+  },
+  {
+    at: 'cookie at GET /v1/session',
+    route: 'GET /v1/session',
+    present: value => send('GET', '/v1/session', asCookie(value)),
+  },
+  {
+    at: 'cookie at POST /v1/token',
+    route: 'POST /v1/token',
+    present: value => send('POST', '/v1/token', asCookie(value), {}),
+  },
+  {
+    at: 'cookie at PUT /v1/password',
+    route: 'PUT /v1/password',
+    present: value => send('PUT', '/v1/password', asCookie(value), change),
+  },
+  {
+    at: 'bearer at GET /v1/session',
+    route: 'GET /v1/session',
+    present: value => send('GET', '/v1/session', { authorization: `Bearer ${value}` }),
+  },
+  {
+    at: 'bearer at POST /v1/token',
+    route: 'POST /v1/token',
+    present: value => send('POST', '/v1/token', { authorization: `Bearer ${value}` }, {}),
+  },
+  {
+    at: 'password at POST /v1/session',
+    route: 'POST /v1/session',
+    present: async value =>
+      send('POST', '/v1/session', {}, { email: (await person(sql)).email, password: value }),
+  },
+  {
+    at: 'current_password at PUT /v1/password',
+    route: 'PUT /v1/password',
+    present: async value =>
+      send('PUT', '/v1/password', asCookie((await person(sql)).cookie), {
+        current_password: value,
+        new_password: newPassword,
+      }),
+  },
+]
+
+for (const { kind, takenBy, make } of kinds) {
+  test(`H2: a ${kind} is taken ${takenBy.length > 0 ? `by ${takenBy.join(', ')} and ` : ''}nowhere else`, async t => {
+    const value = await make()
+    for (const { at, present } of acceptors) {
+      if (takenBy.includes(at)) continue
+      const answer = await present(value)
+      t.match(String(answer.statusCode), /^40[013]$/, at)
+      t.notOk(answer.headers['set-cookie'], at)
+    }
+    // Sign-out answers everyone alike; it must have ended nothing.
+    t.equal(
+      (await send('DELETE', '/v1/session', asCookie(kind === 'session cookie' ? `x${value}` : value)))
+        .statusCode,
+      204,
+    )
+    for (const at of takenBy) {
+      const acceptor = acceptors.find(one => one.at === at)
+      const answer = await acceptor?.present(value)
+      t.ok(answer && answer.statusCode < 300, `${at}: refused elsewhere, it still works here`)
+    }
+  })
+}
+
+test('H2 is complete: every stored secret is a kind, and every route that redeems one is an acceptor', async t => {
+  const stored: string[] = []
+  for (const column of await singleUseColumns(sql)) {
+    if (column !== 'mail_links.token_hash') stored.push(column)
+    else for (const purpose of await singleUsePurposes(sql)) stored.push(`${column} ${purpose}`)
+  }
+  t.same(kinds.flatMap(({ proves }) => proves ?? []).sort(), stored.sort())
+
+  const covered = new Set(acceptors.map(({ route }) => route))
+  for (const route of await listRoutes()) {
+    const members = Object.keys(route.body?.properties ?? {})
+    if (members.some(name => /token|secret|code|password|link|challenge|assertion/.test(name)))
+      t.ok(covered.has(route.key), `${route.key} redeems ${members} and is an acceptor`)
+  }
+})
+
+test('H2 is complete: every route that a cookie opens is an acceptor of cookies', async t => {
+  const { cookie } = await person(sql)
+  for (const { key, method, url } of await listRoutes()) {
+    if (method === 'HEAD' || method === 'OPTIONS') continue
+    const anonymous = await app.inject({
+      method: method as 'GET',
+      url,
+      headers: headersFrom(issuer),
+      payload: {},
+    })
+    if (anonymous.statusCode !== 401) continue
+    const known = (
+      await app.inject({ method: method as 'GET', url, headers: headersFrom(issuer, cookie), payload: {} })
+    ).statusCode
+    if (known !== 401)
+      t.ok(
+        acceptors.some(({ at }) => at === `cookie at ${key}`),
+        key,
+      )
+  }
+})

@@ -1,0 +1,70 @@
+/** H3: every route that is registered, for every kind of caller, answers what the table says. */
+import tap, { test } from 'tap'
+import { testDatabase } from '../support/database.js'
+import { appOrigin, issuer, testService } from '../support/service.js'
+import { accountOrigin, callerNames, callers, expectations, readableBy } from './callers.js'
+import { acceptable, headersFrom, listRoutes } from './routes.js'
+import { application, person } from './world.js'
+
+const database = await testDatabase(tap)
+const { sql } = database
+await application(sql, { clientId: 'spa', origins: [appOrigin] })
+await application(sql, { clientId: 'portal', origins: [accountOrigin], grants: ['account'] })
+const { app } = await testService(tap, { database })
+const routes = await listRoutes()
+
+for (const { key, method, url } of routes) {
+  // A HEAD is its GET without a body: held to the same row.
+  const row = expectations[key.replace(/^HEAD /, 'GET ')]
+  test(`H3: ${key} answers each kind of caller as the table says`, async t => {
+    if (!row) throw new Error('the table has no row for this route')
+    for (const name of callerNames) {
+      const { origin, prepare } = callers[name]
+      const me = await person(sql)
+      const payload = await acceptable[key]?.(sql, me)
+      const cookie = await prepare(sql, me)
+      const answer = await app.inject({
+        method: method as 'GET',
+        url: url === '*' ? '/v1/token' : url,
+        headers: headersFrom(origin, cookie),
+        ...(payload && { payload }),
+      })
+      const [status, code] = String(row[name]).split(' ')
+      t.equal(answer.statusCode, Number(status), name)
+      if (code && method !== 'HEAD') t.equal(answer.json().code, code, name)
+
+      const allowed = answer.headers['access-control-allow-origin']
+      const publicDocument = url.startsWith('/.well-known/')
+      if (publicDocument) t.equal(allowed, '*', 'anyone may read the public keys')
+      else if (origin !== null && origin !== issuer) {
+        const readable = readableBy(key.replace(/^HEAD /, 'GET ')).includes(origin)
+        t.equal(allowed, readable ? origin : undefined, `${name} may ${readable ? '' : 'not '}read it`)
+        t.equal(answer.headers['access-control-allow-credentials'], readable ? 'true' : undefined)
+      } else if (url !== '*') t.notOk(allowed)
+      if (publicDocument)
+        t.notOk(answer.headers['access-control-allow-credentials'], 'and never with credentials')
+
+      const cookies = answer.cookies.length
+      const may =
+        answer.statusCode < 300 &&
+        ['POST /v1/session', 'POST /v1/sign-up/verify', 'PUT /v1/password', 'DELETE /v1/session'].includes(
+          key,
+        )
+      t.equal(cookies, may ? 1 : 0, `${name}: ${may ? 'sets' : 'leaves'} the cookie`)
+    }
+  })
+}
+
+test('H3 is complete: the table, the bodies and the registered routes name the same routes', t => {
+  const registered = routes.filter(({ method }) => method !== 'HEAD').map(({ key }) => key)
+  t.same(Object.keys(expectations).sort(), registered.sort())
+  t.same(
+    Object.keys(acceptable).sort(),
+    routes
+      .filter(route => route.changesState)
+      .map(({ key }) => key)
+      .sort(),
+  )
+  t.ok(registered.length >= 19)
+  t.end()
+})

@@ -1,0 +1,27 @@
+/** What the migrated schema says about secrets: the columns that hold hashes of them, and the purposes of links. */
+import type postgres from 'postgres'
+
+/** The one hash that is compared but never redeemed: proving a superseded secret opens nothing. */
+const notRedeemable = new Set(['sessions.previous_secret_hash'])
+
+/** `table.column` of every hash of something that a client presents. */
+export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select table_name || '.' || column_name as name from information_schema.columns
+    where table_schema = 'public' and column_name ~ 'hash|token|secret|code|otp|challenge|nonce|state_id'
+    order by 1`
+  return rows.map(row => row.name).filter(name => !notRedeemable.has(name) && !notSecret.has(name))
+}
+
+/** Columns whose name matches, but which hold no secret. */
+const notSecret = new Set(['sessions.secret_changed_at', 'applications.token_lifetime_seconds'])
+
+/** The purposes that the check of mail_links allows. */
+export async function singleUsePurposes(sql: postgres.Sql): Promise<string[]> {
+  const [row] = await sql<{ definition: string }[]>`
+    select pg_get_constraintdef(oid) as definition from pg_constraint where conname = 'mail_links_purpose'`
+  const purposes = [...(row?.definition ?? '').matchAll(/'([a-z-]+)'/g)].map(match => String(match[1]))
+  if (purposes.length === 0)
+    throw new Error('mail_links_purpose lists no purposes: teach this function to read it')
+  return purposes
+}

@@ -1,0 +1,159 @@
+/** H1: every single-use thing redeemed 50 times in parallel on three instances on one database: exactly one success. */
+import type { LightMyRequestResponse } from 'fastify'
+import tap, { type Test, test } from 'tap'
+import { Browser } from '../support/browser.js'
+import { eventually, goodPassword, issuer, type TestService, testService } from '../support/service.js'
+import { singleUseColumns, singleUsePurposes } from './schema.js'
+import { freshAddress, link, type Person, person, session } from './world.js'
+
+const service = await testService(tap)
+const instances = [
+  service,
+  await testService(tap, { beside: service }),
+  await testService(tap, { beside: service }),
+]
+const { sql } = service.database
+const newPassword = 'quite other words now'
+const times = 50
+
+interface SingleUse {
+  readonly what: string
+  /** Where it is stored: `table.column`, and of mail_links the purpose. The completeness test below reads these. */
+  readonly storedIn: string
+  readonly prepare: () => Promise<{ me: Person; value: string }>
+  readonly redeem: (at: TestService, thing: { me: Person; value: string }) => Promise<LightMyRequestResponse>
+  readonly success: number
+  /** What each loser may be told. */
+  readonly losers: readonly string[]
+  /** What must be true afterwards, beside the one success. */
+  readonly afterwards: (t: Test, thing: { me: Person; value: string }, cookies: string[]) => Promise<void>
+}
+
+const bare = (at: TestService, cookie?: string) => new Browser(at.app, issuer, cookie)
+const status = async (cookie: string) => (await bare(service, cookie).get('/v1/session')).statusCode
+
+const things: readonly SingleUse[] = [
+  {
+    what: 'a sign-up link makes one account and one session',
+    storedIn: 'mail_links.token_hash sign-up',
+    prepare: async () => {
+      const email = freshAddress()
+      return { me: { ...(await person(sql)), email }, value: await link(sql, 'sign-up', email) }
+    },
+    redeem: (at, { value }) => bare(at).post('/v1/sign-up/verify', { token: value, password: goodPassword }),
+    success: 201,
+    losers: ['link_invalid'],
+    afterwards: async (t, { me }, cookies) => {
+      const [row] = await sql`select count(distinct u.id)::int as people, count(s.id)::int as sessions
+        from users u left join sessions s on s.user_id = u.id where u.canonical_email = ${me.email}`
+      t.same([row?.people, row?.sessions, cookies.length], [1, 1, 1])
+      t.equal(await status(cookies[0] as string), 200)
+    },
+  },
+  {
+    what: 'a reset link sets one password',
+    storedIn: 'mail_links.token_hash password-reset',
+    prepare: async () => {
+      const me = await person(sql)
+      return { me, value: await link(sql, 'password-reset', me.email) }
+    },
+    redeem: (at, { value }) => bare(at).post('/v1/password/reset', { token: value, password: newPassword }),
+    success: 204,
+    losers: ['link_invalid'],
+    afterwards: async (t, { me }, cookies) => {
+      const [row] = await sql`select version from passwords where user_id = ${me.id}`
+      t.equal(row?.version, 2, 'raised once')
+      t.same(cookies, [], 'a reset signs nobody in')
+      t.equal(await status(me.cookie), 401)
+    },
+  },
+  {
+    what: 'the secret of a session changes the password once, and one caller gets the next secret',
+    storedIn: 'sessions.secret_hash',
+    prepare: async () => {
+      const me = await person(sql)
+      await session(sql, me.id)
+      return { me, value: me.cookie }
+    },
+    // The new password equals the old one, so that no loser is stopped by having proved the wrong one.
+    redeem: (at, { value }) =>
+      bare(at, value).put('/v1/password', { current_password: goodPassword, new_password: goodPassword }),
+    success: 204,
+    losers: ['session_superseded', 'wrong_password'],
+    afterwards: async (t, { me }, cookies) => {
+      const [row] = await sql`select version from passwords where user_id = ${me.id}`
+      t.equal(row?.version, 2, 'raised once')
+      t.equal(cookies.length, 1)
+      t.equal(await status(cookies[0] as string), 200)
+      t.equal(await status(me.cookie), 401)
+    },
+  },
+]
+
+for (const thing of things) {
+  test(`H1: ${thing.what}, however many try at once`, async t => {
+    const prepared = await thing.prepare()
+    const answers = await Promise.all(
+      Array.from({ length: times }, (_, index) =>
+        thing.redeem(instances[index % instances.length] as TestService, prepared),
+      ),
+    )
+    const won = answers.filter(answer => answer.statusCode === thing.success)
+    t.equal(won.length, 1, 'exactly one success')
+    const lost = answers.filter(answer => answer.statusCode !== thing.success)
+    t.same(
+      [...new Set(lost.map(answer => answer.json().code))].filter(code => !thing.losers.includes(code)),
+      [],
+    )
+    t.ok(
+      lost.every(answer => !answer.headers['set-cookie']),
+      'no loser gets a cookie',
+    )
+    const cookies = won.flatMap(answer => answer.cookies.map(({ value }) => value))
+    await thing.afterwards(t, prepared, cookies)
+    const late = await thing.redeem(service, prepared)
+    t.ok(late.statusCode >= 400, 'nor does anyone later')
+  })
+}
+
+for (const [purpose, route, success] of [
+  ['sign-up', '/v1/sign-up/verify', 201],
+  ['password-reset', '/v1/password/reset', 204],
+] as const) {
+  test(`H1: of the ${purpose} links of one address, consumed in the same moment, one works and the others are refused`, async t => {
+    const email = purpose === 'sign-up' ? freshAddress() : (await person(sql)).email
+    const tokens = await Promise.all(instances.map(() => link(sql, purpose, email)))
+    // Everyone has hashed and waits for a row that is held here; then all are let go at once.
+    const gate = await sql.reserve()
+    t.teardown(() => gate.release())
+    await gate`begin`
+    await gate`select from mail_links where canonical_email = ${email} for update`
+    const redeemed = Promise.all(
+      instances.map((at, index) => bare(at).post(route, { token: tokens[index], password: goodPassword })),
+    )
+    await eventually(async () => {
+      const [row] = await sql`select count(*)::int as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`
+      return row?.waiting >= instances.length || undefined
+    })
+    await gate`commit`
+    const answers = await redeemed
+    t.equal(answers.filter(answer => answer.statusCode === success).length, 1)
+    const others = answers.filter(answer => answer.statusCode !== success)
+    t.same(
+      [...new Set(others.map(answer => answer.json().code))],
+      ['link_invalid'],
+      'not a 503 that a deadlock made',
+    )
+  })
+}
+
+test('H1 is complete: every column that holds the hash of something redeemable, and every purpose, is in it', async t => {
+  const covered = new Set(things.map(thing => thing.storedIn))
+  const expected: string[] = []
+  for (const column of await singleUseColumns(sql)) {
+    if (column !== 'mail_links.token_hash') expected.push(column)
+    else for (const purpose of await singleUsePurposes(sql)) expected.push(`${column} ${purpose}`)
+  }
+  t.same([...covered].sort(), expected.sort())
+})

@@ -1,0 +1,105 @@
+/** People, sessions, links, applications and tenants put straight into a test's database: quick, and in any state. */
+import { randomUUID } from 'node:crypto'
+import type postgres from 'postgres'
+import { createPasswordHasher } from '../../src/login/password-hash.js'
+import { NormalisedPassword } from '../../src/login/password-policy.js'
+import { newCredential, newSecret } from '../../src/session/credential.js'
+import { goodPassword } from '../support/service.js'
+
+export interface Person {
+  readonly id: string
+  readonly email: string
+  /** The value of the cookie, and its two halves. */
+  readonly cookie: string
+  readonly session: string
+  readonly secret: string
+}
+
+let hashed: Promise<string> | undefined
+/** The hash of `goodPassword`, made once: nothing here is about passwords. */
+export function goodPhc(): Promise<string> {
+  hashed ??= createPasswordHasher({ concurrency: 1, queueLimit: 100 }).hash(
+    NormalisedPassword.read(goodPassword) as NormalisedPassword,
+  )
+  return hashed
+}
+
+/** A person with `goodPassword` and a live session. */
+export async function person(sql: postgres.Sql): Promise<Person> {
+  const id = randomUUID()
+  const email = `${id}@example.com`
+  await sql`insert into users (id, email, canonical_email) values (${id}, ${email}, ${email})`
+  await sql`insert into passwords (user_id, phc) values (${id}, ${await goodPhc()})`
+  return { id, email, ...(await session(sql, id)) }
+}
+
+/** One more session of a person. */
+export async function session(sql: postgres.Sql, user: string) {
+  const { id, secret } = newCredential()
+  await sql`
+    insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at, idle_seconds,
+      user_agent, address)
+    select ${id}, u.id, ${secret.hash()}, g.epoch, u.epoch, '{pwd}', 'aal1', now() + interval '30 days', 604800,
+      'test', '127.0.0.1'
+    from users u, service g where u.id = ${user}`
+  return { cookie: `${id}.${secret.reveal()}`, session: id as string, secret: secret.reveal() }
+}
+
+/** The token of a fresh link to this address. */
+export async function link(sql: postgres.Sql, purpose: string, email: string): Promise<string> {
+  const token = newSecret()
+  await sql`
+    insert into mail_links (token_hash, purpose, email, canonical_email, expires_at)
+    values (${token.hash()}, ${purpose}, ${email}, ${email}, now() + interval '30 minutes')`
+  return token.reveal()
+}
+
+export function freshAddress(): string {
+  return `${randomUUID()}@example.com`
+}
+
+export interface Application {
+  readonly clientId: string
+  readonly origins?: readonly string[]
+  readonly audiences?: readonly string[]
+  readonly grants?: readonly string[]
+  readonly lifetime?: number
+}
+
+export async function application(sql: postgres.Sql, wanted: Application): Promise<void> {
+  const { clientId, origins = [], audiences = ['api'], grants = [], lifetime = 300 } = wanted
+  await sql`
+    insert into applications (client_id, name, audiences, grants, token_lifetime_seconds)
+    values (${clientId}, ${clientId}, ${[...audiences]}, ${[...grants]}, ${lifetime})`
+  for (const origin of origins)
+    await sql`insert into application_origins (origin, client_id) values (${origin}, ${clientId})`
+}
+
+/** A tenant with two roles, `reader` (r1) and `writer` (r2). */
+export async function tenant(sql: postgres.Sql): Promise<string> {
+  const id = randomUUID()
+  const roles = {
+    r1: { name: 'reader', permissions: ['doc:read'] },
+    r2: { name: 'writer', permissions: ['doc:write', 'doc:read'] },
+  }
+  await sql`insert into tenants (id, name, roles) values (${id}, 'Acme', ${sql.json(roles)})`
+  return id
+}
+
+export async function member(sql: postgres.Sql, user: string, tenant: string, ...roleIds: string[]) {
+  await sql`insert into memberships (user_id, tenant_id, role_ids) values (${user}, ${tenant}, ${roleIds})`
+}
+
+/** One hash over every row of every table that a request could change: equal before and after means nothing changed. */
+export async function fingerprint(sql: postgres.Sql): Promise<string> {
+  const tables = await sql<{ name: string }[]>`
+    select table_name as name from information_schema.tables
+    where table_schema = 'public' and table_type = 'BASE TABLE' order by 1`
+  const parts: string[] = []
+  for (const { name } of tables) {
+    const [row] = await sql.unsafe(`select md5(coalesce(string_agg(r::text, '|' order by r::text), '')) as sum
+      from "${name}" r`)
+    parts.push(`${name}=${row?.sum}`)
+  }
+  return parts.join('\n')
+}

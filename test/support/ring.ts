@@ -1,0 +1,53 @@
+/** A key ring over a real database with a key-encryption key of its own, and a principal to mint for. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
+import { openKeyRing } from '../../src/keyring/key-ring.js'
+import type { KeyRingStore } from '../../src/keyring/store.js'
+import type { Kid, Principal, SessionId, TenantId, UserId } from '../../src/principal.js'
+import { Database } from '../../src/store/postgres/database.js'
+import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
+import { type TestDatabase, testDatabase } from './database.js'
+
+export async function folderWithKey(t: Test): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'mintmark-keys-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await makeFirstKey(folder)
+  return folder
+}
+
+/** The parts of a ring: its rows, and the key-encryption key that they are sealed under. */
+export async function ringParts(t: Test, behind?: TestDatabase) {
+  const { address, sql } = behind ?? (await testDatabase(t))
+  const database = new Database(address)
+  t.teardown(() => database.close())
+  const store: KeyRingStore = postgresKeyRingStore(database)
+  const { keys: keks } = await loadKeyEncryptionKeys(await folderWithKey(t))
+  return { store, keks, sql, address }
+}
+
+/** A ring that has been founded, and its signer. `now`: the seconds at which its signer began. */
+export async function testRing(t: Test, issuer: string) {
+  const parts = await ringParts(t)
+  const ring = await openKeyRing(parts.store, parts.keks, issuer)
+  const { signer: kid, keys } = await parts.store.read()
+  const now = Math.ceil(keys.find(key => key.kid === kid)?.signsFrom ?? 0)
+  return { ...parts, ring, now, kid: kid as Kid, signer: await ring.signer(kid) }
+}
+
+/** Signed in a minute ago, for an hour. */
+export function principal(now: number, more: Partial<Principal> = {}): Principal {
+  return {
+    user: 'd9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11' as UserId,
+    session: 'AAECAwQFBgcICQoLDA0ODw' as SessionId,
+    authTime: now - 60,
+    amr: ['pwd'],
+    acr: 'aal1',
+    endsAt: now + 3600,
+    ...more,
+  }
+}
+
+export const tenantId = '3f0e1c52-7d1c-4f0a-9a63-5a3f0f9f6a10' as TenantId
