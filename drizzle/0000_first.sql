@@ -16,6 +16,21 @@ CREATE TABLE "applications" (
 	CONSTRAINT "applications_grants" CHECK ("applications"."grants" <@ array['account', 'admin'])
 );
 --> statement-breakpoint
+CREATE TABLE "audit_events" (
+	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "audit_events_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
+	"at" timestamp with time zone DEFAULT now() NOT NULL,
+	"action" text NOT NULL,
+	"outcome" text NOT NULL,
+	"reason" text,
+	"actor" uuid,
+	"subject" text,
+	"session" text,
+	"address" text,
+	"request_id" text,
+	CONSTRAINT "audit_events_outcome" CHECK ("audit_events"."outcome" in ('done', 'refused')),
+	CONSTRAINT "audit_events_reason" CHECK (("audit_events"."outcome" = 'refused') = ("audit_events"."reason" is not null))
+);
+--> statement-breakpoint
 CREATE TABLE "mail_links" (
 	"token_hash" "bytea" PRIMARY KEY NOT NULL,
 	"purpose" text NOT NULL,
@@ -41,6 +56,7 @@ CREATE TABLE "passwords" (
 	"user_id" uuid PRIMARY KEY NOT NULL,
 	"phc" text NOT NULL,
 	"version" integer DEFAULT 1 NOT NULL,
+	"failures" integer DEFAULT 0 NOT NULL,
 	"changed_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
@@ -115,6 +131,8 @@ ALTER TABLE "memberships" ADD CONSTRAINT "memberships_user_id_users_id_fk" FOREI
 ALTER TABLE "memberships" ADD CONSTRAINT "memberships_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "passwords" ADD CONSTRAINT "passwords_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "sessions" ADD CONSTRAINT "sessions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
+CREATE INDEX "audit_events_actor" ON "audit_events" USING btree ("actor","at");--> statement-breakpoint
+CREATE INDEX "audit_events_at" ON "audit_events" USING btree ("at");--> statement-breakpoint
 CREATE INDEX "mail_links_address" ON "mail_links" USING btree ("canonical_email","purpose");--> statement-breakpoint
 CREATE INDEX "memberships_tenant" ON "memberships" USING btree ("tenant_id");--> statement-breakpoint
 CREATE INDEX "sessions_user" ON "sessions" USING btree ("user_id");

@@ -38,6 +38,8 @@ export async function describeApi() {
     passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],
+    refused: behind,
+    metrics: behind,
     registry: behind,
     ring: behind,
     sessions: behind,

@@ -1,10 +1,13 @@
 /** Everything that is served, in one visible order: frame, public documents, and the contexts by who may call. */
+
 import cookie from '@fastify/cookie'
 import type {} from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { RecordRefusal } from './audit.js'
 import type { OriginRegistry } from './directory/origins.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
+import type { Metrics } from './http/metrics.js'
 import { pages } from './http/pages/pages.js'
 import { answerProblems } from './http/problems.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
@@ -35,6 +38,8 @@ export interface AppParts {
   readonly ring: KeyRing
   readonly sessions: Sessions
   readonly finish: Finish
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
   readonly passwordSignIn: PasswordSignIn
   readonly signUp: SignUp
   readonly passwordReset: PasswordReset
@@ -46,7 +51,7 @@ export interface AppParts {
 }
 
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { issuer, log, registry, ring, sessions } = parts
+  const { issuer, log, registry, ring, sessions, refused, metrics } = parts
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -63,8 +68,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.addSchema(ProblemDocument)
-  answerProblems(app)
+  answerProblems(app, metrics)
   frame(app, issuer)
+  metrics.observe(app)
   await parts.beforeRoutes?.(app)
   if (parts.health) await app.register(healthRoutes(parts.health))
   await app.register(wellKnownRoutes(issuer, ring))
@@ -80,9 +86,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(async app => {
       guardOrigins(app, origins, 'registered applications')
       await app.register(signOutRoute(sessions))
-      await app.register(tokenRoute({ issuer, sessions, ring }))
+      await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
       await app.register(async app => {
-        requireSession(app, sessions)
+        requireSession(app, sessions, metrics)
         await app.register(whoAmIRoute)
       })
     })
@@ -90,11 +96,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(async app => {
       guardOrigins(app, origins, 'account applications')
       await app.register(signUpRoutes(parts.signUp))
-      await app.register(signInRoute(parts.passwordSignIn, parts.finish))
+      await app.register(signInRoute(parts.passwordSignIn, parts.finish, refused, metrics))
       await app.register(forgottenPasswordRoutes(parts.passwordReset))
       await app.register(async app => {
-        requireSession(app, sessions)
-        await app.register(changePasswordRoute(parts.changePassword))
+        requireSession(app, sessions, metrics)
+        await app.register(changePasswordRoute(parts.changePassword, refused))
       })
     })
   })

@@ -1,5 +1,7 @@
 /** Work that goes on after an answer: kept track of, so that a shutdown waits for it and a failure is logged. */
+
 import type { FastifyBaseLogger } from 'fastify'
+import type { Metrics } from './http/metrics.js'
 import type { InBackground } from './login/mail.js'
 
 export interface Background {
@@ -8,12 +10,18 @@ export interface Background {
   drain(limitMs: number): Promise<void>
 }
 
-export function createBackground(log: FastifyBaseLogger): Background {
+export function createBackground(log: FastifyBaseLogger, metrics: Metrics): Background {
   const underWay = new Set<Promise<void>>()
   return {
     run(name, work) {
       const job: Promise<void> = work()
-        .catch(error => log.error({ err: error, job: name }, 'background work failed'))
+        .then(
+          () => metrics.background(name, 'done'),
+          error => {
+            metrics.background(name, 'failed')
+            log.error({ err: error, job: name }, 'background work failed')
+          },
+        )
         .finally(() => underWay.delete(job))
       underWay.add(job)
     },

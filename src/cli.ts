@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The operator's commands. They work on the database directly, beside a service that runs or none. */
+import { isUtf8 } from 'node:buffer'
 import { existsSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { type Config, parseConfig } from './config.js'
@@ -8,13 +9,14 @@ import { parseEmailAddress } from './directory/email-address.js'
 import { StartRefused } from './errors.js'
 import { createPasswordHasher } from './login/password-hash.js'
 import { createPasswordPolicy } from './login/password-policy.js'
-import { createPasswordReset } from './login/password-reset.js'
-import { openOutbox } from './mail/outbox.js'
+import { sendWelcome } from './login/welcome.js'
+import { openPost } from './mail/post.js'
 import { postgresAccountStore } from './store/postgres/account-store.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
 import { findEmbeddedPostgres } from './store/postgres/embedded/launch.js'
+import { grantService } from './store/postgres/grant-service.js'
 import { migrate } from './store/postgres/migrate.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
@@ -31,8 +33,13 @@ program
     'bring the database of DATABASE_URL up to this release; safe beside running instances and other migrations',
   )
   .action(async () => {
-    await migrate(await addressOf(configuration()))
+    const config = configuration()
+    const address = await addressOf(config)
+    await migrate(config.ownerUrl === undefined ? address : { url: config.ownerUrl })
     print('The database is up to date.')
+    if (config.ownerUrl === undefined || !('url' in address)) return
+    const login = await grantService(config.ownerUrl, address.url)
+    print(`${login} is the login of the service: it can add to the audit log and not change it.`)
   })
 
 const users = program.command('users').description('people')
@@ -75,11 +82,14 @@ async function createUser(
   const parsed = parseEmailAddress(email)
   if (!parsed.ok)
     throw new CommandFailed(`${email} is not an e-mail address that can be used here (${parsed.reason})`)
+  if (name !== undefined && !/^[^\p{Cc}\p{Cs}]{1,100}$/u.test(name)) {
+    throw new CommandFailed('the name takes 1 to 100 printable characters')
+  }
   const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 1 })
   const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
   let phc: string | undefined
   if (passwordStdin) {
-    const verdict = await policy.check(await firstLineOfStdin(), {
+    const verdict = await policy.check(await lineOfStdin(), {
       email,
       ...(name !== undefined && { name }),
     })
@@ -92,18 +102,12 @@ async function createUser(
   print(`Created ${created.created} (${email}).`)
   if (passwordStdin) return
 
-  const { outboxFolder: folder, product, mailFrom: sender, issuer } = config
-  const post = await openOutbox({
-    folder,
-    product,
-    sender,
-    written: (_message, file) => print(`Mail: ${file}`),
-  })
-  const store = postgresAccountStore(database)
-  const inBackground = () => {
-    throw new Error('a command has no background')
+  const post = await openPost(config, (_message, file) => print(`Mail: ${file}`))
+  try {
+    await sendWelcome(postgresAccountStore(database), post, config.issuer, parsed.address)
+  } finally {
+    post.close()
   }
-  await createPasswordReset({ issuer, store, hasher, policy, post, inBackground }).welcome(parsed.address)
 }
 
 async function createApplication(
@@ -160,10 +164,14 @@ async function withDatabase(config: Config, work: (database: Database) => Promis
   }
 }
 
-async function firstLineOfStdin(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin.setEncoding('utf8')) text += chunk
-  return text.split(/\r?\n/, 1)[0] ?? ''
+/** Exactly one line: what follows it would be silently left out of the password. */
+async function lineOfStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  const bytes = Buffer.concat(chunks)
+  const line = bytes.toString().replace(/\r?\n$/, '')
+  if (!isUtf8(bytes) || line.includes('\n')) throw new CommandFailed('give the password as one line of UTF-8')
+  return line
 }
 
 program.parseAsync().catch((error: unknown) => {

@@ -15,7 +15,10 @@ export interface Config {
   readonly listen: ListenAddress
   readonly healthListen: ListenAddress
   readonly keysFolder: string
-  readonly outboxFolder: string
+  /** Mail goes to a server, or into a folder as files. */
+  readonly mail: { readonly smtpUrl: string } | { readonly outboxFolder: string }
+  /** The owner of the tables, for `mintmark migrate`; the service itself never uses it. */
+  readonly ownerUrl: string | undefined
   /** Addresses or CIDR blocks whose X-Forwarded-* headers are believed. */
   readonly trustedProxies: readonly string[]
   readonly passwordMinLength: number
@@ -32,6 +35,7 @@ const known = new Set([
   'MINTMARK_KEYS_FOLDER',
   'MINTMARK_DATA_FOLDER',
   'MINTMARK_OUTBOX_FOLDER',
+  'MINTMARK_OWNER_DATABASE_URL',
   'MINTMARK_TRUSTED_PROXIES',
   'MINTMARK_PASSWORD_MIN_LENGTH',
   'MINTMARK_SESSION_IDLE_SECONDS',
@@ -55,7 +59,7 @@ export function parseConfig(env: Environment): Config {
   const get = (name: string) => env[name]?.trim() || undefined
 
   for (const name of Object.keys(env)) {
-    if (name.startsWith('MINTMARK_') && !known.has(name)) {
+    if (/^mintmark_/i.test(name) && !known.has(name)) {
       faults.push(`${name} is not a setting: remove it (known: ${[...known].join(', ')})`)
     }
   }
@@ -72,22 +76,44 @@ export function parseConfig(env: Environment): Config {
   if (url !== undefined && !isUrl(url, /^postgres(ql)?:$/)) {
     faults.push('DATABASE_URL is not a Postgres address: write postgres://user:password@host:5432/database')
   }
+  for (const [name, address] of [
+    ['DATABASE_URL', url],
+    ['MINTMARK_OWNER_DATABASE_URL', get('MINTMARK_OWNER_DATABASE_URL')],
+  ] as const) {
+    for (const parameter of parametersOf(address)) {
+      if (parameter !== 'sslmode') faults.push(`${name}: the parameter ${parameter} is not taken: remove it`)
+    }
+  }
   if (url !== undefined && get('MINTMARK_DATA_FOLDER') !== undefined) {
     faults.push(
       'DATABASE_URL and MINTMARK_DATA_FOLDER contradict each other: remove the one that is not meant',
     )
   }
-  if (url === undefined && get('NODE_ENV') === 'production') {
+  const mode = get('NODE_ENV')
+  if (mode !== undefined && !['production', 'development', 'test'].includes(mode)) {
+    faults.push(`NODE_ENV takes production, development or test, not ${mode}`)
+  }
+  if (url === undefined && mode === 'production') {
     faults.push('NODE_ENV=production needs DATABASE_URL: the embedded default is for development')
   }
   const redisUrl = get('REDIS_URL')
   if (redisUrl !== undefined && !isUrl(redisUrl, /^rediss?:$/)) {
     faults.push('REDIS_URL is not a Redis address: write redis://host:6379 or rediss://host:6379')
   }
-  if (url !== undefined && get('MINTMARK_OUTBOX_FOLDER') === undefined) {
-    faults.push(
-      'MINTMARK_OUTBOX_FOLDER is missing: name the folder where mail is put for your mailer to pick up',
-    )
+  const ownerUrl = get('MINTMARK_OWNER_DATABASE_URL')
+  if (ownerUrl !== undefined && !isUrl(ownerUrl, /^postgres(ql)?:$/)) {
+    faults.push('MINTMARK_OWNER_DATABASE_URL is not a Postgres address: write it like DATABASE_URL')
+  }
+  const smtpUrl = get('SMTP_URL')
+  const outboxFolder = get('MINTMARK_OUTBOX_FOLDER')
+  if (smtpUrl !== undefined && !isUrl(smtpUrl, /^smtps?:$/)) {
+    faults.push('SMTP_URL is not a mail server: write smtps://user:password@host:465 or smtp://host:587')
+  }
+  if (smtpUrl !== undefined && outboxFolder !== undefined) {
+    faults.push('SMTP_URL and MINTMARK_OUTBOX_FOLDER contradict each other: remove the one that is not meant')
+  }
+  if (url !== undefined && smtpUrl === undefined && outboxFolder === undefined) {
+    faults.push('SMTP_URL is missing: name the mail server (or MINTMARK_OUTBOX_FOLDER, for mail as files)')
   }
 
   const issuer =
@@ -127,7 +153,8 @@ export function parseConfig(env: Environment): Config {
     listen,
     healthListen,
     keysFolder: keysFolderOf(env),
-    outboxFolder: get('MINTMARK_OUTBOX_FOLDER') ?? 'outbox',
+    mail: smtpUrl === undefined ? { outboxFolder: outboxFolder ?? 'outbox' } : { smtpUrl },
+    ownerUrl,
     trustedProxies,
     passwordMinLength,
     sessionLimits: { idleSeconds, absoluteSeconds },
@@ -182,6 +209,11 @@ export function isLoopback(hostname: string): boolean {
   )
 }
 
+/** Session settings in an address would stand above the service's own. */
+function parametersOf(address: string | undefined): string[] {
+  return address !== undefined && URL.canParse(address) ? [...new URL(address).searchParams.keys()] : []
+}
+
 function isUrl(text: string, protocol: RegExp): boolean {
   return URL.canParse(text) && protocol.test(new URL(text).protocol)
 }
@@ -193,7 +225,7 @@ function isCidr(entry: string): boolean {
   return (
     family !== 0 &&
     more.length === 0 &&
-    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most))
+    (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most))
   )
 }
 

@@ -24,6 +24,7 @@ export const catalogue = {
   body_too_large: [413, 'The body is larger than this route takes.'],
   unsupported_media_type: [415, 'Send application/json in UTF-8.'],
   header_fields_too_large: [431, 'The request has too many or too large header fields.'],
+  too_many_requests: [429, 'Too many attempts. Try again later.'],
   internal_error: [500, 'Something is wrong on our side.'],
   busy: [503, 'Too much to do at the moment. Try again shortly.'],
   unavailable: [503, 'The truth cannot be reached at the moment. Nothing was accepted; try again shortly.'],

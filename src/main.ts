@@ -5,7 +5,8 @@ import { type Config, keysFolderOf, parseConfig } from './config.js'
 import { prepareEmbedded } from './embedded-default.js'
 import { StartRefused } from './errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
-import { openOutbox } from './mail/outbox.js'
+import type { Message } from './mail/compose.js'
+import { openPost } from './mail/post.js'
 import { type Service, startService } from './service.js'
 import {
   type EmbeddedPostgres,
@@ -23,15 +24,9 @@ async function start(): Promise<void> {
   const log = pino({ level: config.logLevel }, pino.destination(embeddedIn === undefined ? 1 : 2))
   for (const warning of warnings) log.warn(warning)
 
-  const post = await openOutbox({
-    folder: config.outboxFolder,
-    product: config.product,
-    sender: config.mailFrom,
-    ...(embeddedIn !== undefined && {
-      written: ({ to, subject, link }, file) =>
-        print(`\nMail to ${to}: ${subject}\n  ${link ?? 'no link'}\n  ${file}`),
-    }),
-  })
+  const post = await openPost(config, embeddedIn === undefined ? undefined : printMail)
+  // Off the way of the start: a mail server that is away is a warning, people can still sign in.
+  post.check().catch(error => log.warn({ mail: (error as Error).message }, 'mail cannot be sent now'))
 
   const postgres =
     embeddedIn === undefined ? undefined : await startEmbeddedPostgres({ folder: embeddedIn, say: print })
@@ -53,11 +48,14 @@ async function start(): Promise<void> {
     ending = true
     log.info({ reason }, 'closing')
     await service.close()
+    post.close()
     await postgres?.stop()
     log.info('closed')
     process.exitCode = code
   }
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal, 0))
+  // Without a listener Node would open its inspector to whoever is on this machine.
+  process.on('SIGUSR1', () => {})
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal, 0))
   void postgres?.died.then(reason => end(`the embedded Postgres ended: ${reason}`, 1))
 }
 
@@ -85,13 +83,18 @@ async function configure(): Promise<{
   return { config, keks: keys, warnings }
 }
 
+/** The embedded default only: a link never passes through the logger. */
+function printMail({ to, subject, link }: Message, file: string): void {
+  print(`\nMail to ${to}: ${subject}\n  ${link ?? 'no link'}\n  ${file}`)
+}
+
 function greet(config: Config, dataFolder: string): void {
   const { issuer } = config
   print(`
 Mintmark listens on ${issuer}
   data    ${dataFolder} (a Postgres of its own, started and stopped with the service)
   keys    ${config.keysFolder}
-  mail    ${config.outboxFolder} (each mail is a file, and its link is printed here)
+  mail    ${'smtpUrl' in config.mail ? 'by SMTP' : `${config.mail.outboxFolder} (each mail is a file, and its link is printed here)`}
 
 Sign up:  ${issuer}/sign-up/verify
 or        curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'

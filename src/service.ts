@@ -1,33 +1,26 @@
-/** The service put together: stores, domain and app, started and closed as one. The only file besides cli.ts that does. */
-import { availableParallelism } from 'node:os'
+/** The service started and closed as one: its database, its keys, what it follows, its listeners. */
+
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import { buildApp } from './app.js'
-import { type Background, createBackground } from './background.js'
+import { assemble } from './assembly.js'
+import { createBackground } from './background.js'
 import type { Config } from './config.js'
-import { openOriginRegistry } from './directory/origins.js'
+import { type OriginRegistry, openOriginRegistry } from './directory/origins.js'
 import { StartRefused } from './errors.js'
+import { createMetrics } from './http/metrics.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
+import { metricsRoute } from './http/routes/metrics.js'
 import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
-import { openKeyRing } from './keyring/key-ring.js'
+import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import type { KeyRingStore } from './keyring/store.js'
-import { createFinish } from './login/finish.js'
 import type { Post } from './login/mail.js'
-import { createPasswordChange } from './login/password-change.js'
-import { createPasswordHasher } from './login/password-hash.js'
-import { createPasswordPolicy } from './login/password-policy.js'
-import { createPasswordReset } from './login/password-reset.js'
-import { createPasswordSignIn } from './login/password-sign-in.js'
-import { createSignUp } from './login/sign-up.js'
-import { createSessions } from './session/sessions.js'
-import { postgresAccountStore } from './store/postgres/account-store.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
 import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
 import { inspect } from './store/postgres/migrate.js'
-import { postgresSessionStore } from './store/postgres/session-store.js'
-import { listen as listenToRedis } from './store/redis/announcements.js'
+import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
+import { connectRedis } from './store/redis/connection.js'
 
 export interface ServiceParts {
   readonly config: Config
@@ -49,12 +42,11 @@ export interface Service {
 
 /** Milliseconds after which a shutdown no longer waits for requests under way. */
 const mostClosingMs = 10_000
-const mostQueuedHashes = 64
 
 /** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
-  await refuseUnfit(address)
+  await refuseUnfit(address, log)
   const database = new Database(address)
   const hot = new HotReads(address)
   const closers: (() => unknown)[] = [() => database.close(), () => hot.close()]
@@ -62,9 +54,39 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    const background = createBackground(log)
+    const metrics = createMetrics()
+    const background = createBackground(log, metrics)
     closers.push(() => background.drain(5000))
-    const { app, probes, health } = await assemble(parts, database, hot, background, closers)
+    const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
+    const registry = await openOriginRegistry(postgresApplicationStore(database))
+    const announcements = await followChanges(parts, ring, registry, closers)
+    const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
+    redis?.connect().catch(() => {})
+    closers.push(() => redis?.disconnect())
+
+    const health: Health & { closing: boolean } = {
+      closing: false,
+      redis: () => announcements?.state,
+      askTruth: () => hot.probe(),
+    }
+    const embedded = !('url' in address)
+    const inBackground = background.run
+    const shared = {
+      metrics,
+      config,
+      log,
+      post: parts.post,
+      inBackground,
+      database,
+      hot,
+      redis,
+      ring,
+      registry,
+    }
+    const app = await assemble({ ...shared, health: embedded ? health : undefined })
+    const probes = fastify({ logger: false, forceCloseConnections: true })
+    await probes.register(healthRoutes(health))
+    await probes.register(metricsRoute(metrics.registry))
     closers.push(
       () => probes.close(),
       () => closeWithin(app, mostClosingMs),
@@ -83,16 +105,13 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   }
 }
 
-async function assemble(
-  { config, address, keks, post, log, lookEveryMs = 5000 }: ServiceParts,
-  database: Database,
-  hot: HotReads,
-  background: Background,
+/** What changes elsewhere is followed at once where it is announced, and within seconds where it is not. */
+async function followChanges(
+  { config, log, lookEveryMs = 5000 }: ServiceParts,
+  ring: KeyRing,
+  registry: OriginRegistry,
   closers: (() => unknown)[],
-) {
-  const { issuer, product, sessionLimits } = config
-  const ring = await openRing(postgresKeyRingStore(database), keks, issuer)
-  const registry = await openOriginRegistry(postgresApplicationStore(database))
+): Promise<Announcements | undefined> {
   const look = {
     keys: () => ring.refresh().catch(error => log.warn({ err: error }, 'the key ring could not be read')),
     applications: () =>
@@ -100,51 +119,17 @@ async function assemble(
   }
   const timer = setInterval(() => void Promise.all([look.keys(), look.applications()]), lookEveryMs).unref()
   closers.push(() => clearInterval(timer))
-  const redis =
-    config.redisUrl === undefined
-      ? undefined
-      : listenToRedis(
-          config.redisUrl,
-          topic => void look[topic](),
-          problem => log.warn({ redis: problem }, 'degraded'),
-        )
-  if (redis) closers.push(() => redis.close())
-
-  const store = postgresAccountStore(database)
-  const sessions = createSessions(postgresSessionStore(database, hot), sessionLimits)
-  const hasher = createPasswordHasher({ concurrency: hashesAtOnce(), queueLimit: mostQueuedHashes })
-  const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
-  const finish = createFinish(sessions)
-  const passwordSignIn = createPasswordSignIn(store, hasher)
-  const shared = { issuer, store, hasher, policy, post, inBackground: background.run }
-
-  const health: Health & { closing: boolean } = {
-    closing: false,
-    redis: () => redis?.state,
-    askTruth: () => hot.probe(),
-  }
-  const app = await buildApp({
-    issuer,
-    product,
-    passwordMinLength: config.passwordMinLength,
-    log,
-    trustedProxies: config.trustedProxies,
-    registry,
-    ring,
-    sessions,
-    finish,
-    passwordSignIn,
-    signUp: createSignUp({ ...shared, finish }),
-    passwordReset: createPasswordReset(shared),
-    changePassword: createPasswordChange({ ...shared, signIn: passwordSignIn }),
-    health: 'url' in address ? undefined : health,
-  })
-  const probes = fastify({ logger: false, forceCloseConnections: true })
-  await probes.register(healthRoutes(health))
-  return { app, probes, health }
+  if (config.redisUrl === undefined) return undefined
+  const announcements = listenToRedis(
+    config.redisUrl,
+    topic => void look[topic](),
+    problem => log.warn({ redis: problem }, 'degraded'),
+  )
+  closers.push(() => announcements.close())
+  return announcements
 }
 
-async function refuseUnfit(address: Address): Promise<void> {
+async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<void> {
   const state = await inspect(address).catch(error => {
     throw new StartRefused([
       `Postgres cannot be asked (${(error as Error).message}): check DATABASE_URL, and that the server runs and lets this user in`,
@@ -156,7 +141,17 @@ async function refuseUnfit(address: Address): Promise<void> {
   if (state.version < 150_000) faults.push('this Postgres is older than 15: upgrade it')
   if (state.missing > 0)
     faults.push(`the database lacks ${state.missing} migration(s): run \`mintmark migrate\``)
+  else if (!state.mayServe) {
+    faults.push(
+      'the login of DATABASE_URL may not act as the service: run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set',
+    )
+  }
   if (faults.length > 0) throw new StartRefused(faults)
+  if (state.ownsAudit && 'url' in address) {
+    log.warn(
+      'the login of DATABASE_URL could change the audit log: set MINTMARK_OWNER_DATABASE_URL and migrate',
+    )
+  }
 }
 
 /** Never makes a key because one cannot be opened: that is for the operator to mend. */
@@ -177,11 +172,6 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
   })
 }
 
-/** One core is left to everything else, and one thread of libuv's four to files and name look-ups. */
-function hashesAtOnce(): number {
-  return Math.min(3, Math.max(1, availableParallelism() - 1))
-}
-
 /** Waits for what is under way, and not longer. */
 async function closeWithin(app: FastifyInstance, limitMs: number): Promise<void> {
   const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
@@ -198,7 +188,8 @@ async function listenOn(
     return await app.listen({ host, port })
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES') throw error
+    if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES' && code !== 'ENOTFOUND')
+      throw error
     throw new StartRefused([
       `cannot listen on ${host}:${port} (${message}): free it, or set ${setting} to another address`,
     ])

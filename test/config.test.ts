@@ -7,7 +7,7 @@ import { StartRefused } from '../src/errors.js'
 const production = {
   ISSUER: 'https://id.example.com',
   DATABASE_URL: 'postgres://mintmark:s3cret@db.example.com:5432/mintmark',
-  MINTMARK_OUTBOX_FOLDER: '/var/spool/mintmark',
+  SMTP_URL: 'smtps://mintmark:s3cret@mail.example.com',
   NODE_ENV: 'production',
 }
 
@@ -23,7 +23,7 @@ function faultsOf(env: Record<string, string | undefined>): readonly string[] {
 
 /** The list that the message itself gives. */
 const known = /known: (.*)\)$/.exec(faultsOf({ MINTMARK_NO_SUCH_NAME: '1' })[0] ?? '')?.[1]?.split(', ') ?? []
-const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'NODE_ENV']
+const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'SMTP_URL', 'NODE_ENV']
 
 test('an empty environment is the embedded default, on loopback only', t => {
   t.strictSame(parseConfig({}), {
@@ -33,7 +33,8 @@ test('an empty environment is the embedded default, on loopback only', t => {
     listen: { host: '127.0.0.1', port: 4000 },
     healthListen: { host: '127.0.0.1', port: 4001 },
     keysFolder: 'keys',
-    outboxFolder: 'outbox',
+    mail: { outboxFolder: 'outbox' },
+    ownerUrl: undefined,
     trustedProxies: [],
     passwordMinLength: 15,
     sessionLimits: { idleSeconds: 604_800, absoluteSeconds: 2_592_000 },
@@ -51,6 +52,7 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     MINTMARK_LISTEN: '[::]:8080',
     MINTMARK_HEALTH_LISTEN: '0.0.0.0:8081',
     MINTMARK_KEYS_FOLDER: ' /run/keys ',
+    MINTMARK_OWNER_DATABASE_URL: 'postgres://owner:s3cret@db.example.com:5432/mintmark',
     MINTMARK_TRUSTED_PROXIES: '10.0.0.0/8, 127.0.0.1,fd00::/8, ::1',
     MINTMARK_PASSWORD_MIN_LENGTH: '8',
     MINTMARK_SESSION_IDLE_SECONDS: '300',
@@ -66,7 +68,8 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     listen: { host: '::', port: 8080 },
     healthListen: { host: '0.0.0.0', port: 8081 },
     keysFolder: '/run/keys',
-    outboxFolder: '/var/spool/mintmark',
+    mail: { smtpUrl: production.SMTP_URL },
+    ownerUrl: 'postgres://owner:s3cret@db.example.com:5432/mintmark',
     trustedProxies: ['10.0.0.0/8', '127.0.0.1', 'fd00::/8', '::1'],
     passwordMinLength: 8,
     sessionLimits: { idleSeconds: 300, absoluteSeconds: 300 },
@@ -79,9 +82,11 @@ test('every setting arrives where it belongs, and an empty value counts as missi
   t.strictSame(parseConfig(blank), parseConfig({}))
   t.equal(keysFolderOf(blank), 'keys')
   t.equal(keysFolderOf({ MINTMARK_KEYS_FOLDER: ' /run/keys ' }), '/run/keys')
-  const set = Object.keys({ ...env, MINTMARK_DATA_FOLDER: '' }).sort()
+  const set = Object.keys({ ...env, MINTMARK_DATA_FOLDER: '', MINTMARK_OUTBOX_FOLDER: '' }).sort()
   t.strictSame(set, [...known, ...plain].sort(), 'and this test sets every setting there is')
   t.strictSame(parseConfig({ MINTMARK_DATA_FOLDER: '/srv/data' }).database, { embeddedIn: '/srv/data' })
+  const asFiles = { ...env, SMTP_URL: '', MINTMARK_OUTBOX_FOLDER: '/var/spool/mintmark' }
+  t.strictSame(parseConfig(asFiles), { ...expected, mail: { outboxFolder: '/var/spool/mintmark' } })
   t.end()
 })
 
@@ -130,6 +135,10 @@ const bad: [name: string, value: string, mend: RegExp, env?: Record<string, stri
   ['REDIS_URL', 'http://localhost:6379', /redis:\/\/host:6379/],
   ['DATABASE_URL', 'mysql://u@h/d', /postgres:\/\/user/, production],
   ['DATABASE_URL', 'db.example.com', /postgres:\/\/user/, production],
+  ['MINTMARK_OWNER_DATABASE_URL', 'db.example.com', /write it like DATABASE_URL/],
+  ['MINTMARK_OWNER_DATABASE_URL', 'mysql://u@h/d', /write it like DATABASE_URL/, production],
+  ['SMTP_URL', 'mail.example.com:587', /smtps:\/\/user:password@host:465/],
+  ['SMTP_URL', 'https://mail.example.com', /smtps:\/\/user:password@host:465/, production],
 ]
 
 test('each value that cannot be used is refused, by the name of its setting and with the mend', t => {
@@ -154,12 +163,15 @@ test('all faults are told at once, in one message', t => {
     MINTMARK_DATA_FOLDER: 'data',
     DATABASE_URL: 'postgres//',
     REDIS_URL: 'redis',
+    MINTMARK_OWNER_DATABASE_URL: 'owner',
+    SMTP_URL: 'mail',
+    MINTMARK_OUTBOX_FOLDER: 'outbox',
     ISSUER: 'http://id.example.com',
     NODE_ENV: 'production',
   }
   const faults = faultsOf(env)
-  // Two for the proxies; DATABASE_URL is malformed, contradicts the data folder, and leaves the outbox unnamed.
-  t.equal(faults.length, 13, faults.join('\n'))
+  // Two for the proxies; DATABASE_URL is malformed, and contradicts the data folder; SMTP_URL is malformed, and contradicts the outbox.
+  t.equal(faults.length, 15, faults.join('\n'))
   let message = ''
   try {
     parseConfig(env)
@@ -174,7 +186,8 @@ test('all faults are told at once, in one message', t => {
 test('a refusal shows no password', t => {
   for (const DATABASE_URL of ['mysql://u:s3cret@h/d', 'u:s3cret@h', 'postgres:/\\u:s3cret@h:99999/d'])
     t.notMatch(faultsOf({ ...production, DATABASE_URL }).join(), /s3cret/, DATABASE_URL)
-  t.notMatch(faultsOf({ REDIS_URL: 'u:s3cret@h' }).join(), /s3cret/)
+  for (const name of ['REDIS_URL', 'SMTP_URL', 'MINTMARK_OWNER_DATABASE_URL'])
+    t.notMatch(faultsOf({ [name]: 'u:s3cret@h' }).join(), /s3cret/, name)
   t.notMatch(faultsOf({ ISSUER: 'https://u:s3cret@id.example.com' }).join(), /s3cret/)
   t.end()
 })
@@ -248,7 +261,8 @@ test('production needs what it cannot guess', t => {
     /^NODE_ENV=production needs DATABASE_URL/,
   ])
   t.match(faultsOf({ ...production, ISSUER: '' }), [/^ISSUER is missing/])
-  t.match(faultsOf({ ...production, MINTMARK_OUTBOX_FOLDER: '' }), [/^MINTMARK_OUTBOX_FOLDER is missing/])
+  t.match(faultsOf({ ...production, SMTP_URL: '' }), [/^SMTP_URL is missing.*MINTMARK_OUTBOX_FOLDER/])
+  t.strictSame(faultsOf({ ...production, SMTP_URL: '', MINTMARK_OUTBOX_FOLDER: 'mail' }), [], 'mail as files')
   t.equal(faultsOf({ DATABASE_URL: production.DATABASE_URL }).length, 2, 'with or without NODE_ENV')
   t.end()
 })
@@ -262,6 +276,7 @@ test('values that contradict each other are refused', t => {
     ],
     [{ MINTMARK_SESSION_ABSOLUTE_SECONDS: '3600' }, /^MINTMARK_SESSION_IDLE_SECONDS is longer/],
     [{ ...production, MINTMARK_DATA_FOLDER: 'data' }, /^DATABASE_URL and MINTMARK_DATA_FOLDER contradict/],
+    [{ ...production, MINTMARK_OUTBOX_FOLDER: 'mail' }, /^SMTP_URL and MINTMARK_OUTBOX_FOLDER contradict/],
   ]
   for (const [env, mend] of contradictions) t.match(faultsOf(env), [mend])
   t.strictSame(

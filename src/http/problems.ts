@@ -1,15 +1,21 @@
 /** Turns whatever a request ends with into a problem document from the catalogue (RFC 9457). */
+
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { catalogue, type ErrorCode, Outage, Problem } from '../errors.js'
 import { HashQueueFull } from '../login/password-hash.js'
+import { Throttled } from '../login/throttle.js'
+import type { Metrics } from './metrics.js'
 
 interface Fault {
   readonly pointer: string
   readonly detail: string
 }
 
-export function answerProblems(app: FastifyInstance): void {
-  app.setErrorHandler<FastifyError | Error>((error, request, reply) => answer(error, request, reply))
+export function answerProblems(app: FastifyInstance, metrics: Metrics): void {
+  app.setErrorHandler<FastifyError | Error>((error, request, reply) => {
+    if (error instanceof Throttled) metrics.throttled(error.limit)
+    return answer(error, request, reply)
+  })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const allowed = app.supportedMethods.filter(
@@ -30,6 +36,10 @@ export function answer(
     return send(reply, error.code, { detail: error.detail, retryAfter: error.retryAfterSeconds })
   }
   if (error instanceof HashQueueFull) return send(reply, 'busy', { retryAfter: 2 })
+  if (error instanceof Throttled) {
+    request.log.info({ limit: error.limit }, 'throttled')
+    return send(reply, 'too_many_requests', { retryAfter: error.retryAfterSeconds })
+  }
   if (error instanceof Outage) {
     request.log.error({ outage: error.message }, 'the truth could not be reached')
     return send(reply, error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', { retryAfter: 1 })

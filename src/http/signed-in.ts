@@ -4,6 +4,7 @@ import { Problem } from '../errors.js'
 import type { Credential } from '../session/credential.js'
 import type { Gone, Live, Sessions } from '../session/sessions.js'
 import { readSessionCookie } from './cookie.js'
+import type { Metrics } from './metrics.js'
 
 export interface SignedIn {
   readonly live: Live
@@ -16,11 +17,11 @@ declare module 'fastify' {
   }
 }
 
-export function requireSession(app: FastifyInstance, sessions: Sessions): void {
+export function requireSession(app: FastifyInstance, sessions: Sessions, metrics: Metrics): void {
   app.addHook('onRequest', async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
-    if ('gone' in resumed) throw refusal(request, resumed.gone)
+    if ('gone' in resumed) throw refusal(request, resumed.gone, metrics)
     recordSession(request, { live: resumed.live, credential })
   })
 }
@@ -45,7 +46,8 @@ export function presentedCredential(request: FastifyRequest): Credential {
 }
 
 /** Why goes to the log. The client learns only whether to try again with a newer cookie. */
-export function refusal(request: FastifyRequest, gone: Gone): Problem {
+export function refusal(request: FastifyRequest, gone: Gone, metrics: Metrics): Problem {
+  metrics.sessionRefused(gone)
   request.log.info({ gone }, 'session refused')
   return new Problem(gone === 'superseded' ? 'session_superseded' : 'unauthenticated')
 }

@@ -33,6 +33,7 @@ export async function loadKeyEncryptionKeys(folder: string): Promise<LoadedKeys>
   for (const name of await keyFiles(folder, faults)) {
     const path = join(folder, name)
     try {
+      if (!(await stat(path)).isFile()) throw Object.assign(new Error('not a file'), { code: 'not a file' })
       const wrong = await checkPermissions(path)
       if (wrong) (wrong.refuse ? faults : warnings).push(wrong.message)
       if (wrong?.refuse) continue
@@ -105,7 +106,14 @@ async function keyFiles(folder: string, faults: string[]): Promise<string[]> {
 
 /** Writable by group or others: always refused. Readable by others: refused too, but on a read-only mount a warning. */
 async function checkPermissions(path: string): Promise<{ refuse: boolean; message: string } | undefined> {
-  const { mode } = await stat(path)
+  const { mode, uid } = await stat(path)
+  const me = process.getuid?.()
+  if (me !== undefined && uid !== 0 && uid !== me) {
+    return {
+      refuse: true,
+      message: `${path} belongs to another user, who can change it: chown it to the service's`,
+    }
+  }
   if (mode & 0o022) {
     return { refuse: true, message: `${path} can be written by group or others: chmod 600 ${path}` }
   }

@@ -72,6 +72,9 @@ export async function openKeyRing(
       return published
     },
 
+    /** How long the signer had been signing when the ring was last read; undefined in an empty one. */
+    signerAgeSeconds: () => ring.signerAgeSeconds,
+
     refresh,
   }
 }

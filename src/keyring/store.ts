@@ -23,6 +23,8 @@ export interface Ring {
   readonly keys: readonly PublishedKey[]
   /** The key that signs now; undefined in an empty ring only. */
   readonly signer: Kid | undefined
+  /** How long it has been signing, by the database's clock. */
+  readonly signerAgeSeconds: number | undefined
 }
 
 /**

@@ -1,4 +1,5 @@
 /** Turns an Identity into a session: the one way in, whatever the sign-in method was. */
+import type { Occasion } from '../audit.js'
 import type { Identity, UserId } from '../principal.js'
 import type { Credential } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
@@ -8,6 +9,7 @@ import type { Device } from '../session/store.js'
 export interface Browser {
   readonly device: Device
   readonly credential: Credential | undefined
+  readonly occasion: Occasion
 }
 
 export interface SignedIn {
@@ -23,7 +25,7 @@ export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn 
 
 export function createFinish(sessions: Sessions): Finish {
   return async (identity, browser) => {
-    const opened = await sessions.open(identity, browser.device, browser.credential)
+    const opened = await sessions.open(identity, browser.device, browser.credential, browser.occasion)
     return opened === 'credential-changed' ? undefined : { ...opened, user: identity.user }
   }
 }

@@ -1,4 +1,5 @@
 /** Changing a password while signed in: the current one is proved, the other sessions end, this one gets a new secret. */
+import type { Occasion } from '../audit.js'
 import type { Principal } from '../principal.js'
 import { type Credential, newSecret } from '../session/credential.js'
 import type { InBackground, Post } from './mail.js'
@@ -36,6 +37,7 @@ export function createPasswordChange({
     proven: Credential,
     currentPassword: string,
     newPassword: string,
+    occasion: Occasion,
   ): Promise<PasswordChangeAnswer> {
     const proof = await signIn.proveAgain(principal.user, currentPassword)
     if ('refused' in proof) return { refused: 'wrong_password' }
@@ -51,6 +53,7 @@ export function createPasswordChange({
       newSecretHash: secret.hash(),
       expectedVersion: proof.identity.credential.version,
       phc: await hasher.hash(verdict.password),
+      occasion,
     })
     if (answer === 'superseded') return { refused: 'session_superseded' }
     if (answer === 'credential-changed') return { refused: 'wrong_password' }

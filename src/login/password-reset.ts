@@ -1,61 +1,59 @@
 /** A forgotten password: a mailed link sets a new one and ends every session; the person then signs in with it. */
+import type { Occasion } from '../audit.js'
 import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
 import { linkHash, linkMinutes, newLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
 import type { AccountStore } from './store.js'
+import type { Throttle } from './throttle.js'
 
 export interface PasswordResetParts {
   readonly issuer: string
   readonly store: AccountStore
   readonly hasher: PasswordHasher
   readonly policy: PasswordPolicy
+  readonly throttle: Throttle
   readonly post: Post
   readonly inBackground: InBackground
 }
 
 export type PasswordReset = ReturnType<typeof createPasswordReset>
 
-export function createPasswordReset({
-  issuer,
-  store,
-  hasher,
-  policy,
-  post,
-  inBackground,
-}: PasswordResetParts) {
+export function createPasswordReset(parts: PasswordResetParts) {
+  const { issuer, store, hasher, policy, throttle, post, inBackground } = parts
   return {
     /** One look-up, known address or not; unknown and disabled people get no mail. False: not an address. */
-    async begin(email: string): Promise<boolean> {
+    async begin(email: string, from: string): Promise<boolean> {
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) return false
-      const account = await store.findByEmail(parsed.address.canonical)
+      await throttle.mailAsked(from)
+      const { canonical } = parsed.address
+      const account = await store.findByEmail(canonical)
       inBackground('password reset mail', async () => {
-        if (account?.active) await sendLink(account.email, parsed.address)
+        if (account?.active && (await throttle.mayMail('password-reset', canonical)))
+          await sendLink(account.email, parsed.address)
       })
       return true
-    },
-
-    /** For an account that an operator made: its person sets the first password. */
-    async welcome(address: EmailAddress): Promise<void> {
-      const link = await newLink(store, issuer, 'password-reset', address)
-      const resetPage = `${issuer}/password/reset`
-      await post.send({ kind: 'welcome', to: address.asTyped, link, validMinutes: linkMinutes, resetPage })
     },
 
     async complete(
       token: string,
       rawPassword: string,
+      occasion: Occasion,
     ): Promise<'reset' | 'link_invalid' | { readonly weak: string }> {
+      const attempt = await throttle.link(occasion.address ?? '')
       const hash = linkHash(token)
       const pending = hash && (await store.pendingLink('password-reset', hash))
       if (!hash || !pending) return 'link_invalid'
+      await attempt.succeeded()
       const { email, name } = pending
       const verdict = await policy.check(rawPassword, { email, ...(name !== null && { name }) })
       if (!verdict.ok) return { weak: verdict.detail }
-      const user = await store.resetPassword(hash, await hasher.hash(verdict.password))
+      const user = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion)
       if (!user) return 'link_invalid'
+      // Whoever was locked out by the guesses of others is let in by the new password.
+      await throttle.passwordReset(email)
       const account = await store.findById(user)
       if (account) {
         inBackground('password changed mail', () =>

@@ -6,6 +6,7 @@ import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
 import type { AccountStore } from './store.js'
+import type { Throttle } from './throttle.js'
 
 export type SignUpRefusal = 'link_invalid' | { readonly weak: string }
 
@@ -17,18 +18,25 @@ export interface SignUpParts {
   readonly post: Post
   readonly inBackground: InBackground
   readonly finish: Finish
+  readonly throttle: Throttle
 }
 
 export type SignUp = ReturnType<typeof createSignUp>
 
-export function createSignUp({ issuer, store, hasher, policy, post, inBackground, finish }: SignUpParts) {
+export function createSignUp(parts: SignUpParts) {
+  const { issuer, store, hasher, policy, post, inBackground, finish, throttle } = parts
   return {
     /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
-    async begin(email: string): Promise<boolean> {
+    async begin(email: string, from: string): Promise<boolean> {
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) return false
-      const account = await store.findByEmail(parsed.address.canonical)
-      inBackground('sign-up mail', () => (account ? sendNotice(account.email) : sendLink(parsed.address)))
+      await throttle.mailAsked(from)
+      const { canonical } = parsed.address
+      const account = await store.findByEmail(canonical)
+      inBackground('sign-up mail', async () => {
+        if (!(await throttle.mayMail('sign-up', canonical))) return
+        await (account ? sendNotice(account.email) : sendLink(parsed.address))
+      })
       return true
     },
 
@@ -39,6 +47,7 @@ export function createSignUp({ issuer, store, hasher, policy, post, inBackground
       name: string | undefined,
       browser: Browser,
     ): Promise<SignedIn | { readonly refused: SignUpRefusal }> {
+      const attempt = await throttle.link(browser.device.address)
       const hash = linkHash(token)
       const pending = hash && (await store.pendingLink('sign-up', hash))
       if (!hash || !pending) return { refused: 'link_invalid' }
@@ -46,8 +55,9 @@ export function createSignUp({ issuer, store, hasher, policy, post, inBackground
         email: pending.email,
         ...(name !== undefined && { name }),
       })
+      await attempt.succeeded()
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
-      const user = await store.register(hash, await hasher.hash(verdict.password), name)
+      const user = await store.register(hash, await hasher.hash(verdict.password), name, browser.occasion)
       if (!user) return { refused: 'link_invalid' }
       const credential = { kind: 'password', version: 1 } as const
       const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)

@@ -1,4 +1,5 @@
 /** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
+import type { Occasion } from '../audit.js'
 import type { CanonicalEmail, EmailAddress } from '../directory/email-address.js'
 import type { SessionId, UserId } from '../principal.js'
 
@@ -7,7 +8,13 @@ export interface Account {
   readonly email: string
   readonly active: boolean
   /** Absent until the person has set one. `version` rises only when the password really changes. */
-  readonly password: { readonly phc: string; readonly version: number } | undefined
+  readonly password:
+    | {
+        readonly phc: string
+        readonly version: number /** Wrong ones in a row. */
+        readonly failures: number
+      }
+    | undefined
 }
 
 /** What a mailed link is for. A link of one kind opens nothing of the other. */
@@ -26,6 +33,7 @@ export interface PendingLink {
  * - Completing a link ends every other link of the same address and purpose.
  * - A changed or reset password raises the version and replaces the user's epoch in the same transaction: every
  *   session opened under the old one is over when the call returns.
+ * - An account made, a password reset or changed is in the audit log, by the same transaction.
  * - A re-hash of the same password does neither.
  */
 export interface AccountStore {
@@ -36,12 +44,20 @@ export interface AccountStore {
   /** The address and name behind an unused link, so that a password can be judged before the link is consumed. */
   pendingLink(purpose: LinkPurpose, tokenHash: Buffer): Promise<PendingLink | undefined>
   /** Consumes a sign-up link and creates its person. `undefined`: the link, or the address, is no longer free. */
-  register(tokenHash: Buffer, phc: string, name: string | undefined): Promise<UserId | undefined>
+  register(
+    tokenHash: Buffer,
+    phc: string,
+    name: string | undefined,
+    occasion: Occasion,
+  ): Promise<UserId | undefined>
   /** Consumes a reset link and sets the password of its (still active) person. */
-  resetPassword(tokenHash: Buffer, phc: string): Promise<UserId | undefined>
+  resetPassword(tokenHash: Buffer, phc: string, occasion: Occasion): Promise<UserId | undefined>
 
   /** Changes the password and carries only the caller's session over, under a new secret. */
   changePassword(change: PasswordChange): Promise<'changed' | 'superseded' | 'credential-changed'>
+  /** One more wrong password in a row; a right one forgets them, and so does a new password. */
+  recordFailure(user: UserId): Promise<void>
+  forgetFailures(user: UserId): Promise<void>
   rehash(user: UserId, version: number, oldPhc: string, newPhc: string): Promise<void>
 }
 
@@ -60,4 +76,5 @@ export interface PasswordChange {
   readonly newSecretHash: Buffer
   readonly expectedVersion: number
   readonly phc: string
+  readonly occasion: Occasion
 }

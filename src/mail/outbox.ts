@@ -1,8 +1,9 @@
 /** Mail as files: each message is an .eml in a folder that only its owner may read. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
+import { StartRefused } from '../errors.js'
 import type { Post } from '../login/mail.js'
 import { compose, type Message } from './compose.js'
 
@@ -15,7 +16,7 @@ export interface OutboxOptions {
 }
 
 export async function openOutbox({ folder, product, sender, written }: OutboxOptions): Promise<Post> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await ownFolder(folder)
   const transport = createTransport({ streamTransport: true, buffer: true })
   return {
     async send(mail) {
@@ -24,9 +25,29 @@ export async function openOutbox({ folder, product, sender, written }: OutboxOpt
       const { message: raw } = await transport.sendMail({ from: sender, to, subject, text, html })
       const file = join(folder, `${randomUUID()}.eml`)
       // Under another name until it is whole: whoever watches the folder sees finished messages only.
-      await writeFile(`${file}.part`, raw as Buffer, { mode: 0o600 })
-      await rename(`${file}.part`, file)
+      try {
+        await writeFile(`${file}.part`, raw as Buffer, { mode: 0o600 })
+        await rename(`${file}.part`, file)
+      } catch (error) {
+        await rm(`${file}.part`, { force: true })
+        throw error
+      }
       written?.(message, file)
     },
   }
+}
+
+/** Whoever can write to the folder could put mail of their own before the mailer. */
+async function ownFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    if (((await stat(folder)).mode & 0o022) === 0) return
+  } catch (error) {
+    throw new StartRefused([
+      `the outbox folder ${folder} cannot be made (${(error as NodeJS.ErrnoException).code}): set MINTMARK_OUTBOX_FOLDER to another`,
+    ])
+  }
+  throw new StartRefused([
+    `the outbox folder ${folder} can be written by group or others: chmod 700 ${folder}`,
+  ])
 }

@@ -1,4 +1,5 @@
 /** A session's life: open, resume, touch, end. The row decides; this file only says in words what the row means. */
+import type { Occasion } from '../audit.js'
 import type { Identity, Principal, SessionId, Standing } from '../principal.js'
 import { type Credential, newCredential, proves } from './credential.js'
 import type {
@@ -46,13 +47,14 @@ export type Sessions = ReturnType<typeof createSessions>
 export function createSessions(store: SessionStore, limits: SessionLimits) {
   return {
     /** Opens a session for a proved identity and ends the one the browser came with. */
-    async open(identity: Identity, device: Device, replaces: Credential | undefined) {
+    async open(identity: Identity, device: Device, replaces: Credential | undefined, occasion: Occasion) {
       const credential = newCredential()
       const answer = await store.open({
         id: credential.id,
         secretHash: credential.secret.hash(),
         identity,
         device,
+        occasion,
         ...limits,
         ...(replaces && { replaces: { id: replaces.id, secretHash: replaces.secret.hash() } }),
       })
@@ -74,7 +76,8 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
 
     touch: (id: SessionId) => store.touch(id),
 
-    end: (credential: Credential) => store.end(credential.id, credential.secret.hash(), 'signed-out'),
+    end: (credential: Credential, occasion: Occasion) =>
+      store.end(credential.id, credential.secret.hash(), 'signed-out', occasion),
   }
 }
 

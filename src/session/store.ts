@@ -1,4 +1,5 @@
 /** The contract of a session store: what a back end must hold so that the session can be the truth. */
+import type { Occasion } from '../audit.js'
 import type {
   AssuranceLevel,
   AuthenticationMethod,
@@ -23,6 +24,7 @@ export interface NewSession {
   readonly device: Device
   readonly idleSeconds: number
   readonly absoluteSeconds: number
+  readonly occasion: Occasion
   /** The session that the browser came with: it ends in the same statement if this hash proves it. */
   readonly replaces?: { readonly id: SessionId; readonly secretHash: Buffer }
 }
@@ -88,6 +90,7 @@ export interface MintReading extends Reading {
  *   or answered by a replica, and throw `Outage` when the primary cannot be asked.
  * - `open` inserts only while the user is active and the identity's credential version is current.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
+ * - What `open` and `end` change they also write to the audit log, in the same statement.
  * - `end` ends the row only if the hash is its secret's or its previous secret's; ending twice is no error.
  */
 export interface SessionStore {
@@ -95,5 +98,5 @@ export interface SessionStore {
   read(id: SessionId): Promise<Reading>
   readForMint(id: SessionId, question: MintQuestion): Promise<MintReading>
   touch(id: SessionId): Promise<void>
-  end(id: SessionId, secretHash: Buffer, reason: 'signed-out'): Promise<void>
+  end(id: SessionId, secretHash: Buffer, reason: 'signed-out', occasion: Occasion): Promise<void>
 }

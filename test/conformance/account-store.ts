@@ -8,6 +8,7 @@ import {
   identityOf,
   liveness,
   type OpenWorld,
+  occasion,
   opened,
   person,
   random,
@@ -26,6 +27,7 @@ export function accountStoreSuite(backEnd: string, open: OpenWorld): void {
     await resetting(t, world)
     await changing(t, world)
     await rehashing(t, world)
+    await failing(t, world)
   })
 }
 
@@ -53,7 +55,7 @@ async function finding(t: Test, world: World): Promise<void> {
         user,
         email: 'Grace.Hopper@Example.com',
         active: true,
-        password: { phc: 'phc-1', version: 1 },
+        password: { phc: 'phc-1', version: 1, failures: 0 },
       }
       t.strictSame(await world.accounts.findByEmail(email.canonical), account)
       t.strictSame(await world.accounts.findById(user), account)
@@ -114,9 +116,9 @@ async function links(t: Test, world: World): Promise<void> {
       await link(world, 'password-reset', email),
       await link(world, 'sign-up', address()),
     ]
-    t.equal(await world.accounts.register(reset, 'phc-x', undefined), undefined)
-    t.equal(await world.accounts.resetPassword(signUp, 'phc-x'), undefined)
-    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.equal(await world.accounts.register(reset, 'phc-x', undefined, occasion), undefined)
+    t.equal(await world.accounts.resetPassword(signUp, 'phc-x', occasion), undefined)
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
     t.ok(await world.accounts.pendingLink('password-reset', reset))
     t.ok(await world.accounts.pendingLink('sign-up', signUp))
   })
@@ -129,10 +131,13 @@ async function links(t: Test, world: World): Promise<void> {
       t.ok(await world.accounts.pendingLink(purpose, tokenHash))
       await world.arrange.ageLink(tokenHash, 100)
       t.equal(await world.accounts.pendingLink(purpose, tokenHash), undefined)
-      const complete = purpose === 'sign-up' ? 'register' : 'resetPassword'
-      t.equal(await world.accounts[complete](tokenHash, 'phc-late', undefined), undefined)
+      const late =
+        purpose === 'sign-up'
+          ? world.accounts.register(tokenHash, 'phc-late', undefined, occasion)
+          : world.accounts.resetPassword(tokenHash, 'phc-late', occasion)
+      t.equal(await late, undefined)
     }
-    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
   })
 
   await t.test('only the hash of a token, all of it, is a link', async t => {
@@ -146,7 +151,7 @@ async function links(t: Test, world: World): Promise<void> {
       'a value that is no SHA-256 cannot be saved',
     )
     const tokenHash = await link(world, 'sign-up', address())
-    t.equal(await world.accounts.register(tokenHash.subarray(0, 31), 'phc', undefined), undefined)
+    t.equal(await world.accounts.register(tokenHash.subarray(0, 31), 'phc', undefined, occasion), undefined)
   })
 }
 
@@ -154,7 +159,7 @@ async function registering(t: Test, world: World): Promise<void> {
   await t.test('a sign-up link is worth one account, however many use it at once', async t => {
     const email = address('New.Person@Example.com')
     const tokenHash = await link(world, 'sign-up', email)
-    const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊'))
+    const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊', occasion))
     const winners = answers.flatMap((user, i) => (user ? [{ user, phc: `phc-${i}` }] : []))
     t.equal(winners.length, 1)
     const [winner] = winners
@@ -162,7 +167,7 @@ async function registering(t: Test, world: World): Promise<void> {
       user: winner?.user,
       email: 'New.Person@Example.com',
       active: true,
-      password: { phc: winner?.phc, version: 1 },
+      password: { phc: winner?.phc, version: 1, failures: 0 },
     })
     const { row } = await world.sessions.read((await opened(world, winner?.user ?? nobody)).id)
     t.equal(row?.user.name, 'Zoë 🦊')
@@ -173,7 +178,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const [used, other] = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
     const reset = await link(world, 'password-reset', email)
     const stranger = await link(world, 'sign-up', address())
-    t.ok(await world.accounts.register(used, 'phc', undefined))
+    t.ok(await world.accounts.register(used, 'phc', undefined, occasion))
     t.equal(await world.accounts.pendingLink('sign-up', used), undefined)
     t.equal(await world.accounts.pendingLink('sign-up', other), undefined)
     t.ok(await world.accounts.pendingLink('password-reset', reset), 'another purpose')
@@ -184,11 +189,11 @@ async function registering(t: Test, world: World): Promise<void> {
     const email = address('Taken@Example.com')
     const tokenHash = await link(world, 'sign-up', email)
     const { user } = await person(world, address('taken@example.com'))
-    t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory'), undefined)
+    t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory', occasion), undefined)
     t.match(await world.accounts.findByEmail(email.canonical), {
       user,
       email: 'taken@example.com',
-      password: { phc: 'phc-1', version: 1 },
+      password: { phc: 'phc-1', version: 1, failures: 0 },
     })
   })
 
@@ -197,7 +202,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const gate = await link(world, 'sign-up', email)
     const both = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
     const answers = await atOnceBehind(world, gate, both, hash =>
-      world.accounts.register(hash, 'phc', undefined),
+      world.accounts.register(hash, 'phc', undefined, occasion),
     )
     t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
     t.equal([answers].flat().filter(Boolean).length, 1)
@@ -228,10 +233,10 @@ async function resetting(t: Test, world: World): Promise<void> {
       const sessions = [await opened(world, user), await opened(world, user)]
       const stranger = await opened(world, (await person(world)).user)
       const tokenHash = await link(world, 'password-reset', email)
-      const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`))
+      const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`, occasion))
       t.strictSame(answers.filter(Boolean), [user])
       const phc = `phc-new-${answers.findIndex(Boolean)}`
-      t.strictSame((await world.accounts.findById(user))?.password, { phc, version: 2 })
+      t.strictSame((await world.accounts.findById(user))?.password, { phc, version: 2, failures: 0 })
       for (const { id } of sessions) t.equal(await liveness(world, id), 'old epoch')
       t.equal(await liveness(world, stranger.id), 'live')
     },
@@ -246,8 +251,8 @@ async function resetting(t: Test, world: World): Promise<void> {
       await link(world, 'sign-up', email),
       await link(world, 'password-reset', other),
     ]
-    t.ok(await world.accounts.resetPassword(used, 'phc-2'))
-    t.equal(await world.accounts.resetPassword(second, 'phc-3'), undefined)
+    t.ok(await world.accounts.resetPassword(used, 'phc-2', occasion))
+    t.equal(await world.accounts.resetPassword(second, 'phc-3', occasion), undefined)
     t.ok(await world.accounts.pendingLink('sign-up', signUp))
     t.ok(await world.accounts.pendingLink('password-reset', stranger))
   })
@@ -255,10 +260,15 @@ async function resetting(t: Test, world: World): Promise<void> {
   await t.test('a reset gives a first password to a person who had none', async t => {
     const email = address()
     await world.users.create({ email, name: 'No Password', phc: undefined })
-    const user = await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-first')
+    const user = await world.accounts.resetPassword(
+      await link(world, 'password-reset', email),
+      'phc-first',
+      occasion,
+    )
     t.strictSame((await world.accounts.findByEmail(email.canonical))?.password, {
       phc: 'phc-first',
       version: 1,
+      failures: 0,
     })
     t.equal(await liveness(world, (await opened(world, user ?? nobody)).id), 'live')
   })
@@ -267,10 +277,10 @@ async function resetting(t: Test, world: World): Promise<void> {
     const { user, email } = await person(world)
     const tokenHash = await link(world, 'password-reset', email)
     await world.arrange.disable(user)
-    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2'), undefined)
-    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2', occasion), undefined)
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
     t.equal(
-      await world.accounts.resetPassword(await link(world, 'password-reset', address()), 'phc-2'),
+      await world.accounts.resetPassword(await link(world, 'password-reset', address()), 'phc-2', occasion),
       undefined,
     )
   })
@@ -282,7 +292,7 @@ async function resetting(t: Test, world: World): Promise<void> {
       const gate = await link(world, 'password-reset', email)
       const both = [await link(world, 'password-reset', email), await link(world, 'password-reset', email)]
       const answers = await atOnceBehind(world, gate, both, hash =>
-        world.accounts.resetPassword(hash, 'phc-2'),
+        world.accounts.resetPassword(hash, 'phc-2', occasion),
       )
       t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
       t.strictSame([answers].flat().filter(Boolean), [user])
@@ -298,6 +308,7 @@ async function changing(t: Test, world: World): Promise<void> {
     more: Partial<PasswordChange> = {},
   ): PasswordChange => ({
     user,
+    occasion,
     session: own.id as PasswordChange['session'],
     provenSecretHash: own.secretHash,
     newSecretHash: random(32),
@@ -317,7 +328,11 @@ async function changing(t: Test, world: World): Promise<void> {
       const change = changeOf(own, user)
       t.equal(await world.accounts.changePassword(change), 'changed')
 
-      t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-changed', version: 2 })
+      t.strictSame((await world.accounts.findById(user))?.password, {
+        phc: 'phc-changed',
+        version: 2,
+        failures: 0,
+      })
       t.ok((await world.arrange.passwordChangedAt(user)) > changedBefore)
       t.equal(await liveness(world, own.id), 'live')
       t.equal(await liveness(world, other.id), 'old epoch')
@@ -347,6 +362,7 @@ async function changing(t: Test, world: World): Promise<void> {
       t.strictSame((await world.accounts.findById(user))?.password, {
         phc: `phc-changed-${winner}`,
         version: 2,
+        failures: 0,
       })
       const states = await Promise.all(sessions.map(({ id }) => liveness(world, id)))
       t.equal(states[winner], 'live')
@@ -382,7 +398,7 @@ async function changing(t: Test, world: World): Promise<void> {
     await world.arrange.setPreviousHash(dead.previous.id, previous)
     await world.arrange.age(dead.idle.id, { idle: 1234 })
     await world.arrange.age(dead.absolute.id, { absolute: 56_789 })
-    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out')
+    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', occasion)
     const proven: Record<string, Buffer> = {
       superseded: random(32),
       previous,
@@ -423,7 +439,7 @@ async function changing(t: Test, world: World): Promise<void> {
     t.strictSame(await snapshot(world, user, [own]), before)
     await world.arrange.disable(user)
     t.equal(await world.accounts.changePassword(changeOf(own, user)), 'credential-changed', 'disabled')
-    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
   })
 
   await t.test(
@@ -435,12 +451,16 @@ async function changing(t: Test, world: World): Promise<void> {
         const tokenHash = await link(world, 'password-reset', email)
         const [changed, reset] = await Promise.all([
           world.accounts.changePassword(changeOf(own, user)),
-          world.accounts.resetPassword(tokenHash, 'phc-reset'),
+          world.accounts.resetPassword(tokenHash, 'phc-reset', occasion),
         ])
-        t.equal(reset, user)
         const { password } = (await world.accounts.findById(user)) ?? {}
-        t.match(password, { phc: 'phc-reset', version: changed === 'changed' ? 3 : 2 }, 'the mailbox wins')
-        t.equal(await liveness(world, own.id), 'old epoch')
+        if (reset === undefined) {
+          t.equal(changed, 'changed', 'a link from before the change opens nothing after it')
+          t.match(password, { phc: 'phc-changed', version: 2 })
+        } else {
+          t.match(password, { phc: 'phc-reset', version: changed === 'changed' ? 3 : 2 })
+          t.equal(await liveness(world, own.id), 'old epoch')
+        }
         t.equal(await liveness(world, other.id), 'old epoch')
       }
     },
@@ -453,7 +473,11 @@ async function rehashing(t: Test, world: World): Promise<void> {
     const own = await opened(world, user)
     const changedAt = await world.arrange.passwordChangedAt(user)
     await world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger')
-    t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-1-stronger', version: 1 })
+    t.strictSame((await world.accounts.findById(user))?.password, {
+      phc: 'phc-1-stronger',
+      version: 1,
+      failures: 0,
+    })
     t.equal(await liveness(world, own.id), 'live')
     t.equal(await world.arrange.passwordChangedAt(user), changedAt, 'nobody changed their password')
     await opened(world, user)
@@ -465,9 +489,9 @@ async function rehashing(t: Test, world: World): Promise<void> {
     await world.accounts.rehash(user, 2, 'phc-1', 'phc-old')
     await world.accounts.rehash(user, 1, 'phc-0', 'phc-old')
     await world.accounts.rehash(nobody, 1, 'phc-1', 'phc-old')
-    t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-1', version: 1 })
+    t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-1', version: 1, failures: 0 })
     await world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger')
-    t.strictSame((await world.accounts.findById(other))?.password, { phc: 'phc-1', version: 1 })
+    t.strictSame((await world.accounts.findById(other))?.password, { phc: 'phc-1', version: 1, failures: 0 })
   })
 
   await t.test('a re-hash and a reset at the same time never bring the old password back', async t => {
@@ -476,9 +500,84 @@ async function rehashing(t: Test, world: World): Promise<void> {
       const tokenHash = await link(world, 'password-reset', email)
       await Promise.all([
         world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger'),
-        world.accounts.resetPassword(tokenHash, 'phc-new'),
+        world.accounts.resetPassword(tokenHash, 'phc-new', occasion),
       ])
-      t.strictSame((await world.accounts.findById(user))?.password, { phc: 'phc-new', version: 2 })
+      t.strictSame((await world.accounts.findById(user))?.password, {
+        phc: 'phc-new',
+        version: 2,
+        failures: 0,
+      })
     }
   })
+}
+
+async function failing(t: Test, world: World): Promise<void> {
+  const failuresOf = async (user: UserId) => (await world.accounts.findById(user))?.password?.failures
+  const fail = (user: UserId, count: number) => times(count, () => world.accounts.recordFailure(user))
+
+  await t.test('every wrong password counts, however many come at once, and for nobody else', async t => {
+    const [{ user }, { user: other }] = [await person(world), await person(world)]
+    await fail(other, 2)
+    await fail(user, 40)
+    t.equal(await failuresOf(user), 40)
+    t.equal(await failuresOf(other), 2)
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+  })
+
+  await t.test('a count of failures touches no session, and is not a change of the password', async t => {
+    const { user } = await person(world)
+    const own = await opened(world, user)
+    const changedAt = await world.arrange.passwordChangedAt(user)
+    await fail(user, 3)
+    await world.accounts.forgetFailures(user)
+    t.equal(await liveness(world, own.id), 'live')
+    t.equal(await world.arrange.passwordChangedAt(user), changedAt)
+    await opened(world, user)
+  })
+
+  await t.test('a right password forgets them, of this person alone', async t => {
+    const [{ user }, { user: other }] = [await person(world), await person(world)]
+    for (const one of [user, other]) await fail(one, 3)
+    await world.accounts.forgetFailures(user)
+    t.equal(await failuresOf(user), 0)
+    t.equal(await failuresOf(other), 3)
+  })
+
+  await t.test('a new password forgets them, by a reset and by a change; a re-hash does not', async t => {
+    const [{ user: reset, email }, { user: changed }, { user: rehashed }] = [
+      await person(world),
+      await person(world),
+      await person(world),
+    ]
+    const own = await opened(world, changed)
+    for (const user of [reset, changed, rehashed]) await fail(user, 5)
+    await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-2', occasion)
+    t.equal(await failuresOf(reset), 0)
+    const change = {
+      user: changed,
+      session: own.id,
+      provenSecretHash: own.secretHash,
+      newSecretHash: random(32),
+      expectedVersion: 1,
+      phc: 'phc-2',
+      occasion,
+    }
+    t.equal(await world.accounts.changePassword(change), 'changed')
+    t.equal(await failuresOf(changed), 0)
+    await world.accounts.rehash(rehashed, 1, 'phc-1', 'phc-1-stronger')
+    t.equal(await failuresOf(rehashed), 5)
+  })
+
+  await t.test(
+    'who has no password, or does not exist, has no failures, and counting is no error',
+    async t => {
+      const made = await world.users.create({ email: address(), name: undefined, phc: undefined })
+      const user = made === 'address-taken' ? nobody : made.created
+      for (const one of [user, nobody]) {
+        await world.accounts.recordFailure(one)
+        await world.accounts.forgetFailures(one)
+      }
+      t.match(await world.accounts.findById(user), { password: undefined })
+    },
+  )
 }

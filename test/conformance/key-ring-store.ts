@@ -34,7 +34,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
   test(`${backEnd} keeps the contract of a key ring store`, async t => {
     await t.test('an empty ring has no keys and no signer', async t => {
       const world = await open(t)
-      t.strictSame(await world.keys.read(), { keys: [], signer: undefined })
+      t.strictSame(await world.keys.read(), { keys: [], signer: undefined, signerAgeSeconds: undefined })
       t.equal(await minting(world), undefined)
     })
 
@@ -55,7 +55,13 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
           if (key === standby) t.equal(signsFrom, null)
           else t.ok(signsFrom && signsFrom >= before && signsFrom <= (await world.arrange.now()))
         }
-        t.strictSame(await world.keys.read(), ring, 'in the same order again')
+        const again = await world.keys.read()
+        t.strictSame(
+          { ...again, signerAgeSeconds: 0 },
+          { ...ring, signerAgeSeconds: 0 },
+          'in the same order again',
+        )
+        t.ok((again.signerAgeSeconds ?? -1) >= (ring.signerAgeSeconds ?? 0), 'and the signer is older')
       },
     )
 
@@ -91,6 +97,29 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
           t.equal((await world.keys.read()).signer, expected, what)
           t.equal(await minting(world), expected, what)
         }
+      },
+    )
+
+    await t.test(
+      'the age of the signer is how long it has been signing, by the clock of the store',
+      async t => {
+        const world = await open(t)
+        const { signer, standby } = await founded(world)
+        const age = async () => Math.floor((await world.keys.read()).signerAgeSeconds ?? -1)
+        const about = async (seconds: number, what: string) => {
+          const found = await age()
+          t.ok(found >= seconds && found < seconds + 30, `${what}: ${found}`)
+        }
+        await about(0, 'founded')
+        await world.arrange.schedule(signer.kid, { signsFrom: -5000 })
+        await about(5000, 'since it began to sign, not since it was published')
+        await world.arrange.schedule(standby.kid, { signsFrom: 60 })
+        await about(5000, 'the next one is only scheduled')
+        await world.arrange.schedule(standby.kid, { signsFrom: -100 })
+        await about(100, 'the next one signs')
+        await world.arrange.schedule(standby.kid, { signsFrom: null })
+        await world.arrange.schedule(signer.kid, { unpublishedAt: -1 })
+        t.equal((await world.keys.read()).signerAgeSeconds, undefined, 'nobody signs')
       },
     )
 

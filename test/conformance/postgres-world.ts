@@ -4,6 +4,7 @@ import type { Test } from 'tap'
 import type { TenantId } from '../../src/principal.js'
 import { postgresAccountStore } from '../../src/store/postgres/account-store.js'
 import { postgresApplicationStore } from '../../src/store/postgres/application-store.js'
+import { postgresAuditLog } from '../../src/store/postgres/audit-log.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
@@ -11,7 +12,7 @@ import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
 import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { testDatabase } from '../support/database.js'
 import { eventually } from '../support/service.js'
-import type { Arrange, Held, World } from './world.js'
+import type { Arrange, AuditRow, Held, World } from './world.js'
 
 export async function postgresWorld(t: Test): Promise<World> {
   const { address, sql } = await testDatabase(t)
@@ -24,6 +25,7 @@ export async function postgresWorld(t: Test): Promise<World> {
     applications: postgresApplicationStore(database),
     users: postgresUserStore(database),
     keys: postgresKeyRingStore(database),
+    audit: postgresAuditLog(database),
     arrange: arrange(sql),
   }
 }
@@ -99,6 +101,19 @@ function arrange(sql: postgres.Sql): Arrange {
         await hold(tx, what)
         await work()
       })
+    },
+    audited: async () => [
+      ...(await sql<AuditRow[]>`
+        select action, outcome, reason, actor, subject, session, address, request_id as "requestId"
+        from audit_events order by id`),
+    ],
+    async whileAuditRefuses(work) {
+      await sql`alter table audit_events add constraint refuses check (false) not valid`
+      try {
+        await work()
+      } finally {
+        await sql`alter table audit_events drop constraint refuses`
+      }
     },
     async waiters(count) {
       await eventually(async () => {

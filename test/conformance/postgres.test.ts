@@ -1,6 +1,7 @@
 /** Postgres keeps every store contract. */
 import { accountStoreSuite } from './account-store.js'
 import { applicationStoreSuite } from './application-store.js'
+import { auditSuite } from './audit.js'
 import { keyRingStoreSuite } from './key-ring-store.js'
 import { postgresWorld } from './postgres-world.js'
 import { sessionStoreSuite } from './session-store.js'
@@ -9,3 +10,4 @@ sessionStoreSuite('Postgres', postgresWorld)
 accountStoreSuite('Postgres', postgresWorld)
 applicationStoreSuite('Postgres', postgresWorld)
 keyRingStoreSuite('Postgres', postgresWorld)
+auditSuite('Postgres', postgresWorld)

@@ -7,6 +7,7 @@ import {
   liveness,
   newSession,
   type OpenWorld,
+  occasion,
   opened,
   person,
   random,
@@ -137,7 +138,7 @@ async function opening(t: Test, world: World): Promise<void> {
     const account = await world.accounts.findByEmail(email.canonical)
     const tokenHash = random(32)
     await world.accounts.saveLink({ purpose: 'password-reset', tokenHash, email, lifetimeSeconds: 600 })
-    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2'), user)
+    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2', occasion), user)
     const late = newSession(user, { identity: identityOf(user, account?.password?.version) })
     t.equal(await world.sessions.open(late), 'credential-changed')
     await opened(world, user, { identity: identityOf(user, 2) })
@@ -206,6 +207,7 @@ const changeOf = (own: { id: string; secretHash: Buffer; identity: { user: strin
     newSecretHash: random(32),
     expectedVersion: 1,
     phc: 'phc-changed',
+    occasion,
   }) as Parameters<World['accounts']['changePassword']>[0]
 
 async function replacing(t: Test, world: World): Promise<void> {
@@ -249,7 +251,7 @@ async function replacing(t: Test, world: World): Promise<void> {
   await t.test('the time and reason of an earlier end are kept', async t => {
     const { user } = await person(world)
     const old = await opened(world, user)
-    await world.sessions.end(old.id, old.secretHash, 'signed-out')
+    await world.sessions.end(old.id, old.secretHash, 'signed-out', occasion)
     const row = await world.arrange.rowOf(old.id)
     await opened(world, user, { replaces: old })
     t.equal(await world.arrange.rowOf(old.id), row)
@@ -338,7 +340,7 @@ async function revoking(t: Test, world: World): Promise<void> {
     for (let round = 0; round < 5; round++) {
       const { id, secretHash } = await opened(world, user)
       const under = times(20, () => world.sessions.read(id))
-      await world.sessions.end(id, secretHash, 'signed-out')
+      await world.sessions.end(id, secretHash, 'signed-out', occasion)
       const after = await times(20, () => world.sessions.read(id))
       t.ok(after.every(({ row }) => row?.ended))
       await under
@@ -371,7 +373,7 @@ async function touching(t: Test, world: World): Promise<void> {
     }
     await world.arrange.age(dead.idle.id, { idle: 1234 })
     await world.arrange.age(dead.absolute.id, { absolute: 56_789 })
-    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out')
+    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', occasion)
     await world.arrange.replaceUserEpoch(other)
     for (const [why, { id }] of Object.entries(dead)) {
       const row = await world.arrange.rowOf(id)
@@ -412,7 +414,7 @@ async function touching(t: Test, world: World): Promise<void> {
       const { id, secretHash } = await opened(world, user)
       await world.arrange.age(id, { idle: 500 })
       const touches = times(20, () => world.sessions.touch(id))
-      await world.sessions.end(id, secretHash, 'signed-out')
+      await world.sessions.end(id, secretHash, 'signed-out', occasion)
       await touches
       t.equal(await liveness(world, id), 'ended')
     }
@@ -423,11 +425,11 @@ async function ending(t: Test, world: World): Promise<void> {
   await t.test('the current secret ends a session, and ending twice changes nothing', async t => {
     const { user } = await person(world)
     const [session, other] = [await opened(world, user), await opened(world, user)]
-    await world.sessions.end(session.id, session.secretHash, 'signed-out')
+    await world.sessions.end(session.id, session.secretHash, 'signed-out', occasion)
     t.equal(await liveness(world, session.id), 'ended')
     t.equal(await world.arrange.endOf(session.id), 'signed-out')
     const row = await world.arrange.rowOf(session.id)
-    await world.sessions.end(session.id, session.secretHash, 'signed-out')
+    await world.sessions.end(session.id, session.secretHash, 'signed-out', occasion)
     t.equal(await world.arrange.rowOf(session.id), row)
     t.equal(await liveness(world, other.id), 'live', 'the other device stays signed in')
   })
@@ -438,7 +440,7 @@ async function ending(t: Test, world: World): Promise<void> {
     const previous = random(32)
     await world.arrange.setPreviousHash(session.id, previous)
     t.strictSame((await world.sessions.read(session.id)).row?.previousSecretHash, previous)
-    await world.sessions.end(session.id, previous, 'signed-out')
+    await world.sessions.end(session.id, previous, 'signed-out', occasion)
     t.equal(await liveness(world, session.id), 'ended')
   })
 
@@ -446,10 +448,10 @@ async function ending(t: Test, world: World): Promise<void> {
     const { user } = await person(world)
     const [session, other] = [await opened(world, user), await opened(world, user)]
     for (const hash of [random(32), other.secretHash, Buffer.alloc(0), Buffer.alloc(32)]) {
-      await world.sessions.end(session.id, hash, 'signed-out')
+      await world.sessions.end(session.id, hash, 'signed-out', occasion)
       t.equal(await liveness(world, session.id), 'live')
     }
-    await world.sessions.end(sessionId(), session.secretHash, 'signed-out')
+    await world.sessions.end(sessionId(), session.secretHash, 'signed-out', occasion)
     t.equal(await liveness(world, session.id), 'live')
   })
 }

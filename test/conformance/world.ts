@@ -1,6 +1,8 @@
 /** What a conformance suite needs of a back end: its stores, and ways to bring about what the contracts speak of. */
+
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
+import type { AuditLog, Occasion } from '../../src/audit.js'
 import type { ApplicationStore } from '../../src/directory/applications.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/directory/email-address.js'
 import type { UserStore } from '../../src/directory/users.js'
@@ -15,6 +17,7 @@ export interface World {
   readonly applications: ApplicationStore
   readonly users: UserStore
   readonly keys: KeyRingStore
+  readonly audit: AuditLog
   readonly arrange: Arrange
 }
 
@@ -54,8 +57,23 @@ export interface Arrange {
   ): Promise<void>
   /** While another transaction holds what is named here, runs `work`; the hold ends when `work` returns. */
   whileHeld(what: Held, work: () => Promise<void>): Promise<void>
+  /** Everything in the audit log, oldest first. */
+  audited(): Promise<AuditRow[]>
+  /** While nothing can be added to the audit log, runs `work`. */
+  whileAuditRefuses(work: () => Promise<void>): Promise<void>
   /** Resolves when that many statements wait for locks. */
   waiters(count: number): Promise<void>
+}
+
+export interface AuditRow {
+  readonly action: string
+  readonly outcome: string
+  readonly reason: string | null
+  readonly actor: string | null
+  readonly subject: string | null
+  readonly session: string | null
+  readonly address: string | null
+  readonly requestId: string | null
 }
 
 export type Held = { session: SessionId } | { link: Buffer } | { writesOf: 'application_origins' }
@@ -78,6 +96,12 @@ export async function person(world: World, email = address()) {
   return { user: made.created, email }
 }
 
+/** Where every change of these suites comes from. */
+export const occasion: Occasion = {
+  requestId: 'b2a1c0de-0000-4000-8000-000000000001',
+  address: '2001:db8::1',
+}
+
 export const identityOf = (user: UserId, version = 1): Identity => ({
   user,
   amr: ['pwd'],
@@ -93,6 +117,7 @@ export function newSession(user: UserId, more: Partial<NewSession> = {}): NewSes
     device: { userAgent: 'Firefox/140 "quoted" \\ Ünïcode', address: '2001:db8::1' },
     idleSeconds: 1234,
     absoluteSeconds: 56_789,
+    occasion,
     ...more,
   }
 }

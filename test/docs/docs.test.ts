@@ -1,26 +1,31 @@
 /** The documents say what the code does: each table is compared with what it describes. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { getTableColumns } from 'drizzle-orm'
 import { test } from 'tap'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config.js'
 import { catalogue } from '../../src/errors.js'
+import { addGauges, createMetrics } from '../../src/http/metrics.js'
+import { limits } from '../../src/login/throttle.js'
+import { auditEvents } from '../../src/store/postgres/schema.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const readme = read('README.md')
+const operations = read('docs/operations.md')
 const openapi = read('openapi.yaml')
 const document = parse(openapi)
 
-/** The cells of every table row of a section, without its heads. */
-function rows(heading: string): string[][] {
-  const section = readme.split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
+/** The cells of every table row of a section, without its heads. A cell may hold `\|`. */
+function rows(heading: string, text = readme): string[][] {
+  const section = text.split(/^## /m).find(part => part.startsWith(`${heading}\n`)) ?? ''
   return section
     .split('\n')
     .filter((line, index, lines) => line.startsWith('|') && !isHead(line, lines[index + 1]))
-    .map(line => line.slice(1, -1).split('|'))
+    .map(line => line.slice(1, -1).split(/(?<!\\)\|/))
     .map(cells => cells.map(cell => cell.trim()))
 }
 
@@ -112,7 +117,7 @@ test('every route is in the README, and no other', async t => {
   const described = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
   )
-  const forPeopleAndProbes = ['/sign-up/verify', '/password/reset', '/healthz', '/readyz']
+  const forPeopleAndProbes = ['/sign-up/verify', '/password/reset', '/healthz', '/readyz', '/metrics']
   const routes = [...described, ...forPeopleAndProbes.map(path => `GET ${path}`)]
   t.ok(described.length > 0)
   t.same(names('Routes').sort(), routes.sort())
@@ -131,15 +136,116 @@ test('every promise is in the README, and every test that it names exists', asyn
   }
 })
 
-for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md']) {
+test('every limit is in the README and in docs/operations.md, with its points and its window, and no other', async t => {
+  const coded = Object.entries(limits).map(([name, { points, seconds }]) => [
+    `\`${name}\``,
+    String(points),
+    `${seconds / 60} min`,
+  ])
+  t.same(rows('Production'), coded)
+  t.same(
+    rows('Throttling', operations).map(cells => cells.slice(0, 3)),
+    coded,
+  )
+})
+
+test('every metric is in docs/operations.md with its labels, and no other', async t => {
+  const { registry } = createMetrics()
+  const none = () => 0
+  addGauges(registry, {
+    hashesQueued: none,
+    statementsPending: none,
+    signingKeyAgeSeconds: none,
+    redisConnected: () => true,
+  })
+  const own = registry.getMetricsAsArray().filter(({ name }) => name.startsWith('mintmark_'))
+  const labels = (metric: object) => (metric as { labelNames?: string[] }).labelNames ?? []
+  t.same(
+    rows('Metrics', operations).map(([name = '', used]) => [...quoted(name), ...quoted(used)]),
+    own.map(metric => [metric.name, ...labels(metric)]),
+  )
+  const others = (await registry.getMetricsAsJSON()).filter(({ name }) => !name.startsWith('mintmark_'))
+  t.ok(others.length > 10)
+  for (const { name } of others) t.match(name, /^(process|nodejs)_/)
+})
+
+test('every value that a label can have is in docs/operations.md', async t => {
+  const described = new Map(
+    rows('Metrics', operations).map(([name, , meaning]) => [quoted(name)[0], quoted(meaning)]),
+  )
+  /** The members of a union of texts, or what stands at the places where a value is chosen. */
+  const values = (path: string, at: RegExp) =>
+    [...read(path).matchAll(at)].flatMap(([, some = '']) =>
+      [...some.matchAll(/'([^']+)'/g)].map(([, one]) => one),
+    )
+  const expected: [string, (string | undefined)[]][] = [
+    [
+      'sign_ins',
+      [
+        ...values('src/login/password-sign-in.ts', /SignInRefusal =([^\n]*(?:\n +\|[^\n]+)*)/g),
+        ...values('src/http/routes/session.ts', /(?:const reason =|metrics\.signIn\() ?('[^']+')/g),
+      ],
+    ],
+    ['mints', ['minted', ...values('src/token/exchange.ts', /refused: ('[^}]+)\}/g).slice(0, 4)]],
+    ['sessions_refused', values('src/session/sessions.ts', /type Gone = (.*)/g)],
+    [
+      'background',
+      ['done', 'failed'].concat(
+        [
+          'assembly',
+          'login/sign-up',
+          'login/password-reset',
+          'login/password-change',
+          'login/password-sign-in',
+        ]
+          .flatMap(file => values(`src/${file}.ts`, /inBackground\(('[^']+')/g))
+          .map(String),
+      ),
+    ],
+  ]
+  for (const [name, values] of expected) {
+    t.ok(values.length > 4, `${name}: ${values}`)
+    t.same([...new Set(described.get(`mintmark_${name}_total`))].sort(), [...new Set(values)].sort(), name)
+  }
+})
+
+test('every alert asks for metrics and labels that exist', async t => {
+  const named = new Map(
+    rows('Metrics', operations).map(([name, labels]) => [quoted(name)[0], quoted(labels)]),
+  )
+  const alerts = rows('Alerts', operations)
+  t.ok(alerts.length > 8)
+  for (const [what, cell] of alerts) {
+    const [expression = ''] = quoted(cell)
+    for (const [, metric = '', selectors = ''] of expression.matchAll(/(mintmark_\w+)(?:\{([^}]*)\})?/g)) {
+      const labels = named.get(metric.replace(/_(count|bucket|sum)$/, ''))
+      t.ok(labels, `${what}: ${metric}`)
+      for (const [, label = ''] of selectors.matchAll(/(\w+)[!=]?[=~]/g))
+        t.ok(labels?.includes(label), `${what}: ${label}`)
+    }
+  }
+})
+
+test('every column and every action of the audit log is in docs/operations.md, and no other', async t => {
+  const described = rows('Audit log', operations).map(([name]) => quoted(name)[0])
+  const columns = Object.values(getTableColumns(auditEvents)).map(column => column.name)
+  const union = /type AuditAction =([^/]*?)\n\n/.exec(read('src/audit.ts'))?.[1] ?? ''
+  const actions = [...union.matchAll(/'([^']+)'/g)].map(([, action]) => action)
+  t.ok(actions.length > 5)
+  t.same(described.slice(0, columns.length).sort(), columns.sort())
+  t.same(described.slice(columns.length).sort(), actions.sort())
+})
+
+for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/operations.md']) {
   test(`every link within the project leads somewhere: ${name}`, async t => {
     const text = read(name)
     t.match(text, /^# /)
     for (const [, target = ''] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^(https|mailto):/.test(target)) continue
       const [file, anchor] = target.split('#')
-      t.ok(existsSync(join(root, file || name)), target)
-      if (anchor !== undefined) t.ok(anchors(read(file || name)).includes(anchor), target)
+      const to = file ? join(dirname(name), file) : name
+      t.ok(existsSync(join(root, to)), target)
+      if (anchor !== undefined) t.ok(anchors(read(to)).includes(anchor), target)
     }
   })
 }

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
+import postgres from 'postgres'
 import { type Test, test } from 'tap'
 import { parseConfig } from '../../src/config.js'
 import { Outage, StartRefused } from '../../src/errors.js'
@@ -17,7 +18,7 @@ import type { Address } from '../../src/store/postgres/connection.js'
 import { startEmbeddedPostgres } from '../../src/store/postgres/embedded/launch.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { inspect, migrate } from '../../src/store/postgres/migrate.js'
-import { testDatabase } from '../support/database.js'
+import { testDatabase, testServer } from '../support/database.js'
 
 const journal: { entries: unknown[] } = JSON.parse(
   await readFile(new URL('../../drizzle/meta/_journal.json', import.meta.url), 'utf8'),
@@ -49,11 +50,29 @@ test('a migration keeps what is in the database', async t => {
 test('a look at a database tells its version, its role and which migrations it lacks', async t => {
   const { address, sql } = await testDatabase(t)
   const [server] = await sql`select current_setting('server_version_num')::int as version`
-  t.strictSame(await inspect(address), { inRecovery: false, version: server?.version, missing: 0 })
+  const own = { ownsAudit: true, mayServe: true }
+  const state = { inRecovery: false, version: server?.version, missing: 0, ...own }
+  t.strictSame(await inspect(address), state, 'whoever migrated owns the audit log')
   await sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`
   t.equal((await inspect(address)).missing, 1)
   await sql`insert into drizzle.__drizzle_migrations (hash, created_at) values ('of a later release', 1)`
   t.equal((await inspect(address)).missing, 1, 'what a later release added is no substitute')
+})
+
+test('a look tells whether its login could change the audit log', async t => {
+  const { address, sql } = await testDatabase(t)
+  const login = `service_${address.database}`
+  await sql.unsafe(`create role ${login} login password 'p' in role mintmark_service`)
+  t.teardown(async () => {
+    const admin = postgres({ ...testServer(), max: 1, onnotice: () => {} })
+    await admin.unsafe(`drop role if exists ${login}`)
+    await admin.end()
+  })
+  const asService = { ...address, user: login, password: 'p' }
+  t.match(await inspect(asService), { ownsAudit: false, mayServe: true, missing: 0 })
+  t.match(await inspect(address), { ownsAudit: true, mayServe: true })
+  const { address: empty } = await testDatabase(t, { empty: true })
+  t.equal((await inspect(empty)).ownsAudit, false, 'there is none yet')
 })
 
 test('a look changes nothing', async t => {

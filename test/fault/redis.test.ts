@@ -1,38 +1,8 @@
 /** Redis away, back, or lying costs seconds at most: what it says is never a yes. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
 import { announce, listen, type Topic } from '../../src/store/redis/announcements.js'
-import { freePort } from '../support/process.js'
+import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { appOrigin, eventually, testService } from '../support/service.js'
-
-const skip = process.env.TEST_REDIS_SERVER === undefined && 'redis-server is not installed'
-
-async function redisServer(t: Test) {
-  const folder = await mkdtemp(join(tmpdir(), 'mintmark-redis-'))
-  const port = await freePort()
-  let server: ChildProcess | undefined
-  const stop = () =>
-    new Promise<void>(resolve => {
-      if (!server || server.exitCode !== null) return resolve()
-      server.once('close', () => resolve())
-      server.kill('SIGKILL')
-    })
-  t.teardown(async () => {
-    await stop()
-    await rm(folder, { recursive: true, force: true })
-  })
-  return {
-    url: `redis://127.0.0.1:${port}`,
-    start() {
-      const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
-      server = spawn('redis-server', options, { stdio: 'ignore' })
-    },
-    stop,
-  }
-}
 
 test('an announcement reaches every listener, and whoever reconnects looks at everything', {
   skip,

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { LightMyRequestResponse } from 'fastify'
 import tap, { test } from 'tap'
+import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { goodPassword, issuer, testService } from '../support/service.js'
 import { headersFrom, listRoutes } from './routes.js'
@@ -99,6 +100,7 @@ const send = (method: string, url: string, headers: Record<string, string>, payl
   app.inject({
     method: method as 'POST',
     url,
+    remoteAddress: freshNetworkAddress(),
     headers: { ...headersFrom(issuer), ...headers },
     ...(payload && { payload }),
   })

@@ -1,5 +1,6 @@
 /** H3: every route that is registered, for every kind of caller, answers what the table says. */
 import tap, { test } from 'tap'
+import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { appOrigin, issuer, testService } from '../support/service.js'
 import { accountOrigin, callerNames, callers, expectations, readableBy } from './callers.js'
@@ -26,6 +27,7 @@ for (const { key, method, url } of routes) {
       const answer = await app.inject({
         method: method as 'GET',
         url: url === '*' ? '/v1/token' : url,
+        remoteAddress: freshNetworkAddress(),
         headers: headersFrom(origin, cookie),
         ...(payload && { payload }),
       })

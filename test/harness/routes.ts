@@ -31,6 +31,8 @@ export async function listRoutes(): Promise<Route[]> {
     passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],
+    refused: behind,
+    metrics: behind,
     registry: behind,
     ring: behind,
     sessions: behind,

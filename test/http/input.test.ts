@@ -4,6 +4,7 @@ import tap, { test } from 'tap'
 import { acceptable, type BodyMember, headersFrom, listRoutes, type Route } from '../harness/routes.js'
 import { freshAddress, link, person } from '../harness/world.js'
 import { hostile, notText } from '../red/text.js'
+import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
 import { goodPassword, issuer, testService } from '../support/service.js'
@@ -47,6 +48,7 @@ const send = (route: Route, payload: unknown, cookie?: string, origin: string | 
   app.inject({
     method: route.method as 'POST',
     url: route.url,
+    remoteAddress: freshNetworkAddress(),
     headers: { ...headersFrom(origin, cookie), 'content-type': 'application/json' },
     payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
   })

@@ -1,5 +1,11 @@
 /** A small browser for tests: one origin, one cookie, and the headers that a real one sends with a fetch. */
+import { randomInt } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+
+/** A network address that nobody else in this run has: for what is not about the limits by address. */
+export function freshNetworkAddress(): string {
+  return `10.${randomInt(256)}.${randomInt(256)}.${randomInt(256)}`
+}
 
 type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE'
 
@@ -7,6 +13,8 @@ export class Browser {
   readonly #app: FastifyInstance
   /** Null: no browser at all, such as curl. */
   readonly origin: string | null
+  /** Its network address: every browser has one of its own, so that limits by address do not meet. */
+  address = freshNetworkAddress()
   /** The value of `__Host-session`, or undefined. */
   cookie: string | undefined
 
@@ -32,6 +40,7 @@ export class Browser {
     const answer = await this.#app.inject({
       method,
       url,
+      remoteAddress: this.address,
       headers: { ...this.#headers(method), ...headers },
       ...(body !== undefined && { payload: body as object }),
     })

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { parseConfig } from '../../src/config.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
+import type { Post } from '../../src/login/mail.js'
 import type { Message } from '../../src/mail/compose.js'
 import { openOutbox } from '../../src/mail/outbox.js'
 import { type Service, startService } from '../../src/service.js'
@@ -23,6 +24,8 @@ export interface TestService extends Service {
   readonly mails: readonly Message[]
   /** The next mail to this address that no earlier call has returned. */
   mailTo(address: string): Promise<Message>
+  /** Where the key-encryption key and the outbox are. */
+  readonly folder: string
   /** Every line logged so far, at level trace. */
   readonly logLines: readonly string[]
   /** A browser at the issuer's own origin (or another one) that keeps its cookie. */
@@ -40,6 +43,8 @@ export interface TestServiceOptions {
   readonly database?: TestDatabase
   /** Where Postgres is reached, when not directly. */
   readonly address?: TestDatabase['address']
+  /** How mail goes out, when not into the outbox: then `mails` stays empty. */
+  readonly post?: Post
 }
 
 interface Shared {
@@ -67,12 +72,8 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
   })
   const { keys } = await loadKeyEncryptionKeys(join(folder, 'keys'))
   const written = (message: Message) => void mails.push(message)
-  const post = await openOutbox({
-    folder: join(folder, 'outbox'),
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    written,
-  })
+  const outbox = { folder: join(folder, 'outbox'), product: 'Mintmark', sender: 'id@example.com', written }
+  const post = options.post ?? (await openOutbox(outbox))
   const log = pino({ level: 'trace' }, sink)
   const service = await startService({
     config,
@@ -87,6 +88,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
   const returned = new Set<Message>()
   const test: TestService = {
     ...service,
+    folder,
     database,
     mails,
     logLines,

@@ -1,8 +1,10 @@
 /** Passwords: forgotten, reset by a link, changed while signed in. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RecordRefusal } from '../../audit.js'
 import { Problem } from '../../errors.js'
 import type { PasswordChanger } from '../../login/password-change.js'
 import type { PasswordReset } from '../../login/password-reset.js'
+import { addressOf, occasionOf } from '../browser.js'
 import { setSessionCookie } from '../cookie.js'
 import {
   Accepted,
@@ -29,11 +31,11 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
           ...forAnyone,
           summary: 'Ask for a reset link by mail; the answer is the same whether the address is known or not',
           body: Body({ email: Email }),
-          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email') },
+          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email', 'too_many_requests') },
         },
       },
       async (request, reply) => {
-        if (!(await reset.begin(request.body.email))) throw new Problem('invalid_email')
+        if (!(await reset.begin(request.body.email, addressOf(request)))) throw new Problem('invalid_email')
         return reply.code(202).send({ accepted: true })
       },
     )
@@ -49,12 +51,12 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
           body: Body({ token: LinkToken, password: Password }),
           response: {
             204: Nothing('The password is set. Sign in with it.'),
-            ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'busy'),
+            ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'),
           },
         },
       },
       async (request, reply) => {
-        const answer = await reset.complete(request.body.token, request.body.password)
+        const answer = await reset.complete(request.body.token, request.body.password, occasionOf(request))
         if (answer === 'link_invalid') throw new Problem('link_invalid')
         if (answer !== 'reset') throw new Problem('weak_password', { detail: answer.weak })
         return reply.code(204).send(null)
@@ -64,7 +66,10 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
 }
 
 /** In the signed-in context. */
-export function changePasswordRoute(change: PasswordChanger): FastifyPluginAsyncTypebox {
+export function changePasswordRoute(
+  change: PasswordChanger,
+  refused: RecordRefusal,
+): FastifyPluginAsyncTypebox {
   return async app => {
     app.put(
       '/v1/password',
@@ -84,6 +89,7 @@ export function changePasswordRoute(change: PasswordChanger): FastifyPluginAsync
               'session_superseded',
               'wrong_password',
               'weak_password',
+              'too_many_requests',
               'busy',
             ),
           },
@@ -92,8 +98,14 @@ export function changePasswordRoute(change: PasswordChanger): FastifyPluginAsync
       async (request, reply) => {
         const { live, credential } = signedIn(request)
         const { current_password, new_password } = request.body
-        const answer = await change(live.principal, live.profile, credential, current_password, new_password)
+        const occasion = occasionOf(request)
+        const { principal, profile } = live
+        const answer = await change(principal, profile, credential, current_password, new_password, occasion)
         if ('refused' in answer) {
+          if (answer.refused === 'wrong_password') {
+            const { user: actor, session } = principal
+            refused({ action: 'password.changed', reason: 'wrong-password', actor, session, occasion })
+          }
           if (typeof answer.refused === 'string') throw new Problem(answer.refused)
           throw new Problem('weak_password', { detail: answer.refused.weak })
         }

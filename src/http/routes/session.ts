@@ -1,11 +1,14 @@
 /** The session: sign in, who am I, sign out. */
+
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RecordRefusal } from '../../audit.js'
 import { Problem } from '../../errors.js'
 import type { Finish } from '../../login/finish.js'
 import type { PasswordSignIn } from '../../login/password-sign-in.js'
 import type { Live, Sessions } from '../../session/sessions.js'
-import { browserOf } from '../browser.js'
+import { addressOf, browserOf, occasionOf } from '../browser.js'
 import { clearSessionCookie, readSessionCookie, setSessionCookie } from '../cookie.js'
+import type { Metrics } from '../metrics.js'
 import {
   Body,
   Email,
@@ -20,7 +23,12 @@ import {
 } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
 
-export function signInRoute(passwordSignIn: PasswordSignIn, finish: Finish): FastifyPluginAsyncTypebox {
+export function signInRoute(
+  passwordSignIn: PasswordSignIn,
+  finish: Finish,
+  refused: RecordRefusal,
+  metrics: Metrics,
+): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session',
@@ -31,17 +39,36 @@ export function signInRoute(passwordSignIn: PasswordSignIn, finish: Finish): Fas
           ...forAnyone,
           summary: 'Sign in: opens a session and sets its cookie',
           body: Body({ email: Email, password: Password }),
-          response: { 201: Opened, ...problems(...jsonProblems, 'invalid_credentials', 'busy') },
+          response: {
+            201: Opened,
+            ...problems(...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'),
+          },
         },
       },
       async (request, reply) => {
-        const answer = await passwordSignIn.prove(request.body.email, request.body.password)
+        const { email, password } = request.body
+        const answer = await passwordSignIn.prove(email, password, addressOf(request))
         if ('refused' in answer) {
-          request.log.info({ refused: answer.refused, user: answer.user }, 'sign-in refused')
+          const { refused: reason, user: actor } = answer
+          metrics.signIn(reason)
+          request.log.info({ refused: reason, user: actor }, 'sign-in refused')
+          refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
           throw new Problem('invalid_credentials')
         }
         const opened = await finish(answer.identity, browserOf(request))
-        if (!opened) throw new Problem('invalid_credentials')
+        if (!opened) {
+          const reason = 'credential-changed'
+          metrics.signIn(reason)
+          request.log.info({ refused: reason, user: answer.identity.user }, 'sign-in refused')
+          refused({
+            action: 'session.opened',
+            reason,
+            actor: answer.identity.user,
+            occasion: occasionOf(request),
+          })
+          throw new Problem('invalid_credentials')
+        }
+        metrics.signIn('opened')
         request.sessionId = opened.credential.id
         setSessionCookie(reply, opened.credential, opened.now, opened.endsAt)
         return reply
@@ -91,7 +118,7 @@ export function signOutRoute(sessions: Sessions): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const credential = readSessionCookie(request)
-        if (credential) await sessions.end(credential)
+        if (credential) await sessions.end(credential, occasionOf(request))
         clearSessionCookie(reply)
         return reply.code(204).send(null)
       },

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { Problem } from '../../errors.js'
 import type { SignUp } from '../../login/sign-up.js'
-import { browserOf } from '../browser.js'
+import { addressOf, browserOf } from '../browser.js'
 import { setSessionCookie } from '../cookie.js'
 import {
   Accepted,
@@ -30,11 +30,11 @@ export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
           summary:
             'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
           body: Body({ email: Email }),
-          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email') },
+          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email', 'too_many_requests') },
         },
       },
       async (request, reply) => {
-        if (!(await signUp.begin(request.body.email))) throw new Problem('invalid_email')
+        if (!(await signUp.begin(request.body.email, addressOf(request)))) throw new Problem('invalid_email')
         return reply.code(202).send({ accepted: true })
       },
     )
@@ -48,7 +48,10 @@ export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
           ...forAnyone,
           summary: 'Consume the link, set the password, and open the session',
           body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
-          response: { 201: Opened, ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'busy') },
+          response: {
+            201: Opened,
+            ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'),
+          },
         },
       },
       async (request, reply) => {

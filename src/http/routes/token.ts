@@ -1,12 +1,15 @@
 /** The exchange: a session cookie in, a minutes-long access token out. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { RecordRefusal } from '../../audit.js'
 import { Problem } from '../../errors.js'
 import type { KeyRing } from '../../keyring/key-ring.js'
 import type { ClientId, TenantId, UserId } from '../../principal.js'
 import type { Sessions } from '../../session/sessions.js'
 import { decide } from '../../token/exchange.js'
 import { mint } from '../../token/mint.js'
+import { occasionOf } from '../browser.js'
+import type { Metrics } from '../metrics.js'
 import { Body, DescribedId, forSessions, Id, jsonProblems, problems } from '../schemas.js'
 import { presentedCredential, recordSession, refusal } from '../signed-in.js'
 
@@ -47,13 +50,21 @@ export interface TokenParts {
   readonly issuer: string
   readonly sessions: Sessions
   readonly ring: KeyRing
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
 }
 
 /**
  * Outside the signed-in context: the tenant stands in the body, and session, tenant, application and signing key are
  * one statement.
  */
-export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPluginAsyncTypebox {
+export function tokenRoute({
+  issuer,
+  sessions,
+  ring,
+  refused,
+  metrics,
+}: TokenParts): FastifyPluginAsyncTypebox {
   return async app => {
     app.addHook('onRequest', async request => void presentedCredential(request))
 
@@ -97,7 +108,7 @@ export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPlugi
           client: client as ClientId,
           origin: origin === issuer ? undefined : origin,
         })
-        if (resumed.gone !== undefined) throw refusal(request, resumed.gone)
+        if (resumed.gone !== undefined) throw refusal(request, resumed.gone, metrics)
         const { live, application, kid } = resumed
         recordSession(request, { live, credential })
 
@@ -105,10 +116,22 @@ export function tokenRoute({ issuer, sessions, ring }: TokenParts): FastifyPlugi
           audience,
           expect: expect as { sub?: UserId; tenant?: TenantId | null } | undefined,
         })
-        if ('refused' in decision) throw new Problem(decision.refused)
+        if ('refused' in decision) {
+          metrics.mint(decision.refused)
+          const { user: actor, session } = live.principal
+          refused({
+            action: 'session.token',
+            reason: decision.refused,
+            actor,
+            session,
+            occasion: occasionOf(request),
+          })
+          throw new Problem(decision.refused)
+        }
         const { principal } = live
         const order = { issuer, principal, clientId: client as ClientId, ...decision.granted }
         const { token, expiresIn } = mint(order, await ring.signer(kid), live.now)
+        metrics.mint('minted')
         return {
           access_token: token,
           token_type: 'Bearer' as const,

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Account, AccountStore, LinkPurpose } from '../../login/store.js'
 import type { UserId } from '../../principal.js'
+import { writeAudit } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { mailLinks, passwords, users } from './schema.js'
 
@@ -16,18 +17,19 @@ export function postgresAccountStore(database: Database): AccountStore {
           state: users.state,
           phc: passwords.phc,
           version: passwords.version,
+          failures: passwords.failures,
         })
         .from(users)
         .leftJoin(passwords, eq(passwords.userId, users.id))
         .where(condition),
     )
     if (!row) return undefined
-    const { user, email, state, phc, version } = row
+    const { user, email, state, phc, version, failures } = row
     return {
       user: user as UserId,
       email,
       active: state === 'active',
-      password: phc === null || version === null ? undefined : { phc, version },
+      password: phc === null || version === null ? undefined : { phc, version, failures: failures ?? 0 },
     }
   }
 
@@ -58,7 +60,7 @@ export function postgresAccountStore(database: Database): AccountStore {
       return row
     },
 
-    register(tokenHash, phc, name) {
+    register(tokenHash, phc, name, occasion) {
       return database.transaction(async tx => {
         const email = await consume(tx, 'sign-up', tokenHash)
         if (!email) return undefined
@@ -68,12 +70,20 @@ export function postgresAccountStore(database: Database): AccountStore {
           .onConflictDoNothing({ target: users.canonicalEmail })
           .returning({ id: users.id })
         if (!person) return undefined
-        await tx.insert(passwords).values({ userId: person.id, phc })
-        return person.id as UserId
+        const user = person.id as UserId
+        await tx.insert(passwords).values({ userId: user, phc })
+        await writeAudit(tx, {
+          action: 'account.created',
+          outcome: 'done',
+          actor: user,
+          subject: user,
+          occasion,
+        })
+        return user
       })
     },
 
-    resetPassword(tokenHash, phc) {
+    resetPassword(tokenHash, phc, occasion) {
       return database.transaction(async tx => {
         const email = await consume(tx, 'password-reset', tokenHash)
         if (!email) return undefined
@@ -81,11 +91,19 @@ export function postgresAccountStore(database: Database): AccountStore {
         if (person?.state !== 'active') return undefined
         await setPassword(tx, person.id, phc)
         await replaceEpoch(tx, person.id)
-        return person.id as UserId
+        const user = person.id as UserId
+        await writeAudit(tx, {
+          action: 'password.reset',
+          outcome: 'done',
+          actor: user,
+          subject: user,
+          occasion,
+        })
+        return user
       })
     },
 
-    changePassword({ user, session, provenSecretHash, newSecretHash, expectedVersion, phc }) {
+    changePassword({ user, session, provenSecretHash, newSecretHash, expectedVersion, phc, occasion }) {
       return database.transaction(async tx => {
         const person = await lock(tx, eq(users.id, user))
         if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
@@ -104,8 +122,31 @@ export function postgresAccountStore(database: Database): AccountStore {
               and s.last_seen_at + s.idle_seconds * interval '1 second' > now()
             returning s.id`)
         if (carried.length !== 1) throw new Abandon('superseded' as const)
+        // Whoever asked for a reset link before must not be able to undo this.
+        await tx
+          .delete(mailLinks)
+          .where(
+            and(eq(mailLinks.canonicalEmail, person.canonicalEmail), eq(mailLinks.purpose, 'password-reset')),
+          )
+        await writeAudit(tx, {
+          action: 'password.changed',
+          outcome: 'done',
+          actor: user,
+          subject: user,
+          session,
+          occasion,
+        })
         return 'changed'
       })
+    },
+
+    async recordFailure(user) {
+      const failures = sql`${passwords.failures} + 1`
+      await database.write(db => db.update(passwords).set({ failures }).where(eq(passwords.userId, user)))
+    },
+
+    async forgetFailures(user) {
+      await database.write(db => db.update(passwords).set({ failures: 0 }).where(eq(passwords.userId, user)))
     },
 
     async rehash(user, version, oldPhc, newPhc) {
@@ -146,7 +187,7 @@ async function setPassword(tx: Queries, user: string, phc: string): Promise<void
     .values({ userId: user, phc })
     .onConflictDoUpdate({
       target: passwords.userId,
-      set: { phc, version: sql`${passwords.version} + 1`, changedAt: sql`now()` },
+      set: { phc, version: sql`${passwords.version} + 1`, failures: 0, changedAt: sql`now()` },
     })
 }
 
@@ -156,6 +197,7 @@ async function lock(tx: Queries, condition: SQL) {
   const [person] = await tx
     .select({
       id: users.id,
+      canonicalEmail: users.canonicalEmail,
       state: users.state,
       epoch: users.epoch,
       passwordVersion: passwords.version,

@@ -1,7 +1,9 @@
 /** Applications and their origins in Postgres. */
 import { eq } from 'drizzle-orm'
+import { noRequest } from '../../audit.js'
 import type { ApplicationStore, OriginOwner } from '../../directory/applications.js'
 import type { ClientId } from '../../principal.js'
+import { writeAudit } from './audit-log.js'
 import { Abandon, type Database } from './database.js'
 import { applicationOrigins, applications } from './schema.js'
 
@@ -40,6 +42,12 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
             .returning({ origin: applicationOrigins.origin })
           if (!owned) throw new Abandon({ originTaken: origin })
         }
+        await writeAudit(tx, {
+          action: 'application.created',
+          outcome: 'done',
+          subject: clientId,
+          occasion: noRequest,
+        })
         return 'created'
       })
     },

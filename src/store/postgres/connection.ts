@@ -3,6 +3,9 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
 
+/** Made by the migrations; the login of DATABASE_URL is a member of it, or the owner of the tables. */
+export const serviceRole = 'mintmark_service'
+
 export type Sql = postgres.Sql
 
 /** Where Postgres is: a URL, or the socket of the embedded default. */
@@ -35,10 +38,11 @@ export class ReplaceableClient {
   readonly #options: ClientOptions
   #client: Sql
   #pending = 0
+  #warnings = 0
 
   constructor(options: ClientOptions) {
     this.#options = options
-    this.#client = connect(options)
+    this.#client = this.#connect()
   }
 
   /** Calls that wait for an answer now. */
@@ -61,7 +65,14 @@ export class ReplaceableClient {
     })
     this.#pending++
     try {
-      return await Promise.race([work(client), deadline])
+      const warnings = this.#warnings
+      const answer = await Promise.race([work(client), deadline])
+      // A COMMIT whose wait for the standby was cancelled returns success with a warning: it may not survive.
+      if (outcome === 'unknown' && this.#warnings !== warnings) {
+        this.#replace(client)
+        throw new Outage(outcome, 'Postgres warned while a change was committed')
+      }
+      return answer
     } catch (error) {
       throw asFault(error, outcome)
     } finally {
@@ -74,24 +85,40 @@ export class ReplaceableClient {
     await this.#client.end({ timeout: 1 })
   }
 
+  #connect(): Sql {
+    return connect(this.#options, notice => {
+      if (notice.severity_local === 'WARNING' || notice.severity === 'WARNING') this.#warnings++
+    })
+  }
+
   #replace(client: Sql): void {
     if (this.#client !== client) return
-    this.#client = connect(this.#options)
+    this.#client = this.#connect()
     void client.end({ timeout: 0 })
   }
 }
 
-function connect({ address, connections, deadlines, settings }: ClientOptions): Sql {
+function connect(
+  { address, connections, deadlines, settings }: ClientOptions,
+  onnotice: (notice: postgres.Notice) => void,
+): Sql {
   const options: postgres.Options<Record<string, postgres.PostgresType>> = {
     max: connections,
     fetch_types: false,
     // A short constant wait between attempts: back within a second after an outage, however long it was.
     backoff: () => 0.1,
     connect_timeout: deadlines.connect / 1000,
-    onnotice: () => {},
+    onnotice,
     connection: {
       application_name: 'mintmark',
+      // Whoever logs in, the service's own rights are enough: it appends to the audit log and cannot change it.
+      role: serviceRole,
       TimeZone: 'UTC',
+      // What a role or a database may have been given, and our statements and their answers rest on.
+      search_path: 'public',
+      bytea_output: 'hex',
+      extra_float_digits: 1,
+      default_transaction_read_only: false,
       synchronous_commit: 'on',
       default_transaction_isolation: 'read committed',
       statement_timeout: deadlines.statement,

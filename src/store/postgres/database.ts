@@ -61,6 +61,11 @@ export class Database {
     }
   }
 
+  /** Calls that wait for an answer now. */
+  get pending(): number {
+    return this.#pool.pending
+  }
+
   close(): Promise<void> {
     return this.#pool.close()
   }

@@ -21,7 +21,7 @@ const connections = 2
  * One plan for any parameter, made once: planning these joins costs more than running them. It must not depend on
  * how full the tables were at that moment, so only index look-ups are left to choose from.
  */
-const settings = {
+export const hotSettings = {
   plan_cache_mode: 'force_generic_plan',
   enable_seqscan: 'off',
   enable_hashjoin: 'off',
@@ -69,9 +69,11 @@ const joins = (tenantWanted: string) => `
   left join memberships m on m.user_id = s.user_id and m.tenant_id = w.id and m.state = 'active'
   left join tenants t on t.id = m.tenant_id and t.state = 'active'`
 
-const checkStatement = `select ${columns} ${joins('s.tenant_id')} where g.only`
+/** A check: one parameter, the session id. */
+export const checkStatement = `select ${columns} ${joins('s.tenant_id')} where g.only`
 
-const mintStatement = `select ${columns},
+/** A mint: session id, tenant or null, client id, origin or null. */
+export const mintStatement = `select ${columns},
   to_json(a.audiences) as audiences,
   a.token_lifetime_seconds,
   (select k.kid from signing_keys k
@@ -122,7 +124,7 @@ export class HotReads {
   readonly #clients: readonly ReplaceableClient[]
 
   constructor(address: Address) {
-    const client = () => new ReplaceableClient({ address, connections: 1, deadlines, settings })
+    const client = () => new ReplaceableClient({ address, connections: 1, deadlines, settings: hotSettings })
     this.#clients = Array.from({ length: connections }, client)
   }
 
@@ -148,6 +150,11 @@ export class HotReads {
   /** Throws `Outage` unless a primary answers on these connections. */
   async probe(): Promise<void> {
     await this.read('' as SessionId)
+  }
+
+  /** Reads that wait for an answer now. */
+  get pending(): number {
+    return this.#clients.reduce((sum, client) => sum + client.pending, 0)
   }
 
   async close(): Promise<void> {

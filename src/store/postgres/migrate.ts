@@ -5,7 +5,7 @@ import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
-import { type Address, asFault } from './connection.js'
+import { type Address, asFault, serviceRole } from './connection.js'
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 /** Any number that nothing else in this database uses as an advisory lock. */
@@ -35,20 +35,43 @@ export interface DatabaseState {
   readonly version: number
   /** Migrations of this release that the database lacks. */
   readonly missing: number
+  /** The login owns what it should only add to: it could change the audit log. */
+  readonly ownsAudit: boolean
+  /** The login may act as the service's role. Undefined before the first migration, which makes that role. */
+  readonly mayServe: boolean | undefined
 }
 
 export async function inspect(address: Address): Promise<DatabaseState> {
   const client = single(address)
   try {
-    const [server] = await client<{ in_recovery: boolean; version: number; migrated: boolean }[]>`
+    const [server] = await client<
+      {
+        in_recovery: boolean
+        version: number
+        migrated: boolean
+        owns_audit: boolean
+        may_serve: boolean | null
+      }[]
+    >`
       select pg_is_in_recovery() as in_recovery, current_setting('server_version_num')::int as version,
-        to_regclass('drizzle.__drizzle_migrations') is not null as migrated`
-    const applied = server?.migrated
-      ? await client<{ hash: string }[]>`select hash from drizzle.__drizzle_migrations`
-      : []
+        to_regclass('drizzle.__drizzle_migrations') is not null as migrated,
+        coalesce(has_table_privilege(session_user, to_regclass('audit_events'), 'update'), false) as owns_audit,
+        (select pg_has_role(session_user, oid, 'member') from pg_roles where rolname = ${serviceRole}) as may_serve`
+    // A login without the service's rights is told so; it could not read what was applied.
+    const applied =
+      server?.migrated && server.may_serve
+        ? await client<{ hash: string }[]>`select hash from drizzle.__drizzle_migrations`
+        : []
     const hashes = new Set(applied.map(({ hash }) => hash))
+    const unknown = server?.migrated && server.may_serve === false
     const missing = readMigrationFiles({ migrationsFolder }).filter(({ hash }) => !hashes.has(hash)).length
-    return { inRecovery: server?.in_recovery ?? true, version: server?.version ?? 0, missing }
+    return {
+      inRecovery: server?.in_recovery ?? true,
+      version: server?.version ?? 0,
+      missing: unknown ? 0 : missing,
+      ownsAudit: server?.owns_audit ?? false,
+      mayServe: server?.may_serve ?? undefined,
+    }
   } catch (error) {
     throw asFault(error, 'nothing')
   } finally {

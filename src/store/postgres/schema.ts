@@ -55,6 +55,8 @@ export const passwords = pgTable('passwords', {
   phc: text('phc').notNull(),
   /** Rises when the password changes, never for a re-hash. */
   version: integer('version').notNull().default(1),
+  /** Wrong passwords in a row. */
+  failures: integer('failures').notNull().default(0),
   changedAt: instant('changed_at').notNull().defaultNow(),
 })
 
@@ -199,5 +201,28 @@ export const signingKeys = pgTable(
     check('signing_keys_kid', sql`${table.kid} = ${table.publicJwk} ->> 'kid'`),
     check('signing_keys_order', sql`${table.signsFrom} >= ${table.publishedAt}`),
     check('signing_keys_public', sql`not (${table.publicJwk} ? 'd')`),
+  ],
+)
+
+/** Append-only: the service's role may insert and select, nothing else. References nothing, so that it outlives all. */
+export const auditEvents = pgTable(
+  'audit_events',
+  {
+    id: bigint('id', { mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
+    at: instant('at').notNull().defaultNow(),
+    action: text('action').notNull(),
+    outcome: text('outcome').notNull().$type<'done' | 'refused'>(),
+    reason: text('reason'),
+    actor: uuid('actor'),
+    subject: text('subject'),
+    session: text('session'),
+    address: text('address'),
+    requestId: text('request_id'),
+  },
+  table => [
+    check('audit_events_outcome', sql`${table.outcome} in ('done', 'refused')`),
+    check('audit_events_reason', sql`(${table.outcome} = 'refused') = (${table.reason} is not null)`),
+    index('audit_events_actor').on(table.actor, table.at),
+    index('audit_events_at').on(table.at),
   ],
 )

@@ -10,7 +10,7 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
     read: id => hot.read(id),
     readForMint: (id, question) => hot.readForMint(id, question),
 
-    async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, replaces }) {
+    async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, occasion, replaces }) {
       // The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not
       // see has replaced them by the time it returns, and the new row is dead with the old ones.
       const rows = await database.write(db =>
@@ -27,6 +27,13 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
             update sessions s set ended_at = now(), ended_reason = 'replaced'
             where s.id = ${replaces?.id ?? null} and s.secret_hash = ${replaces?.secretHash ?? null}
               and s.ended_at is null and exists (select from opened)
+            returning s.id, s.user_id
+          ), audited as (
+            insert into audit_events (action, outcome, actor, subject, session, address, request_id)
+            select what, 'done', ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
+              ${occasion.requestId ?? null}
+            from (select 'session.opened', ${identity.user}::text, ${id}::text from opened union all
+              select 'session.ended', user_id::text, id from replaced) as done (what, whose, which)
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
           from opened`),
@@ -49,12 +56,19 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
       )
     },
 
-    async end(id, secretHash, reason) {
+    async end(id, secretHash, reason, occasion) {
       await database.write(db =>
         db.execute(sql`
-          update sessions set ended_at = now(), ended_reason = ${reason}
-          where id = ${id} and (secret_hash = ${secretHash} or previous_secret_hash = ${secretHash})
-            and ended_at is null`),
+          with ended as (
+            update sessions set ended_at = now(), ended_reason = ${reason}
+            where id = ${id} and (secret_hash = ${secretHash} or previous_secret_hash = ${secretHash})
+              and ended_at is null
+            returning user_id
+          )
+          insert into audit_events (action, outcome, actor, subject, session, address, request_id)
+          select 'session.ended', 'done', user_id, user_id::text, ${id}::text, ${occasion.address ?? null},
+            ${occasion.requestId ?? null}
+          from ended`),
       )
     },
   }

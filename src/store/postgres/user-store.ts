@@ -1,6 +1,9 @@
 /** People as operators create them, in Postgres. */
+
+import { noRequest } from '../../audit.js'
 import type { UserStore } from '../../directory/users.js'
 import type { UserId } from '../../principal.js'
+import { writeAudit } from './audit-log.js'
 import type { Database } from './database.js'
 import { passwords, users } from './schema.js'
 
@@ -15,6 +18,12 @@ export function postgresUserStore(database: Database): UserStore {
           .returning({ id: users.id })
         if (!person) return 'address-taken'
         if (phc !== undefined) await tx.insert(passwords).values({ userId: person.id, phc })
+        await writeAudit(tx, {
+          action: 'account.created',
+          outcome: 'done',
+          subject: person.id,
+          occasion: noRequest,
+        })
         return { created: person.id as UserId }
       })
     },

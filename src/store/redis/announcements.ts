@@ -1,5 +1,5 @@
 /** Tells the other instances through Redis that something changed, so that they look at once instead of soon. */
-import { Redis } from 'ioredis'
+import { connectRedis } from './connection.js'
 
 /** What changed. An announcement says nothing else: whoever hears it asks Postgres. */
 export type Topic = 'applications' | 'keys'
@@ -20,7 +20,7 @@ export function listen(
   hear: (topic: Topic) => void,
   say: (problem: string) => void,
 ): Announcements {
-  const redis = connect(url)
+  const redis = connectRedis(url)
   let connected = false
   redis.on('ready', () => {
     connected = true
@@ -33,8 +33,6 @@ export function listen(
     if (connected) say('Redis is away')
     connected = false
   })
-  // ioredis retries by itself; without a listener it would print to the console.
-  redis.on('error', () => {})
   redis.on('message', (_channel, topic) => {
     if (isTopic(topic)) hear(topic)
   })
@@ -49,8 +47,7 @@ export function listen(
 
 /** From the operator's commands: told if Redis can be reached now, not retried. */
 export async function announce(url: string, topic: Topic): Promise<void> {
-  const redis = connect(url, null)
-  redis.on('error', () => {})
+  const redis = connectRedis(url, null)
   try {
     await redis.connect()
     await redis.publish(channel, topic)
@@ -63,16 +60,4 @@ const topics: readonly Topic[] = ['applications', 'keys']
 
 function isTopic(text: string): text is Topic {
   return (topics as readonly string[]).includes(text)
-}
-
-function connect(url: string, retryEveryMs: number | null = 500): Redis {
-  return new Redis(url, {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    commandTimeout: 100,
-    connectTimeout: 1000,
-    maxRetriesPerRequest: 0,
-    autoResubscribe: false,
-    retryStrategy: () => retryEveryMs,
-  })
 }

@@ -1,0 +1,18 @@
+// The service as `node dist/main.js` starts it, on the bench's Postgres.
+import { pino } from 'pino'
+import { parseConfig } from '../dist/config.js'
+import { loadKeyEncryptionKeys } from '../dist/keyring/key-encryption-keys.js'
+import { startService } from '../dist/service.js'
+
+const { address, logLevel, keysFolder } = JSON.parse(process.env.BENCH)
+const config = parseConfig({
+  ISSUER: 'http://localhost:4000',
+  MINTMARK_LISTEN: '127.0.0.1:0',
+  MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+  MINTMARK_LOG_LEVEL: logLevel,
+})
+const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)
+const log = pino({ level: logLevel }, pino.destination(1))
+const service = await startService({ config, address, keks, log, post: { send: async () => {} } })
+process.send(service.addresses.main)
+process.on('disconnect', () => process.exit())

@@ -1,0 +1,93 @@
+/** What is counted and measured, for Prometheus. No label names a person, an address or a session. */
+import type { FastifyInstance } from 'fastify'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+/** Read when Prometheus asks. */
+export interface Gauges {
+  /** Password hashes that wait for their turn. */
+  readonly hashesQueued: () => number
+  /** Statements that wait for their answer, hot and ordinary. */
+  readonly statementsPending: () => number
+  /** Seconds since the signing key began to sign. */
+  readonly signingKeyAgeSeconds: () => number
+  /** Undefined where no Redis is configured. */
+  readonly redisConnected: () => boolean | undefined
+}
+
+export interface Metrics {
+  readonly registry: Registry
+  /** `outcome` is `opened` or the reason of the refusal. */
+  signIn(outcome: string): void
+  /** `outcome` is `minted` or the reason of the refusal. */
+  mint(outcome: string): void
+  sessionRefused(reason: string): void
+  throttled(limit: string): void
+  background(job: string, outcome: 'done' | 'failed'): void
+  /** Every request of this app, by its route (never its path), method and status. */
+  observe(app: FastifyInstance): void
+}
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  const counter = (name: string, help: string, ...labelNames: string[]) =>
+    new Counter({ name: `mintmark_${name}`, help, labelNames, registers })
+
+  const requests = new Histogram({
+    name: 'mintmark_request_duration_seconds',
+    help: 'Requests by route, method and status',
+    labelNames: ['route', 'method', 'status'],
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5],
+    registers,
+  })
+  const signIns = counter('sign_ins_total', 'Sign-ins by outcome', 'outcome')
+  const mints = counter('mints_total', 'Token requests by outcome', 'outcome')
+  const refused = counter('sessions_refused_total', 'Cookies that opened nothing, by reason', 'reason')
+  const throttled = counter('throttled_total', 'Attempts that were not made, by limit', 'limit')
+  const jobs = counter(
+    'background_total',
+    'Work after an answer (mail, audit), by job and outcome',
+    'job',
+    'outcome',
+  )
+
+  return {
+    registry,
+    signIn: outcome => signIns.inc({ outcome }),
+    mint: outcome => mints.inc({ outcome }),
+    sessionRefused: reason => refused.inc({ reason }),
+    throttled: limit => throttled.inc({ limit }),
+    background: (job, outcome) => jobs.inc({ job, outcome }),
+    observe(app) {
+      app.addHook('onResponse', async (request, reply) => {
+        const { method, routeOptions } = request
+        requests.observe(
+          { route: routeOptions.url ?? 'none', method, status: String(reply.statusCode) },
+          reply.elapsedTime / 1000,
+        )
+      })
+    },
+  }
+}
+
+export function addGauges(registry: Registry, gauges: Gauges): void {
+  const gauge = (name: string, help: string, read: () => number | undefined) =>
+    new Gauge({
+      name: `mintmark_${name}`,
+      help,
+      registers: [registry],
+      collect() {
+        const value = read()
+        if (value === undefined) this.remove()
+        else this.set(value)
+      },
+    })
+  gauge('hashes_queued', 'Password hashes that wait', gauges.hashesQueued)
+  gauge('statements_pending', 'Statements that wait for Postgres', gauges.statementsPending)
+  gauge('signing_key_age_seconds', 'Since the signing key began to sign', gauges.signingKeyAgeSeconds)
+  gauge('redis_connected', '1 while Redis answers, 0 while it is away', () => {
+    const connected = gauges.redisConnected()
+    return connected === undefined ? undefined : Number(connected)
+  })
+}

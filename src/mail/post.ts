@@ -1,0 +1,40 @@
+/** The post of this configuration: a mail server with retries, or the outbox folder. */
+import type { Config } from '../config.js'
+import type { Post } from '../login/mail.js'
+import type { Message } from './compose.js'
+import { openOutbox } from './outbox.js'
+import { retrying } from './retrying.js'
+import { openSmtp } from './smtp.js'
+
+export interface OpenPost extends Post {
+  /** Throws when mail could not be sent now. */
+  check(): Promise<void>
+  /** Gives up what still waits. */
+  close(): void
+}
+
+/** `written` is called for each file of the outbox. */
+export async function openPost(
+  { mail, product, mailFrom: sender }: Config,
+  written?: (message: Message, file: string) => void,
+): Promise<OpenPost> {
+  if ('outboxFolder' in mail) {
+    const outbox = await openOutbox({
+      folder: mail.outboxFolder,
+      product,
+      sender,
+      ...(written && { written }),
+    })
+    return { ...outbox, check: async () => {}, close: () => {} }
+  }
+  const smtp = openSmtp({ url: mail.smtpUrl, product, sender })
+  const post = retrying(smtp)
+  return {
+    send: post.send,
+    check: smtp.check,
+    close() {
+      post.close()
+      smtp.close()
+    },
+  }
+}

@@ -1,0 +1,248 @@
+/** The counters: as many pass as is documented, with Redis, without, and while it is away. RL of the attack list. */
+import { execFileSync } from 'node:child_process'
+import type { Redis } from 'ioredis'
+import { type Test, test } from 'tap'
+import { createThrottle, type Limiter, type LimitName, limits, network } from '../../src/login/throttle.js'
+import { createLimiter } from '../../src/store/limiter.js'
+import { connectRedis } from '../../src/store/redis/connection.js'
+import { type RedisServer, redisServer, skipWithoutRedis } from '../support/redis.js'
+import { eventually } from '../support/service.js'
+
+const names = Object.keys(limits) as LimitName[]
+
+interface Instance {
+  readonly limiter: Limiter
+  readonly redis: Redis
+}
+
+/** A limiter with a connection of its own, as an instance has it, but patient: a busy machine is no Redis that hangs. */
+async function instance(t: Test, { url }: RedisServer, patience = 10_000): Promise<Instance> {
+  const redis = connectRedis(url)
+  t.teardown(() => redis.disconnect())
+  redis.connect().catch(() => {})
+  await ready(redis)
+  return { limiter: createLimiter(redis, { patience }), redis }
+}
+
+/** It answers: its status alone may be that of a connection whose end has not been seen yet. */
+const ready = (redis: Redis) =>
+  eventually(async () => (await redis.ping().catch(() => undefined)) === 'PONG' || undefined, 10)
+
+async function running(t: Test): Promise<RedisServer> {
+  const server = await redisServer(t)
+  server.start()
+  return server
+}
+
+/** How many of these takers pass; all at once. */
+async function passing(limiters: readonly Limiter[], limit: LimitName, key: string, takers: number) {
+  const waits = await Promise.all(
+    Array.from({ length: takers }, (_, index) =>
+      (limiters[index % limiters.length] as Limiter).take(limit, key),
+    ),
+  )
+  return { passed: waits.filter(wait => wait === 0).length, waits: waits.filter(wait => wait > 0) }
+}
+
+async function keepsTo(t: Test, limiters: readonly Limiter[]): Promise<void> {
+  const [limiter] = limiters as [Limiter]
+  for (const name of names) {
+    const { points, seconds } = limits[name]
+    const { passed, waits } = await passing(limiters, name, 'one', points + 100)
+    t.equal(passed, points, name)
+    t.ok(
+      waits.every(wait => Number.isInteger(wait) && wait >= 1 && wait <= seconds),
+      'the others are told how long to wait',
+    )
+    t.equal(await limiter.take(name, 'another'), 0, 'another key has points of its own')
+    await limiter.clear(name, 'one')
+    t.equal((await passing(limiters, name, 'one', points)).passed, points, 'cleared, all are back')
+    await limiter.giveBack(name, 'one')
+    t.equal((await passing(limiters, name, 'one', 5)).passed, 1, 'one given back is one')
+  }
+  for (const name of names) t.ok((await limiter.take(name, 'one')) > 0, `${name} is counted by itself`)
+}
+
+test('RL-02: of any number at once exactly the documented number pass, without Redis', t =>
+  keepsTo(t, [createLimiter(undefined)]))
+
+test('RL-02: of any number at once over three instances on one Redis exactly the documented number pass', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const server = await running(t)
+  const three = [await instance(t, server), await instance(t, server), await instance(t, server)]
+  await keepsTo(
+    t,
+    three.map(({ limiter }) => limiter),
+  )
+})
+
+test('RL-01: a window begins with the first attempt and is not made longer by others', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const { limiter, redis } = await instance(t, await running(t))
+  const limit = 'sign-in by account and address'
+  const { points, seconds } = limits[limit]
+  await passing([limiter], limit, 'one', points)
+  const [key = ''] = await redis.keys('*')
+  t.ok((await redis.ttl(key)) <= seconds)
+  // Aged: most of the window has passed.
+  await redis.pexpire(key, 60_000)
+  t.equal(await limiter.take(limit, 'one'), 60)
+  t.equal(await limiter.take(limit, 'one'), 60, 'whoever goes on trying waits no longer')
+  await redis.pexpire(key, 0)
+  t.equal(
+    (await passing([limiter], limit, 'one', points + 5)).passed,
+    points,
+    'the next window is a full one',
+  )
+})
+
+test('Redis holds no address, no account and nothing that outlives its window', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const { limiter, redis } = await instance(t, await running(t))
+  const throttle = createThrottle(limiter)
+  const attempt = await throttle.signIn('ada@example.com', '203.0.113.7')
+  await throttle.link('203.0.113.7')
+  await throttle.mailAsked('203.0.113.7')
+  await throttle.mayMail('sign-up', 'ada@example.com')
+  await throttle.passwordChange('d9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11')
+  const keys = await redis.keys('*')
+  t.equal(keys.length, names.length, 'one for each limit')
+  for (const key of keys) {
+    t.match(key, /^mintmark:limit:[a-z-]+:[A-Za-z0-9_-]{43}$/)
+    t.ok((await redis.ttl(key)) > 0)
+    t.match(await redis.get(key), /^\d+$/)
+  }
+  await attempt.succeeded()
+  t.notOk((await redis.keys('*')).some(key => key.includes('account-and-address')))
+})
+
+test('a right password gives its points back, and frees its own pair only', async t => {
+  const throttle = createThrottle(createLimiter(undefined))
+  const { points } = limits['sign-in by account']
+  for (let index = 0; index < points - 1; index++) await throttle.signIn('ada', `198.51.100.${index}`)
+  for (let index = 0; index < 5; index++)
+    await (await throttle.signIn('ada', `203.0.113.${index}`)).succeeded()
+  await throttle.signIn('ada', '203.0.113.9')
+  await t.rejects(throttle.signIn('ada', '203.0.113.10'), { message: 'throttled: sign-in by account' })
+  await throttle.passwordReset('ada')
+  await throttle.signIn('ada', '203.0.113.11')
+
+  const pair = limits['sign-in by account and address'].points
+  for (let index = 0; index < pair; index++) await throttle.signIn('bob', '203.0.113.20')
+  await (await throttle.signIn('eve', '203.0.113.20')).succeeded()
+  await t.rejects(
+    throttle.signIn('bob', '203.0.113.20'),
+    { message: 'throttled: sign-in by account and address' },
+    'a right password for another account frees nothing',
+  )
+})
+
+test('RL-03: Redis that dies is replaced by counters here, which allow half, and counts again when it is back', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const server = await running(t)
+  const { limiter, redis } = await instance(t, server)
+  for (const name of names) await passing([limiter], name, 'one', limits[name].points)
+  await server.stop()
+  for (const name of names) {
+    const half = Math.ceil(limits[name].points / 2)
+    t.equal((await passing([limiter], name, 'one', limits[name].points)).passed, half, name)
+    await limiter.clear(name, 'one')
+    t.equal((await passing([limiter], name, 'one', 1)).passed, 1, 'clearing works here too')
+    await limiter.giveBack(name, 'one')
+  }
+  server.start()
+  await ready(redis)
+  for (const name of names) {
+    const { points } = limits[name]
+    t.equal((await passing([limiter], name, 'two', points + 10)).passed, points, `${name} in full again`)
+  }
+  t.ok((await redis.keys('*')).length >= names.length, 'and there')
+})
+
+test('RL-03: a service that starts without Redis counts here', { skip: skipWithoutRedis }, async t => {
+  const server = await redisServer(t)
+  const redis = connectRedis(server.url)
+  t.teardown(() => redis.disconnect())
+  redis.connect().catch(() => {})
+  const limiter = createLimiter(redis, { patience: 10_000 })
+  t.equal((await passing([limiter], 'mail by address', 'one', 50)).passed, 10)
+  server.start()
+  await ready(redis)
+  t.equal((await passing([limiter], 'mail by address', 'one', 50)).passed, 20)
+})
+
+test('RL-03: a Redis that hangs costs one time-out: whoever comes after it does not wait at all', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const warnings: string[] = []
+  const warned = (warning: Error) => void warnings.push(warning.message)
+  process.on('warning', warned)
+  t.teardown(() => process.off('warning', warned))
+  const server = await running(t)
+  const { limiter, redis } = await instance(t, server, 100)
+  const limit = 'sign-in by address'
+  const half = Math.ceil(limits[limit].points / 2)
+  server.freeze()
+  t.equal((await passing([limiter], limit, 'one', 100)).passed, half, 'those who met it are counted here')
+  for (let index = 0; index < 50; index++) {
+    const turn = new Promise(resolve => setImmediate(resolve, 'waited'))
+    t.equal(await Promise.race([limiter.take(limit, 'two'), turn]), index < half ? 0 : 900)
+  }
+  await limiter.giveBack(limit, 'two')
+  await limiter.clear(limit, 'two')
+  t.equal(await limiter.take(limit, 'two'), 0)
+  server.thaw()
+  await ready(redis)
+  t.equal((await passing([limiter], limit, 'three', 60)).passed, limits[limit].points, 'in full again')
+  t.same(warnings, [])
+})
+
+test('RL-03: an event loop that stalls is not taken for a Redis that hangs', {
+  skip: skipWithoutRedis,
+}, async t => {
+  const server = await running(t)
+  const { limiter: patient, redis } = await instance(t, server)
+  const hasty = createLimiter(redis, { patience: 1 })
+  const limit = 'sign-in by account and address'
+  // Redis knows the script from here on: one command, one answer.
+  await patient.take(limit, 'first')
+  for (let index = 0; index < 10; index++) {
+    const taken = hasty.take(limit, 'one')
+    // The loop stands still until Redis has answered somebody who came later.
+    execFileSync('redis-cli', ['-u', server.url, 'ping'])
+    t.equal(await taken, 0)
+  }
+  t.ok((await patient.take(limit, 'one')) > 0, 'all ten were counted there')
+})
+
+test('RL-03: a Redis that refuses every write counts as away', { skip: skipWithoutRedis }, async t => {
+  const server = await running(t)
+  const { limiter, redis } = await instance(t, server)
+  await redis.config('SET', 'maxmemory', '1')
+  const limit = 'sign-in by account and address'
+  t.equal((await passing([limiter], limit, 'one', 20)).passed, 5)
+})
+
+test('an address stands for its network: IPv4 alone, IPv6 by /64, a mapped one for what it maps', t => {
+  const same: [string, string][] = [
+    ['203.0.113.7', '::ffff:203.0.113.7'],
+    ['203.0.113.7', '::ffff:cb00:7107'],
+    ['203.0.113.7', '0:0:0:0:0:FFFF:203.0.113.7'],
+    ['2001:db8:1:2::1', '2001:db8:1:2:ffff:ffff:ffff:ffff'],
+    ['2001:db8:1:2::1', '2001:0DB8:0001:0002:0000:0000:0000:0001'],
+    ['fe80::1%eth0', 'fe80::2%eth1'],
+  ]
+  for (const [one, other] of same) t.equal(network(one), network(other), `${one} and ${other}`)
+  const different: [string, string][] = [
+    ['203.0.113.7', '203.0.113.8'],
+    ['2001:db8:1:2::1', '2001:db8:1:3::1'],
+    ['::1', '127.0.0.1'],
+  ]
+  for (const [one, other] of different) t.not(network(one), network(other), `${one} and ${other}`)
+  for (const odd of ['', 'unknown', '203.0.113.7:1234', '203.0.113.0/24']) t.equal(network(odd), odd)
+  t.end()
+})
