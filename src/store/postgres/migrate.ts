@@ -54,7 +54,7 @@ export async function inspect(address: Address): Promise<DatabaseState> {
       }[]
     >`
       select pg_is_in_recovery() as in_recovery, current_setting('server_version_num')::int as version,
-        to_regclass('drizzle.__drizzle_migrations') is not null as migrated,
+        exists(select from pg_tables where schemaname = 'drizzle' and tablename = '__drizzle_migrations') as migrated,
         coalesce(has_table_privilege(session_user, to_regclass('audit_events'), 'update'), false) as owns_audit,
         (select pg_has_role(session_user, oid, 'member') from pg_roles where rolname = ${serviceRole}) as may_serve`
     // A login without the service's rights is told so; it could not read what was applied.
