@@ -1,0 +1,182 @@
+/** Every limit that is documented, reached: by one instance alone, and by three that share a Redis. PW-07, RL-02, RL-07, RL-09. */
+import { test } from 'tap'
+import { type LimitName, limits } from '../../src/login/throttle.js'
+import { freshAddress, link, type Person, person } from '../harness/world.js'
+import { skipWithoutRedis } from '../support/redis.js'
+import { goodPassword } from '../support/service.js'
+import {
+  type Answer,
+  alone,
+  here,
+  many,
+  refused,
+  signIn,
+  statuses,
+  threeOnRedis,
+  type World,
+  wrongPassword,
+} from './world.js'
+
+/** One limit: an attempt that passes as often as documented, and what it must not be in the way of. */
+interface Case {
+  readonly what: string
+  readonly passes: number
+  readonly prepare: (world: World, me: Person) => { attempt: (index: number) => Promise<Answer> }
+  /** The right thing, tried where the limit is exhausted. */
+  readonly atLast: (world: World, me: Person) => Promise<Answer>
+  /** What goes on as ever, with the status that says so. */
+  readonly unhindered: (world: World, me: Person) => Promise<readonly [string, Answer, number][]>
+}
+
+const unknownToken = 'A'.repeat(43)
+
+const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
+  'sign-in by account and address': {
+    what: 'one account from one address, however it is spelt',
+    passes: 401,
+    prepare: (world, me) => {
+      const [local, domain] = me.email.split('@')
+      const spellings = [me.email, me.email.toUpperCase(), `${local?.toUpperCase()}@${domain}`]
+      return { attempt: index => signIn(world.at(here), spellings[index % spellings.length] as string) }
+    },
+    atLast: (world, me) => signIn(world.at(here), me.email, goodPassword),
+    unhindered: async (world, me) => [
+      ['the account elsewhere', await signIn(world.at(), me.email, goodPassword), 201],
+      ['another account here', await signIn(world.at(here), (await person(world.sql)).email), 401],
+    ],
+  },
+  'sign-in by account': {
+    what: 'one account from many addresses',
+    passes: 401,
+    prepare: (world, me) => ({ attempt: () => signIn(world.at(), me.email) }),
+    atLast: (world, me) => signIn(world.at(), me.email.toUpperCase(), goodPassword),
+    unhindered: async world => {
+      const { email } = await person(world.sql)
+      return [['another account', await signIn(world.at(), email, goodPassword), 201]]
+    },
+  },
+  'sign-in by address': {
+    what: 'one password on many accounts from one address, known or not',
+    passes: 401,
+    prepare: world => ({
+      attempt: async index =>
+        signIn(world.at(here), index % 5 === 0 ? (await person(world.sql)).email : freshAddress()),
+    }),
+    atLast: (world, me) => signIn(world.at(here), me.email, goodPassword),
+    unhindered: async (world, me) => [
+      ['another address', await signIn(world.at(), me.email, goodPassword), 201],
+    ],
+  },
+  'password change by person': {
+    what: 'whoever holds a session guesses its current password from many addresses',
+    passes: 403,
+    prepare: (world, me) => ({
+      attempt: () =>
+        world.at(undefined, me.cookie).put('/v1/password', {
+          current_password: wrongPassword,
+          new_password: 'quite other words now',
+        }),
+    }),
+    atLast: (world, me) =>
+      world.at(undefined, me.cookie).put('/v1/password', {
+        current_password: goodPassword,
+        new_password: 'quite other words now',
+      }),
+    unhindered: async (world, me) => {
+      const other = await person(world.sql)
+      const change = { current_password: goodPassword, new_password: 'quite other words now' }
+      return [
+        ['another person', await world.at(undefined, other.cookie).put('/v1/password', change), 204],
+        ['the session', await world.at(undefined, me.cookie).get('/v1/session'), 200],
+        ['signing in with what it was', await signIn(world.at(), me.email, goodPassword), 201],
+      ]
+    },
+  },
+  'link by address': {
+    what: 'links that are none, at either route',
+    passes: 400,
+    prepare: world => ({
+      attempt: index =>
+        world.at(here).post(index % 2 ? '/v1/sign-up/verify' : '/v1/password/reset', {
+          token: index % 3 ? unknownToken : 'no token at all',
+          password: goodPassword,
+        }),
+    }),
+    atLast: async (world, me) => {
+      const token = await link(world.sql, 'password-reset', me.email)
+      return world.at(here).post('/v1/password/reset', { token, password: goodPassword })
+    },
+    unhindered: async (world, me) => {
+      const token = await link(world.sql, 'password-reset', me.email)
+      const reset = await world.at().post('/v1/password/reset', { token, password: goodPassword })
+      return [['a link elsewhere', reset, 204]]
+    },
+  },
+  'mail by address': {
+    what: 'mails asked for at either route',
+    passes: 202,
+    prepare: world => ({
+      attempt: index =>
+        world.at(here).post(index % 2 ? '/v1/sign-up' : '/v1/password/forgot', { email: freshAddress() }),
+    }),
+    atLast: (world, me) => world.at(here).post('/v1/password/forgot', { email: me.email }),
+    unhindered: async (world, me) => [
+      ['another address', await world.at().post('/v1/password/forgot', { email: me.email }), 202],
+    ],
+  },
+}
+
+for (const [where, skip, open] of [
+  ['by an instance alone', false, alone],
+  ['over three instances on one Redis', skipWithoutRedis, threeOnRedis],
+] as const) {
+  for (const [name, { what, passes, prepare, atLast, unhindered }] of Object.entries(cases)) {
+    const limit = name as LimitName
+    test(`PW-07, RL-02, RL-09: ${what}: limited ${where}`, { skip }, async t => {
+      const world = await open(t)
+      const me = await person(world.sql)
+      const { attempt } = prepare(world, me)
+      const { points } = limits[limit]
+      t.same(statuses(await many(points - 1, attempt)), { [passes]: points - 1 })
+      const race = await many(40, attempt)
+      t.same(statuses(race), { [passes]: 1, 429: 39 }, 'of those who try at once at the limit one passes')
+      for (const answer of race.filter(({ statusCode }) => statusCode === 429)) refused(t, answer, limit)
+      refused(t, await atLast(world, me), limit)
+      for (const [other, answer, status] of await unhindered(world, me))
+        t.equal(answer.statusCode, status, `${other}: ${answer.body}`)
+    })
+  }
+
+  test(`RL-07: mails to one victim, asked for from many addresses: capped ${where}, with one answer`, {
+    skip,
+  }, async t => {
+    const world = await open(t)
+    const [victim, stranger] = [await person(world.sql), freshAddress()]
+    const spellings = [victim.email, victim.email.toUpperCase()]
+    const ask = (route: string, email: string) => world.at().post(route, { email })
+    const { points } = limits['mail by recipient']
+    const asked = [
+      ...(await many(30, index => ask('/v1/password/forgot', spellings[index % 2] as string))),
+      ...(await many(30, index => ask('/v1/sign-up', spellings[index % 2] as string))),
+      ...(await many(30, () => ask('/v1/sign-up', stranger))),
+      ...(await many(30, () => ask('/v1/password/forgot', stranger))),
+    ]
+    t.same(statuses(asked), { 202: 120 })
+    t.same(new Set(asked.map(answer => answer.body)).size, 1, 'one answer')
+    t.notOk(asked.some(({ headers }) => headers['retry-after'] !== undefined))
+    // A service that has closed has done what it had begun.
+    for (const instance of world.instances) await instance.close()
+    const mails = world.instances[0]?.mails.map(({ to, subject }) => `${to} ${subject}`) ?? []
+    const expected = [
+      `${victim.email} Choose a new password for Mintmark`,
+      `${victim.email} You already have an account at Mintmark`,
+      `${stranger} Finish signing up to Mintmark`,
+    ]
+    t.same(mails.toSorted(), expected.flatMap(mail => Array.from({ length: points }, () => mail)).toSorted())
+  })
+}
+
+test('the cases above are all limits', t => {
+  t.same([...Object.keys(cases), 'mail by recipient'].sort(), Object.keys(limits).sort())
+  t.end()
+})
