@@ -10,6 +10,7 @@ export const openapiFile = new URL('../openapi.yaml', import.meta.url)
 const tags = [
   { name: 'sign-up', description: 'Registering an account.' },
   { name: 'session', description: 'Signing in, asking who is signed in, signing out.' },
+  { name: 'devices', description: 'Where a person is signed in, and ending it.' },
   { name: 'password', description: 'Forgotten and changed passwords.' },
   { name: 'token', description: 'Access tokens for the session.' },
   { name: 'metadata', description: 'What a verifier needs to know.' },

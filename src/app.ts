@@ -7,13 +7,17 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { RecordRefusal } from './audit.js'
 import type { OriginRegistry } from './directory/origins.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
+import { requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
 import { pages } from './http/pages/pages.js'
 import { answerProblems } from './http/problems.js'
+import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
 import { changePasswordRoute, forgottenPasswordRoutes } from './http/routes/password.js'
 import { signInRoute, signOutRoute, whoAmIRoute } from './http/routes/session.js'
 import { signUpRoutes } from './http/routes/sign-up.js'
+import { stepUpRoute } from './http/routes/step-up.js'
+import { switchTenantRoute } from './http/routes/tenant.js'
 import { tokenRoute } from './http/routes/token.js'
 import { wellKnownRoutes } from './http/routes/well-known.js'
 import { answerPreflights, guardOrigins } from './http/same-origin.js'
@@ -26,6 +30,8 @@ import type { PasswordChanger } from './login/password-change.js'
 import type { PasswordReset } from './login/password-reset.js'
 import type { PasswordSignIn } from './login/password-sign-in.js'
 import type { SignUp } from './login/sign-up.js'
+import type { StepUp } from './login/step-up.js'
+import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
 
 export interface AppParts {
@@ -37,6 +43,8 @@ export interface AppParts {
   readonly registry: OriginRegistry
   readonly ring: KeyRing
   readonly sessions: Sessions
+  readonly revocations: Revocations
+  readonly stepUp: StepUp
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics
@@ -51,7 +59,8 @@ export interface AppParts {
 }
 
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { issuer, log, registry, ring, sessions, refused, metrics } = parts
+  const { issuer, log, registry, ring, sessions, revocations, refused, metrics } = parts
+  const watch = { metrics, refused }
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -88,8 +97,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       await app.register(signOutRoute(sessions))
       await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
       await app.register(async app => {
-        requireSession(app, sessions, metrics)
+        requireSession(app, sessions, watch)
         await app.register(whoAmIRoute)
+        await app.register(switchTenantRoute(sessions, refused))
       })
     })
 
@@ -99,8 +109,14 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       await app.register(signInRoute(parts.passwordSignIn, parts.finish, refused, metrics))
       await app.register(forgottenPasswordRoutes(parts.passwordReset))
       await app.register(async app => {
-        requireSession(app, sessions, metrics)
+        requireSession(app, sessions, watch)
         await app.register(changePasswordRoute(parts.changePassword, refused))
+        await app.register(stepUpRoute(parts.stepUp, refused))
+        await app.register(deviceListRoute(revocations))
+        await app.register(async app => {
+          requireFreshProof(app, refused)
+          await app.register(endDeviceRoutes(revocations))
+        })
       })
     })
   })

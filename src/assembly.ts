@@ -17,6 +17,7 @@ import { createPasswordPolicy } from './login/password-policy.js'
 import { createPasswordReset } from './login/password-reset.js'
 import { createPasswordSignIn } from './login/password-sign-in.js'
 import { createSignUp } from './login/sign-up.js'
+import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
 import { createSessions } from './session/sessions.js'
 import { createLimiter } from './store/limiter.js'
@@ -24,6 +25,7 @@ import { postgresAccountStore } from './store/postgres/account-store.js'
 import { postgresAuditLog } from './store/postgres/audit-log.js'
 import type { Database } from './store/postgres/database.js'
 import type { HotReads } from './store/postgres/hot-reads.js'
+import { postgresRevocations } from './store/postgres/revocation-store.js'
 import { postgresSessionStore } from './store/postgres/session-store.js'
 
 /** Over this many waiting password hashes the answer is 503. */
@@ -37,6 +39,8 @@ export interface AssemblyParts {
   readonly inBackground: InBackground
   readonly database: Database
   readonly hot: HotReads
+  /** Connections that only ending sessions may use. */
+  readonly reserved: Database
   readonly redis: Redis | undefined
   readonly ring: KeyRing
   readonly registry: OriginRegistry
@@ -45,10 +49,11 @@ export interface AssemblyParts {
 }
 
 export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
-  const { config, metrics, log, post, inBackground, database, hot, redis, ring, registry, health } = parts
+  const { config, metrics, log, post, inBackground, database, hot, reserved, redis, ring, registry, health } =
+    parts
   const { issuer, product, passwordMinLength, trustedProxies } = config
   const store = postgresAccountStore(database)
-  const sessions = createSessions(postgresSessionStore(database, hot), config.sessionLimits)
+  const sessions = createSessions(postgresSessionStore(database, hot, reserved), config.sessionLimits)
   const hasher = createPasswordHasher({ concurrency: hashesAtOnce(), queueLimit: mostQueuedHashes })
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
@@ -58,7 +63,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const audit = postgresAuditLog(database)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),
-    statementsPending: () => hot.pending + database.pending,
+    statementsPending: () => hot.pending + database.pending + reserved.pending,
     signingKeyAgeSeconds: () => ring.signerAgeSeconds() ?? 0,
     redisConnected: () => redis && redis.status === 'ready',
   })
@@ -74,6 +79,8 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     registry,
     ring,
     sessions,
+    revocations: postgresRevocations(reserved),
+    stepUp: createStepUp({ signIn: passwordSignIn, sessions }),
     finish,
     passwordSignIn,
     signUp: createSignUp(login),
@@ -83,7 +90,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   })
 }
 
-/** One core is left to everything else, and one thread of libuv's four to files and name look-ups. */
+/** One core is left to everything else. */
 function hashesAtOnce(): number {
-  return Math.min(3, Math.max(1, availableParallelism() - 1))
+  return Math.max(1, availableParallelism() - 1)
 }

@@ -10,15 +10,24 @@ export interface Occasion {
 /** Of what the service does by itself, and what an operator does by a command. */
 export const noRequest: Occasion = { requestId: undefined, address: undefined }
 
+/** `sessions.ended` is all others, or all, of the person who is its subject; `service.sessions-ended` everybody's. */
 export type AuditAction =
   | 'account.created'
+  | 'account.disabled'
+  | 'account.enabled'
+  | 'account.deleted'
   | 'application.created'
   | 'password.changed'
   | 'password.reset'
   | 'session.opened'
+  | 'session.proved'
+  | 'session.tenant'
   | 'session.ended'
+  | 'sessions.ended'
   | 'session.superseded'
   | 'session.token'
+  | 'service.sessions-ended'
+  | 'service.recovered'
   | 'keys.founded'
 
 export interface AuditEvent {

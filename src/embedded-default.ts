@@ -13,7 +13,7 @@ const demoOrigins = ['http://localhost:5173', 'http://localhost:3000']
 
 export async function prepareEmbedded(config: Config, address: Address, keks: KeyEncryptionKeys) {
   await migrate(address)
-  const database = new Database(address, 1)
+  const database = new Database(address, { connections: 1 })
   try {
     await postgresApplicationStore(database).create({
       clientId: 'demo',

@@ -11,6 +11,10 @@ export const catalogue = {
   ],
   unauthenticated: [401, 'Nobody is signed in with this request.'],
   session_superseded: [401, 'The session has a newer cookie. Try again with the one you have now.'],
+  insufficient_user_authentication: [
+    401,
+    'This needs a fresh proof: step up, then repeat it with the new cookie.',
+  ],
   invalid_credentials: [401, 'The e-mail address or the password is wrong.'],
   wrong_origin: [403, 'This request does not come from an origin that may make it.'],
   insecure_transport: [403, 'This request did not arrive through TLS by way of a trusted proxy.'],
@@ -41,12 +45,18 @@ export class Problem extends Error {
   readonly code: ErrorCode
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
+  /** How old a proof may be at most, where a fresher one is asked for (RFC 9470, section 3). */
+  readonly maxAgeSeconds: number | undefined
 
-  constructor(code: ErrorCode, more: { detail?: string; retryAfterSeconds?: number } = {}) {
+  constructor(
+    code: ErrorCode,
+    more: { detail?: string; retryAfterSeconds?: number; maxAgeSeconds?: number } = {},
+  ) {
     super(catalogue[code][1])
     this.code = code
     this.detail = more.detail
     this.retryAfterSeconds = more.retryAfterSeconds
+    this.maxAgeSeconds = more.maxAgeSeconds
   }
 }
 

@@ -28,6 +28,8 @@ export interface ServiceParts {
   readonly keks: KeyEncryptionKeys
   readonly post: Post
   readonly log: FastifyBaseLogger
+  /** How many lines the log has dropped so far. */
+  readonly linesDropped?: () => number
   /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
   readonly lookEveryMs?: number
 }
@@ -43,18 +45,22 @@ export interface Service {
 /** Milliseconds after which a shutdown no longer waits for requests under way. */
 const mostClosingMs = 10_000
 
+/** Kept free for ending sessions, which must work while everything else waits for a connection. */
+const reservedConnections = 2
+
 /** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
   await refuseUnfit(address, log)
   const database = new Database(address)
   const hot = new HotReads(address)
-  const closers: (() => unknown)[] = [() => database.close(), () => hot.close()]
+  const reserved = new Database(address, { connections: reservedConnections })
+  const closers: (() => unknown)[] = [() => database.close(), () => hot.close(), () => reserved.close()]
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
   try {
-    const metrics = createMetrics()
+    const metrics = createMetrics(parts.linesDropped)
     const background = createBackground(log, metrics)
     closers.push(() => background.drain(5000))
     const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
@@ -79,6 +85,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       inBackground,
       database,
       hot,
+      reserved,
       redis,
       ring,
       registry,
@@ -144,6 +151,11 @@ async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<vo
   else if (!state.mayServe) {
     faults.push(
       'the login of DATABASE_URL may not act as the service: run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set',
+    )
+  }
+  if (!state.inRecovery && state.trusted === false) {
+    faults.push(
+      'this Postgres is not the one that was trusted (a fail-over, or a restored backup): read docs/operations.md, then run `mintmark recover`',
     )
   }
   if (faults.length > 0) throw new StartRefused(faults)

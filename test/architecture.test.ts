@@ -23,8 +23,8 @@ const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|n
 /** Metrics are http/'s: they are counted by route and answered to Prometheus. */
 const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer)(\/|$)/
 const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
-const wiring = ['src/main.ts', 'src/cli.ts', 'src/service.ts', 'src/assembly.ts', 'src/embedded-default.ts']
-const readsEnvironment = ['src/main.ts', 'src/cli.ts']
+const wiring = /^src\/(main|service|assembly|embedded-default|commands\/[a-z-]+)\.ts$/
+const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
 const sourceRules: Rule[] = [
   {
@@ -48,7 +48,7 @@ const sourceRules: Rule[] = [
     faults: file =>
       domain.test(file.path)
         ? imports(file).filter(to =>
-            /^src\/(app|assembly|background|config|service|main|cli|embedded-default)\.ts$/.test(to),
+            /^src\/(app|assembly|background|config|service|main|cli|embedded-default|commands\/.*)\.ts$/.test(to),
           )
         : [],
   },
@@ -60,9 +60,9 @@ const sourceRules: Rule[] = [
         : [],
   },
   {
-    prose: 'Stores are wired in by main.ts, cli.ts, service.ts, assembly.ts and embedded-default.ts alone.',
+    prose: 'Stores are wired in by main.ts, service.ts, assembly.ts, embedded-default.ts and the commands alone.',
     faults: file =>
-      file.path.startsWith('src/store/') || wiring.includes(file.path)
+      file.path.startsWith('src/store/') || wiring.test(file.path)
         ? []
         : imports(file).filter(to => to.startsWith('src/store/')),
   },
@@ -78,7 +78,7 @@ const sourceRules: Rule[] = [
     faults: file => (file.path === 'src/principal.ts' ? imports(file) : []),
   },
   {
-    prose: 'The environment is read in main.ts and cli.ts alone; everything else is given its configuration.',
+    prose: 'The environment is read by the process and the commands alone; all else is given its configuration.',
     faults: file => (readsEnvironment.includes(file.path) ? [] : environmentReads(file)),
   },
   {

@@ -33,7 +33,8 @@ export function answer(
   reply: FastifyReply,
 ): FastifyReply {
   if (error instanceof Problem) {
-    return send(reply, error.code, { detail: error.detail, retryAfter: error.retryAfterSeconds })
+    const { code, detail, retryAfterSeconds: retryAfter, maxAgeSeconds: maxAge } = error
+    return send(reply, code, { detail, retryAfter, maxAge })
   }
   if (error instanceof HashQueueFull) return send(reply, 'busy', { retryAfter: 2 })
   if (error instanceof Throttled) {
@@ -70,20 +71,28 @@ function faults(error: FastifyError): Fault[] {
   })
 }
 
+interface More {
+  readonly detail?: string | undefined
+  readonly retryAfter?: number | undefined
+  readonly maxAge?: number | undefined
+  readonly errors?: Fault[]
+}
+
+/** In the words of RFC 9470, which has them for bearer tokens. */
+function challenge(code: ErrorCode, maxAge: number | undefined): string {
+  return maxAge === undefined ? 'Session' : `Session error="${code}", max_age="${maxAge}"`
+}
+
 function send(
   reply: FastifyReply,
   code: ErrorCode,
-  {
-    detail,
-    retryAfter,
-    errors,
-  }: { detail?: string | undefined; retryAfter?: number | undefined; errors?: Fault[] },
+  { detail, retryAfter, maxAge, errors }: More,
 ): FastifyReply {
   const [status] = catalogue[code]
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
   // RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie.
-  if (status === 401) reply.header('www-authenticate', 'Session')
-  const problem = { ...problemDocument(code, reply.request.id), detail, errors }
+  if (status === 401) reply.header('www-authenticate', challenge(code, maxAge))
+  const problem = { ...problemDocument(code, reply.request.id), detail, max_age: maxAge, errors }
   return reply
     .code(status)
     .header('cache-control', 'no-store')

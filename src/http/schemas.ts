@@ -31,13 +31,19 @@ const uuid = { format: 'uuid', pattern: '^[0-9a-f-]{36}$' }
 export const Id = Type.String(uuid)
 export const DescribedId = (description: string) => Type.String({ ...uuid, description })
 
+/** The public id of a session, in its one spelling. */
+export const SessionHandle = Type.String({
+  pattern: '^[A-Za-z0-9_-]{21}[AQgw]$',
+  description: 'The public id of a session.',
+})
+
 /** The one answer to a request that is followed up by mail, or not. */
 export const Accepted = Type.Object(
   { accepted: Type.Literal(true) },
   { description: 'Accepted. What follows, follows by mail.' },
 )
 
-const Instant = Type.Integer({ description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.' })
+export const Instant = Type.Integer({ description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.' })
 
 export const Opened = Type.Object(
   {
@@ -89,6 +95,9 @@ export const ProblemDocument = Type.Object(
     status: Type.Integer(),
     code: Type.Enum(errorCodes),
     detail: Type.Optional(Type.String()),
+    max_age: Type.Optional(
+      Type.Integer({ description: 'Seconds: how old the proof may be at most (RFC 9470).' }),
+    ),
     errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
     request_id: Type.String(),
   },

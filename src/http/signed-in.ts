@@ -1,8 +1,10 @@
 /** The signed-in context: every route registered in it has a live session before its body is parsed. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { RecordRefusal } from '../audit.js'
 import { Problem } from '../errors.js'
 import type { Credential } from '../session/credential.js'
 import type { Gone, Live, Sessions } from '../session/sessions.js'
+import { occasionOf } from './browser.js'
 import { readSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
 
@@ -17,11 +19,17 @@ declare module 'fastify' {
   }
 }
 
-export function requireSession(app: FastifyInstance, sessions: Sessions, metrics: Metrics): void {
+/** What is kept of refusals. */
+export interface Watch {
+  readonly metrics: Metrics
+  readonly refused: RecordRefusal
+}
+
+export function requireSession(app: FastifyInstance, sessions: Sessions, watch: Watch): void {
   app.addHook('onRequest', async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
-    if ('gone' in resumed) throw refusal(request, resumed.gone, metrics)
+    if ('gone' in resumed) throw refusal(request, credential, resumed.gone, watch)
     recordSession(request, { live: resumed.live, credential })
   })
 }
@@ -46,10 +54,21 @@ export function presentedCredential(request: FastifyRequest): Credential {
 }
 
 /** Why goes to the log. The client learns only whether to try again with a newer cookie. */
-export function refusal(request: FastifyRequest, gone: Gone, metrics: Metrics): Problem {
+export function refusal(
+  request: FastifyRequest,
+  { id: session }: Credential,
+  gone: Gone,
+  { metrics, refused }: Watch,
+): Problem {
   metrics.sessionRefused(gone)
+  // A secret from long ago may be a copy in other hands. Whose, was not proved.
+  if (gone === 'replayed') {
+    const occasion = occasionOf(request)
+    refused({ action: 'session.superseded', reason: gone, actor: undefined, session, occasion })
+  }
   request.log.info({ gone }, 'session refused')
-  return new Problem(gone === 'superseded' ? 'session_superseded' : 'unauthenticated')
+  const renewed = gone === 'superseded' || gone === 'replayed'
+  return new Problem(renewed ? 'session_superseded' : 'unauthenticated')
 }
 
 /** Moves last-seen after the answer has gone out; its failure is a line in the log, never a failed request. */

@@ -49,11 +49,11 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
       return answer
     },
 
-    /** The same for a person who is known already: a change of password, later a step-up. */
+    /** The same for a person who is known already: a change of password, a step-up. */
     async proveAgain(user: UserId, rawPassword: string): Promise<SignInAnswer> {
       const password = readPassword(rawPassword)
       if (!password) return { refused: 'malformed' }
-      const attempt = await throttle.passwordChange(user)
+      const attempt = await throttle.currentPassword(user)
       const answer = await judge(await store.findById(user), password)
       if ('identity' in answer) await attempt.succeeded()
       return answer

@@ -13,8 +13,8 @@ export const limits = {
   'sign-in by account': { points: 100, seconds: 3600 },
   /** Wrong passwords from one address, whatever the account: one password tried on many accounts. */
   'sign-in by address': { points: 50, seconds: 900 },
-  /** Wrong current passwords by one signed-in person. */
-  'password change by person': { points: 10, seconds: 900 },
+  /** Wrong current passwords by one signed-in person, at a change of password or a step-up. */
+  'current password by person': { points: 10, seconds: 900 },
   /** Links that were not accepted, from one address. */
   'link by address': { points: 30, seconds: 900 },
   /** Mails asked for from one address. */
@@ -89,10 +89,10 @@ export function createThrottle(limiter: Limiter) {
       }
     },
 
-    async passwordChange(user: string) {
+    async currentPassword(user: string) {
       const key = keyOf(user)
-      await pay([['password change by person', key]])
-      return { succeeded: () => limiter.clear('password change by person', key) }
+      await pay([['current password by person', key]])
+      return { succeeded: () => limiter.clear('current password by person', key) }
     },
 
     async link(address: string) {

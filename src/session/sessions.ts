@@ -1,7 +1,7 @@
 /** A session's life: open, resume, touch, end. The row decides; this file only says in words what the row means. */
 import type { Occasion } from '../audit.js'
-import type { Identity, Principal, SessionId, Standing } from '../principal.js'
-import { type Credential, newCredential, proves } from './credential.js'
+import type { Identity, Principal, SessionId, Standing, TenantId, UserId } from '../principal.js'
+import { type Credential, newCredential, newSecret, proves } from './credential.js'
 import type {
   Device,
   MintQuestion,
@@ -12,8 +12,23 @@ import type {
   TenantStanding,
 } from './store.js'
 
-/** Why a credential opens nothing. For the log and the tests; the public answer does not tell most of them apart. */
-export type Gone = 'unknown' | 'forged' | 'superseded' | 'revoked' | 'disabled' | 'absolute' | 'idle'
+/**
+ * Why a credential opens nothing. For the log and the tests; the public answer does not tell most of them apart.
+ * `superseded` is the secret before the present one, when another tab renewed it a moment ago; `replayed` is the same
+ * long after, perhaps a copy in other hands.
+ */
+export type Gone =
+  | 'unknown'
+  | 'forged'
+  | 'superseded'
+  | 'replayed'
+  | 'revoked'
+  | 'disabled'
+  | 'absolute'
+  | 'idle'
+
+/** Seconds after a renewal in which other tabs may still send the secret before. */
+const renewalSeconds = 60
 
 /** A session that may be used now. */
 export interface Live {
@@ -76,6 +91,30 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
 
     touch: (id: SessionId) => store.touch(id),
 
+    /** The person proved themselves again: the session gets a new secret, and the time and manner of this proof. */
+    async renew(proven: Credential, identity: Identity, occasion: Occasion) {
+      const secret = newSecret()
+      const answer = await store.renew({
+        id: proven.id,
+        provenSecretHash: proven.secret.hash(),
+        newSecretHash: secret.hash(),
+        identity,
+        occasion,
+      })
+      return answer === 'superseded'
+        ? answer
+        : { credential: { id: proven.id, secret } satisfies Credential, ...answer.renewed }
+    },
+
+    switchTenant: (proven: Credential, actor: UserId, tenant: TenantId | null, occasion: Occasion) =>
+      store.switchTenant({
+        id: proven.id,
+        provenSecretHash: proven.secret.hash(),
+        tenant,
+        actor,
+        occasion,
+      }),
+
     end: (credential: Credential, occasion: Occasion) =>
       store.end(credential.id, credential.secret.hash(), 'signed-out', occasion),
   }
@@ -87,7 +126,8 @@ export function judge(credential: Credential, { now, row }: Reading): Resumed {
   if (!row) return { gone: 'unknown' }
   if (!proves(presented, row.secretHash)) {
     const superseded = row.previousSecretHash !== null && proves(presented, row.previousSecretHash)
-    return { gone: superseded ? (whyGone(row) ?? 'superseded') : 'forged' }
+    if (!superseded) return { gone: 'forged' }
+    return { gone: whyGone(row) ?? (row.secretAgeSeconds > renewalSeconds ? 'replayed' : 'superseded') }
   }
   const gone = whyGone(row)
   return gone ? { gone } : { live: live(credential.id, row, now) }

@@ -34,6 +34,7 @@ export interface SessionRow {
   readonly secretHash: Buffer
   /** The hash that the last change of secret replaced: proving it opens nothing. */
   readonly previousSecretHash: Buffer | null
+  readonly secretAgeSeconds: number
   readonly ended: boolean
   /** The epochs that the row carries are still those of the service and of its user. */
   readonly epochsCurrent: boolean
@@ -84,13 +85,34 @@ export interface MintReading extends Reading {
   readonly kid: Kid | undefined
 }
 
+/** A new secret for a session whose person proved themselves again. */
+export interface Renewal {
+  readonly id: SessionId
+  /** The compare of the compare-and-swap: the hash that this request proved. */
+  readonly provenSecretHash: Buffer
+  readonly newSecretHash: Buffer
+  readonly identity: Identity
+  readonly occasion: Occasion
+}
+
+export interface TenantSwitch {
+  readonly id: SessionId
+  readonly provenSecretHash: Buffer
+  readonly tenant: TenantId | null
+  readonly actor: UserId
+  readonly occasion: Occasion
+}
+
 /**
  * Rules that every back end keeps (test/conformance/session-store.ts runs them):
  * - `read` and `readForMint` are one fresh autocommit statement on the primary each; they are never joined, cached
  *   or answered by a replica, and throw `Outage` when the primary cannot be asked.
  * - `open` inserts only while the user is active and the identity's credential version is current.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
- * - What `open` and `end` change they also write to the audit log, in the same statement.
+ * - `renew` replaces the secret only of a live session of that person, while the hash is the one that was proved and
+ *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds.
+ * - `switchTenant` moves a live session, under the same proof, into a tenant in which its person is an active member.
+ * - What `open`, `renew`, `switchTenant` and `end` change they also write to the audit log, in the same transaction.
  * - `end` ends the row only if the hash is its secret's or its previous secret's; ending twice is no error.
  */
 export interface SessionStore {
@@ -98,5 +120,7 @@ export interface SessionStore {
   read(id: SessionId): Promise<Reading>
   readForMint(id: SessionId, question: MintQuestion): Promise<MintReading>
   touch(id: SessionId): Promise<void>
+  renew(renewal: Renewal): Promise<{ renewed: { now: number; endsAt: number } } | 'superseded'>
+  switchTenant(change: TenantSwitch): Promise<'switched' | 'forbidden' | 'superseded'>
   end(id: SessionId, secretHash: Buffer, reason: 'signed-out', occasion: Occasion): Promise<void>
 }

@@ -33,7 +33,7 @@ const tampering = [
 
 test('LG-05: on a connection as the service makes it, nothing that was recorded can be changed or removed', async t => {
   const { address, sql } = await testDatabase(t)
-  const database = new Database(address, 1)
+  const database = new Database(address, { connections: 1 })
   t.teardown(() => database.close())
   await sql`insert into audit_events (action, outcome) select 'x', 'done' from generate_series(1, 10)`
   const dump = () => sql`select * from audit_events order by id`
@@ -41,13 +41,15 @@ test('LG-05: on a connection as the service makes it, nothing that was recorded 
   t.ok(before.length > 5)
   for (const statement of tampering) {
     await t.rejects(
-      database.write(db => db.execute(statement)),
+      database.transaction(db => db.execute(statement)),
       /^42501/,
       statement.slice(0, 60),
     )
   }
   t.strictSame(await dump(), before)
-  await database.write(db => db.execute(`insert into audit_events (action, outcome) values ('x', 'done')`))
+  await database.transaction(db =>
+    db.execute(`insert into audit_events (action, outcome) values ('x', 'done')`),
+  )
   const [count] = await database.read(db =>
     db.execute<{ n: number }>('select count(*)::int n from audit_events'),
   )

@@ -8,6 +8,7 @@ import { postgresAuditLog } from '../../src/store/postgres/audit-log.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
+import { postgresRevocations } from '../../src/store/postgres/revocation-store.js'
 import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
 import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { testDatabase } from '../support/database.js'
@@ -21,6 +22,7 @@ export async function postgresWorld(t: Test): Promise<World> {
   t.teardown(() => Promise.all([database.close(), hot.close()]))
   return {
     sessions: postgresSessionStore(database, hot),
+    revocations: postgresRevocations(database),
     accounts: postgresAccountStore(database),
     applications: postgresApplicationStore(database),
     users: postgresUserStore(database),
@@ -54,6 +56,9 @@ function arrange(sql: postgres.Sql): Arrange {
       one(
         sql`update mail_links set expires_at = expires_at - ${seconds} * ${second} where token_hash = ${tokenHash}`,
       ),
+    ageProof: (session, seconds) =>
+      one(sql`update sessions set auth_time = auth_time - ${seconds} * ${second},
+        secret_changed_at = secret_changed_at - ${seconds} * ${second} where id = ${session}`),
     setPreviousHash: (session, hash) =>
       one(sql`update sessions set previous_secret_hash = ${hash} where id = ${session}`),
     enterTenant: (session, tenant) =>
@@ -127,6 +132,7 @@ function arrange(sql: postgres.Sql): Arrange {
 
 async function hold(tx: postgres.TransactionSql, what: Held): Promise<void> {
   if ('session' in what) await tx`select from sessions where id = ${what.session} for update`
+  else if ('user' in what) await tx`select from users where id = ${what.user} for update`
   else if ('link' in what) await tx`select from mail_links where token_hash = ${what.link} for update`
   else await tx`lock table ${tx(what.writesOf)} in share mode`
 }

@@ -4,9 +4,15 @@ import { applicationStoreSuite } from './application-store.js'
 import { auditSuite } from './audit.js'
 import { keyRingStoreSuite } from './key-ring-store.js'
 import { postgresWorld } from './postgres-world.js'
+import { renewalSuite } from './renewals.js'
+import { revocationsSuite } from './revocations.js'
 import { sessionStoreSuite } from './session-store.js'
+import { userStoreSuite } from './user-store.js'
 
 sessionStoreSuite('Postgres', postgresWorld)
+renewalSuite('Postgres', postgresWorld)
+revocationsSuite('Postgres', postgresWorld)
+userStoreSuite('Postgres', postgresWorld)
 accountStoreSuite('Postgres', postgresWorld)
 applicationStoreSuite('Postgres', postgresWorld)
 keyRingStoreSuite('Postgres', postgresWorld)

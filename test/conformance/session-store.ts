@@ -64,8 +64,9 @@ async function opening(t: Test, world: World): Promise<void> {
     t.ok(before <= session.now && session.now <= now && now <= after, 'one clock, and it goes forward')
     t.equal(session.endsAt, Math.floor(session.now + session.absoluteSeconds))
     if (!row) throw new Error('no row')
-    const { lastSeenAgeSeconds, ...rest } = row
+    const { lastSeenAgeSeconds, secretAgeSeconds, ...rest } = row
     t.ok(lastSeenAgeSeconds >= 0 && lastSeenAgeSeconds <= after - before)
+    t.equal(secretAgeSeconds, lastSeenAgeSeconds)
     t.strictSame(rest, {
       secretHash: session.secretHash,
       previousSecretHash: null,
@@ -357,7 +358,12 @@ async function touching(t: Test, world: World): Promise<void> {
     await world.sessions.touch(id)
     const { row: after } = await world.sessions.read(id)
     t.ok(after && before && after.lastSeenAgeSeconds < 60 && before.lastSeenAgeSeconds >= 500)
-    const still = (row: typeof after) => ({ ...row, lastSeenAgeSeconds: 0, idleEndsAt: 0 })
+    const still = (row: typeof after) => ({
+      ...row,
+      lastSeenAgeSeconds: 0,
+      secretAgeSeconds: 0,
+      idleEndsAt: 0,
+    })
     t.strictSame(still(after), still(before))
     t.ok(after && before && after.idleEndsAt >= before.idleEndsAt + 499)
   })
@@ -536,7 +542,7 @@ async function minting(t: Test, world: World): Promise<void> {
       await world.sessions.read(id),
       await world.sessions.readForMint(id, question()),
     ]
-    const timeless = (row: typeof check) => ({ ...row, lastSeenAgeSeconds: 0 })
+    const timeless = (row: typeof check) => ({ ...row, lastSeenAgeSeconds: 0, secretAgeSeconds: 0 })
     t.strictSame(timeless(mint), timeless(check))
   })
 }

@@ -9,10 +9,12 @@ import type { UserStore } from '../../src/directory/users.js'
 import type { KeyRingStore } from '../../src/keyring/store.js'
 import type { AccountStore } from '../../src/login/store.js'
 import type { Identity, SessionId, TenantId, UserId } from '../../src/principal.js'
+import type { By, Revocations } from '../../src/session/revocations.js'
 import type { NewSession, SessionStore } from '../../src/session/store.js'
 
 export interface World {
   readonly sessions: SessionStore
+  readonly revocations: Revocations
   readonly accounts: AccountStore
   readonly applications: ApplicationStore
   readonly users: UserStore
@@ -32,6 +34,8 @@ export interface Arrange {
   /** Shifts times of the row into the past. */
   age(session: SessionId, by: { readonly idle?: number; readonly absolute?: number }): Promise<void>
   ageLink(tokenHash: Buffer, seconds: number): Promise<void>
+  /** Moves the proof of the session, and its secret's renewal, into the past. */
+  ageProof(session: SessionId, seconds: number): Promise<void>
   setPreviousHash(session: SessionId, hash: Buffer): Promise<void>
   enterTenant(session: SessionId, tenant: TenantId | null): Promise<void>
   /** What stands in the row, as text: for "nothing was changed". Undefined: there is none. */
@@ -76,7 +80,11 @@ export interface AuditRow {
   readonly requestId: string | null
 }
 
-export type Held = { session: SessionId } | { link: Buffer } | { writesOf: 'application_origins' }
+export type Held =
+  | { session: SessionId }
+  | { user: UserId }
+  | { link: Buffer }
+  | { writesOf: 'application_origins' }
 
 export type OpenWorld = (t: Test) => Promise<World>
 
@@ -100,6 +108,13 @@ export async function person(world: World, email = address()) {
 export const occasion: Occasion = {
   requestId: 'b2a1c0de-0000-4000-8000-000000000001',
   address: '2001:db8::1',
+}
+
+/** By the person, and by an operator's command. */
+export const byPerson = (actor: UserId): By => ({ actor, occasion })
+export const byOperator: By = {
+  actor: undefined,
+  occasion: { requestId: undefined, address: undefined },
 }
 
 export const identityOf = (user: UserId, version = 1): Identity => ({

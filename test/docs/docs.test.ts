@@ -187,7 +187,7 @@ test('every value that a label can have is in docs/operations.md', async t => {
       ],
     ],
     ['mints', ['minted', ...values('src/token/exchange.ts', /refused: ('[^}]+)\}/g).slice(0, 4)]],
-    ['sessions_refused', values('src/session/sessions.ts', /type Gone = (.*)/g)],
+    ['sessions_refused', values('src/session/sessions.ts', /type Gone =([^/]*?)\n\n/g)],
     [
       'background',
       ['done', 'failed'].concat(

@@ -63,7 +63,7 @@ test('Postgres frozen: every request is answered 503 by its deadline, and works 
 
 test('a change whose answer is lost is 503 "not confirmed" and can be repeated', async t => {
   const { proxy, browser } = await behindProxy(t)
-  proxy.cutNextAnswer()
+  proxy.cutNextCommit()
   const lost = await browser.delete('/v1/session')
   t.equal(lost.statusCode, 503)
   t.equal(lost.json().code, 'not_confirmed')

@@ -27,7 +27,19 @@ interface Kind {
   readonly make: () => Promise<string>
 }
 
-const cookieRoutes = ['cookie at GET /v1/session', 'cookie at POST /v1/token', 'cookie at PUT /v1/password']
+const cookieRoutes = [
+  'cookie at GET /v1/session',
+  'cookie at GET /v1/sessions',
+  'cookie at DELETE /v1/sessions',
+  'cookie at PUT /v1/session/tenant',
+  'cookie at POST /v1/token',
+]
+/** These renew or end what they take. */
+const cookieEnds = [
+  'cookie at PUT /v1/password',
+  'cookie at POST /v1/session/step-up',
+  'cookie at DELETE /v1/sessions/:id',
+]
 const none: readonly string[] = []
 
 async function accessToken(): Promise<string> {
@@ -59,7 +71,7 @@ const kinds: readonly Kind[] = [
   {
     kind: 'session cookie',
     proves: 'sessions.secret_hash',
-    takenBy: cookieRoutes,
+    takenBy: [...cookieRoutes, ...cookieEnds],
     make: async () => (await person(sql)).cookie,
   },
   { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
@@ -104,6 +116,8 @@ const send = (method: string, url: string, headers: Record<string, string>, payl
     headers: { ...headersFrom(issuer), ...headers },
     ...(payload && { payload }),
   })
+/** The session id in a cookie, or what else stands in its place, as one segment of a path. */
+const pathOf = (value: string) => encodeURIComponent(value.split('.')[0]?.slice(0, 80) ?? '')
 const asCookie = (value: string) => ({ cookie: `__Host-session=${value}` })
 const change = { current_password: goodPassword, new_password: newPassword }
 
@@ -132,6 +146,37 @@ const acceptors: readonly Acceptor[] = [
     at: 'cookie at PUT /v1/password',
     route: 'PUT /v1/password',
     present: value => send('PUT', '/v1/password', asCookie(value), change),
+  },
+  {
+    at: 'cookie at POST /v1/session/step-up',
+    route: 'POST /v1/session/step-up',
+    present: value => send('POST', '/v1/session/step-up', asCookie(value), { password: goodPassword }),
+  },
+  {
+    at: 'cookie at PUT /v1/session/tenant',
+    route: 'PUT /v1/session/tenant',
+    present: value => send('PUT', '/v1/session/tenant', asCookie(value), { tenant: null }),
+  },
+  {
+    at: 'cookie at GET /v1/sessions',
+    route: 'GET /v1/sessions',
+    present: value => send('GET', '/v1/sessions', asCookie(value)),
+  },
+  {
+    at: 'cookie at DELETE /v1/sessions',
+    route: 'DELETE /v1/sessions',
+    present: value => send('DELETE', '/v1/sessions', asCookie(value)),
+  },
+  {
+    at: 'cookie at DELETE /v1/sessions/:id',
+    route: 'DELETE /v1/sessions/:id',
+    present: value => send('DELETE', `/v1/sessions/${pathOf(value)}`, asCookie(value)),
+  },
+  {
+    at: 'password at POST /v1/session/step-up',
+    route: 'POST /v1/session/step-up',
+    present: async value =>
+      send('POST', '/v1/session/step-up', asCookie((await person(sql)).cookie), { password: value }),
   },
   {
     at: 'bearer at GET /v1/session',
@@ -177,7 +222,7 @@ for (const { kind, takenBy, make } of kinds) {
     )
     for (const at of takenBy) {
       const acceptor = acceptors.find(one => one.at === at)
-      const answer = await acceptor?.present(value)
+      const answer = await acceptor?.present(cookieEnds.includes(at) ? await make() : value)
       t.ok(answer && answer.statusCode < 300, `${at}: refused elsewhere, it still works here`)
     }
   })
@@ -200,18 +245,23 @@ test('H2 is complete: every stored secret is a kind, and every route that redeem
 })
 
 test('H2 is complete: every route that a cookie opens is an acceptor of cookies', async t => {
-  const { cookie } = await person(sql)
   for (const { key, method, url } of await listRoutes()) {
+    const { cookie } = await person(sql)
     if (method === 'HEAD' || method === 'OPTIONS') continue
     const anonymous = await app.inject({
       method: method as 'GET',
-      url,
+      url: url.replace(':id', cookie.split('.')[0] as string),
       headers: headersFrom(issuer),
       payload: {},
     })
     if (anonymous.statusCode !== 401) continue
     const known = (
-      await app.inject({ method: method as 'GET', url, headers: headersFrom(issuer, cookie), payload: {} })
+      await app.inject({
+        method: method as 'GET',
+        url: url.replace(':id', cookie.split('.')[0] as string),
+        headers: headersFrom(issuer, cookie),
+        payload: {},
+      })
     ).statusCode
     if (known !== 401)
       t.ok(

@@ -27,6 +27,13 @@ export const callers = {
     },
   },
   'forged secret': { origin: issuer, prepare: async (_sql, me) => `${me.session}.${newSecret().reveal()}` },
+  'stale proof': {
+    origin: issuer,
+    prepare: async (sql, me) => {
+      await sql`update sessions set auth_time = now() - interval '16 minutes' where id = ${me.session}`
+      return me.cookie
+    },
+  },
   'secret of another': {
     origin: issuer,
     prepare: async (sql, me) => `${me.session}.${(await person(sql)).secret}`,
@@ -92,12 +99,18 @@ const open = everyone(200)
 const signedInOnly = (success: Expected): Row => ({
   ...everyone('401 unauthenticated'),
   'signed in': success,
+  'stale proof': success,
   'superseded secret': '401 session_superseded',
   'registered application': success,
   'account application': success,
   'foreign origin': success,
   'null origin': success,
   'no browser': success,
+})
+/** Needs a proof of the last minutes on top. */
+const freshlyProved = (row: Row): Row => ({
+  ...row,
+  'stale proof': '401 insufficient_user_authentication',
 })
 /** For the issuer's pages and applications that are trusted with the account. */
 const accountOnly = (row: Row): Row => ({ ...row, ...strangers, 'registered application': notTheirs })
@@ -127,11 +140,23 @@ export const expectations: Readonly<Record<string, Row>> = {
   'POST /v1/password/forgot': accountOnly(everyone(202)),
   'POST /v1/password/reset': accountOnly({ ...everyone(204), 'disabled user': '400 link_invalid' }),
   'PUT /v1/password': accountOnly(signedInOnly(204)),
+  'PUT /v1/session/tenant': { ...signedInOnly(204), ...strangers },
+  'POST /v1/session/step-up': accountOnly(signedInOnly(200)),
+  'GET /v1/sessions': signedInOnly(200),
+  'DELETE /v1/sessions/:id': accountOnly(freshlyProved(signedInOnly(204))),
+  'DELETE /v1/sessions': accountOnly(freshlyProved(signedInOnly(200))),
 }
+
+const openToApplications = new Set([
+  'GET /v1/session',
+  'DELETE /v1/session',
+  'PUT /v1/session/tenant',
+  'POST /v1/token',
+  'OPTIONS *',
+])
 
 /** Which origins may read the answer, by route: CORS with credentials for exactly these. */
 export function readableBy(route: string): readonly string[] {
-  if (['GET /v1/session', 'DELETE /v1/session', 'POST /v1/token', 'OPTIONS *'].includes(route))
-    return [appOrigin, accountOrigin]
+  if (openToApplications.has(route)) return [appOrigin, accountOrigin]
   return route.includes(' /v1/') ? [accountOrigin] : []
 }

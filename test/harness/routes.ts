@@ -3,7 +3,7 @@ import { pino } from 'pino'
 import type postgres from 'postgres'
 import { type AppParts, buildApp } from '../../src/app.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
-import { freshAddress, link, type Person } from './world.js'
+import { freshAddress, link, member, type Person, tenant } from './world.js'
 
 export interface Route {
   readonly key: string
@@ -41,6 +41,8 @@ export async function listRoutes(): Promise<Route[]> {
     signUp: behind,
     passwordReset: behind,
     changePassword: behind,
+    revocations: behind,
+    stepUp: behind,
     health: behind,
     beforeRoutes: async app => {
       app.addHook('onRoute', ({ method, url, schema }) => {
@@ -78,7 +80,20 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       current_password: goodPassword,
       new_password: 'quite other words now',
     }),
+    'PUT /v1/session/tenant': async (sql, { id }) => {
+      const acme = await tenant(sql)
+      await member(sql, id, acme, 'r1')
+      return { tenant: acme }
+    },
+    'POST /v1/session/step-up': async () => ({ password: goodPassword }),
+    'DELETE /v1/sessions/:id': async () => undefined,
+    'DELETE /v1/sessions': async () => undefined,
   }
+
+/** Its address for this caller: what stands in the path is the caller's own. */
+export function urlFor({ url }: Route, { session }: Person): string {
+  return url === '*' ? '/v1/token' : url.replace(':id', session)
+}
 
 /** Headers as a browser sends them from this origin; `null` is no browser. */
 export function headersFrom(origin: string | null, cookie?: string): Record<string, string> {

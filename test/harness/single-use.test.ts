@@ -84,13 +84,33 @@ const things: readonly SingleUse[] = [
     success: 204,
     losers: ['session_superseded', 'wrong_password', 'too_many_requests'],
     // Each instance counts by itself here: what it lets one person try has raced.
-    mostThrottled: times - instances.length * limits['password change by person'].points,
+    mostThrottled: times - instances.length * limits['current password by person'].points,
     afterwards: async (t, { me }, cookies) => {
       const [row] = await sql`select version from passwords where user_id = ${me.id}`
       t.equal(row?.version, 2, 'raised once')
       t.equal(cookies.length, 1)
       t.equal(await status(cookies[0] as string), 200)
       t.equal(await status(me.cookie), 401)
+    },
+  },
+  {
+    what: 'the secret of a session steps up once, and one tab gets the next secret',
+    storedIn: 'sessions.secret_hash',
+    prepare: async () => {
+      const me = await person(sql)
+      return { me, value: me.cookie }
+    },
+    redeem: (at, { value }) => bare(at, value).post('/v1/session/step-up', { password: goodPassword }),
+    success: 200,
+    losers: ['session_superseded', 'too_many_requests'],
+    mostThrottled: times - instances.length * limits['current password by person'].points,
+    afterwards: async (t, { me }, cookies) => {
+      const [row] = await sql`select count(*)::int as proofs from audit_events
+        where action = 'session.proved' and outcome = 'done' and session = ${me.session}`
+      t.equal(row?.proofs, 1)
+      t.equal(cookies.length, 1)
+      t.equal(await status(cookies[0] as string), 200)
+      t.equal((await bare(service, me.cookie).get('/v1/session')).json().code, 'session_superseded')
     },
   },
 ]

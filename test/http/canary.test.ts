@@ -79,7 +79,7 @@ class Recorder extends Browser {
 
 /** The private halves and what they are sealed under, as they are read from the database and the folder. */
 async function keyMaterial(service: TestService, markers: Markers) {
-  const database = new Database(service.database.address, 1)
+  const database = new Database(service.database.address, { connections: 1 })
   const { keys: keks } = await loadKeyEncryptionKeys(join(service.folder, 'keys'))
   const { keys } = await postgresKeyRingStore(database).read()
   await database.close()

@@ -16,8 +16,8 @@ export interface PostgresProxy {
   freeze(): void
   /** As before: what was held back passes on. */
   resume(): Promise<void>
-  /** The next answer of the server is held back, and the connection cut instead. */
-  cutNextAnswer(): void
+  /** The answer to the next COMMIT is held back, and its connection cut instead. */
+  cutNextCommit(): void
 }
 
 export async function postgresProxy(t: Test, behind: Address): Promise<PostgresProxy> {
@@ -26,7 +26,7 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
   const target = join(behind.host, `.s.PGSQL.${behind.port}`)
   const open = new Set<{ front: Socket; back: Socket }>()
   let frozen = false
-  let cut = false
+  let cutting = false
   let server: Server | undefined
 
   const listen = () =>
@@ -41,13 +41,13 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
           back.destroy()
         }
         for (const socket of [front, back]) socket.on('error', end).on('close', end)
-        front.on('data', data => back.write(data))
-        back.on('data', data => {
-          if (cut) {
-            cut = false
-            end()
-          } else front.write(data)
+        let cut = false
+        front.on('data', data => {
+          cut ||= cutting && data.includes('commit')
+          if (cut) cutting = false
+          back.write(data)
         })
+        back.on('data', data => (cut ? end() : front.write(data)))
         if (frozen) back.pause()
         else front.resume()
       }).listen(path, resolve)
@@ -85,8 +85,8 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
       }
       if (!server) await listen()
     },
-    cutNextAnswer() {
-      cut = true
+    cutNextCommit() {
+      cutting = true
     },
   }
 }

@@ -67,7 +67,7 @@ const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
       ['another address', await signIn(world.at(), me.email, goodPassword), 201],
     ],
   },
-  'password change by person': {
+  'current password by person': {
     what: 'whoever holds a session guesses its current password from many addresses',
     passes: 403,
     prepare: (world, me) => ({

@@ -188,7 +188,7 @@ test('ten instances on an empty ring publish the same two keys', async t => {
   const { keks } = await ringParts(t, database)
   const rings = await Promise.all(
     Array.from({ length: 10 }, () => {
-      const own = new Database(database.address, 1)
+      const own = new Database(database.address, { connections: 1 })
       t.teardown(() => own.close())
       return openKeyRing(postgresKeyRingStore(own), keks, issuer)
     }),

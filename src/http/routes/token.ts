@@ -108,7 +108,7 @@ export function tokenRoute({
           client: client as ClientId,
           origin: origin === issuer ? undefined : origin,
         })
-        if (resumed.gone !== undefined) throw refusal(request, resumed.gone, metrics)
+        if (resumed.gone !== undefined) throw refusal(request, credential, resumed.gone, { metrics, refused })
         const { live, application, kid } = resumed
         recordSession(request, { live, credential })
 

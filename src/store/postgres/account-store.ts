@@ -1,11 +1,12 @@
 /** People, passwords and mailed links in Postgres. Locks are taken first; what depends on them is read afterwards. */
-import { randomBytes } from 'node:crypto'
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Account, AccountStore, LinkPurpose } from '../../login/store.js'
 import type { UserId } from '../../principal.js'
 import { writeAudit } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
+import { replaceEpoch } from './epochs.js'
 import { mailLinks, passwords, users } from './schema.js'
+import { isLive } from './session-store.js'
 
 export function postgresAccountStore(database: Database): AccountStore {
   const find = async (condition: SQL): Promise<Account | undefined> => {
@@ -38,7 +39,7 @@ export function postgresAccountStore(database: Database): AccountStore {
     findById: user => find(eq(users.id, user)),
 
     async saveLink({ purpose, tokenHash, email, lifetimeSeconds }) {
-      await database.write(db =>
+      await database.transaction(db =>
         db.insert(mailLinks).values({
           tokenHash,
           purpose,
@@ -117,9 +118,7 @@ export function postgresAccountStore(database: Database): AccountStore {
               auth_time = now(), last_seen_at = now(), user_epoch = ${epoch}
             from service g
             where s.id = ${session} and s.user_id = ${user} and s.secret_hash = ${provenSecretHash}
-              and s.user_epoch = ${person.epoch} and s.service_epoch = g.epoch
-              and s.ended_at is null and s.ends_at > now()
-              and s.last_seen_at + s.idle_seconds * interval '1 second' > now()
+              and s.user_epoch = ${person.epoch} and s.service_epoch = g.epoch and ${isLive}
             returning s.id`)
         if (carried.length !== 1) throw new Abandon('superseded' as const)
         // Whoever asked for a reset link before must not be able to undo this.
@@ -142,15 +141,19 @@ export function postgresAccountStore(database: Database): AccountStore {
 
     async recordFailure(user) {
       const failures = sql`${passwords.failures} + 1`
-      await database.write(db => db.update(passwords).set({ failures }).where(eq(passwords.userId, user)))
+      await database.transaction(db =>
+        db.update(passwords).set({ failures }).where(eq(passwords.userId, user)),
+      )
     },
 
     async forgetFailures(user) {
-      await database.write(db => db.update(passwords).set({ failures: 0 }).where(eq(passwords.userId, user)))
+      await database.transaction(db =>
+        db.update(passwords).set({ failures: 0 }).where(eq(passwords.userId, user)),
+      )
     },
 
     async rehash(user, version, oldPhc, newPhc) {
-      await database.write(db =>
+      await database.transaction(db =>
         db
           .update(passwords)
           .set({ phc: newPhc })
@@ -206,11 +209,4 @@ async function lock(tx: Queries, condition: SQL) {
     .leftJoin(passwords, eq(passwords.userId, users.id))
     .where(condition)
   return person
-}
-
-/** Every session of this person that carries another epoch is over when the transaction commits. */
-async function replaceEpoch(tx: Queries, user: string): Promise<bigint> {
-  const epoch = randomBytes(8).readBigInt64BE()
-  await tx.update(users).set({ epoch }).where(eq(users.id, user))
-  return epoch
 }

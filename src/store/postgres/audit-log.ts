@@ -18,5 +18,5 @@ export async function writeAudit(tx: Queries, event: AuditEvent): Promise<void> 
 }
 
 export function postgresAuditLog(database: Database): AuditLog {
-  return { record: event => database.write(db => writeAudit(db, event)) }
+  return { record: event => database.transaction(db => writeAudit(db, event)) }
 }

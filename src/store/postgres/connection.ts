@@ -39,6 +39,8 @@ export class ReplaceableClient {
   #client: Sql
   #pending = 0
   #warnings = 0
+  /** When a connection of this client was last seen to work (`performance.now()`). */
+  #lastProgress = 0
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -53,20 +55,39 @@ export class ReplaceableClient {
   /**
    * Runs `work` on the present client. Past the deadline the caller gets an `Outage` and the client is dropped with
    * everything in flight on it: nothing is cancelled, since a cancelled COMMIT may have been made.
+   *
+   * `work` that waits for a connection of a pool calls `begin` when it has one. Until then nothing was done for it: past
+   * the deadline it will not begin, and the client is dropped only if it has stood still all that time.
    */
-  async run<T>(outcome: 'nothing' | 'unknown', work: (client: Sql) => PromiseLike<T>): Promise<T> {
+  async run<T>(
+    outcome: 'nothing' | 'unknown',
+    work: (client: Sql, begin: () => void) => PromiseLike<T>,
+    { waits = false } = {},
+  ): Promise<T> {
     const client = this.#client
+    const { caller } = this.#options.deadlines
+    const startedAt = performance.now()
+    let state: 'waiting' | 'begun' | 'given up' = waits ? 'waiting' : 'begun'
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        this.#replace(client)
-        reject(new Outage(outcome, `Postgres gave no answer in ${this.#options.deadlines.caller} ms`))
-      }, this.#options.deadlines.caller)
+        const waited = state === 'waiting'
+        state = 'given up'
+        if (!waited || this.#lastProgress < startedAt) this.#replace(client)
+        if (waited) reject(new Outage('nothing', `no connection to Postgres was free in ${caller} ms`))
+        else reject(new Outage(outcome, `Postgres gave no answer in ${caller} ms`))
+      }, caller)
     })
+    const begin = () => {
+      if (state === 'given up') throw new Outage('nothing', 'its caller was answered already')
+      state = 'begun'
+      this.#lastProgress = performance.now()
+    }
     this.#pending++
     try {
       const warnings = this.#warnings
-      const answer = await Promise.race([work(client), deadline])
+      const answer = await Promise.race([work(client, begin), deadline])
+      this.#lastProgress = performance.now()
       // A COMMIT whose wait for the standby was cancelled returns success with a warning: it may not survive.
       if (outcome === 'unknown' && this.#warnings !== warnings) {
         this.#replace(client)
@@ -74,7 +95,7 @@ export class ReplaceableClient {
       }
       return answer
     } catch (error) {
-      throw asFault(error, outcome)
+      throw asFault(error, state === 'waiting' ? 'nothing' : outcome)
     } finally {
       this.#pending--
       clearTimeout(timer)
@@ -123,6 +144,10 @@ function connect(
       default_transaction_isolation: 'read committed',
       statement_timeout: deadlines.statement,
       lock_timeout: deadlines.lock,
+      // An instance that was stopped in the middle of a change gives its locks back.
+      idle_in_transaction_session_timeout: deadlines.statement,
+      // A client that was dropped does not keep its backend waiting for a lock.
+      client_connection_check_interval: 1000,
       ...settings,
     },
   }

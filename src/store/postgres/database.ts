@@ -1,9 +1,11 @@
-/** Everything but the hot reads: an ordinary pool with drizzle on it, reads and transactions under one deadline. */
+/** Everything but the hot reads: a pool with drizzle on it; whatever it does is a transaction on the trusted primary. */
 import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import { sql } from 'drizzle-orm'
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { Outage } from '../../errors.js'
 import { type Address, ReplaceableClient, type Sql } from './connection.js'
+import { assertTrusted, type LineageRow, lineageStatement } from './lineage.js'
 import * as schema from './schema.js'
 
 export type Queries = Pick<
@@ -27,38 +29,56 @@ export class Abandon<T> extends Error {
   }
 }
 
+export interface DatabaseOptions {
+  readonly connections?: number
+  /** Only for the command that records another lineage. */
+  readonly anyLineage?: boolean
+}
+
+type Lineage = LineageRow & Record<string, unknown>
+
 export class Database {
   readonly #pool: ReplaceableClient
+  readonly #anyLineage: boolean
   readonly #drizzles = new WeakMap<Sql, PostgresJsDatabase<typeof schema>>()
 
-  constructor(address: Address, connections = 10) {
+  constructor(address: Address, { connections = 10, anyLineage = false }: DatabaseOptions = {}) {
     this.#pool = new ReplaceableClient({ address, connections, deadlines })
+    this.#anyLineage = anyLineage
   }
 
-  /** One statement that changes nothing. */
-  read<T>(work: (db: Queries) => PromiseLike<T>): Promise<T> {
-    return this.#pool.run('nothing', client => work(this.#on(client)))
-  }
-
-  /** One statement that changes something, committed by itself. */
-  write<T>(work: (db: Queries) => PromiseLike<T>): Promise<T> {
-    return this.#pool.run('unknown', client => work(this.#on(client)))
+  /** Changes nothing: when it fails, nothing has happened. */
+  read<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    return this.#inTransaction('nothing', work)
   }
 
   /**
    * READ COMMITTED: each statement sees what was committed before it began. `work` may run again when Postgres ended
    * it for another's sake (nothing of it was committed), and may throw `Abandon` to commit nothing and answer that.
    */
-  async transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#pool.run('unknown', client => this.#on(client).transaction(tx => work(tx)))
+        return await this.#inTransaction('unknown', work)
       } catch (error) {
         if (error instanceof Abandon) return error.answer as T
         if (!(error instanceof Outage && error.retriable) || tries === mostTries) throw error
         await setTimeout(randomInt(1, 20 * tries))
       }
     }
+  }
+
+  #inTransaction<T>(outcome: 'nothing' | 'unknown', work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    return this.#pool.run(
+      outcome,
+      (client, begin) =>
+        this.#on(client).transaction(async tx => {
+          begin()
+          if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
+          return work(tx)
+        }),
+      { waits: true },
+    )
   }
 
   /** Calls that wait for an answer now. */

@@ -10,6 +10,7 @@ import type {
 } from '../../principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow, TenantStanding } from '../../session/store.js'
 import { type Address, ReplaceableClient } from './connection.js'
+import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
 const deadlines = { lock: 500, statement: 1500, connect: 1500, caller: 2000 }
@@ -31,14 +32,17 @@ export const hotSettings = {
 
 const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
 
-/** Always one row, found or not: with the id that was asked for, whether this is a primary, and its clock. */
+/** Always one row, found or not: with the id that was asked for, which server answers, and its clock. */
 const columns = `
   $1::text as asked,
+  ${serverNow} as server,
   pg_is_in_recovery() as in_recovery,
+  g.timeline = ${timelineNow} as timeline_trusted,
   ${seconds('now()')} as now,
   s.id is not null as found,
   s.secret_hash,
   s.previous_secret_hash,
+  ${seconds('now() - s.secret_changed_at')} as secret_age,
   s.ended_at is not null as ended,
   s.service_epoch = g.epoch and s.user_epoch = u.epoch as epochs_current,
   s.ends_at <= now() as past_absolute,
@@ -84,13 +88,13 @@ export const mintStatement = `select ${columns},
     (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
   where g.only`
 
-interface CheckRow {
+interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
   asked: string
-  in_recovery: boolean
   now: number
   found: boolean
   secret_hash: Buffer
   previous_secret_hash: Buffer | null
+  secret_age: number
   ended: boolean
   epochs_current: boolean
   past_absolute: boolean
@@ -122,6 +126,8 @@ interface MintRow extends CheckRow {
 
 export class HotReads {
   readonly #clients: readonly ReplaceableClient[]
+  /** Servers whose system identifier was looked at. One that is new here, or restarted, is looked at first. */
+  readonly #examined = new Set<number>()
 
   constructor(address: Address) {
     const client = () => new ReplaceableClient({ address, connections: 1, deadlines, settings: hotSettings })
@@ -161,15 +167,27 @@ export class HotReads {
     await Promise.all(this.#clients.map(client => client.close()))
   }
 
-  /** On the connection with the shorter queue. An answer that is not one row about this id, by a primary, is none. */
+  /** An answer that is not one row about this id, by the trusted primary, is none. */
   async #ask<Row extends CheckRow>(id: SessionId, statement: string, parameters: (string | null)[]) {
-    const client = this.#clients.reduce((least, other) => (other.pending < least.pending ? other : least))
-    const [row] = await client.run('nothing', sql =>
-      sql.unsafe<Row[]>(statement, parameters, { prepare: true }),
-    )
+    const [row] = await this.#send<Row>(statement, parameters)
     if (row?.asked !== id) throw new Outage('nothing', 'Postgres answered another question than was asked')
-    if (row.in_recovery) throw new Outage('nothing', 'this Postgres is in recovery: it is not the primary')
+    const examined = this.#examined.has(row.server) || (await this.#examine(row.server))
+    assertTrusted({ ...row, system_trusted: examined })
     return row
+  }
+
+  async #examine(server: number): Promise<boolean> {
+    const [row] = await this.#send<LineageRow>(lineageStatement, [])
+    assertTrusted(row)
+    if (row?.server !== server) return false
+    this.#examined.add(server)
+    return true
+  }
+
+  /** On the connection with the shorter queue. */
+  #send<Row extends object>(statement: string, parameters: (string | null)[]) {
+    const client = this.#clients.reduce((least, other) => (other.pending < least.pending ? other : least))
+    return client.run('nothing', sql => sql.unsafe<Row[]>(statement, parameters, { prepare: true }))
   }
 }
 
@@ -178,6 +196,7 @@ function sessionRow(row: CheckRow): SessionRow | undefined {
   return {
     secretHash: row.secret_hash,
     previousSecretHash: row.previous_secret_hash,
+    secretAgeSeconds: row.secret_age,
     ended: row.ended,
     epochsCurrent: row.epochs_current,
     pastAbsolute: row.past_absolute,

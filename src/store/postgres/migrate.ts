@@ -6,6 +6,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
 import { type Address, asFault, serviceRole } from './connection.js'
+import { type LineageRow, lineageStatement } from './lineage.js'
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 /** Any number that nothing else in this database uses as an advisory lock. */
@@ -39,6 +40,8 @@ export interface DatabaseState {
   readonly ownsAudit: boolean
   /** The login may act as the service's role. Undefined before the first migration, which makes that role. */
   readonly mayServe: boolean | undefined
+  /** It is the server that was recorded (src/store/postgres/lineage.ts). Undefined where that cannot be read yet. */
+  readonly trusted: boolean | undefined
 }
 
 export async function inspect(address: Address): Promise<DatabaseState> {
@@ -65,12 +68,15 @@ export async function inspect(address: Address): Promise<DatabaseState> {
     const hashes = new Set(applied.map(({ hash }) => hash))
     const unknown = server?.migrated && server.may_serve === false
     const missing = readMigrationFiles({ migrationsFolder }).filter(({ hash }) => !hashes.has(hash)).length
+    const readable = server?.migrated && server.may_serve && missing === 0
+    const [lineage] = readable ? await client.unsafe<LineageRow[]>(lineageStatement) : []
     return {
       inRecovery: server?.in_recovery ?? true,
       version: server?.version ?? 0,
       missing: unknown ? 0 : missing,
       ownsAudit: server?.owns_audit ?? false,
       mayServe: server?.may_serve ?? undefined,
+      trusted: lineage?.timeline_trusted && lineage.system_trusted,
     }
   } catch (error) {
     throw asFault(error, 'nothing')

@@ -28,6 +28,9 @@ export const service = pgTable(
   {
     only: boolean('only').primaryKey().default(true),
     epoch: epoch(),
+    /** The server that is trusted: `pg_control_system()`'s identifier, and the timeline as in a WAL file's name. */
+    systemIdentifier: text('system_identifier').notNull().default(''),
+    timeline: text('timeline').notNull().default(''),
   },
   table => [check('service_one_row', sql`${table.only}`)],
 )
@@ -145,7 +148,7 @@ export const sessions = pgTable(
     /** Not indexed: a touch stays a heap-only update. */
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
-    endedReason: text('ended_reason').$type<'signed-out' | 'replaced'>(),
+    endedReason: text('ended_reason').$type<'signed-out' | 'replaced' | 'by-person' | 'by-operator'>(),
     userAgent: text('user_agent').notNull(),
     address: text('address').notNull(),
   },

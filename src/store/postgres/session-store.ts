@@ -1,11 +1,22 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
 import type { SessionStore } from '../../session/store.js'
-import type { Database } from './database.js'
+import { writeAudit } from './audit-log.js'
+import { DatabaseFault } from './connection.js'
+import { Abandon, type Database } from './database.js'
 import type { HotReads } from './hot-reads.js'
 import { textArray } from './text-array.js'
 
-export function postgresSessionStore(database: Database, hot: HotReads): SessionStore {
+/** What must hold of a row `s` so that it may be used now. */
+export const isLive = sql`s.ended_at is null and s.ends_at > now()
+  and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
+
+/** `reserved` has connections of its own, so that signing out works while every other is taken. */
+export function postgresSessionStore(
+  database: Database,
+  hot: HotReads,
+  reserved: Database = database,
+): SessionStore {
   return {
     read: id => hot.read(id),
     readForMint: (id, question) => hot.readForMint(id, question),
@@ -13,7 +24,7 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
     async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, occasion, replaces }) {
       // The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not
       // see has replaced them by the time it returns, and the new row is dead with the old ones.
-      const rows = await database.write(db =>
+      const opening = database.transaction(db =>
         db.execute<{ now: number; ends_at: number }>(sql`
           with opened as (
             insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at,
@@ -38,12 +49,16 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
           from opened`),
       )
-      const [row] = rows
+      // The person was deleted while this waited.
+      const [row] = await opening.catch(error => {
+        if (error instanceof DatabaseFault && error.sqlState === '23503') return []
+        throw error
+      })
       return row ? { opened: { now: row.now, endsAt: row.ends_at } } : 'credential-changed'
     },
 
     async touch(id) {
-      await database.write(db =>
+      await database.transaction(db =>
         db.execute(sql`
           update sessions s set last_seen_at = now()
           where s.id = (
@@ -56,8 +71,59 @@ export function postgresSessionStore(database: Database, hot: HotReads): Session
       )
     },
 
+    async renew({ id, provenSecretHash, newSecretHash, identity, occasion }) {
+      // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
+      // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
+      const [row] = await database.transaction(db =>
+        db.execute<{ now: number; ends_at: number }>(sql`
+          with renewed as (
+            update sessions s
+            set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
+              auth_time = now(), last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
+            from service g, users u join passwords p on p.user_id = u.id
+            where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
+              and u.id = s.user_id and u.state = 'active' and u.epoch = s.user_epoch
+              and g.epoch = s.service_epoch and p.version = ${identity.credential.version} and ${isLive}
+            returning s.ends_at
+          ), audited as (
+            insert into audit_events (action, outcome, actor, subject, session, address, request_id)
+            select 'session.proved', 'done', ${identity.user}::uuid, ${identity.user}::text, ${id}::text,
+              ${occasion.address ?? null}, ${occasion.requestId ?? null}
+            from renewed
+          )
+          select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
+          from renewed`),
+      )
+      return row ? { renewed: { now: row.now, endsAt: row.ends_at } } : 'superseded'
+    },
+
+    switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
+      return database.transaction(async tx => {
+        const [session] = await tx.execute(sql`
+          select from sessions s where id = ${id} and user_id = ${actor} and secret_hash = ${provenSecretHash}
+            and ${isLive} for no key update`)
+        if (!session) throw new Abandon('superseded' as const)
+        const switched = await tx.execute(sql`
+          update sessions set tenant_id = ${tenant}
+          where id = ${id} and (${tenant}::uuid is null or exists (
+            select from memberships m join tenants t on t.id = m.tenant_id
+            where m.user_id = ${actor} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'))
+          returning id`)
+        if (switched.length === 0) throw new Abandon('forbidden' as const)
+        await writeAudit(tx, {
+          action: 'session.tenant',
+          outcome: 'done',
+          actor,
+          ...(tenant !== null && { subject: tenant }),
+          session: id,
+          occasion,
+        })
+        return 'switched' as const
+      })
+    },
+
     async end(id, secretHash, reason, occasion) {
-      await database.write(db =>
+      await reserved.transaction(db =>
         db.execute(sql`
           with ended as (
             update sessions set ended_at = now(), ended_reason = ${reason}

@@ -1,0 +1,50 @@
+/** `mintmark recover`: trust the server that DATABASE_URL names now, and nothing that was accepted before. */
+import type { Command } from 'commander'
+import type { Config } from '../config.js'
+import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import { generateSealedKey } from '../keyring/signing-key.js'
+import { keepLineage, recover } from '../store/postgres/recovery.js'
+import { announce } from '../store/redis/announcements.js'
+import { CommandFailed, configuration, print, withDatabase } from './context.js'
+
+export function recoverCommand(program: Command): void {
+  program
+    .command('recover')
+    .description(
+      'after a fail-over or a restored backup: trust this database from now on, end every session, drop unfinished flows, and sign with new keys',
+    )
+    .option(
+      '--nothing-lost',
+      'only trust this database: for a switch-over in which no acknowledged commit was lost; sessions go on',
+    )
+    .action(async ({ nothingLost = false }: { nothingLost?: boolean }) => {
+      const config = configuration()
+      await withDatabase(
+        config,
+        async database => {
+          if (nothingLost) {
+            await keepLineage(database)
+            return print('This database is trusted from now on. Sessions go on.')
+          }
+          const { ended, links } = await recover(database, await newKeys(config))
+          print('This database is trusted from now on.')
+          print(`  ${ended} session(s) ended: everybody signs in again`)
+          print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
+          print('  tokens are signed with a new key; verifiers meet its kid as soon as they refetch')
+        },
+        { anyLineage: true },
+      )
+      if (config.redisUrl === undefined || nothingLost) return
+      await announce(config.redisUrl, 'keys').catch(() =>
+        print('Redis is away: instances will publish the new keys within seconds.'),
+      )
+    })
+}
+
+async function newKeys({ keysFolder, issuer }: Config) {
+  const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
+  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  if (keys.size === 0)
+    throw new CommandFailed(`there is no key-encryption key in ${keysFolder}: run it where the service runs`)
+  return { signer: await generateSealedKey(issuer, keys), standby: await generateSealedKey(issuer, keys) }
+}

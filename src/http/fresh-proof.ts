@@ -1,0 +1,27 @@
+/** The freshly proved context: inside the signed-in one, for routes that a session left open must not reach. */
+import type { FastifyInstance } from 'fastify'
+import type { RecordRefusal } from '../audit.js'
+import { Problem } from '../errors.js'
+import { occasionOf } from './browser.js'
+import { signedIn } from './signed-in.js'
+
+/** Seconds for which a proof is fresh. */
+export const proofSeconds = 900
+
+/** Judged by the database's clock, of the statement that read the session. The answer is RFC 9470's, section 3. */
+export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal): void {
+  app.addHook('onRequest', async request => {
+    const { principal, now } = signedIn(request).live
+    if (now - principal.authTime <= proofSeconds) return
+    request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
+    const { user: actor, session } = principal
+    refused({
+      action: 'session.proved',
+      reason: 'stale-proof',
+      actor,
+      session,
+      occasion: occasionOf(request),
+    })
+    throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
+  })
+}
