@@ -1,10 +1,10 @@
 /** The process: environment -> configuration -> database -> service -> listen, and an orderly end. */
 import { existsSync } from 'node:fs'
-import { pino } from 'pino'
 import { type Config, keysFolderOf, parseConfig } from './config.js'
 import { prepareEmbedded } from './embedded-default.js'
 import { StartRefused } from './errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
+import { openLog } from './log.js'
 import type { Message } from './mail/compose.js'
 import { openPost } from './mail/post.js'
 import { type Service, startService } from './service.js'
@@ -14,6 +14,9 @@ import {
   startEmbeddedPostgres,
 } from './store/postgres/embedded/launch.js'
 
+/** Milliseconds after which the end no longer waits for whoever reads the log. */
+const mostFlushingMs = 2000
+
 const print = (line: string) => void process.stdout.write(`${line}\n`)
 
 async function start(): Promise<void> {
@@ -21,7 +24,8 @@ async function start(): Promise<void> {
   const { config, keks, warnings } = await configure()
   // The embedded default talks to a person on standard output; its log goes to standard error.
   const embeddedIn = 'embeddedIn' in config.database ? config.database.embeddedIn : undefined
-  const log = pino({ level: config.logLevel }, pino.destination(embeddedIn === undefined ? 1 : 2))
+  const output = openLog(config.logLevel, embeddedIn === undefined ? 1 : 2)
+  const { log } = output
   for (const warning of warnings) log.warn(warning)
 
   const post = await openPost(config, embeddedIn === undefined ? undefined : printMail)
@@ -34,7 +38,7 @@ async function start(): Promise<void> {
   let service: Service
   try {
     const keys = postgres ? await prepareEmbedded(config, address, keks) : keks
-    service = await startService({ config, address, keks: keys, post, log })
+    service = await startService({ config, address, keks: keys, post, log, linesDropped: output.dropped })
   } catch (error) {
     await postgres?.stop()
     throw error
@@ -52,6 +56,10 @@ async function start(): Promise<void> {
     await postgres?.stop()
     log.info('closed')
     process.exitCode = code
+    if (await output.close(mostFlushingMs)) return
+    // A thread hangs in a write that nobody takes. Node would wait for it at any exit, a signal does not.
+    process.removeAllListeners('SIGTERM')
+    process.kill(process.pid, 'SIGTERM')
   }
   // Without a listener Node would open its inspector to whoever is on this machine.
   process.on('SIGUSR1', () => {})

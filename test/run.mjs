@@ -11,6 +11,8 @@ import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
 import { migrate } from '../dist/store/postgres/migrate.js'
 
+// Debian keeps haproxy where an ordinary user's shell does not look.
+process.env.PATH += ':/usr/sbin'
 const nobody = 65534
 const asRoot = process.getuid?.() === 0
 const folder = mkdtempSync(join(tmpdir(), 'mt-'))
@@ -25,7 +27,8 @@ async function main() {
   const env = {
     ...process.env,
     TEST_POSTGRES: JSON.stringify({ ...connection, template }),
-    ...(redisInstalled() && { TEST_REDIS_SERVER: 'redis-server' }),
+    ...(installed('redis-server', '--version') && { TEST_REDIS_SERVER: 'redis-server' }),
+    ...(installed('haproxy', '-v') && { TEST_HAPROXY: 'haproxy' }),
   }
   return runTap(env, process.argv.slice(2))
 }
@@ -70,11 +73,11 @@ async function makeTemplate(connection) {
   return template
 }
 
-/** Suites that need Redis start one of their own; they are skipped visibly without it, and fail in CI. */
-function redisInstalled() {
-  const installed = spawnSync('redis-server', ['--version']).status === 0
-  if (!installed && process.env.CI) throw new Error('CI needs redis-server')
-  return installed
+/** Suites that need a server start one of their own; they are skipped visibly without it, and fail in CI. */
+function installed(command, version) {
+  const there = spawnSync(command, [version]).status === 0
+  if (!there && process.env.CI) throw new Error(`CI needs ${command}`)
+  return there
 }
 
 function runTap(env, files) {

@@ -27,7 +27,8 @@ export interface Metrics {
   observe(app: FastifyInstance): void
 }
 
-export function createMetrics(): Metrics {
+/** `linesDropped` is read when Prometheus asks: how many lines the log has dropped so far. */
+export function createMetrics(linesDropped: () => number = () => 0): Metrics {
   const registry = new Registry()
   const registers = [registry]
   collectDefaultMetrics({ register: registry })
@@ -51,6 +52,15 @@ export function createMetrics(): Metrics {
     'job',
     'outcome',
   )
+  new Counter({
+    name: 'mintmark_log_lines_dropped_total',
+    help: 'Lines that the log could not hold while nobody read it',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(linesDropped())
+    },
+  })
 
   return {
     registry,

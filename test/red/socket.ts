@@ -1,8 +1,24 @@
 /** Raw bytes to a listener and back: for what no HTTP client would send. */
 import { connect } from 'node:net'
 
-/** Everything the server sends until it closes the connection; fails if it has not within ten seconds. */
+/** Everything the server sends until it closes the connection; fails if it has not after ten seconds of silence. */
 export function exchange(address: string, bytes: string): Promise<string> {
+  return converse(address, bytes, 10_000, received => {
+    throw new Error(`the connection was not closed after: ${received.slice(0, 200)}`)
+  })
+}
+
+/** Everything the server sends until it closes the connection, or for so long says nothing more. */
+export function untilSilence(address: string, bytes: string, silenceMs: number): Promise<string> {
+  return converse(address, bytes, silenceMs, received => received)
+}
+
+function converse(
+  address: string,
+  bytes: string,
+  silenceMs: number,
+  whenSilent: (received: string) => string,
+): Promise<string> {
   const { hostname, port } = new URL(address)
   return new Promise((resolve, reject) => {
     let received = ''
@@ -12,8 +28,12 @@ export function exchange(address: string, bytes: string): Promise<string> {
     })
     // A reset after the answer is a close as well.
     socket.on('error', () => {}).on('close', () => resolve(received))
-    socket.setTimeout(10_000, () => {
-      reject(new Error(`the connection was not closed after: ${received.slice(0, 200)}`))
+    socket.setTimeout(silenceMs, () => {
+      try {
+        resolve(whenSilent(received))
+      } catch (error) {
+        reject(error)
+      }
       socket.destroy()
     })
   })
