@@ -1,6 +1,7 @@
 // Argon2id hashes of passwords, made and compared by a bounded number of workers.
 import { randomBytes } from 'node:crypto'
-import { hash as argon2, hashSync, parseOptions, verify as verifyArgon2 } from '@node-rs/argon2'
+import { hashSync, parseOptions } from '@node-rs/argon2'
+import { createHashThreads } from './hash-threads.js'
 import type { NormalisedPassword } from './password-policy.js'
 
 /** `memoryKib` of memory, passed over `passes` times by `lanes` threads; all three stand in every hash. */
@@ -48,7 +49,7 @@ export interface PasswordHasher {
 
 /**
  * @param concurrency hashes computed at the same time: max(1, cores − 1) leaves a core to the requests of others.
- *   They run on libuv's pool, whose size (4 unless set) bounds them too.
+ *   Each has a thread of its own, at a lower priority.
  * @param queueLimit how many may wait, first come first served; the next one is refused at once.
  */
 export function createPasswordHasher(settings: {
@@ -73,14 +74,15 @@ export function createPasswordHasher(settings: {
   const decoy = hashSync(randomBytes(32), options)
   const current = parseOptions(decoy)
   const inTurn = createTurnstile(concurrency, queueLimit)
+  const threads = createHashThreads()
 
   return {
     queued: inTurn.queued,
-    hash: password => inTurn.run(() => argon2(password.utf8(), options)),
+    hash: password => inTurn.run(() => threads.hash(password.utf8(), options)),
     async verify(phc, password) {
       const stored = phc === undefined ? undefined : parseStored(phc)
       const usable = phc !== undefined && stored !== undefined && isBearable(stored)
-      const matches = await inTurn.run(() => verifyArgon2(usable ? phc : decoy, password.utf8()))
+      const matches = await inTurn.run(() => threads.verify(usable ? phc : decoy, password.utf8()))
       if (!usable || !matches) return 'mismatch'
       return isSame(stored, current) ? 'match' : 'match-outdated-parameters'
     },
