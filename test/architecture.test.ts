@@ -48,7 +48,9 @@ const sourceRules: Rule[] = [
     faults: file =>
       domain.test(file.path)
         ? imports(file).filter(to =>
-            /^src\/(app|assembly|background|config|service|main|cli|embedded-default|commands\/.*)\.ts$/.test(to),
+            /^src\/(app|assembly|background|config|service|main|cli|embedded-default|commands\/.*)\.ts$/.test(
+              to,
+            ),
           )
         : [],
   },
@@ -60,7 +62,8 @@ const sourceRules: Rule[] = [
         : [],
   },
   {
-    prose: 'Stores are wired in by main.ts, service.ts, assembly.ts, embedded-default.ts and the commands alone.',
+    prose:
+      'Stores are wired in by main.ts, service.ts, assembly.ts, embedded-default.ts and the commands alone.',
     faults: file =>
       file.path.startsWith('src/store/') || wiring.test(file.path)
         ? []
@@ -78,7 +81,8 @@ const sourceRules: Rule[] = [
     faults: file => (file.path === 'src/principal.ts' ? imports(file) : []),
   },
   {
-    prose: 'The environment is read by the process and the commands alone; all else is given its configuration.',
+    prose:
+      'The environment is read by the process and the commands alone; all else is given its configuration.',
     faults: file => (readsEnvironment.includes(file.path) ? [] : environmentReads(file)),
   },
   {

@@ -50,7 +50,7 @@ test('a migration keeps what is in the database', async t => {
 test('a look at a database tells its version, its role and which migrations it lacks', async t => {
   const { address, sql } = await testDatabase(t)
   const [server] = await sql`select current_setting('server_version_num')::int as version`
-  const own = { ownsAudit: true, mayServe: true }
+  const own = { ownsAudit: true, mayServe: true, trusted: true }
   const state = { inRecovery: false, version: server?.version, missing: 0, ...own }
   t.strictSame(await inspect(address), state, 'whoever migrated owns the audit log')
   await sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`

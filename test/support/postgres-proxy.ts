@@ -6,6 +6,9 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { TestDatabase } from './database.js'
 
+/** As a simple query (Postgres, "Message Formats"): type, length, text. */
+const commit = Buffer.from('Q\0\0\0\x0bcommit\0')
+
 type Address = TestDatabase['address']
 
 export interface PostgresProxy {
@@ -43,7 +46,7 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
         for (const socket of [front, back]) socket.on('error', end).on('close', end)
         let cut = false
         front.on('data', data => {
-          cut ||= cutting && data.includes('commit')
+          cut ||= cutting && data.includes(commit)
           if (cut) cutting = false
           back.write(data)
         })

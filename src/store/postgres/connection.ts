@@ -1,4 +1,4 @@
-/** Connections that never hold a caller past a deadline: a client that hangs is dropped whole and replaced. */
+/** How Postgres is reached, and what its errors mean: an outage, or a fault of ours. */
 import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
@@ -29,18 +29,18 @@ export interface Deadlines {
 
 export interface ClientOptions {
   readonly address: Address
-  readonly connections: number
   readonly deadlines: Deadlines
   readonly settings?: Readonly<Record<string, string>>
 }
 
-export class ReplaceableClient {
+/**
+ * A connection that many statements share, each by itself, in the order in which they come (pipelining). Past its
+ * deadline a caller gets an `Outage`, and the connection is dropped with everything in flight on it.
+ */
+export class SharedConnection {
   readonly #options: ClientOptions
   #client: Sql
   #pending = 0
-  #warnings = 0
-  /** When a connection of this client was last seen to work (`performance.now()`). */
-  #lastProgress = 0
 
   constructor(options: ClientOptions) {
     this.#options = options
@@ -52,50 +52,28 @@ export class ReplaceableClient {
     return this.#pending
   }
 
-  /**
-   * Runs `work` on the present client. Past the deadline the caller gets an `Outage` and the client is dropped with
-   * everything in flight on it: nothing is cancelled, since a cancelled COMMIT may have been made.
-   *
-   * `work` that waits for a connection of a pool calls `begin` when it has one. Until then nothing was done for it: past
-   * the deadline it will not begin, and the client is dropped only if it has stood still all that time.
-   */
-  async run<T>(
-    outcome: 'nothing' | 'unknown',
-    work: (client: Sql, begin: () => void) => PromiseLike<T>,
-    { waits = false } = {},
-  ): Promise<T> {
-    const client = this.#client
+  /** A connection that was lost before the deadline is made anew, once: asking again asks nothing older. */
+  async run<T>(statement: (client: Sql) => PromiseLike<T>): Promise<T> {
     const { caller } = this.#options.deadlines
-    const startedAt = performance.now()
-    let state: 'waiting' | 'begun' | 'given up' = waits ? 'waiting' : 'begun'
+    let client = this.#client
+    let late = false
     let timer: NodeJS.Timeout | undefined
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const waited = state === 'waiting'
-        state = 'given up'
-        if (!waited || this.#lastProgress < startedAt) this.#replace(client)
-        if (waited) reject(new Outage('nothing', `no connection to Postgres was free in ${caller} ms`))
-        else reject(new Outage(outcome, `Postgres gave no answer in ${caller} ms`))
+        late = true
+        this.#replace(client)
+        reject(new Outage('nothing', `Postgres gave no answer in ${caller} ms`))
       }, caller)
     })
-    const begin = () => {
-      if (state === 'given up') throw new Outage('nothing', 'its caller was answered already')
-      state = 'begun'
-      this.#lastProgress = performance.now()
-    }
     this.#pending++
     try {
-      const warnings = this.#warnings
-      const answer = await Promise.race([work(client, begin), deadline])
-      this.#lastProgress = performance.now()
-      // A COMMIT whose wait for the standby was cancelled returns success with a warning: it may not survive.
-      if (outcome === 'unknown' && this.#warnings !== warnings) {
-        this.#replace(client)
-        throw new Outage(outcome, 'Postgres warned while a change was committed')
-      }
-      return answer
+      return await Promise.race([statement(client), deadline]).catch(error => {
+        if (late || client === this.#client) throw error
+        client = this.#client
+        return Promise.race([statement(client), deadline])
+      })
     } catch (error) {
-      throw asFault(error, state === 'waiting' ? 'nothing' : outcome)
+      throw asFault(error, 'nothing')
     } finally {
       this.#pending--
       clearTimeout(timer)
@@ -107,9 +85,8 @@ export class ReplaceableClient {
   }
 
   #connect(): Sql {
-    return connect(this.#options, notice => {
-      if (notice.severity_local === 'WARNING' || notice.severity === 'WARNING') this.#warnings++
-    })
+    const client: Sql = connect(this.#options, { closed: () => this.#replace(client) })
+    return client
   }
 
   #replace(client: Sql): void {
@@ -119,17 +96,27 @@ export class ReplaceableClient {
   }
 }
 
-function connect(
-  { address, connections, deadlines, settings }: ClientOptions,
-  onnotice: (notice: postgres.Notice) => void,
-): Sql {
+export interface ConnectionEvents {
+  /**
+   * The driver would connect again, and send what it had not sent yet. Nothing may rest on that: whoever uses a
+   * connection throws its client away when this is called.
+   */
+  readonly closed: () => void
+  readonly warned?: () => void
+}
+
+/** A client of one connection. */
+export function connect({ address, deadlines, settings }: ClientOptions, events: ConnectionEvents): Sql {
   const options: postgres.Options<Record<string, postgres.PostgresType>> = {
-    max: connections,
+    max: 1,
     fetch_types: false,
     // A short constant wait between attempts: back within a second after an outage, however long it was.
     backoff: () => 0.1,
     connect_timeout: deadlines.connect / 1000,
-    onnotice,
+    onclose: events.closed,
+    onnotice: notice => {
+      if (notice.severity_local === 'WARNING' || notice.severity === 'WARNING') events.warned?.()
+    },
     connection: {
       application_name: 'mintmark',
       // Whoever logs in, the service's own rights are enough: it appends to the audit log and cannot change it.
@@ -157,9 +144,9 @@ function connect(
 /**
  * SQLSTATE classes and codes that mean "not now" rather than "wrong": connection (08), resources (53), operator (57),
  * system (58), another's transaction (40), a login that is refused (28, 3D), a server that is none to write to (25006),
- * a lock (55P03), a database that takes no connections (55000).
+ * a lock (55P03), a database that takes no connections (55000), a transaction that stood still too long (25P03, 25P04).
  */
-const outageStates = /^(08|53|57|58|40|28|3D|25006|55P03|55000)/
+const outageStates = /^(08|53|57|58|40|28|3D|25006|25P03|25P04|55P03|55000)/
 
 /** No answer at all: what the operating system, TLS and the driver's connection call that. */
 const unreachable =

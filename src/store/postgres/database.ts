@@ -1,17 +1,13 @@
-/** Everything but the hot reads: a pool with drizzle on it; whatever it does is a transaction on the trusted primary. */
+/** Everything but the hot reads: whatever it does is a transaction on the trusted primary, under one deadline. */
 import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { Outage } from '../../errors.js'
-import { type Address, ReplaceableClient, type Sql } from './connection.js'
+import type { Address } from './connection.js'
 import { assertTrusted, type LineageRow, lineageStatement } from './lineage.js'
-import * as schema from './schema.js'
+import { Pool, type Queries } from './pool.js'
 
-export type Queries = Pick<
-  PostgresJsDatabase<typeof schema>,
-  'select' | 'insert' | 'update' | 'delete' | 'execute'
->
+export type { Queries } from './pool.js'
 
 /** Milliseconds: a lock is waited for 2 s, a statement runs 3 s, and a caller is answered within 5 s. */
 const deadlines = { lock: 2000, statement: 3000, connect: 3000, caller: 5000 }
@@ -38,18 +34,21 @@ export interface DatabaseOptions {
 type Lineage = LineageRow & Record<string, unknown>
 
 export class Database {
-  readonly #pool: ReplaceableClient
+  readonly #pool: Pool
   readonly #anyLineage: boolean
-  readonly #drizzles = new WeakMap<Sql, PostgresJsDatabase<typeof schema>>()
 
   constructor(address: Address, { connections = 10, anyLineage = false }: DatabaseOptions = {}) {
-    this.#pool = new ReplaceableClient({ address, connections, deadlines })
+    this.#pool = new Pool({ address, deadlines }, connections)
     this.#anyLineage = anyLineage
   }
 
   /** Changes nothing: when it fails, nothing has happened. */
-  read<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
-    return this.#inTransaction('nothing', work)
+  async read<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    try {
+      return await this.transaction(work)
+    } catch (error) {
+      throw error instanceof Outage ? new Outage('nothing', error.message) : error
+    }
   }
 
   /**
@@ -57,28 +56,19 @@ export class Database {
    * it for another's sake (nothing of it was committed), and may throw `Abandon` to commit nothing and answer that.
    */
   async transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    const until = performance.now() + deadlines.caller
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#inTransaction('unknown', work)
+        return await this.#pool.transaction(async tx => {
+          if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
+          return work(tx)
+        }, until)
       } catch (error) {
         if (error instanceof Abandon) return error.answer as T
         if (!(error instanceof Outage && error.retriable) || tries === mostTries) throw error
         await setTimeout(randomInt(1, 20 * tries))
       }
     }
-  }
-
-  #inTransaction<T>(outcome: 'nothing' | 'unknown', work: (tx: Queries) => PromiseLike<T>): Promise<T> {
-    return this.#pool.run(
-      outcome,
-      (client, begin) =>
-        this.#on(client).transaction(async tx => {
-          begin()
-          if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
-          return work(tx)
-        }),
-      { waits: true },
-    )
   }
 
   /** Calls that wait for an answer now. */
@@ -88,13 +78,5 @@ export class Database {
 
   close(): Promise<void> {
     return this.#pool.close()
-  }
-
-  #on(client: Sql): PostgresJsDatabase<typeof schema> {
-    const known = this.#drizzles.get(client)
-    if (known) return known
-    const db = drizzle(client, { schema })
-    this.#drizzles.set(client, db)
-    return db
   }
 }

@@ -9,7 +9,7 @@ import type {
   UserId,
 } from '../../principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow, TenantStanding } from '../../session/store.js'
-import { type Address, ReplaceableClient } from './connection.js'
+import { type Address, SharedConnection } from './connection.js'
 import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -125,12 +125,12 @@ interface MintRow extends CheckRow {
 }
 
 export class HotReads {
-  readonly #clients: readonly ReplaceableClient[]
+  readonly #clients: readonly SharedConnection[]
   /** Servers whose system identifier was looked at. One that is new here, or restarted, is looked at first. */
   readonly #examined = new Set<number>()
 
   constructor(address: Address) {
-    const client = () => new ReplaceableClient({ address, connections: 1, deadlines, settings: hotSettings })
+    const client = () => new SharedConnection({ address, deadlines, settings: hotSettings })
     this.#clients = Array.from({ length: connections }, client)
   }
 
@@ -187,7 +187,7 @@ export class HotReads {
   /** On the connection with the shorter queue. */
   #send<Row extends object>(statement: string, parameters: (string | null)[]) {
     const client = this.#clients.reduce((least, other) => (other.pending < least.pending ? other : least))
-    return client.run('nothing', sql => sql.unsafe<Row[]>(statement, parameters, { prepare: true }))
+    return client.run(sql => sql.unsafe<Row[]>(statement, parameters, { prepare: true }))
   }
 }
 
