@@ -20,7 +20,7 @@ const clients = [client(), client()]
 let turn = 0
 const ask = (statement, parameters) => clients[turn++ & 1].unsafe(statement, parameters, { prepare: true })
 
-const log = pino({ level: logLevel }, pino.destination(1))
+const log = pino({ level: logLevel }, pino.destination({ dest: 1, sync: false }))
 const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const header = Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid: 'x'.repeat(43) })).toString(
   'base64url',

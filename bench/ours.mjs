@@ -1,7 +1,7 @@
 // The service as `node dist/main.js` starts it, on the bench's Postgres.
-import { pino } from 'pino'
 import { parseConfig } from '../dist/config.js'
 import { loadKeyEncryptionKeys } from '../dist/keyring/key-encryption-keys.js'
+import { openLog } from '../dist/log.js'
 import { startService } from '../dist/service.js'
 
 const { address, logLevel, keysFolder } = JSON.parse(process.env.BENCH)
@@ -12,7 +12,7 @@ const config = parseConfig({
   MINTMARK_LOG_LEVEL: logLevel,
 })
 const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)
-const log = pino({ level: logLevel }, pino.destination(1))
+const { log } = openLog(logLevel, 1)
 const service = await startService({ config, address, keks, log, post: { send: async () => {} } })
 process.send(service.addresses.main)
 process.on('disconnect', () => process.exit())

@@ -1,0 +1,111 @@
+/** Servers and instances together: a primary, a Redis, instances behind proxies, and a clean end of all of it. */
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { NetConnectOpts } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Http } from './http.js'
+import { freePort, Instance } from './instance.js'
+import { type Primary, type Replica, startPrimary } from './postgres.js'
+import { TcpProxy } from './proxy.js'
+import { type RedisServer, redisInstalled, redisServer } from './redis.js'
+
+/** Ports of killed instances may be taken by others: each gets new ones with each cluster of instances. */
+export interface Fleet {
+  readonly instances: readonly Instance[]
+  /** The instance of that number, from 1. */
+  at(number: number): Instance
+  close(): Promise<void>
+}
+
+export class Cluster {
+  readonly folder: string
+  readonly primary: Primary
+  readonly redis: RedisServer | undefined
+  readonly http = new Http()
+  /** Operators' commands go through a proxy of their own. */
+  readonly operators: TcpProxy
+  #replica: Promise<Replica> | undefined
+  #replicas = 0
+  #fleets = new Set<Fleet>()
+
+  private constructor(folder: string, primary: Primary, redis: RedisServer | undefined, operators: TcpProxy) {
+    this.operators = operators
+    this.folder = folder
+    this.primary = primary
+    this.redis = redis
+  }
+
+  static async start(): Promise<Cluster> {
+    const folder = await mkdtemp(join(tmpdir(), 'mf-'))
+    // As root, Postgres runs as another user, who must reach its data.
+    await chmod(folder, 0o755)
+    await mkdir(join(folder, 'keys'))
+    await writeFile(join(folder, 'keys', 'first.kek'), `${Buffer.alloc(32, 7).toString('base64')}\n`, {
+      mode: 0o600,
+    })
+    const redis = redisInstalled() ? redisServer(folder, await freePort()) : undefined
+    const [primary] = await Promise.all([startPrimary(join(folder, 'primary')), redis?.start()])
+    return new Cluster(folder, primary, redis, await TcpProxy.start(primary.socket))
+  }
+
+  get operatorUrl(): string {
+    return this.primary.url(this.operators.port)
+  }
+
+  /** The replica that stays one. */
+  replica(): Promise<Replica> {
+    this.#replica ??= this.newReplica()
+    return this.#replica
+  }
+
+  /** One that may be promoted, and is stopped by whoever asked. */
+  newReplica(): Promise<Replica> {
+    this.#replicas++
+    return this.primary.replicate(join(this.folder, `replica-${this.#replicas}`))
+  }
+
+  /** Instances of the build in `tree`; they are not started yet. */
+  async fleet(tree: string, count: number): Promise<Fleet> {
+    const proxies: TcpProxy[] = []
+    const proxy = async (target: NetConnectOpts) => {
+      const made = await TcpProxy.start(target)
+      proxies.push(made)
+      return made
+    }
+    const instances: Instance[] = []
+    for (let number = 1; number <= count; number++) {
+      const postgres = await proxy(this.primary.socket)
+      const redis = this.redis && (await proxy({ host: '127.0.0.1', port: this.redis.port }))
+      const folder = join(this.folder, `instance-${number}-${postgres.port}`)
+      const keysFolder = join(this.folder, 'keys')
+      const databaseUrl = this.primary.url(postgres.port)
+      instances.push(await Instance.make({ number, tree, folder, keysFolder, databaseUrl, postgres, redis }))
+    }
+    const fleet: Fleet = {
+      instances,
+      at(number) {
+        const instance = instances[number - 1]
+        if (!instance) throw new Error(`there is no instance ${number}`)
+        return instance
+      },
+      close: async () => {
+        this.#fleets.delete(fleet)
+        await Promise.all(instances.map(instance => instance.kill()))
+        await Promise.all(proxies.map(one => one.close()))
+      },
+    }
+    this.#fleets.add(fleet)
+    return fleet
+  }
+
+  async close(): Promise<void> {
+    for (const fleet of this.#fleets) await fleet.close()
+    this.http.close()
+    await this.operators.close()
+    const replica = await this.#replica?.catch(() => undefined)
+    await replica?.stop()
+    await this.redis?.kill()
+    await this.primary.stop()
+    await rm(this.folder, { recursive: true, force: true })
+  }
+}

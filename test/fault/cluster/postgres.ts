@@ -1,0 +1,183 @@
+/** A real Postgres primary and streaming replicas of it, each in a folder of its own, and what may befall them. */
+import { execFile } from 'node:child_process'
+import { chown, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import postgres from 'postgres'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/store/postgres/embedded/launch.js'
+import { migrate } from '../../../src/store/postgres/migrate.js'
+
+const settings = {
+  // Nothing here must survive a crash of the machine.
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_connections: '200',
+  wal_keep_size: '256MB',
+  max_wal_size: '512MB',
+}
+
+export interface PostgresServer {
+  readonly socket: { readonly path: string }
+  /** Straight to the server; what is written here waits for no standby. */
+  readonly sql: postgres.Sql
+  /** For `DATABASE_URL`, by way of a proxy on this port. */
+  url(port: number): string
+  stop(): Promise<void>
+}
+
+export interface Primary extends PostgresServer {
+  /** A standby that streams from here, in sync when this resolves. */
+  replicate(folder: string): Promise<Replica>
+  /** Commits wait for a standby that is not there, until what is returned is called. */
+  loseSynchronousStandby(): Promise<() => Promise<void>>
+  /** Waits for a commit that waits for a standby, and cancels it: Postgres warns, and answers that it is done. */
+  cancelWaitingCommit(): Promise<void>
+  /** Ends backends of the service; at random where a share is given. */
+  terminate(share?: number): Promise<void>
+}
+
+export interface Replica extends PostgresServer {
+  pauseReplay(): Promise<void>
+  resumeReplay(): Promise<void>
+  /** Until it has replayed all that the primary has written so far. */
+  catchUp(): Promise<void>
+  /** It gets no more of what the primary commits. */
+  disconnect(): Promise<void>
+  promote(): Promise<void>
+}
+
+export async function startPrimary(folder: string): Promise<Primary> {
+  const server = await startEmbeddedPostgres({ folder, settings })
+  await migrate(server.connection)
+  const base = running(server)
+  const { sql } = base
+  await sql`insert into applications (client_id, name, audiences) values ('demo', 'Demo', '{demo-api}')
+    on conflict do nothing`
+  let losses = 0
+  const waitFor = async (names: string) => {
+    await sql.unsafe(`alter system set synchronous_standby_names = '${names}'`)
+    await sql`select pg_reload_conf()`
+    await until(async () => {
+      const [row] = await sql`show synchronous_standby_names`
+      return row?.synchronous_standby_names === names || (names !== '' && losses === 0)
+    })
+  }
+  return {
+    ...base,
+    replicate: to => replicate(server, sql, to),
+    async loseSynchronousStandby() {
+      losses++
+      await waitFor('nobody')
+      return async () => {
+        losses--
+        // Lost twice at once, it is back when both are over.
+        if (losses === 0) await waitFor('')
+      }
+    },
+    cancelWaitingCommit: () =>
+      until(async () => {
+        const cancelled = await sql`select pg_cancel_backend(pid) from pg_stat_activity
+          where application_name = 'mintmark' and wait_event = 'SyncRep'`
+        return cancelled.length > 0
+      }),
+    async terminate(share = 1) {
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = 'mintmark' and random() < ${share}`
+    },
+  }
+}
+
+function running(server: EmbeddedPostgres): PostgresServer {
+  const { connection } = server
+  const sql = postgres({
+    ...connection,
+    max: 12,
+    onnotice: () => {},
+    connection: { application_name: 'fault suite', synchronous_commit: 'local' },
+  })
+  return {
+    socket: { path: join(connection.host, `.s.PGSQL.${connection.port}`) },
+    sql,
+    url: port =>
+      `postgres://${connection.user}:${encodeURIComponent(connection.password)}@127.0.0.1:${port}/${connection.database}`,
+    async stop() {
+      await sql.end({ timeout: 1 })
+      await server.stop()
+    },
+  }
+}
+
+/** An online backup, copied as files: the embedded package carries no pg_basebackup. */
+async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: string): Promise<Replica> {
+  const from = join(primary.folder, 'data')
+  const to = join(folder, 'data')
+  await mkdir(folder, { recursive: true })
+  const backup = await sql.reserve()
+  try {
+    await backup`select pg_backup_start('replica', true)`
+    // By the system's own command, which keeps owners; a file may vanish while it copies.
+    await promisify(execFile)('cp', ['-a', from, to]).catch(error => {
+      if (!/No such file/.test(String(error))) throw error
+    })
+    const [stopped] = await backup`select labelfile from pg_backup_stop(false)`
+    await writeFile(join(to, 'backup_label'), String(stopped?.labelfile))
+  } finally {
+    backup.release()
+  }
+  for (const name of ['postmaster.pid', 'postmaster.opts', 'postgresql.auto.conf']) {
+    await rm(join(to, name), { force: true })
+  }
+  const { host, port, user, password } = primary.connection
+  const source = `host=${host} port=${port} user=${user} password=${password}`
+  await writeFile(join(to, 'standby.signal'), '')
+  await writeFile(join(to, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\n`)
+  await giveTo(from, to, ['backup_label', 'standby.signal', 'postgresql.auto.conf'])
+  await cp(join(primary.folder, 'connection.json'), join(folder, 'connection.json'))
+
+  const server = await startEmbeddedPostgres({ folder, settings })
+  const base = running(server)
+  const replica: Replica = {
+    ...base,
+    async pauseReplay() {
+      await base.sql`select pg_wal_replay_pause()`
+      await until(
+        async () => (await base.sql`select pg_get_wal_replay_pause_state() as s`)[0]?.s === 'paused',
+      )
+    },
+    async resumeReplay() {
+      await base.sql`select pg_wal_replay_resume()`
+    },
+    async catchUp() {
+      const [position] = await sql`select pg_current_wal_lsn()::text as lsn`
+      await until(
+        async () =>
+          (await base.sql`select pg_last_wal_replay_lsn() >= ${position?.lsn}::text::pg_lsn as there`)[0]
+            ?.there,
+      )
+    },
+    async disconnect() {
+      await base.sql.unsafe(`alter system set primary_conninfo = ''`)
+      await base.sql`select pg_reload_conf()`
+      await until(async () => (await base.sql`select from pg_stat_wal_receiver`).length === 0)
+    },
+    async promote() {
+      await base.sql`select pg_promote(true, 30)`
+    },
+  }
+  await replica.catchUp()
+  return replica
+}
+
+async function giveTo(model: string, folder: string, names: string[]): Promise<void> {
+  const { uid, gid } = await stat(model)
+  if (process.getuid?.() === 0) for (const name of names) await chown(join(folder, name), uid, gid)
+}
+
+/** Polls what no event tells. */
+export async function until(look: () => Promise<unknown>, seconds = 15): Promise<void> {
+  for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
+    if (await look()) return
+    await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  throw new Error(`it did not happen within ${seconds} s: ${look}`)
+}

@@ -1,0 +1,72 @@
+/** Planted bugs: each a patch against a copy of the sources, which one directed schedule must expose. */
+import { execFile } from 'node:child_process'
+import { cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import type { Cluster } from './cluster/cluster.js'
+import { play, report } from './play.js'
+import { schedules } from './schedules/index.js'
+
+const run = promisify(execFile)
+/** What the copy has of its own. */
+const made = new Set(['src', 'dist', '.git'])
+const patches = 'test/fault/mutants'
+
+/** Answers, one by one, whether each was caught. */
+export async function runMutants(
+  cluster: Cluster,
+  print: (line: string) => void,
+  only?: string,
+): Promise<boolean[]> {
+  const names = (await readdir(patches)).filter(name => name.endsWith('.patch')).sort()
+  const results: boolean[] = []
+  for (const name of names.map(name => basename(name, '.patch'))) {
+    if (only !== undefined && !name.includes(only)) continue
+    const { caught, told } = await runMutant(cluster, name)
+    print(`${caught ? 'caught' : 'MISSED'}  ${name}: ${told}`)
+    results.push(caught)
+  }
+  const missing = schedules
+    .flatMap(({ exposes = [] }) => exposes)
+    .filter(name => !names.includes(`${name}.patch`))
+  for (const name of only === undefined ? missing : []) {
+    print(`MISSED  ${name}: there is no ${patches}/${name}.patch`)
+    results.push(false)
+  }
+  return results
+}
+
+export async function runMutant(cluster: Cluster, name: string): Promise<{ caught: boolean; told: string }> {
+  const schedule = schedules.find(({ exposes }) => exposes?.includes(name))
+  if (!schedule) return { caught: false, told: 'no schedule names it' }
+  const tree = await mkdtemp(join(tmpdir(), 'mm-'))
+  try {
+    await plant(tree, name)
+    const fleet = await cluster.fleet(tree, 2)
+    try {
+      const env = (await schedule.tells?.(cluster)) ?? {}
+      await Promise.all(fleet.instances.map(instance => instance.start({ env })))
+      const played = await play(cluster, fleet, tree, schedule)
+      // One that only crashes was not caught at what it does.
+      const seen = played.violations.filter(({ says }) => !says.includes('ended by itself'))
+      return { caught: seen.length > 0, told: report(played) }
+    } finally {
+      await fleet.close()
+    }
+  } catch (error) {
+    return { caught: false, told: (error as Error).message }
+  } finally {
+    await rm(tree, { recursive: true, force: true })
+  }
+}
+
+/** A copy of what is built, with the patch in it; whatever does not change is linked. */
+async function plant(tree: string, name: string): Promise<void> {
+  await cp('src', join(tree, 'src'), { recursive: true })
+  for (const name of await readdir('.')) {
+    if (!made.has(name)) await symlink(resolve(name), join(tree, name))
+  }
+  await run('patch', ['--quiet', '-p1', '-i', resolve(patches, `${name}.patch`)], { cwd: tree })
+  await run('npm', ['run', '--silent', 'build'], { cwd: tree })
+}

@@ -1,0 +1,105 @@
+/** What an operator does, by the commands' own functions of the build under test; a membership changes by SQL. */
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type postgres from 'postgres'
+import type { SessionId, UserId } from '../../src/principal.js'
+import type { History, Op, Told } from './history.js'
+
+const by = { actor: undefined, occasion: { requestId: undefined, address: undefined } }
+
+export class Operator {
+  readonly #history: History
+  readonly #sql: postgres.Sql
+  readonly #hands: Hands
+  readonly #versions = new Map<string, number>()
+
+  constructor(history: History, sql: postgres.Sql, hands: Hands) {
+    this.#history = history
+    this.#sql = sql
+    this.#hands = hands
+  }
+
+  /** The functions behind the commands of the build in `tree`. */
+  static hands = hands
+
+  endOne(target: string) {
+    return this.#do('operator ends one', { target }, ({ revocations }) =>
+      revocations.endOne(target as SessionId, 'anyone', by),
+    )
+  }
+
+  endAllOf(user: string) {
+    return this.#do('operator ends all of a user', { user }, ({ revocations }) =>
+      revocations.endAllOf(user as UserId, by),
+    )
+  }
+
+  endAll() {
+    return this.#do('operator ends all there are', {}, ({ revocations }) => revocations.endAll(by))
+  }
+
+  disable(user: string) {
+    return this.#do('operator disables', { user }, ({ users }) => users.disable(user as UserId, by))
+  }
+
+  enable(user: string) {
+    return this.#do('operator enables', { user }, ({ users }) => users.enable(user as UserId, by))
+  }
+
+  /** The next version of a membership; a suspended one has none that anybody sees. */
+  changeMembership(user: string, tenant: string, state: 'active' | 'suspended' = 'active') {
+    const membership = `${user}|${tenant}`
+    const version = (this.#versions.get(membership) ?? 0) + 1
+    this.#versions.set(membership, version)
+    return this.#history.record(
+      { client: 'operator', op: 'operator changes a membership', user },
+      async () => {
+        await this.#sql`update memberships set role_ids = ${[`v${version}`]}, state = ${state}
+          where user_id = ${user} and tenant_id = ${tenant}`
+        const facts = { membership, version, suspends: state === 'suspended' }
+        return { outcome: 'ok', facts }
+      },
+    )
+  }
+
+  close(): Promise<void> {
+    return this.#hands.close()
+  }
+
+  #do(op: Op, about: { user?: string; target?: string }, work: (hands: Hands) => Promise<unknown>) {
+    return this.#history.record({ client: 'operator', op, ...about }, async (): Promise<Told> => {
+      try {
+        const answer = await work(this.#hands)
+        return { outcome: answer === 'unknown' ? 'refused' : 'ok', facts: {} }
+      } catch (error) {
+        return { outcome: 'unknown', code: String(error), facts: {} }
+      }
+    })
+  }
+}
+
+interface Hands {
+  readonly revocations: Pick<
+    import('../../src/session/revocations.js').Revocations,
+    'endOne' | 'endAllOf' | 'endAll'
+  >
+  readonly users: {
+    disable(user: UserId, operator: typeof by): Promise<unknown>
+    enable(user: UserId, operator: typeof by): Promise<unknown>
+  }
+  close(): Promise<void>
+}
+
+/** From the build that is tried: a mutant's operator has the mutant's mistakes. */
+async function hands(tree: string, url: string): Promise<Hands> {
+  const load = (name: string) => import(pathToFileURL(resolve(tree, 'dist/store/postgres', name)).href)
+  const { Database } = await load('database.js')
+  const { postgresRevocations } = await load('revocation-store.js')
+  const { postgresUserStore } = await load('user-store.js')
+  const database = new Database({ url }, { connections: 4 })
+  return {
+    revocations: postgresRevocations(database),
+    users: postgresUserStore(database),
+    close: () => database.close(),
+  }
+}

@@ -1,0 +1,74 @@
+/** Directed schedules with another server than the one that was trusted: nothing is accepted until it is recovered. */
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { until } from '../cluster/postgres.js'
+import type { Stage } from '../stage.js'
+import type { Schedule } from './schedule.js'
+
+export const failovers: readonly Schedule[] = [
+  {
+    rule: 'a promoted standby that missed a revocation lets nobody in, until `mintmark recover` has ended all sessions',
+    exposes: ['lineage-ignored'],
+    async play(stage) {
+      const device = await stage.device()
+      const bystander = await stage.device()
+      const { cookie } = device
+      const replica = await stage.cluster.newReplica()
+      stage.later(() => replica.stop())
+      await replica.disconnect()
+      const out = await device.signOut(stage.at(2))
+      stage.need(out.outcome === 'ok', 'signing out was confirmed by the primary', out)
+      await replica.promote()
+
+      const { postgres } = stage.at(1)
+      postgres.target = replica.socket
+      postgres.drop()
+      stage.later(async () => {
+        postgres.target = stage.cluster.primary.socket
+        postgres.drop()
+        await stage.at(1).ready()
+      })
+      // The connections that were cut are made anew, and every answer by the other server is looked at.
+      await until(
+        async () =>
+          (await replica.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
+      )
+      for (let round = 0; round < 12; round++) {
+        const entries = [await device.check(stage.at(1), cookie), await bystander.mint(stage.at(1))]
+        if (entries.some(({ outcome }) => outcome === 'ok')) return
+        for (const entry of entries)
+          stage.claim(entry.status === 503, 'nothing is accepted, nobody signed out', entry)
+      }
+      if ((await stage.verdict()).length > 0) return
+      await recovered(stage, replica.url(stage.at(1).postgres.port))
+      for (const [one, sent] of [
+        [device, cookie],
+        [bystander, bystander.cookie],
+      ] as const) {
+        await until(async () => (await one.check(stage.at(1), sent)).status === 401, 5)
+      }
+      const again = await stage.newDevice(device.person).signIn(stage.at(1))
+      stage.claim(again.outcome === 'ok', 'whoever signs in again is let in', again)
+      // The tables that are looked at in the end are those of the primary.
+      await stage.operator.endAll()
+    },
+  },
+]
+
+/** In the history it ends all there are. */
+async function recovered(stage: Stage, url: string): Promise<void> {
+  const start = performance.now()
+  await promisify(execFile)(process.execPath, [join(stage.tree, 'dist', 'cli.js'), 'recover'], {
+    cwd: stage.cluster.folder,
+    env: {
+      PATH: process.env.PATH ?? '',
+      DATABASE_URL: url,
+      ISSUER: 'http://localhost:4000',
+      MINTMARK_OUTBOX_FOLDER: 'outbox',
+      MINTMARK_KEYS_FOLDER: join(stage.cluster.folder, 'keys'),
+    },
+  })
+  const op = 'operator ends all there are'
+  stage.history.add({ client: 'recover', op, start, end: performance.now(), outcome: 'ok', facts: {} })
+}
