@@ -68,7 +68,10 @@ export async function startPrimary(folder: string): Promise<Primary> {
     async loseSynchronousStandby() {
       losses++
       await waitFor('nobody')
+      let over = false
       return async () => {
+        if (over) return
+        over = true
         losses--
         // Lost twice at once, it is back when both are over.
         if (losses === 0) await waitFor('')
