@@ -12,22 +12,29 @@ const tags = [
   { name: 'session', description: 'Signing in, asking who is signed in, signing out.' },
   { name: 'devices', description: 'Where a person is signed in, and ending it.' },
   { name: 'password', description: 'Forgotten and changed passwords.' },
-  { name: 'token', description: 'Access tokens for the session.' },
+  { name: 'token', description: 'Access tokens for the session, and asking about them.' },
+  { name: 'admin', description: 'The directory: people, tenants, roles, applications, service keys, audit.' },
   { name: 'metadata', description: 'What a verifier needs to know.' },
 ]
 
-/** Demanded before any schema is looked at, of every request that changes something. */
-const mintmarkHeader = {
+/** Demanded before any schema is looked at, of every request that changes something and is not by service key. */
+const mintmarkHeader = required => ({
   type: 'object',
-  required: ['X-Mintmark'],
+  required: required ? ['X-Mintmark'] : [],
   properties: {
-    'X-Mintmark': { type: 'string', enum: ['1'], description: 'No form and no simple request can send it.' },
+    'X-Mintmark': {
+      type: 'string',
+      enum: ['1'],
+      description: `No form and no simple request can send it.${required ? '' : ' Not needed with a service key.'}`,
+    },
   },
-}
+})
 
 function describeHeader({ schema, url, route }) {
   const changes = !['GET', 'HEAD', 'OPTIONS'].includes(String(route.method))
-  return { url, schema: changes ? { ...schema, headers: mintmarkHeader } : schema }
+  const byKey = schema?.security?.filter(one => 'serviceKey' in one).length ?? 0
+  if (!changes || (byKey > 0 && byKey === schema.security.length)) return { url, schema }
+  return { url, schema: { ...schema, headers: mintmarkHeader(byKey === 0) } }
 }
 
 /** The routes are described without being served: nothing behind them is needed. */
@@ -49,6 +56,10 @@ export async function describeApi() {
     signUp: behind,
     passwordReset: behind,
     changePassword: behind,
+    revocations: behind,
+    stepUp: behind,
+    admin: behind,
+    introspection: behind,
     health: undefined,
     beforeRoutes: async app => {
       await app.register(swagger, {
@@ -63,7 +74,10 @@ export async function describeApi() {
           tags,
           servers: [{ url: 'https://id.example.com', description: 'Your issuer.' }],
           components: {
-            securitySchemes: { session: { type: 'apiKey', in: 'cookie', name: '__Host-session' } },
+            securitySchemes: {
+              session: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
+              serviceKey: { type: 'http', scheme: 'bearer', bearerFormat: 'mintmark_sk_<id>_<secret>' },
+            },
           },
         },
         transform: describeHeader,

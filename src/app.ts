@@ -6,13 +6,17 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { RecordRefusal } from './audit.js'
 import type { OriginRegistry } from './directory/origins.js'
+import { keyGuard, personGuard, requireAuthority, requireSessionOrKey } from './http/admin/context.js'
+import { type AdminParts, adminRoutes } from './http/admin/index.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
-import { requireFreshProof } from './http/fresh-proof.js'
+import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
 import { pages } from './http/pages/pages.js'
 import { answerProblems } from './http/problems.js'
 import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
+import { type IntrospectionParts, introspectRoute } from './http/routes/introspect.js'
+import { acceptInvitationRoute, invitationSignUpRoute } from './http/routes/invitations.js'
 import { changePasswordRoute, forgottenPasswordRoutes } from './http/routes/password.js'
 import { signInRoute, signOutRoute, whoAmIRoute } from './http/routes/session.js'
 import { signUpRoutes } from './http/routes/sign-up.js'
@@ -20,9 +24,10 @@ import { stepUpRoute } from './http/routes/step-up.js'
 import { switchTenantRoute } from './http/routes/tenant.js'
 import { tokenRoute } from './http/routes/token.js'
 import { wellKnownRoutes } from './http/routes/well-known.js'
-import { answerPreflights, guardOrigins } from './http/same-origin.js'
+import { answerPreflights, guardOrigins, originGuard } from './http/same-origin.js'
 import { ProblemDocument } from './http/schemas.js'
-import { requireSession, touchAfterwards } from './http/signed-in.js'
+import { touchKeysAfterwards } from './http/service-key.js'
+import { requireSession, sessionGuard, touchAfterwards } from './http/signed-in.js'
 import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
 import type { Finish } from './login/finish.js'
@@ -45,6 +50,8 @@ export interface AppParts {
   readonly sessions: Sessions
   readonly revocations: Revocations
   readonly stepUp: StepUp
+  readonly admin: AdminParts
+  readonly introspection: IntrospectionParts
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics
@@ -89,6 +96,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(cookie, { hook: false })
     await app.register(pages(parts.product, parts.passwordMinLength))
     touchAfterwards(app, sessions)
+    touchKeysAfterwards(app, parts.admin.serviceKeys)
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 
@@ -104,14 +112,32 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     })
 
     await app.register(async app => {
+      requireSessionOrKey(app, {
+        session: [
+          originGuard(origins, 'admin applications'),
+          sessionGuard(sessions, watch),
+          freshProofGuard(refused),
+          personGuard(parts.admin.authorities),
+        ],
+        key: [keyGuard(parts.admin.serviceKeys)],
+      })
+      requireAuthority(app, refused)
+      await app.register(adminRoutes(parts.admin))
+    })
+
+    await app.register(introspectRoute(parts.introspection))
+
+    await app.register(async app => {
       guardOrigins(app, origins, 'account applications')
       await app.register(signUpRoutes(parts.signUp))
       await app.register(signInRoute(parts.passwordSignIn, parts.finish, refused, metrics))
       await app.register(forgottenPasswordRoutes(parts.passwordReset))
+      await app.register(invitationSignUpRoute(parts.admin.invitations))
       await app.register(async app => {
         requireSession(app, sessions, watch)
         await app.register(changePasswordRoute(parts.changePassword, refused))
         await app.register(stepUpRoute(parts.stepUp, refused))
+        await app.register(acceptInvitationRoute(parts.admin.invitations))
         await app.register(deviceListRoute(revocations))
         await app.register(async app => {
           requireFreshProof(app, refused)

@@ -5,11 +5,14 @@ import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { Redis } from 'ioredis'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import { parseEmailAddress } from './directory/email-address.js'
 import type { OriginRegistry } from './directory/origins.js'
 import { addGauges, type Metrics } from './http/metrics.js'
 import type { Health } from './http/routes/health.js'
 import type { KeyRing } from './keyring/key-ring.js'
+import { createVerificationKeys } from './keyring/verification-keys.js'
 import { createFinish } from './login/finish.js'
+import { createInvitations } from './login/invitations.js'
 import type { InBackground, Post } from './login/mail.js'
 import { createPasswordChange } from './login/password-change.js'
 import { createPasswordHasher } from './login/password-hash.js'
@@ -19,14 +22,24 @@ import { createPasswordSignIn } from './login/password-sign-in.js'
 import { createSignUp } from './login/sign-up.js'
 import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
+import { sendWelcome } from './login/welcome.js'
 import { createSessions } from './session/sessions.js'
 import { createLimiter } from './store/limiter.js'
 import { postgresAccountStore } from './store/postgres/account-store.js'
+import { postgresApplicationStore } from './store/postgres/application-store.js'
 import { postgresAuditLog } from './store/postgres/audit-log.js'
+import { postgresAuthorityStore } from './store/postgres/authority-store.js'
 import type { Database } from './store/postgres/database.js'
 import type { HotReads } from './store/postgres/hot-reads.js'
+import { postgresIntrospections } from './store/postgres/introspect-read.js'
+import { postgresInvitationStore } from './store/postgres/invitation-store.js'
+import { postgresMembershipStore } from './store/postgres/membership-store.js'
 import { postgresRevocations } from './store/postgres/revocation-store.js'
+import { postgresServiceKeyStore } from './store/postgres/service-key-store.js'
 import { postgresSessionStore } from './store/postgres/session-store.js'
+import { postgresTenantStore } from './store/postgres/tenant-store.js'
+import { postgresUserStore } from './store/postgres/user-store.js'
+import { announce } from './store/redis/announcements.js'
 
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
@@ -61,6 +74,8 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const login = { issuer, store, hasher, policy, throttle, post, inBackground, finish }
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
+  const invitations = postgresInvitationStore(database)
+  const revocations = postgresRevocations(reserved)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),
     statementsPending: () => hot.pending + database.pending + reserved.pending,
@@ -79,8 +94,31 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     registry,
     ring,
     sessions,
-    revocations: postgresRevocations(reserved),
+    revocations,
     stepUp: createStepUp({ signIn: passwordSignIn, sessions }),
+    admin: {
+      issuer,
+      audit,
+      revocations,
+      authorities: postgresAuthorityStore(database),
+      users: postgresUserStore(database),
+      tenants: postgresTenantStore(database),
+      memberships: postgresMembershipStore(database),
+      invitationStore: invitations,
+      invitations: createInvitations({ ...login, invitations }),
+      applications: postgresApplicationStore(database),
+      serviceKeys: postgresServiceKeyStore(database),
+      welcome: ({ email }) => {
+        const parsed = parseEmailAddress(email)
+        if (parsed.ok) inBackground('welcome mail', () => sendWelcome(store, post, issuer, parsed.address))
+      },
+      changed: () => inBackground('announcement', () => announceApplications(parts)),
+    },
+    introspection: {
+      issuer,
+      introspections: postgresIntrospections(hot),
+      keyOf: createVerificationKeys(),
+    },
     finish,
     passwordSignIn,
     signUp: createSignUp(login),
@@ -88,6 +126,12 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     changePassword: createPasswordChange({ ...login, signIn: passwordSignIn }),
     health,
   })
+}
+
+/** This instance looks at once, and so do the others where there is a Redis. */
+async function announceApplications({ registry, config }: AssemblyParts): Promise<void> {
+  await registry.refresh()
+  if (config.redisUrl !== undefined) await announce(config.redisUrl, 'applications')
 }
 
 /** One core is left to everything else. */

@@ -1,10 +1,29 @@
 /** What is written down for good: who did what, to whom, from where, in which request, and how it ended. */
-import type { SessionId, UserId } from './principal.js'
+import type { Page, PageRequest } from './directory/page.js'
+import type { SessionId, TenantId, UserId } from './principal.js'
 
 /** Where something was done: the request and the client's network address. Operators' commands have neither. */
 export interface Occasion {
   readonly requestId: string | undefined
   readonly address: string | undefined
+}
+
+/** Who does something, and from where. */
+export interface By {
+  /** Undefined: an operator's command, or a service key. */
+  readonly actor: UserId | undefined
+  readonly serviceKey?: string
+  readonly occasion: Occasion
+  /** Under an Idempotency-Key: what was created under it once is answered again. */
+  readonly once?: Once
+}
+
+export interface Once {
+  /** Who asked: keys of different callers are different keys. */
+  readonly caller: string
+  readonly key: string
+  /** SHA-256 of what was asked. */
+  readonly requestHash: Buffer
 }
 
 /** Of what the service does by itself, and what an operator does by a command. */
@@ -16,7 +35,24 @@ export type AuditAction =
   | 'account.disabled'
   | 'account.enabled'
   | 'account.deleted'
+  | 'account.changed'
+  | 'tenant.created'
+  | 'tenant.changed'
+  | 'tenant.deleted'
+  | 'role.created'
+  | 'role.changed'
+  | 'role.deleted'
+  | 'membership.set'
+  | 'invitation.created'
+  | 'invitation.withdrawn'
+  | 'invitation.accepted'
+  | 'membership.removed'
+  | 'admin.request'
   | 'application.created'
+  | 'application.changed'
+  | 'application.deleted'
+  | 'service-key.created'
+  | 'service-key.revoked'
   | 'password.changed'
   | 'password.reset'
   | 'session.opened'
@@ -37,6 +73,9 @@ export interface AuditEvent {
   readonly reason?: string
   /** The person who acted, where one was proved; operators act without. */
   readonly actor?: UserId
+  readonly serviceKey?: string
+  /** The tenant it was done in. */
+  readonly tenant?: TenantId
   /** The person or thing it was done to. */
   readonly subject?: string
   readonly session?: SessionId
@@ -49,6 +88,25 @@ export interface AuditEvent {
  */
 export interface AuditLog {
   record(event: AuditEvent): Promise<void>
+  /** The newest first; of one tenant only, where one is named. */
+  list(page: PageRequest, tenant?: TenantId): Promise<Page<RecordedEvent>>
+}
+
+export interface RecordedEvent {
+  /** Rises with every event. */
+  readonly id: string
+  /** NumericDate, with a fraction. */
+  readonly at: number
+  readonly action: string
+  readonly outcome: 'done' | 'refused'
+  readonly reason: string | null
+  readonly actor: string | null
+  readonly serviceKey: string | null
+  readonly tenant: string | null
+  readonly subject: string | null
+  readonly session: string | null
+  readonly address: string | null
+  readonly requestId: string | null
 }
 
 /** Records after the answer: it never delays a refusal, and its time tells nobody who exists. */

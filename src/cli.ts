@@ -1,21 +1,14 @@
 #!/usr/bin/env node
 /** The operator's commands. They work on the database directly, beside a service that runs or none. */
-import { Command } from 'commander'
-import { applicationCommands } from './commands/applications.js'
 import { saying } from './commands/context.js'
-import { migrateCommand } from './commands/migrate.js'
-import { recoverCommand } from './commands/recover.js'
-import { sessionCommands } from './commands/sessions.js'
-import { userCommands } from './commands/users.js'
+import { createProgram } from './commands/program.js'
 
-const program = new Command('mintmark').description('Operate a Mintmark identity service.')
-migrateCommand(program)
-userCommands(program)
-sessionCommands(program)
-applicationCommands(program)
-recoverCommand(program)
+// Whoever reads may have seen enough, as `head` has.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1))
 
-program.parseAsync().catch((error: unknown) => {
-  process.stderr.write(`${saying(error)}\n`)
-  process.exitCode = 1
-})
+createProgram()
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.stderr.write(`${saying(error)}\n`)
+    process.exitCode = 1
+  })

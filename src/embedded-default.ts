@@ -1,4 +1,5 @@
 /** What the embedded default does by itself and production never: migrate, make the first key, register a demo. */
+import { noRequest } from './audit.js'
 import type { Config } from './config.js'
 import { originFault } from './directory/applications.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys, makeFirstKey } from './keyring/key-encryption-keys.js'
@@ -15,13 +16,14 @@ export async function prepareEmbedded(config: Config, address: Address, keks: Ke
   await migrate(address)
   const database = new Database(address, { connections: 1 })
   try {
-    await postgresApplicationStore(database).create({
+    const demo = {
       clientId: 'demo',
       name: 'Demo',
       origins: demoOrigins.filter(origin => originFault(origin, config.issuer) === undefined),
       audiences: ['demo-api'],
       tokenLifetimeSeconds: 300,
-    })
+    }
+    await postgresApplicationStore(database).create(demo, { actor: undefined, occasion: noRequest })
     const { keys } = await postgresKeyRingStore(database).read()
     // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
     if (keks.size > 0 || keys.length > 0) return keks

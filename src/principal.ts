@@ -14,6 +14,9 @@ export type ClientId = Branded<'ClientId'>
 /** A signing key's id: its RFC 7638 thumbprint, SHA-256, base64url (43 characters). */
 export type Kid = Branded<'Kid'>
 
+/** A service key's public half: 128 random bits, base64url (22 characters). It opens nothing. */
+export type ServiceKeyId = Branded<'ServiceKeyId'>
+
 /** How a person proved themselves, in the words of RFC 8176. */
 export type AuthenticationMethod = 'pwd'
 /** How strong the proof was: NIST SP 800-63B authenticator assurance levels. */

@@ -1,52 +1,102 @@
-/** `mintmark applications …`: registering the applications that may ask for tokens. */
-import { type Command, Option } from 'commander'
-import type { Config } from '../config.js'
-import { faultsOf } from '../directory/applications.js'
+/** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
+import type { Command } from 'commander'
+import { type Application, hostedPages } from '../directory/applications.js'
 import { postgresApplicationStore } from '../store/postgres/application-store.js'
-import type { Database } from '../store/postgres/database.js'
-import { announce } from '../store/redis/announcements.js'
-import { CommandFailed, configuration, print, withDatabase } from './context.js'
-
-interface Wanted {
-  readonly audience: string[]
-  readonly name?: string
-  readonly origin: string[]
-  readonly lifetime: number
-}
+import { applicationWriteCommands, changeApplication } from './application-writes.js'
+import { limited } from './arguments.js'
+import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
+import { describeApplication } from './describe.js'
+import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
+import { cell, details, time } from './table.js'
 
 export function applicationCommands(program: Command): void {
   const applications = program.command('applications').description('the applications that may ask for tokens')
   applications
-    .command('create')
+    .command('list')
+    .description('all applications')
+    .option(...limited)
+    .option(...asJson)
+    .action(async (form: ListForm) => {
+      await withDatabase(configuration(), database =>
+        sayList(form, page => postgresApplicationStore(database).list(page), listing),
+      )
+    })
+
+  applications
+    .command('show')
     .argument('<client-id>')
-    .description('register an application')
-    .requiredOption('--audience <audience...>', 'audiences its tokens may name; the first is the default')
-    .option('--name <name>', 'what people call it (default: the client id)')
-    .option('--origin <origin...>', 'exact browser origins, like https://app.example.com', [])
-    .addOption(new Option('--lifetime <seconds>', 'of its tokens, 60 to 900').default(300).argParser(Number))
-    .action(async (clientId: string, wanted: Wanted) => {
+    .description('one application')
+    .option(...asJson)
+    .action(async (clientId: string, form: Form) => {
+      await withDatabase(configuration(), async database => {
+        const application = await postgresApplicationStore(database).read(clientId)
+        if (!application) throw new CommandFailed(`there is no application ${clientId}`)
+        say(form, describeApplication(application), shown(application))
+      })
+    })
+
+  applicationWriteCommands(applications)
+
+  applications
+    .command('disable')
+    .argument('<client-id>')
+    .description('mint no token for an application, and refuse its origins, until it is enabled')
+    .option(...asJson)
+    .action((clientId: string, form: Form) =>
+      changeApplication(clientId, { state: 'disabled' }, form, 'Disabled'),
+    )
+
+  applications
+    .command('enable')
+    .argument('<client-id>')
+    .description('let a disabled application ask for tokens again')
+    .option(...asJson)
+    .action((clientId: string, form: Form) =>
+      changeApplication(clientId, { state: 'enabled' }, form, 'Enabled'),
+    )
+
+  applications
+    .command('delete')
+    .argument('<client-id>')
+    .description('remove an application: no token is minted for it from then on')
+    .option(...asJson)
+    .action(async (clientId: string, form: Form) => {
+      if (clientId === hostedPages)
+        throw new CommandFailed(`${hostedPages} is the service’s own pages: they stay`)
       const config = configuration()
-      await withDatabase(config, database => create(config, database, clientId, wanted))
+      await withDatabase(config, async database => {
+        const answer = await postgresApplicationStore(database).remove(clientId, operator)
+        if (answer === 'unknown') throw new CommandFailed(`there is no application ${clientId}`)
+        say(form, { client_id: clientId, deleted: true }, `Deleted ${clientId}.`)
+      })
+      await tell(config, 'applications', form)
     })
 }
 
-async function create(config: Config, database: Database, clientId: string, wanted: Wanted): Promise<void> {
-  const { audience, name, origin, lifetime } = wanted
-  const application = {
+const listing: Listing<Application> = {
+  heads: ['CLIENT ID', 'NAME', 'STATE', 'GRANTS', 'AUDIENCES', 'ORIGINS'],
+  row: ({ clientId, name, state, grants, audiences, origins }) => [
     clientId,
-    name: name ?? clientId,
-    origins: [...new Set(origin)],
-    audiences: [...new Set(audience)],
-    tokenLifetimeSeconds: lifetime,
-  }
-  const faults = faultsOf(application, config.issuer)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-  const answer = await postgresApplicationStore(database).create(application)
-  if (answer === 'client-id-taken') throw new CommandFailed(`there is an application ${clientId} already`)
-  if (answer !== 'created') throw new CommandFailed(`${answer.originTaken} belongs to another application`)
-  print(`Created ${clientId}.`)
-  if (config.redisUrl === undefined) return
-  await announce(config.redisUrl, 'applications').catch(() =>
-    print('Redis is away: instances will see it within seconds.'),
-  )
+    name,
+    state,
+    cell(grants),
+    cell(audiences),
+    cell(origins),
+  ],
+  document: describeApplication,
+  none: 'No application.',
+}
+
+function shown(application: Application): string[] {
+  const { clientId, name, state, origins, audiences, tokenLifetimeSeconds, grants, createdAt } = application
+  return details({
+    'client id': clientId,
+    name,
+    state,
+    origins: cell(origins),
+    audiences: cell(audiences),
+    'token lifetime': `${tokenLifetimeSeconds} s`,
+    grants: cell(grants),
+    created: time(createdAt),
+  })
 }

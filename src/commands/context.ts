@@ -1,5 +1,6 @@
 /** What every command needs: the configuration, the database, who is meant, and how a failure is said. */
 import { existsSync } from 'node:fs'
+import { type By, noRequest } from '../audit.js'
 import { type Config, parseConfig } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
 import { Outage, StartRefused } from '../errors.js'
@@ -8,11 +9,14 @@ import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
 import { findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
+import type { Topic } from '../store/redis/announcements.js'
+import { type Form, note } from './output.js'
 
 /** Said on standard error, with exit code 1. */
 export class CommandFailed extends Error {}
 
-export const print = (line: string) => void process.stdout.write(`${line}\n`)
+/** Whoever runs a command: the audit log has no person and no request for it. */
+export const operator: By = { actor: undefined, occasion: noRequest }
 
 export function configuration(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')
@@ -42,16 +46,31 @@ export async function withDatabase<T>(
   }
 }
 
+/** Other instances look at once. It is told after the change: Redis being away costs seconds, nothing else. */
+export async function tell({ redisUrl }: Config, topic: Topic, form: Form = {}): Promise<void> {
+  if (redisUrl === undefined) return
+  const { announce } = await import('../store/redis/announcements.js')
+  await announce(redisUrl, topic).catch(() =>
+    note(form, 'Redis is away: instances will see it within seconds.'),
+  )
+}
+
+export const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
+
 /** A person by id or by e-mail address. */
 export async function personOf(database: Database, who: string): Promise<UserId> {
-  const isId = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(who)
-  const parsed = isId ? undefined : parseEmailAddress(who)
+  const parsed = isUuid(who) ? undefined : parseEmailAddress(who)
   if (parsed && !parsed.ok) throw new CommandFailed(`${who} is neither a user id nor an e-mail address`)
   const user = await postgresUserStore(database).find(
     parsed ? { email: parsed.address.canonical } : (who as UserId),
   )
-  if (!user) throw new CommandFailed(`there is no user ${who}`)
-  return user
+  return known(who, user)
+}
+
+/** What a store answers about a person who was there a moment ago. */
+export function known<T>(who: string, answer: T): Exclude<T, 'unknown' | undefined> {
+  if (answer === 'unknown' || answer === undefined) throw new CommandFailed(`there is no user ${who}`)
+  return answer as Exclude<T, 'unknown' | undefined>
 }
 
 /** What a command that failed says. An unknown outcome says that it is safe to repeat. */

@@ -2,7 +2,8 @@
 import type { Command } from 'commander'
 import { grantService } from '../store/postgres/grant-service.js'
 import { migrate } from '../store/postgres/migrate.js'
-import { addressOf, configuration, print } from './context.js'
+import { addressOf, configuration } from './context.js'
+import { print } from './output.js'
 
 export function migrateCommand(program: Command): void {
   program

@@ -4,8 +4,8 @@ import type { Config } from '../config.js'
 import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import { generateSealedKey } from '../keyring/signing-key.js'
 import { keepLineage, recover } from '../store/postgres/recovery.js'
-import { announce } from '../store/redis/announcements.js'
-import { CommandFailed, configuration, print, withDatabase } from './context.js'
+import { CommandFailed, configuration, tell, withDatabase } from './context.js'
+import { print } from './output.js'
 
 export function recoverCommand(program: Command): void {
   program
@@ -34,10 +34,7 @@ export function recoverCommand(program: Command): void {
         },
         { anyLineage: true },
       )
-      if (config.redisUrl === undefined || nothingLost) return
-      await announce(config.redisUrl, 'keys').catch(() =>
-        print('Redis is away: instances will publish the new keys within seconds.'),
-      )
+      if (!nothingLost) await tell(config, 'keys')
     })
 }
 

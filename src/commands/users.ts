@@ -1,112 +1,101 @@
-/** `mintmark users …`: creating people, disabling and enabling them, deleting them. */
-import { isUtf8 } from 'node:buffer'
+/** `mintmark users …`: who there is, and creating people. */
 import type { Command } from 'commander'
-import { noRequest } from '../audit.js'
-import type { Config } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
-import { createPasswordHasher } from '../login/password-hash.js'
-import { createPasswordPolicy } from '../login/password-policy.js'
-import { sendWelcome } from '../login/welcome.js'
-import { openPost } from '../mail/post.js'
-import type { By } from '../session/revocations.js'
-import { postgresAccountStore } from '../store/postgres/account-store.js'
+import type { Membership } from '../directory/tenants.js'
+import type { User } from '../directory/users.js'
 import type { Database } from '../store/postgres/database.js'
+import { postgresMembershipStore } from '../store/postgres/membership-store.js'
+import { postgresTenantStore } from '../store/postgres/tenant-store.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
-import { CommandFailed, configuration, personOf, print, withDatabase } from './context.js'
-
-const by: By = { actor: undefined, occasion: noRequest }
-const who = 'e-mail address or user id'
+import { limited, roleNames, who } from './arguments.js'
+import { CommandFailed, configuration, known, personOf, withDatabase } from './context.js'
+import type { WantedUser } from './create-user.js'
+import { describeMembership, describeUser } from './describe.js'
+import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
+import { cell, details, table, time } from './table.js'
+import { userChangeCommands } from './user-changes.js'
 
 export function userCommands(program: Command): void {
   const users = program.command('users').description('people')
+  users
+    .command('list')
+    .description('all people, or the one with an address')
+    .option('--email <address>', 'only the person with this address')
+    .option(...limited)
+    .option(...asJson)
+    .action(list)
+
+  users
+    .command('show')
+    .argument('<user>', who)
+    .description('one person')
+    .option(...asJson)
+    .action(show)
+
   users
     .command('create')
     .argument('<email>')
     .description('create an account; its person gets a link by mail and chooses the password')
     .option('--name <name>', 'what the person is called')
     .option('--password-stdin', 'read the password from standard input instead of mailing a link')
-    .action(async (email: string, options: { name?: string; passwordStdin?: boolean }) => {
+    .option(...asJson)
+    .action(async (email: string, wanted: WantedUser) => {
+      const { createUser } = await import('./create-user.js')
       const config = configuration()
-      await withDatabase(config, database => create(config, database, email, options))
+      await withDatabase(config, database => createUser(config, database, email, wanted))
     })
 
-  users
-    .command('disable')
-    .argument('<user>', who)
-    .description('end all sessions of a person, and open no other until they are enabled')
-    .action((user: string) => change(user, store => store.disable, 'Disabled'))
-
-  users
-    .command('enable')
-    .argument('<user>', who)
-    .description('let a person sign in again; sessions from before stay ended')
-    .action((user: string) => change(user, store => store.enable, 'Enabled'))
-
-  users
-    .command('delete')
-    .argument('<user>', who)
-    .description('delete a person with password, memberships and sessions; the audit log stays')
-    .action((user: string) => change(user, store => store.remove, 'Deleted'))
+  userChangeCommands(users)
 }
 
-type Store = ReturnType<typeof postgresUserStore>
+async function list({ email, ...form }: ListForm & { email?: string }): Promise<void> {
+  const parsed = email === undefined ? undefined : parseEmailAddress(email)
+  if (parsed && !parsed.ok) throw new CommandFailed(`${email} is not an e-mail address (${parsed.reason})`)
+  await withDatabase(configuration(), database =>
+    sayList(form, page => postgresUserStore(database).list(page, parsed?.address.canonical), listing),
+  )
+}
 
-async function change(
-  user: string,
-  which: (store: Store) => Store['disable'] | Store['enable'] | Store['remove'],
-  done: string,
-): Promise<void> {
+const listing: Listing<User> = {
+  heads: ['USER', 'EMAIL', 'NAME', 'STATE', 'PLATFORM ROLES', 'CREATED'],
+  row: ({ id, email, name, state, platformRoles: roles, createdAt }) => [
+    id,
+    email,
+    cell(name),
+    state,
+    cell(roles),
+    time(createdAt),
+  ],
+  document: describeUser,
+  none: 'Nobody.',
+}
+
+async function show(who: string, form: Form): Promise<void> {
   await withDatabase(configuration(), async database => {
-    const id = await personOf(database, user)
-    const answer = await which(postgresUserStore(database))(id, by)
-    if (answer === 'unknown') throw new CommandFailed(`there is no user ${user}`)
-    print(`${done} ${id}.`)
+    const id = await personOf(database, who)
+    const user = known(who, await postgresUserStore(database).read(id))
+    const memberships = await postgresMembershipStore(database).of(id)
+    const facts = {
+      user: id,
+      email: user.email,
+      name: cell(user.name),
+      state: user.state,
+      'platform roles': cell(user.platformRoles),
+      created: time(user.createdAt),
+    }
+    say(form, { ...describeUser(user), memberships: memberships.map(describeMembership) }, [
+      ...details(facts),
+      ...(form.json || memberships.length === 0 ? [] : ['', ...(await tenantsOf(database, memberships))]),
+    ])
   })
 }
 
-async function create(
-  config: Config,
-  database: Database,
-  email: string,
-  { name, passwordStdin }: { name?: string; passwordStdin?: boolean },
-): Promise<void> {
-  const parsed = parseEmailAddress(email)
-  if (!parsed.ok)
-    throw new CommandFailed(`${email} is not an e-mail address that can be used here (${parsed.reason})`)
-  if (name !== undefined && !/^[^\p{Cc}\p{Cs}]{1,100}$/u.test(name)) {
-    throw new CommandFailed('the name takes 1 to 100 printable characters')
+/** Where somebody is a member, with names beside the ids. */
+async function tenantsOf(database: Database, memberships: readonly Membership[]): Promise<string[]> {
+  const rows: string[][] = []
+  for (const { tenant: id, state, roleIds } of memberships) {
+    const tenant = await postgresTenantStore(database).read(id)
+    if (tenant) rows.push([id, tenant.name, state, cell(roleNames(tenant, roleIds))])
   }
-  const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 1 })
-  const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
-  let phc: string | undefined
-  if (passwordStdin) {
-    const verdict = await policy.check(await lineOfStdin(), {
-      email,
-      ...(name !== undefined && { name }),
-    })
-    if (!verdict.ok) throw new CommandFailed(verdict.detail)
-    phc = await hasher.hash(verdict.password)
-  }
-  const created = await postgresUserStore(database).create({ email: parsed.address, name, phc })
-  if (created === 'address-taken')
-    throw new CommandFailed(`there is an account with the address ${email} already`)
-  print(`Created ${created.created} (${email}).`)
-  if (passwordStdin) return
-
-  const post = await openPost(config, (_message, file) => print(`Mail: ${file}`))
-  try {
-    await sendWelcome(postgresAccountStore(database), post, config.issuer, parsed.address)
-  } finally {
-    post.close()
-  }
-}
-
-/** Exactly one line: what follows it would be silently left out of the password. */
-async function lineOfStdin(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  const bytes = Buffer.concat(chunks)
-  const line = bytes.toString().replace(/\r?\n$/, '')
-  if (!isUtf8(bytes) || line.includes('\n')) throw new CommandFailed('give the password as one line of UTF-8')
-  return line
+  return table(['TENANT', 'NAME', 'MEMBERSHIP', 'ROLES'])(rows)
 }

@@ -1,6 +1,11 @@
 /** Applications: which browser origins are registered, to whom each belongs, and what its owner may do here. */
 import { parse } from 'tldts'
+import type { By } from '../audit.js'
 import type { ClientId } from '../principal.js'
+import type { Page, PageRequest } from './page.js'
+
+/** The hosted pages: their origin is the issuer. */
+export const hostedPages = 'mintmark' as ClientId
 
 /** `account`: its origins may use the sign-in and password routes. `admin`: those of operators. */
 export type Grant = 'account' | 'admin'
@@ -16,6 +21,15 @@ export interface NewApplication {
   readonly tokenLifetimeSeconds: number
 }
 
+export interface Application extends NewApplication {
+  readonly state: 'enabled' | 'disabled'
+  readonly grants: readonly Grant[]
+  /** NumericDate. */
+  readonly createdAt: number
+}
+
+export type ApplicationChange = Partial<Omit<Application, 'clientId' | 'createdAt'>>
+
 export interface OriginOwner {
   readonly clientId: ClientId
   readonly grants: readonly Grant[]
@@ -24,7 +38,20 @@ export interface OriginOwner {
 export interface ApplicationStore {
   /** All registered origins of enabled applications. */
   origins(): Promise<ReadonlyMap<string, OriginOwner>>
-  create(application: NewApplication): Promise<'created' | 'client-id-taken' | { originTaken: string }>
+  create(
+    application: NewApplication & { readonly grants?: readonly Grant[] },
+    by: By,
+  ): Promise<Application | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
+  read(clientId: string): Promise<Application | undefined>
+  list(page: PageRequest): Promise<Page<Application>>
+  /** Origins and audiences that are given replace those before. */
+  change(
+    clientId: string,
+    to: ApplicationChange,
+    by: By,
+  ): Promise<Application | 'unknown' | { originTaken: string }>
+  /** The hosted pages are an application of their own and stay. */
+  remove(clientId: string, by: By): Promise<'removed' | 'unknown'>
 }
 
 /** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */

@@ -7,7 +7,10 @@ const cooldownMs = 1000
 export type OriginRegistry = Awaited<ReturnType<typeof openOriginRegistry>>
 
 /** `uptimeMs` is a monotonic clock; it spaces the reads, nothing else. */
-export async function openOriginRegistry(store: ApplicationStore, uptimeMs = () => performance.now()) {
+export async function openOriginRegistry(
+  store: Pick<ApplicationStore, 'origins'>,
+  uptimeMs = () => performance.now(),
+) {
   let owners = await store.origins()
   let reads = 0
   let applied = 0

@@ -1,7 +1,25 @@
 /** People as operators create, stop and remove them. (People who sign up themselves come in through login/sign-up.) */
+
+import type { By } from '../audit.js'
 import type { UserId } from '../principal.js'
-import type { By } from '../session/revocations.js'
+import type { PlatformRole } from './authority.js'
 import type { CanonicalEmail, EmailAddress } from './email-address.js'
+import type { Page, PageRequest } from './page.js'
+
+export interface User {
+  readonly id: UserId
+  readonly email: string
+  readonly name: string | null
+  readonly state: 'active' | 'disabled'
+  readonly platformRoles: readonly PlatformRole[]
+  /** NumericDate. */
+  readonly createdAt: number
+}
+
+export interface UserChange {
+  readonly name?: string | null | undefined
+  readonly platformRoles?: readonly PlatformRole[] | undefined
+}
 
 export interface NewUser {
   readonly email: EmailAddress
@@ -17,7 +35,11 @@ export interface NewUser {
  * - `remove` deletes the person with password, memberships, sessions and unused links. What the audit log says stays.
  */
 export interface UserStore {
-  create(user: NewUser): Promise<{ created: UserId } | 'address-taken'>
+  create(user: NewUser, by: By): Promise<User | 'address-taken' | 'repeated-differently'>
+  read(user: UserId): Promise<User | undefined>
+  /** Of all people, or of the one with this address. */
+  list(page: PageRequest, email?: CanonicalEmail): Promise<Page<User>>
+  change(user: UserId, to: UserChange, by: By): Promise<User | 'unknown'>
   find(who: UserId | { readonly email: CanonicalEmail }): Promise<UserId | undefined>
   disable(user: UserId, by: By): Promise<'disabled' | 'unknown'>
   enable(user: UserId, by: By): Promise<'enabled' | 'unknown'>

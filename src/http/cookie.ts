@@ -21,6 +21,11 @@ export function readSessionCookie(request: FastifyRequest): Credential | undefin
     : undefined
 }
 
+/** Whether there is one, of whatever form. */
+export function carriesSessionCookie({ headers }: FastifyRequest): boolean {
+  return (headers.cookie ?? '').split(';').some(pair => pair.trimStart().startsWith(`${name}=`))
+}
+
 /** `now` and `endsAt` in seconds: the cookie lives to the session's absolute end. */
 export function setSessionCookie(
   reply: FastifyReply,

@@ -26,6 +26,8 @@ export function frame(app: FastifyInstance, issuer: string): void {
   app.decorateRequest('sessionId', undefined)
   app.decorateRequest('callingClient', undefined)
   app.decorateRequest('signedIn', undefined)
+  app.decorateRequest('serviceKey', undefined)
+  app.decorateRequest('authority', undefined)
   readOnlyJson(app)
 
   const headers = securityHeaders(issuer)
@@ -43,10 +45,14 @@ export function frame(app: FastifyInstance, issuer: string): void {
 
 /** One line a request. */
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { method, routeOptions, sessionId } = request
+  const { method, routeOptions, sessionId, serviceKey } = request
   const durationMs = Math.round(reply.elapsedTime * 100) / 100
   const line = { method, route: routeOptions.url ?? 'none', status: reply.statusCode, durationMs }
-  request.log.info(sessionId === undefined ? line : { ...line, session: sessionId }, 'request')
+  const by = {
+    ...(sessionId !== undefined && { session: sessionId }),
+    ...(serviceKey && { serviceKey: serviceKey.id }),
+  }
+  request.log.info({ ...line, ...by }, 'request')
 }
 
 /** What Node's parser lets through and nobody may send: RFC 9112, section 3.2, and no other protocol than HTTP/1.x. */

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { RecordRefusal } from '../audit.js'
 import { Problem } from '../errors.js'
 import { occasionOf } from './browser.js'
+import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
 
 /** Seconds for which a proof is fresh. */
@@ -10,7 +11,11 @@ export const proofSeconds = 900
 
 /** Judged by the database's clock, of the statement that read the session. The answer is RFC 9470's, section 3. */
 export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal): void {
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', freshProofGuard(refused))
+}
+
+export function freshProofGuard(refused: RecordRefusal): Guard {
+  return async request => {
     const { principal, now } = signedIn(request).live
     if (now - principal.authTime <= proofSeconds) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
@@ -23,5 +28,5 @@ export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal):
       occasion: occasionOf(request),
     })
     throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
-  })
+  }
 }

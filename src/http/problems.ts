@@ -5,6 +5,7 @@ import { catalogue, type ErrorCode, Outage, Problem } from '../errors.js'
 import { HashQueueFull } from '../login/password-hash.js'
 import { Throttled } from '../login/throttle.js'
 import type { Metrics } from './metrics.js'
+import { isByBearer } from './service-key.js'
 
 interface Fault {
   readonly pointer: string
@@ -78,8 +79,14 @@ interface More {
   readonly errors?: Fault[]
 }
 
-/** In the words of RFC 9470, which has them for bearer tokens. */
-function challenge(code: ErrorCode, maxAge: number | undefined): string {
+/**
+ * RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie, in the words of
+ * RFC 9470, which has them for bearer tokens; services by a key, after RFC 6750, section 3.
+ */
+function challenge(code: ErrorCode, maxAge: number | undefined, byBearer: boolean): string | undefined {
+  if (code === 'invalid_service_key') return byBearer ? 'Bearer error="invalid_token"' : 'Bearer'
+  if (code === 'forbidden' && byBearer) return 'Bearer error="insufficient_scope"'
+  if (catalogue[code][0] !== 401) return undefined
   return maxAge === undefined ? 'Session' : `Session error="${code}", max_age="${maxAge}"`
 }
 
@@ -90,8 +97,8 @@ function send(
 ): FastifyReply {
   const [status] = catalogue[code]
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  // RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie.
-  if (status === 401) reply.header('www-authenticate', challenge(code, maxAge))
+  const authenticate = challenge(code, maxAge, isByBearer(reply.request))
+  if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
   const problem = { ...problemDocument(code, reply.request.id), detail, max_age: maxAge, errors }
   return reply
     .code(status)

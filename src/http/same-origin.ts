@@ -1,11 +1,10 @@
 /** Which origin may do what: the one check against forged requests, and CORS for exactly the origins that pass it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { hostedPages } from '../directory/applications.js'
 import type { OriginRegistry } from '../directory/origins.js'
 import { Problem } from '../errors.js'
 import type { ClientId } from '../principal.js'
-
-/** The hosted pages are an application of their own; their origin is the issuer. */
-const hostedPages = 'mintmark' as ClientId
+import type { Guard } from './service-key.js'
 
 export interface OriginRules {
   readonly issuer: string
@@ -19,8 +18,10 @@ declare module 'fastify' {
   }
 }
 
-/** Who may call the routes of a context: every registered application, or those trusted with the account itself. */
-export type Callers = 'registered applications' | 'account applications'
+/** Who may call the routes of a context: every registered application, or those trusted with the account, or with admin. */
+export type Callers = 'registered applications' | 'account applications' | 'admin applications'
+
+const needed = { 'account applications': 'account', 'admin applications': 'admin' } as const
 
 /**
  * Guards every route of the context, before its body is read:
@@ -29,7 +30,11 @@ export type Callers = 'registered applications' | 'account applications'
  * - one with neither header comes from no browser, and `X-Mintmark` suffices.
  */
 export function guardOrigins(app: FastifyInstance, rules: OriginRules, callers: Callers): void {
-  app.addHook('onRequest', async (request, reply) => {
+  app.addHook('onRequest', originGuard(rules, callers))
+}
+
+export function originGuard(rules: OriginRules, callers: Callers): Guard {
+  return async (request, reply) => {
     reply.header('vary', 'Origin')
     const { origin } = request.headers
     const client = origin === undefined ? undefined : await callerAt(origin, rules, callers)
@@ -42,7 +47,7 @@ export function guardOrigins(app: FastifyInstance, rules: OriginRules, callers: 
     if (!fault) return
     request.log.info({ refused: fault }, 'origin refused')
     throw new Problem('wrong_origin', { detail: fault })
-  })
+  }
 }
 
 /** Answers preflights (Fetch, section 3.2.2). It only tells a browser to go on; the request itself is judged again. */
@@ -54,8 +59,8 @@ export function answerPreflights(app: FastifyInstance, rules: OriginRules): void
       throw new Problem('wrong_origin')
     }
     allow(reply, origin)
-    reply.header('access-control-allow-methods', 'GET, POST, PUT, DELETE')
-    reply.header('access-control-allow-headers', 'content-type, x-mintmark')
+    reply.header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
+    reply.header('access-control-allow-headers', 'content-type, idempotency-key, x-mintmark')
     return reply.header('access-control-max-age', '600').code(204).send()
   })
 }
@@ -63,7 +68,7 @@ export function answerPreflights(app: FastifyInstance, rules: OriginRules): void
 async function callerAt(origin: string, { issuer, registry }: OriginRules, callers: Callers) {
   if (origin === issuer) return hostedPages
   const owner = await registry.ownerOf(origin)
-  return callers === 'registered applications' || owner?.grants.includes('account')
+  return callers === 'registered applications' || owner?.grants.includes(needed[callers])
     ? owner?.clientId
     : undefined
 }

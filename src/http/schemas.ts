@@ -107,6 +107,8 @@ export const ProblemDocument = Type.Object(
 /** For the reference: who a route is for. What guards it is the context it is registered in. */
 export const forAnyone = { security: [] }
 export const forSessions = { security: [{ session: [] }] }
+export const forServices = { security: [{ serviceKey: [] }] }
+export const forSessionsOrKeys = { security: [...forSessions.security, ...forServices.security] }
 
 /** For the reference: an answer without a body. */
 export const Nothing = (description: string) => Type.Null({ description })

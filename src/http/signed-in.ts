@@ -7,6 +7,7 @@ import type { Gone, Live, Sessions } from '../session/sessions.js'
 import { occasionOf } from './browser.js'
 import { readSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
+import type { Guard } from './service-key.js'
 
 export interface SignedIn {
   readonly live: Live
@@ -26,12 +27,16 @@ export interface Watch {
 }
 
 export function requireSession(app: FastifyInstance, sessions: Sessions, watch: Watch): void {
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', sessionGuard(sessions, watch))
+}
+
+export function sessionGuard(sessions: Sessions, watch: Watch): Guard {
+  return async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
     if ('gone' in resumed) throw refusal(request, credential, resumed.gone, watch)
     recordSession(request, { live: resumed.live, credential })
-  })
+  }
 }
 
 /** From here on the request is this session's: in its log line, and as use of it. */

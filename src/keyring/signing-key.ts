@@ -48,12 +48,12 @@ export async function openSealedKey(
     throw new Error(`signing key ${row.kid}: the private half does not belong to the public one`)
   }
   selfTest(privateKey, row)
-  const header = { alg: 'ES256', typ: 'at+jwt', kid: row.kid }
-  return {
-    kid: row.kid,
-    private: privateKey,
-    header: Buffer.from(JSON.stringify(header)).toString('base64url'),
-  }
+  return { kid: row.kid, private: privateKey, header: headerUnder(row.kid) }
+}
+
+/** The protected header of every token under this key, base64url: these members, and no other. */
+export function headerUnder(kid: Kid): string {
+  return Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid })).toString('base64url')
 }
 
 function selfTest(privateKey: KeyObject, row: SealedKey): void {

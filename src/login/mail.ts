@@ -19,6 +19,14 @@ export type Mail =
       readonly resetPage: string
     }
   | { readonly kind: 'password-changed'; readonly to: string }
+  /** A place in a tenant is offered. */
+  | {
+      readonly kind: 'invitation'
+      readonly to: string
+      readonly link: string
+      readonly tenant: string
+      readonly validDays: number
+    }
 
 /** Resolves once the mail is out of our hands. */
 export interface Post {

@@ -104,7 +104,7 @@ export function createThrottle(limiter: Limiter) {
     mailAsked: (address: string) => pay([['mail by address', keyOf(network(address))]]),
 
     /** Whether one more mail may go to this recipient. Nobody is told: it would say that the address is known. */
-    mayMail: async (kind: 'sign-up' | 'password-reset', recipient: string) =>
+    mayMail: async (kind: 'sign-up' | 'password-reset' | 'invitation', recipient: string) =>
       (await limiter.take('mail by recipient', keyOf(kind, recipient))) === 0,
 
     /** A new password frees its account: whoever was locked out by others' guesses comes back by a reset. */

@@ -77,6 +77,15 @@ function words(mail: Mail, product: string): Words {
           `An account at ${product} was made for you. Open this link to choose your password. It works once, within ${mail.validMinutes} minutes; later, ask for a new one at ${mail.resetPage}.`,
         ],
       }
+    case 'invitation':
+      return {
+        subject: `You are invited to ${mail.tenant} at ${product}`,
+        link: { address: mail.link, label: 'See the invitation' },
+        paragraphs: [
+          `You are invited to join ${mail.tenant} at ${product}. Open this link to join, with the account that you have or a new one for this address. It works once, within ${mail.validDays} days.`,
+          'If you do not want to, do nothing.',
+        ],
+      }
     case 'password-changed':
       return {
         subject: `Your password for ${product} was changed`,

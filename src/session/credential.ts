@@ -7,7 +7,7 @@ const secretBytes = 32
 // 22 and 43 characters of base64url whose unused trailing bits are zero, so that a credential has one spelling.
 const form = /^([A-Za-z0-9_-]{21}[AQgw])\.([A-Za-z0-9_-]{42}[AEIMQUYcgkosw048])$/
 
-/** 256 random bits that prove a session. Only its SHA-256 leaves this class, and the cookie through `reveal`. */
+/** 256 random bits that prove a session, a link or a service key. Only their SHA-256 leaves this class, but for `reveal`. */
 export class Secret {
   readonly #bytes: Buffer
 
@@ -20,7 +20,7 @@ export class Secret {
     return hash('sha256', this.#bytes, 'buffer')
   }
 
-  /** For the `Set-Cookie` line and a mailed link, nothing else. */
+  /** For the `Set-Cookie` line, a mailed link and a new service key, nothing else. */
   reveal(): string {
     return this.#bytes.toString('base64url')
   }

@@ -1,12 +1,6 @@
 /** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
-import type { Occasion } from '../audit.js'
+import type { By } from '../audit.js'
 import type { SessionId, UserId } from '../principal.js'
-
-/** Who ends it, and where from. An operator's command has neither. */
-export interface By {
-  readonly actor: UserId | undefined
-  readonly occasion: Occasion
-}
 
 /** A live session as its person sees it in the list. Times are NumericDates. */
 export interface ListedSession {

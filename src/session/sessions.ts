@@ -129,8 +129,13 @@ export function judge(credential: Credential, { now, row }: Reading): Resumed {
     if (!superseded) return { gone: 'forged' }
     return { gone: whyGone(row) ?? (row.secretAgeSeconds > renewalSeconds ? 'replayed' : 'superseded') }
   }
-  const gone = whyGone(row)
-  return gone ? { gone } : { live: live(credential.id, row, now) }
+  return judgeUnproved(credential.id, { now, row })
+}
+
+/** For who asks about a session by its public id, and was proved in another way. */
+export function judgeUnproved(id: SessionId, { now, row }: Reading): Resumed {
+  const gone = row ? whyGone(row) : 'unknown'
+  return !row || gone ? { gone: gone ?? 'unknown' } : { live: live(id, row, now) }
 }
 
 function whyGone(row: SessionRow): Gone | undefined {

@@ -5,6 +5,7 @@ import type { LinkPurpose, PasswordChange } from '../../src/login/store.js'
 import type { UserId } from '../../src/principal.js'
 import {
   address,
+  byOperator,
   identityOf,
   liveness,
   type OpenWorld,
@@ -65,8 +66,8 @@ async function finding(t: Test, world: World): Promise<void> {
   )
 
   await t.test('a person without a password has none, and a disabled one is not active', async t => {
-    const made = await world.users.create({ email: address(), name: undefined, phc: undefined })
-    const user = made === 'address-taken' ? nobody : made.created
+    const made = await world.users.create({ email: address(), name: undefined, phc: undefined }, byOperator)
+    const user = typeof made === 'string' ? nobody : made.id
     t.match(await world.accounts.findById(user), { active: true, password: undefined })
     await world.arrange.disable(user)
     t.match(await world.accounts.findById(user), { active: false })
@@ -76,11 +77,14 @@ async function finding(t: Test, world: World): Promise<void> {
     'an address belongs to one person: of many that an operator creates at once one is made',
     async t => {
       const answers = await times(10, i =>
-        world.users.create({
-          email: address(i % 2 ? 'Same@Example.com' : 'same@example.com'),
-          name: undefined,
-          phc: `phc-${i}`,
-        }),
+        world.users.create(
+          {
+            email: address(i % 2 ? 'Same@Example.com' : 'same@example.com'),
+            name: undefined,
+            phc: `phc-${i}`,
+          },
+          byOperator,
+        ),
       )
       t.equal(answers.filter(answer => answer === 'address-taken').length, 9)
     },
@@ -259,7 +263,7 @@ async function resetting(t: Test, world: World): Promise<void> {
 
   await t.test('a reset gives a first password to a person who had none', async t => {
     const email = address()
-    await world.users.create({ email, name: 'No Password', phc: undefined })
+    await world.users.create({ email, name: 'No Password', phc: undefined }, byOperator)
     const user = await world.accounts.resetPassword(
       await link(world, 'password-reset', email),
       'phc-first',
@@ -571,8 +575,8 @@ async function failing(t: Test, world: World): Promise<void> {
   await t.test(
     'who has no password, or does not exist, has no failures, and counting is no error',
     async t => {
-      const made = await world.users.create({ email: address(), name: undefined, phc: undefined })
-      const user = made === 'address-taken' ? nobody : made.created
+      const made = await world.users.create({ email: address(), name: undefined, phc: undefined }, byOperator)
+      const user = typeof made === 'string' ? nobody : made.id
       for (const one of [user, nobody]) {
         await world.accounts.recordFailure(one)
         await world.accounts.forgetFailures(one)

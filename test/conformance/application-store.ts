@@ -1,7 +1,7 @@
 /** The rules of src/directory/applications.ts, for every back end. */
 import { test } from 'tap'
 import type { NewApplication } from '../../src/directory/applications.js'
-import { type OpenWorld, times } from './world.js'
+import { type OpenWorld, register, times } from './world.js'
 
 const application = (clientId: string, ...origins: string[]): NewApplication => ({
   clientId,
@@ -13,19 +13,20 @@ const application = (clientId: string, ...origins: string[]): NewApplication => 
 
 export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
   test(`${backEnd} keeps the contract of an application store`, async t => {
-    const { applications, arrange } = await open(t)
+    const world = await open(t)
+    const { applications, arrange } = world
 
     await t.test('an application without origins can be registered, and owns none', async t => {
-      t.equal(await applications.create(application('bare')), 'created')
+      t.equal(await register(world, application('bare')), 'created')
       t.equal((await applications.origins()).size, 0)
     })
 
     await t.test('each origin names its owner, with no grant that nobody gave', async t => {
       t.equal(
-        await applications.create(application('one', 'http://localhost:1', 'http://localhost:2')),
+        await register(world, application('one', 'http://localhost:1', 'http://localhost:2')),
         'created',
       )
-      t.equal(await applications.create(application('two', 'http://localhost:3')), 'created')
+      t.equal(await register(world, application('two', 'http://localhost:3')), 'created')
       t.strictSame(
         [...(await applications.origins())].sort(),
         ['one', 'one', 'two'].map((clientId, i) => [`http://localhost:${i + 1}`, { clientId, grants: [] }]),
@@ -42,18 +43,16 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
     await t.test('an origin belongs to one application, also while that one is disabled', async t => {
       for (const state of ['enabled', 'disabled'] as const) {
         await arrange.setApplicationState('two', state)
-        const answer = await applications.create(
-          application('three', 'http://localhost:4', 'http://localhost:3'),
-        )
+        const answer = await register(world, application('three', 'http://localhost:4', 'http://localhost:3'))
         t.strictSame(answer, { originTaken: 'http://localhost:3' })
       }
       await arrange.setApplicationState('two', 'enabled')
       t.notOk((await applications.origins()).has('http://localhost:4'), 'nothing of it was kept')
-      t.equal(await applications.create(application('three', 'http://localhost:4')), 'created')
+      t.equal(await register(world, application('three', 'http://localhost:4')), 'created')
     })
 
     await t.test('a client id belongs to one application, and the first stays as it was', async t => {
-      t.equal(await applications.create(application('one', 'http://localhost:5')), 'client-id-taken')
+      t.equal(await register(world, application('one', 'http://localhost:5')), 'client-id-taken')
       const origins = await applications.origins()
       t.notOk(origins.has('http://localhost:5'))
       t.strictSame(origins.get('http://localhost:1'), { clientId: 'one', grants: [] })
@@ -61,7 +60,7 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
 
     await t.test('of ten registrations of one client id at once one is made', async t => {
       const answers = await times(10, i =>
-        applications.create(application('contested', `http://localhost:${100 + i}`)),
+        register(world, application('contested', `http://localhost:${100 + i}`)),
       )
       t.equal(answers.filter(answer => answer === 'created').length, 1)
       t.equal(answers.filter(answer => answer === 'client-id-taken').length, 9)
@@ -77,9 +76,7 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
         let work: Promise<unknown[]> | undefined
         await arrange.whileHeld({ writesOf: 'application_origins' }, async () => {
           work = Promise.all(
-            ['left', 'right'].map(clientId =>
-              applications.create(application(clientId, 'http://localhost:200')),
-            ),
+            ['left', 'right'].map(clientId => register(world, application(clientId, 'http://localhost:200'))),
           )
           work.catch(() => {})
           await arrange.waiters(2)
@@ -92,11 +89,7 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
           [{ originTaken: 'http://localhost:200' }],
         )
         t.equal((await applications.origins()).get('http://localhost:200')?.clientId, winner)
-        t.equal(
-          await applications.create(application(loser ?? '')),
-          'created',
-          'nothing of the loser was kept',
-        )
+        t.equal(await register(world, application(loser ?? '')), 'created', 'nothing of the loser was kept')
       },
     )
 
@@ -105,8 +98,8 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
       for (let round = 0; round < 10; round++) {
         const [x, y] = [`${a}${round}`, `${b}${round}`]
         const settled = await Promise.allSettled([
-          applications.create(application(`to-${round}`, x, y)),
-          applications.create(application(`fro-${round}`, y, x)),
+          register(world, application(`to-${round}`, x, y)),
+          register(world, application(`fro-${round}`, y, x)),
         ])
         const answers = settled.map(one => (one.status === 'fulfilled' ? one.value : one.reason))
         t.equal(answers.filter(answer => answer === 'created').length, 1)

@@ -7,6 +7,7 @@ import type { Kid, UserId } from '../../src/principal.js'
 import {
   type AuditRow,
   address,
+  byOperator,
   liveness,
   newSession,
   type OpenWorld,
@@ -14,12 +15,14 @@ import {
   opened,
   person,
   random,
+  register,
   times,
   type World,
 } from './world.js'
 
-const fromHere = { address: occasion.address, requestId: occasion.requestId }
-const fromNowhere = { address: null, requestId: null }
+const noTenant = { serviceKey: null, tenant: null }
+const fromHere = { address: occasion.address, requestId: occasion.requestId, ...noTenant }
+const fromNowhere = { address: null, requestId: null, ...noTenant }
 const bare = { reason: null, session: null }
 /** The stores do not look into a key. */
 const key = (kid: string) => ({
@@ -128,16 +131,16 @@ async function done(t: Test, world: World): Promise<void> {
   await t.test('what an operator creates is one row, without an actor and without a request', async t => {
     let user: string | undefined
     const created = await added(world, async () => {
-      const made = await world.users.create({ email: address(), name: undefined, phc: undefined })
-      user = made === 'address-taken' ? undefined : made.created
+      const made = await world.users.create({ email: address(), name: undefined, phc: undefined }, byOperator)
+      user = typeof made === 'string' ? undefined : made.id
     })
-    const byOperator = { outcome: 'done', actor: null, ...bare, ...fromNowhere }
-    t.strictSame(created, [{ action: 'account.created', ...byOperator, subject: user }])
-    const registered = await added(world, () => world.applications.create(application('audited')))
-    t.strictSame(registered, [{ action: 'application.created', ...byOperator, subject: 'audited' }])
+    const operated = { outcome: 'done', actor: null, ...bare, ...fromNowhere }
+    t.strictSame(created, [{ action: 'account.created', ...operated, subject: user }])
+    const registered = await added(world, () => register(world, application('audited')))
+    t.strictSame(registered, [{ action: 'application.created', ...operated, subject: 'audited' }])
     const ring = { signer: key('kid-1'), standby: key('kid-2') }
     const founded = await added(world, () => world.keys.found(ring))
-    t.strictSame(founded, [{ action: 'keys.founded', ...byOperator, subject: 'kid-1' }])
+    t.strictSame(founded, [{ action: 'keys.founded', ...operated, subject: 'kid-1' }])
     t.same(await added(world, () => world.keys.found(ring)), [], 'once')
   })
 
@@ -159,7 +162,7 @@ async function nothing(t: Test, world: World): Promise<void> {
     const own = await opened(world, user)
     const ended = await opened(world, user)
     await world.sessions.end(ended.id, ended.secretHash, 'signed-out', occasion)
-    await world.applications.create(application('owner', 'http://localhost:9001'))
+    await register(world, application('owner', 'http://localhost:9001'))
     const taken = await link(world, 'sign-up', email)
     const idle: Record<string, () => Promise<unknown>> = {
       'a link that is none': () => world.accounts.register(random(32), 'phc', undefined, occasion),
@@ -175,10 +178,11 @@ async function nothing(t: Test, world: World): Promise<void> {
         ),
       'an end with another secret': () => world.sessions.end(own.id, random(32), 'signed-out', occasion),
       'a second end': () => world.sessions.end(ended.id, ended.secretHash, 'signed-out', occasion),
-      'an address that somebody has': () => world.users.create({ email, name: undefined, phc: undefined }),
-      'a client id that is taken': () => world.applications.create(application('owner')),
+      'an address that somebody has': () =>
+        world.users.create({ email, name: undefined, phc: undefined }, byOperator),
+      'a client id that is taken': () => register(world, application('owner')),
       'an origin that is taken, undone with its application': () =>
-        world.applications.create(application('second', 'http://localhost:9001')),
+        register(world, application('second', 'http://localhost:9001')),
       'a touch': () => world.sessions.touch(own.id),
       'a re-hash': () => world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger'),
     }
@@ -207,8 +211,8 @@ async function together(t: Test, world: World): Promise<void> {
         'a sign-in': () => world.sessions.open(late),
         'a sign-out': () => world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
         'an account by an operator': () =>
-          world.users.create({ email: another, name: undefined, phc: undefined }),
-        'an application': () => world.applications.create(application('unwritten', 'http://localhost:9100')),
+          world.users.create({ email: another, name: undefined, phc: undefined }, byOperator),
+        'an application': () => register(world, application('unwritten', 'http://localhost:9100')),
       }
       for (const [what, work] of Object.entries(changes)) await t.rejects(work, what)
     })

@@ -5,11 +5,16 @@ import type { TenantId } from '../../src/principal.js'
 import { postgresAccountStore } from '../../src/store/postgres/account-store.js'
 import { postgresApplicationStore } from '../../src/store/postgres/application-store.js'
 import { postgresAuditLog } from '../../src/store/postgres/audit-log.js'
+import { postgresAuthorityStore } from '../../src/store/postgres/authority-store.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
+import { postgresInvitationStore } from '../../src/store/postgres/invitation-store.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
+import { postgresMembershipStore } from '../../src/store/postgres/membership-store.js'
 import { postgresRevocations } from '../../src/store/postgres/revocation-store.js'
+import { postgresServiceKeyStore } from '../../src/store/postgres/service-key-store.js'
 import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
+import { postgresTenantStore } from '../../src/store/postgres/tenant-store.js'
 import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { testDatabase } from '../support/database.js'
 import { eventually } from '../support/service.js'
@@ -26,6 +31,11 @@ export async function postgresWorld(t: Test): Promise<World> {
     accounts: postgresAccountStore(database),
     applications: postgresApplicationStore(database),
     users: postgresUserStore(database),
+    tenants: postgresTenantStore(database),
+    memberships: postgresMembershipStore(database),
+    authorities: postgresAuthorityStore(database),
+    invitations: postgresInvitationStore(database),
+    serviceKeys: postgresServiceKeyStore(database),
     keys: postgresKeyRingStore(database),
     audit: postgresAuditLog(database),
     arrange: arrange(sql),
@@ -59,6 +69,9 @@ function arrange(sql: postgres.Sql): Arrange {
     ageProof: (session, seconds) =>
       one(sql`update sessions set auth_time = auth_time - ${seconds} * ${second},
         secret_changed_at = secret_changed_at - ${seconds} * ${second} where id = ${session}`),
+    ageKey: (key, { expiry = 0, use = 0 }) =>
+      one(sql`update service_keys set expires_at = expires_at - ${expiry} * ${second},
+        last_used_at = last_used_at - ${use} * ${second} where id = ${key}`),
     setPreviousHash: (session, hash) =>
       one(sql`update sessions set previous_secret_hash = ${hash} where id = ${session}`),
     enterTenant: (session, tenant) =>
@@ -109,7 +122,8 @@ function arrange(sql: postgres.Sql): Arrange {
     },
     audited: async () => [
       ...(await sql<AuditRow[]>`
-        select action, outcome, reason, actor, subject, session, address, request_id as "requestId"
+        select action, outcome, reason, actor, service_key as "serviceKey", tenant, subject, session, address,
+          request_id as "requestId"
         from audit_events order by id`),
     ],
     async whileAuditRefuses(work) {

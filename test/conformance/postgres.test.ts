@@ -2,18 +2,24 @@
 import { accountStoreSuite } from './account-store.js'
 import { applicationStoreSuite } from './application-store.js'
 import { auditSuite } from './audit.js'
+import { invitationStoreSuite } from './invitation-store.js'
 import { keyRingStoreSuite } from './key-ring-store.js'
 import { postgresWorld } from './postgres-world.js'
 import { renewalSuite } from './renewals.js'
 import { revocationsSuite } from './revocations.js'
+import { serviceKeyStoreSuite } from './service-key-store.js'
 import { sessionStoreSuite } from './session-store.js'
+import { tenantStoreSuite } from './tenant-store.js'
 import { userStoreSuite } from './user-store.js'
 
 sessionStoreSuite('Postgres', postgresWorld)
 renewalSuite('Postgres', postgresWorld)
 revocationsSuite('Postgres', postgresWorld)
 userStoreSuite('Postgres', postgresWorld)
+tenantStoreSuite('Postgres', postgresWorld)
+invitationStoreSuite('Postgres', postgresWorld)
 accountStoreSuite('Postgres', postgresWorld)
 applicationStoreSuite('Postgres', postgresWorld)
+serviceKeyStoreSuite('Postgres', postgresWorld)
 keyRingStoreSuite('Postgres', postgresWorld)
 auditSuite('Postgres', postgresWorld)

@@ -2,14 +2,18 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
-import type { AuditLog, Occasion } from '../../src/audit.js'
-import type { ApplicationStore } from '../../src/directory/applications.js'
+import type { AuditLog, By, Occasion } from '../../src/audit.js'
+import type { Application, ApplicationStore, NewApplication } from '../../src/directory/applications.js'
+import type { AuthorityStore } from '../../src/directory/authority.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/directory/email-address.js'
+import type { InvitationStore } from '../../src/directory/invitations.js'
+import type { ServiceKeyStore } from '../../src/directory/service-keys.js'
+import type { MembershipStore, TenantStore } from '../../src/directory/tenants.js'
 import type { UserStore } from '../../src/directory/users.js'
 import type { KeyRingStore } from '../../src/keyring/store.js'
 import type { AccountStore } from '../../src/login/store.js'
-import type { Identity, SessionId, TenantId, UserId } from '../../src/principal.js'
-import type { By, Revocations } from '../../src/session/revocations.js'
+import type { Identity, ServiceKeyId, SessionId, TenantId, UserId } from '../../src/principal.js'
+import type { Revocations } from '../../src/session/revocations.js'
 import type { NewSession, SessionStore } from '../../src/session/store.js'
 
 export interface World {
@@ -18,6 +22,11 @@ export interface World {
   readonly accounts: AccountStore
   readonly applications: ApplicationStore
   readonly users: UserStore
+  readonly tenants: TenantStore
+  readonly memberships: MembershipStore
+  readonly authorities: AuthorityStore
+  readonly invitations: InvitationStore
+  readonly serviceKeys: ServiceKeyStore
   readonly keys: KeyRingStore
   readonly audit: AuditLog
   readonly arrange: Arrange
@@ -36,6 +45,8 @@ export interface Arrange {
   ageLink(tokenHash: Buffer, seconds: number): Promise<void>
   /** Moves the proof of the session, and its secret's renewal, into the past. */
   ageProof(session: SessionId, seconds: number): Promise<void>
+  /** Shifts times of a service key into the past. */
+  ageKey(key: ServiceKeyId, by: { readonly expiry?: number; readonly use?: number }): Promise<void>
   setPreviousHash(session: SessionId, hash: Buffer): Promise<void>
   enterTenant(session: SessionId, tenant: TenantId | null): Promise<void>
   /** What stands in the row, as text: for "nothing was changed". Undefined: there is none. */
@@ -74,6 +85,8 @@ export interface AuditRow {
   readonly outcome: string
   readonly reason: string | null
   readonly actor: string | null
+  readonly serviceKey: string | null
+  readonly tenant: string | null
   readonly subject: string | null
   readonly session: string | null
   readonly address: string | null
@@ -99,15 +112,24 @@ export function address(text = `person.${randomBytes(6).toString('hex')}@example
 
 /** A person with a password of version 1. */
 export async function person(world: World, email = address()) {
-  const made = await world.users.create({ email, name: 'Ada Lovelace', phc: 'phc-1' })
-  if (made === 'address-taken') throw new Error(`${email.canonical} is taken`)
-  return { user: made.created, email }
+  const made = await world.users.create({ email, name: 'Ada Lovelace', phc: 'phc-1' }, byOperator)
+  if (typeof made === 'string') throw new Error(`${email.canonical} is taken`)
+  return { user: made.id, email }
 }
 
 /** Where every change of these suites comes from. */
 export const occasion: Occasion = {
   requestId: 'b2a1c0de-0000-4000-8000-000000000001',
   address: '2001:db8::1',
+}
+
+/** In one word whether an application was made. */
+export async function register(
+  { applications }: Pick<World, 'applications'>,
+  application: NewApplication,
+): Promise<'created' | Exclude<Awaited<ReturnType<ApplicationStore['create']>>, Application>> {
+  const answer = await applications.create(application, byOperator)
+  return typeof answer === 'object' && 'clientId' in answer ? 'created' : answer
 }
 
 /** By the person, and by an operator's command. */

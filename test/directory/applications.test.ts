@@ -157,7 +157,6 @@ function fake() {
       await gates.shift()
       return answer
     },
-    create: () => Promise.reject(new Error('not here')),
   }
   return { state, gates, open: () => openOriginRegistry(store, () => state.uptime) }
 }

@@ -117,7 +117,14 @@ test('every route is in the README, and no other', async t => {
   const described = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
   )
-  const forPeopleAndProbes = ['/sign-up/verify', '/password/reset', '/healthz', '/readyz', '/metrics']
+  const forPeopleAndProbes = [
+    '/sign-up/verify',
+    '/password/reset',
+    '/invitations/accept',
+    '/healthz',
+    '/readyz',
+    '/metrics',
+  ]
   const routes = [...described, ...forPeopleAndProbes.map(path => `GET ${path}`)]
   t.ok(described.length > 0)
   t.same(names('Routes').sort(), routes.sort())
@@ -194,6 +201,7 @@ test('every value that a label can have is in docs/operations.md', async t => {
         [
           'assembly',
           'login/sign-up',
+          'login/invitations',
           'login/password-reset',
           'login/password-change',
           'login/password-sign-in',

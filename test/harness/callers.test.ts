@@ -3,8 +3,8 @@ import tap, { test } from 'tap'
 import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { appOrigin, issuer, testService } from '../support/service.js'
-import { accountOrigin, callerNames, callers, expectations, readableBy } from './callers.js'
-import { acceptable, headersFrom, listRoutes, urlFor } from './routes.js'
+import { accountOrigin, type Caller, callerNames, callers, expectations, readableBy } from './callers.js'
+import { acceptable, encoded, headersFrom, listRoutes, pathFor } from './routes.js'
 import { application, person } from './world.js'
 
 const database = await testDatabase(tap)
@@ -19,6 +19,7 @@ const setsCookie = new Set([
   'POST /v1/session',
   'POST /v1/sign-up/verify',
   'POST /v1/session/step-up',
+  'POST /v1/invitations/sign-up',
   'PUT /v1/password',
   'DELETE /v1/session',
   'DELETE /v1/sessions/:id',
@@ -31,15 +32,20 @@ for (const route of routes) {
   test(`H3: ${key} answers each kind of caller as the table says`, async t => {
     if (!row) throw new Error('the table has no row for this route')
     for (const name of callerNames) {
-      const { origin, prepare } = callers[name]
+      const { origin, prepare, key: keyOf }: Caller = callers[name]
       const me = await person(sql)
-      const payload = await acceptable[key]?.(sql, me)
+      const { payload, headers } = encoded(route, await acceptable[key]?.(sql, me))
+      const bearer = await keyOf?.(sql)
       const cookie = await prepare(sql, me)
       const answer = await app.inject({
         method: method as 'GET',
-        url: urlFor(route, me),
+        url: await pathFor(sql, route, me),
         remoteAddress: freshNetworkAddress(),
-        headers: headersFrom(origin, cookie),
+        headers: {
+          ...headersFrom(origin, cookie),
+          ...headers,
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
+        },
         ...(payload && { payload }),
       })
       const [status, code] = String(row[name]).split(' ')

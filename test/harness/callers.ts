@@ -1,8 +1,9 @@
 /** Who may call what: every route by every kind of caller, and what each must be answered. The data of H3. */
 import type postgres from 'postgres'
+import { platformPermissions } from '../../src/directory/authority.js'
 import { newSecret } from '../../src/session/credential.js'
 import { appOrigin, issuer } from '../support/service.js'
-import { type Person, person } from './world.js'
+import { type Person, person, serviceKey } from './world.js'
 
 export const accountOrigin = 'http://localhost:7000'
 export const foreignOrigin = 'https://evil.example'
@@ -11,13 +12,24 @@ export interface Caller {
   readonly origin: string | null
   /** Brings the person into the state that the caller's name says, and answers the cookie that is sent. */
   readonly prepare: (sql: postgres.Sql, me: Person) => Promise<string | undefined>
+  /** The service key that is sent. */
+  readonly key?: (sql: postgres.Sql) => Promise<string>
 }
 
+const noCookie = async () => undefined
+const administering = platformPermissions.filter(scope => scope !== 'introspect')
 const live = async (_sql: postgres.Sql, me: Person) => me.cookie
 
 export const callers = {
   anonymous: { origin: issuer, prepare: async () => undefined },
   'signed in': { origin: issuer, prepare: live },
+  administrator: {
+    origin: issuer,
+    prepare: async (sql, me) => {
+      await sql`update users set platform_roles = '{administrator}' where id = ${me.id}`
+      return me.cookie
+    },
+  },
   'superseded secret': {
     origin: issuer,
     prepare: async (sql, me) => {
@@ -78,6 +90,26 @@ export const callers = {
   'registered application': { origin: appOrigin, prepare: live },
   'account application': { origin: accountOrigin, prepare: live },
   'no browser': { origin: null, prepare: live },
+  'administering key': {
+    origin: null,
+    prepare: noCookie,
+    key: async sql => (await serviceKey(sql, { scopes: administering })).key,
+  },
+  'introspecting key': {
+    origin: null,
+    prepare: noCookie,
+    key: async sql => (await serviceKey(sql, { scopes: ['introspect'] })).key,
+  },
+  'revoked key': {
+    origin: null,
+    prepare: noCookie,
+    key: async sql => {
+      const { id, key } = await serviceKey(sql)
+      await sql`update service_keys set revoked_at = now() where id = ${id}`
+      return key
+    },
+  },
+  'key in a page': { origin: issuer, prepare: noCookie, key: async sql => (await serviceKey(sql)).key },
 } as const satisfies Record<string, Caller>
 
 export type CallerName = keyof typeof callers
@@ -100,6 +132,7 @@ const signedInOnly = (success: Expected): Row => ({
   ...everyone('401 unauthenticated'),
   'signed in': success,
   'stale proof': success,
+  administrator: success,
   'superseded secret': '401 session_superseded',
   'registered application': success,
   'account application': success,
@@ -115,6 +148,24 @@ const freshlyProved = (row: Row): Row => ({
 /** For the issuer's pages and applications that are trusted with the account. */
 const accountOnly = (row: Row): Row => ({ ...row, ...strangers, 'registered application': notTheirs })
 
+/** For a freshly proved session of somebody who holds what it needs, from the issuer's or an admin application's origin. */
+const adminOnly = (success: number): Row => ({
+  ...signedInOnly('403 forbidden'),
+  'stale proof': '401 insufficient_user_authentication',
+  administrator: success,
+  'administering key': success,
+  'introspecting key': '403 forbidden',
+  'revoked key': '401 invalid_service_key',
+  'key in a page': notTheirs,
+})
+/** A page of another origin cannot even send a change. */
+const adminChange = (success: number): Row => ({
+  ...adminOnly(success),
+  ...strangers,
+  'registered application': notTheirs,
+  'account application': notTheirs,
+})
+
 export const expectations: Readonly<Record<string, Row>> = {
   'GET /healthz': open,
   'GET /readyz': open,
@@ -129,6 +180,15 @@ export const expectations: Readonly<Record<string, Row>> = {
     ...everyone(204),
     ...strangers,
     'no browser': notTheirs,
+    'administering key': notTheirs,
+    'introspecting key': notTheirs,
+    'revoked key': notTheirs,
+  },
+  'POST /v1/introspect': {
+    ...everyone('401 invalid_service_key'),
+    'administering key': '403 forbidden',
+    'introspecting key': 200,
+    'key in a page': notTheirs,
   },
   'GET /v1/session': signedInOnly(200),
   'DELETE /v1/session': { ...everyone(204), ...strangers },
@@ -145,6 +205,44 @@ export const expectations: Readonly<Record<string, Row>> = {
   'GET /v1/sessions': signedInOnly(200),
   'DELETE /v1/sessions/:id': accountOnly(freshlyProved(signedInOnly(204))),
   'DELETE /v1/sessions': accountOnly(freshlyProved(signedInOnly(200))),
+  'GET /v1/admin/users': adminOnly(200),
+  'POST /v1/admin/users': adminChange(201),
+  'GET /v1/admin/users/:user': adminOnly(200),
+  'PATCH /v1/admin/users/:user': adminChange(200),
+  'DELETE /v1/admin/users/:user': adminChange(204),
+  'GET /v1/admin/users/:user/memberships': adminOnly(200),
+  'GET /v1/admin/users/:user/sessions': adminOnly(200),
+  'DELETE /v1/admin/users/:user/sessions': adminChange(200),
+  'DELETE /v1/admin/sessions/:session': adminChange(204),
+  'DELETE /v1/admin/sessions': adminChange(200),
+  'GET /v1/admin/tenants': adminOnly(200),
+  'POST /v1/admin/tenants': adminChange(201),
+  'GET /v1/admin/tenants/:tenant': adminOnly(200),
+  'PATCH /v1/admin/tenants/:tenant': adminChange(200),
+  'DELETE /v1/admin/tenants/:tenant': adminChange(204),
+  'POST /v1/admin/tenants/:tenant/roles': adminChange(201),
+  'PUT /v1/admin/tenants/:tenant/roles/:role': adminChange(200),
+  'DELETE /v1/admin/tenants/:tenant/roles/:role': adminChange(204),
+  'GET /v1/admin/tenants/:tenant/members': adminOnly(200),
+  'PUT /v1/admin/tenants/:tenant/members/:user': adminChange(200),
+  'DELETE /v1/admin/tenants/:tenant/members/:user': adminChange(204),
+  'GET /v1/admin/tenants/:tenant/invitations': adminOnly(200),
+  'POST /v1/admin/tenants/:tenant/invitations': adminChange(201),
+  'DELETE /v1/admin/tenants/:tenant/invitations/:invitation': adminChange(204),
+  'POST /v1/invitations/accept': accountOnly(signedInOnly(200)),
+  'POST /v1/invitations/sign-up': accountOnly(everyone(201)),
+  'GET /invitations/accept': open,
+  'GET /v1/admin/tenants/:tenant/audit': adminOnly(200),
+  'GET /v1/admin/applications': adminOnly(200),
+  'POST /v1/admin/applications': adminChange(201),
+  'GET /v1/admin/applications/:client': adminOnly(200),
+  'PATCH /v1/admin/applications/:client': adminChange(200),
+  'DELETE /v1/admin/applications/:client': adminChange(204),
+  'GET /v1/admin/service-keys': adminOnly(200),
+  'POST /v1/admin/service-keys': adminChange(201),
+  'GET /v1/admin/service-keys/:key': adminOnly(200),
+  'DELETE /v1/admin/service-keys/:key': adminChange(204),
+  'GET /v1/admin/audit': adminOnly(200),
 }
 
 const openToApplications = new Set([
@@ -158,5 +256,6 @@ const openToApplications = new Set([
 /** Which origins may read the answer, by route: CORS with credentials for exactly these. */
 export function readableBy(route: string): readonly string[] {
   if (openToApplications.has(route)) return [appOrigin, accountOrigin]
+  if (route.includes(' /v1/admin/') || route.endsWith(' /v1/introspect')) return []
   return route.includes(' /v1/') ? [accountOrigin] : []
 }

@@ -1,23 +1,46 @@
 /** Every route that the app serves, found while it registers them, and a body for each that it would accept. */
+import { randomBytes, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import type postgres from 'postgres'
 import { type AppParts, buildApp } from '../../src/app.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
-import { freshAddress, link, member, type Person, tenant } from './world.js'
+import {
+  application,
+  freshAddress,
+  invitation,
+  link,
+  member,
+  ownRole,
+  type Person,
+  person,
+  serviceKey,
+  tenant,
+} from './world.js'
 
 export interface Route {
   readonly key: string
   readonly method: string
   readonly url: string
   /** The JSON Schema of its body. */
-  readonly body: { properties?: Record<string, BodyMember> } | undefined
+  readonly body?: { properties?: Record<string, BodyMember> } | undefined
   readonly changesState: boolean
+  /** It takes a form instead of JSON. */
+  readonly form: boolean
+  /** It takes a service key, and no cookie. */
+  readonly forServices: boolean
 }
 export interface BodyMember {
   readonly type?: string
   readonly anyOf?: readonly BodyMember[]
   readonly maxLength?: number
   readonly properties?: Record<string, BodyMember>
+}
+
+/** What the reference says of a route. */
+interface Documented {
+  readonly body?: Route['body']
+  readonly consumes?: readonly string[]
+  readonly security?: readonly object[]
 }
 
 /** The routes are listed without being served: nothing behind them is needed. */
@@ -43,13 +66,18 @@ export async function listRoutes(): Promise<Route[]> {
     changePassword: behind,
     revocations: behind,
     stepUp: behind,
+    admin: behind,
+    introspection: behind,
     health: behind,
     beforeRoutes: async app => {
       app.addHook('onRoute', ({ method, url, schema }) => {
         for (const one of [method].flat()) {
           const key = `${one} ${url}`
           const changesState = !['GET', 'HEAD', 'OPTIONS'].includes(one)
-          found.set(key, { key, method: one, url, body: schema?.body as Route['body'], changesState })
+          const { consumes = [], security = [], body } = (schema ?? {}) as Documented
+          const form = consumes.includes('application/x-www-form-urlencoded')
+          const forServices = security.length > 0 && security.every(one => 'serviceKey' in one)
+          found.set(key, { key, method: one, url, body, changesState, form, forServices })
         }
       })
     },
@@ -87,12 +115,82 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
     },
     'POST /v1/session/step-up': async () => ({ password: goodPassword }),
     'DELETE /v1/sessions/:id': async () => undefined,
+    'POST /v1/admin/users': async () => ({ email: freshAddress(), name: 'Ada' }),
+    'PATCH /v1/admin/users/:user': async () => ({ name: 'Ada', state: 'active', platform_roles: [] }),
+    'DELETE /v1/admin/users/:user': async () => undefined,
+    'DELETE /v1/admin/users/:user/sessions': async () => undefined,
+    'DELETE /v1/admin/sessions/:session': async () => undefined,
+    'DELETE /v1/admin/sessions': async () => undefined,
+    'POST /v1/admin/tenants': async () => ({ name: 'Acme' }),
+    'PATCH /v1/admin/tenants/:tenant': async () => ({ name: 'Acme' }),
+    'DELETE /v1/admin/tenants/:tenant': async () => undefined,
+    'POST /v1/admin/tenants/:tenant/roles': async () => ({
+      name: 'auditor',
+      permissions: ['mintmark:audit:read'],
+    }),
+    'PUT /v1/admin/tenants/:tenant/roles/:role': async () => ({
+      name: 'auditor',
+      permissions: ['mintmark:audit:read'],
+    }),
+    'DELETE /v1/admin/tenants/:tenant/roles/:role': async () => undefined,
+    'PUT /v1/admin/tenants/:tenant/members/:user': async () => ({ roles: ['member'], state: 'active' }),
+    'DELETE /v1/admin/tenants/:tenant/members/:user': async () => undefined,
+    'POST /v1/admin/tenants/:tenant/invitations': async () => ({ email: freshAddress(), roles: ['member'] }),
+    'DELETE /v1/admin/tenants/:tenant/invitations/:invitation': async () => undefined,
+    'POST /v1/invitations/accept': async (sql, { email }) => ({ token: await invitation(sql, email) }),
+    'POST /v1/invitations/sign-up': async sql => ({
+      token: await invitation(sql, freshAddress()),
+      password: goodPassword,
+    }),
+    'POST /v1/admin/applications': async () => ({
+      client_id: `app-${randomUUID()}`,
+      name: 'An application',
+      audiences: ['api'],
+    }),
+    'PATCH /v1/admin/applications/:client': async () => ({ name: 'An application' }),
+    'DELETE /v1/admin/applications/:client': async () => undefined,
+    'POST /v1/admin/service-keys': async () => ({ name: 'A service', scopes: ['users:read'] }),
+    'DELETE /v1/admin/service-keys/:key': async () => undefined,
+    'POST /v1/introspect': async () => ({ token: 'none' }),
     'DELETE /v1/sessions': async () => undefined,
   }
 
-/** Its address for this caller: what stands in the path is the caller's own. */
-export function urlFor({ url }: Route, { session }: Person): string {
-  return url === '*' ? '/v1/token' : url.replace(':id', session)
+/** An address of the route at which there is something: the caller's own session, else things of others. */
+export async function pathFor(sql: postgres.Sql, { url }: Route, { session }: Person): Promise<string> {
+  const path = url === '*' ? '/v1/token' : url.replace(':id', session)
+  if (!path.includes(':')) return path
+  const other = await person(sql)
+  const acme = path.includes(':tenant') ? await tenant(sql) : ''
+  if (acme !== '') await member(sql, other.id, acme, ownRole)
+  const invited = path.includes(':invitation') ? await openInvitation(sql, acme) : ''
+  const client = `app-${other.id}`
+  if (path.includes(':client')) await application(sql, { clientId: client })
+  const key = path.includes(':key') ? (await serviceKey(sql)).id : ''
+  return path
+    .replace(':tenant', acme)
+    .replace(':user', other.id)
+    .replace(':role', ownRole)
+    .replace(':invitation', invited)
+    .replace(':session', other.session)
+    .replace(':client', client)
+    .replace(':key', key)
+}
+
+/** A body as the route takes it. */
+export function encoded({ form }: Route, body: object | undefined) {
+  if (!body) return { headers: {} }
+  if (!form) return { payload: body, headers: {} }
+  const payload = new URLSearchParams(body as Record<string, string>).toString()
+  return { payload, headers: { 'content-type': 'application/x-www-form-urlencoded' } }
+}
+
+/** The id of an invitation into this tenant. */
+export async function openInvitation(sql: postgres.Sql, here: string): Promise<string> {
+  const [row] = await sql`
+    insert into invitations (token_hash, tenant_id, email, canonical_email, role_ids, expires_at)
+    values (${randomBytes(32)}, ${here}, 'x@example.com', ${freshAddress()}, '{}', now() + interval '1 day')
+    returning id`
+  return row?.id
 }
 
 /** Headers as a browser sends them from this origin; `null` is no browser. */

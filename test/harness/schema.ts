@@ -4,8 +4,15 @@ import type postgres from 'postgres'
 /** The one hash that is compared but never redeemed: proving a superseded secret opens nothing. */
 const notRedeemable = new Set(['sessions.previous_secret_hash'])
 
-/** `table.column` of every hash of something that a client presents. */
+/** Proved as often as its service calls. */
+const notSingleUse = new Set(['service_keys.secret_hash'])
+
 export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
+  return (await secretColumns(sql)).filter(name => !notSingleUse.has(name))
+}
+
+/** `table.column` of every hash of something that a client presents. */
+export async function secretColumns(sql: postgres.Sql): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
     select table_name || '.' || column_name as name from information_schema.columns
     where table_schema = 'public' and column_name ~ 'hash|token|secret|code|otp|challenge|nonce|state_id'
@@ -14,7 +21,11 @@ export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
 }
 
 /** Columns whose name matches, but which hold no secret. */
-const notSecret = new Set(['sessions.secret_changed_at', 'applications.token_lifetime_seconds'])
+const notSecret = new Set([
+  'sessions.secret_changed_at',
+  'applications.token_lifetime_seconds',
+  'idempotent_answers.request_hash',
+])
 
 /** The purposes that the check of mail_links allows. */
 export async function singleUsePurposes(sql: postgres.Sql): Promise<string[]> {

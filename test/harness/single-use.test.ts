@@ -5,7 +5,7 @@ import { limits } from '../../src/login/throttle.js'
 import { Browser } from '../support/browser.js'
 import { eventually, goodPassword, issuer, type TestService, testService } from '../support/service.js'
 import { singleUseColumns, singleUsePurposes } from './schema.js'
-import { freshAddress, link, type Person, person, session } from './world.js'
+import { freshAddress, invitation, link, type Person, person, session } from './world.js'
 
 const service = await testService(tap)
 const instances = [
@@ -111,6 +111,38 @@ const things: readonly SingleUse[] = [
       t.equal(cookies.length, 1)
       t.equal(await status(cookies[0] as string), 200)
       t.equal((await bare(service, me.cookie).get('/v1/session')).json().code, 'session_superseded')
+    },
+  },
+  {
+    what: 'an invitation makes one account and one member',
+    storedIn: 'invitations.token_hash',
+    prepare: async () => {
+      const email = freshAddress()
+      return { me: { ...(await person(sql)), email }, value: await invitation(sql, email) }
+    },
+    redeem: (at, { value }) =>
+      bare(at).post('/v1/invitations/sign-up', { token: value, password: goodPassword }),
+    success: 201,
+    losers: ['link_invalid'],
+    afterwards: async (t, { me }, cookies) => {
+      const [row] = await sql`select count(distinct u.id)::int as people, count(m.user_id)::int as places
+        from users u left join memberships m on m.user_id = u.id where u.canonical_email = ${me.email}`
+      t.same([row?.people, row?.places, cookies.length], [1, 1, 1])
+    },
+  },
+  {
+    what: 'an invitation makes who is signed in a member once',
+    storedIn: 'invitations.token_hash',
+    prepare: async () => {
+      const me = await person(sql)
+      return { me, value: await invitation(sql, me.email) }
+    },
+    redeem: (at, { me, value }) => bare(at, me.cookie).post('/v1/invitations/accept', { token: value }),
+    success: 200,
+    losers: ['link_invalid'],
+    afterwards: async (t, { me }) => {
+      const [row] = await sql`select count(*)::int as places from memberships where user_id = ${me.id}`
+      t.equal(row?.places, 1)
     },
   },
 ]

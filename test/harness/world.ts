@@ -1,6 +1,8 @@
 /** People, sessions, links, applications and tenants put straight into a test's database: quick, and in any state. */
 import { randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
+import { builtInRoles, platformPermissions } from '../../src/directory/authority.js'
+import { newServiceCredential, revealServiceCredential } from '../../src/directory/service-credential.js'
 import { createPasswordHasher } from '../../src/login/password-hash.js'
 import { NormalisedPassword } from '../../src/login/password-policy.js'
 import { newCredential, newSecret } from '../../src/session/credential.js'
@@ -33,6 +35,13 @@ export async function person(sql: postgres.Sql): Promise<Person> {
   return { id, email, ...(await session(sql, id)) }
 }
 
+/** A person who may use every admin route. */
+export async function administrator(sql: postgres.Sql): Promise<Person> {
+  const me = await person(sql)
+  await sql`update users set platform_roles = '{administrator}' where id = ${me.id}`
+  return me
+}
+
 /** One more session of a person. */
 export async function session(sql: postgres.Sql, user: string) {
   const { id, secret } = newCredential()
@@ -51,6 +60,15 @@ export async function link(sql: postgres.Sql, purpose: string, email: string): P
   await sql`
     insert into mail_links (token_hash, purpose, email, canonical_email, expires_at)
     values (${token.hash()}, ${purpose}, ${email}, ${email}, now() + interval '30 minutes')`
+  return token.reveal()
+}
+
+/** The token of a fresh invitation of this address into a tenant. */
+export async function invitation(sql: postgres.Sql, email: string): Promise<string> {
+  const token = newSecret()
+  await sql`
+    insert into invitations (token_hash, tenant_id, email, canonical_email, role_ids, expires_at)
+    values (${token.hash()}, ${await tenant(sql)}, ${email}, ${email}, '{member}', now() + interval '1 day')`
   return token.reveal()
 }
 
@@ -75,10 +93,15 @@ export async function application(sql: postgres.Sql, wanted: Application): Promi
     await sql`insert into application_origins (origin, client_id) values (${origin}, ${clientId})`
 }
 
-/** A tenant with two roles, `reader` (r1) and `writer` (r2). */
+/** A role of the tenant's own, which permits nothing. */
+export const ownRole = '11111111-1111-4111-8111-111111111111'
+
+/** A tenant with the built-in roles, two of its own, `reader` (r1) and `writer` (r2), and one that permits nothing. */
 export async function tenant(sql: postgres.Sql): Promise<string> {
   const id = randomUUID()
   const roles = {
+    ...builtInRoles,
+    [ownRole]: { name: 'guest', permissions: [] },
     r1: { name: 'reader', permissions: ['doc:read'] },
     r2: { name: 'writer', permissions: ['doc:write', 'doc:read'] },
   }
@@ -88,6 +111,34 @@ export async function tenant(sql: postgres.Sql): Promise<string> {
 
 export async function member(sql: postgres.Sql, user: string, tenant: string, ...roleIds: string[]) {
   await sql`insert into memberships (user_id, tenant_id, role_ids) values (${user}, ${tenant}, ${roleIds})`
+}
+
+/** A person whose session is in the tenant, where they have these roles. */
+export async function workingMember(
+  sql: postgres.Sql,
+  tenant: string,
+  ...roleIds: string[]
+): Promise<Person> {
+  const me = await person(sql)
+  await member(sql, me.id, tenant, ...roleIds)
+  await sql`update sessions set tenant_id = ${tenant} where id = ${me.session}`
+  return me
+}
+
+export interface KeyOf {
+  readonly scopes?: readonly string[]
+  readonly audiences?: readonly string[]
+  readonly tenant?: string
+}
+
+/** A service key that works: the key itself, and its public id. */
+export async function serviceKey(sql: postgres.Sql, wanted: KeyOf = {}) {
+  const { scopes = platformPermissions, audiences = ['api'], tenant = null } = wanted
+  const credential = newServiceCredential()
+  await sql`
+    insert into service_keys (id, secret_hash, name, scopes, audiences, tenant_id)
+    values (${credential.id}, ${credential.secret.hash()}, 'A service', ${[...scopes]}, ${[...audiences]}, ${tenant})`
+  return { id: credential.id as string, key: revealServiceCredential(credential) }
 }
 
 /** One hash over every row of every table that a request could change: equal before and after means nothing changed. */

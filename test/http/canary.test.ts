@@ -8,6 +8,7 @@ import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { openSealedKey } from '../../src/keyring/signing-key.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
+import { serviceKey } from '../harness/world.js'
 import { exchange } from '../red/socket.js'
 import { Browser } from '../support/browser.js'
 import { eventually, issuer, type TestService, testService, tokenIn } from '../support/service.js'
@@ -164,6 +165,40 @@ async function live(service: TestService, browser: Recorder, markers: Markers, w
   keep()
   await browser.post('/v1/sign-up', { email })
   await service.mailTo(email)
+
+  // A service key: used, revoked, mangled, and put where it does not belong.
+  const { id, key } = await serviceKey(sql, { audiences: ['mintmark'] })
+  markers.add('service key', key, key.slice(-43))
+  const introspected = await keepToken()
+  const byKey = async (
+    method: 'GET' | 'POST',
+    url: string,
+    headers: Record<string, string>,
+    payload?: string,
+  ) =>
+    browser.answers.push({
+      asked: `${method} ${url.split('?')[0]}`,
+      answer: await service.app.inject({ method, url, headers, ...(payload !== undefined && { payload }) }),
+    })
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  for (const authorization of [`Bearer ${key}`, `Bearer ${key}x`, `Basic ${key}`, key]) {
+    await byKey('GET', '/v1/admin/service-keys', { authorization })
+    await byKey(
+      'POST',
+      '/v1/introspect',
+      { authorization, ...form },
+      `token=${introspected}&token_type_hint=${key}`,
+    )
+    await byKey('POST', '/v1/introspect', { authorization, ...form }, `token=${key}&extra=${introspected}`)
+  }
+  await byKey('GET', `/v1/admin/service-keys/${id}?access_token=${key}`, {})
+  await byKey('GET', `/v1/admin/service-keys/${key}`, { authorization: `Bearer ${key}` })
+  await sql`alter table service_keys rename to away`
+  await byKey('POST', '/v1/introspect', { authorization: `Bearer ${key}`, ...form }, `token=${introspected}`)
+  await byKey('GET', '/v1/admin/service-keys', { authorization: `Bearer ${key}` })
+  await sql`alter table away rename to service_keys`
+  await sql`update service_keys set revoked_at = now() where id = ${id}`
+  await byKey('GET', '/v1/admin/service-keys', { authorization: `Bearer ${key}` })
 
   // Guesses, until they are too many.
   const guesser = new Recorder(service.app, issuer)

@@ -282,7 +282,6 @@ test('an older reading of the origins never overwrites a newer one', async t => 
   const registry = openOriginRegistry(
     {
       origins: () => new Promise(resolve => void readings.push(resolve)),
-      create: async () => 'created',
     },
     () => 0,
   )

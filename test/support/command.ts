@@ -15,12 +15,18 @@ export interface Said {
   readonly err: string
 }
 
+export interface Surroundings {
+  readonly cwd: string
+  readonly env: Record<string, string>
+}
+
 /** `keysFolder` is the service's; without one the commands have a key-encryption key of their own. */
-export async function commandLine(
+export async function surroundings(
   t: Test,
   { address }: TestDatabase,
   keysFolder?: string,
-): Promise<(...args: string[]) => Promise<Said>> {
+  more: Record<string, string> = {},
+): Promise<Surroundings> {
   const cwd = await mkdtemp(join(tmpdir(), 'mintmark-command-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
   if (keysFolder === undefined) await makeFirstKey(join(cwd, 'keys'))
@@ -31,7 +37,16 @@ export async function commandLine(
     ISSUER: issuer,
     MINTMARK_OUTBOX_FOLDER: 'mail',
     MINTMARK_KEYS_FOLDER: keysFolder ?? 'keys',
+    ...more,
   }
+  return { cwd, env }
+}
+
+export async function commandLine(
+  t: Test,
+  ...of: [database: TestDatabase, keysFolder?: string, more?: Record<string, string>]
+): Promise<(...args: string[]) => Promise<Said>> {
+  const { cwd, env } = await surroundings(t, ...of)
   return async (...args) => {
     const command = run(t, 'cli.js', args, cwd, env)
     command.child.stdin?.end()

@@ -123,8 +123,11 @@ test('the metadata names the issuer to the letter, and only what exists', async 
     t.equal(new URL(document.jwks_uri).origin, document.issuer)
     t.notMatch(answer.body, /none/i, 'no algorithm none')
     t.notMatch(answer.body, /HS\d/, 'no shared secrets')
-    for (const name of Object.keys(document).filter(name => /_(endpoint|uri)$/.test(name)))
-      t.equal((await app.inject(new URL(document[name]).pathname)).statusCode, 200, `${name} is there`)
+    for (const name of Object.keys(document).filter(name => /_(endpoint|uri)$/.test(name))) {
+      const { statusCode, headers } = await app.inject(new URL(document[name]).pathname)
+      if (name === 'introspection_endpoint') t.same([statusCode, headers.allow], [405, 'POST'])
+      else t.equal(statusCode, 200, `${name} is there`)
+    }
     t.equal(answer.headers['access-control-allow-origin'], '*')
     t.notOk(answer.headers['set-cookie'])
   }

@@ -5,7 +5,10 @@ import { type Html, html } from '../../html.js'
 
 interface LinkPage {
   readonly title: string
-  readonly ask: { readonly route: string; readonly button: string; readonly done: string }
+  /** Absent where nobody can ask for another link. */
+  readonly ask?: { readonly route: string; readonly button: string; readonly done: string }
+  /** What the link does for who is signed in. */
+  readonly join?: { readonly route: string; readonly button: string; readonly done: string }
   readonly finish: {
     readonly route: string
     readonly button: string
@@ -40,6 +43,21 @@ const reset: LinkPage = {
   },
 }
 
+const invitation: LinkPage = {
+  title: 'You are invited',
+  join: {
+    route: '/v1/invitations/accept',
+    button: 'Join as the person who is signed in here',
+    done: 'You are a member now.',
+  },
+  finish: {
+    route: '/v1/invitations/sign-up',
+    button: 'Make an account and join',
+    done: 'Welcome. You are signed in, and a member.',
+    named: true,
+  },
+}
+
 const publicFolder = new URL('../../../public/', import.meta.url)
 
 export function pages(product: string, minLength: number): FastifyPluginAsync {
@@ -55,6 +73,9 @@ export function pages(product: string, minLength: number): FastifyPluginAsync {
     app.get('/password/reset', { schema: { hide: true } }, async (_request, reply) =>
       page(reply, linkPage(reset, product, minLength)),
     )
+    app.get('/invitations/accept', { schema: { hide: true } }, async (_request, reply) =>
+      page(reply, linkPage(invitation, product, minLength)),
+    )
     app.get('/assets/mail-link.js', { schema: { hide: true } }, async (_request, reply) =>
       asset(reply, 'text/javascript; charset=utf-8', script),
     )
@@ -68,9 +89,18 @@ function page(reply: FastifyReply, content: Html): FastifyReply {
   return reply.type('text/html; charset=utf-8').send(content.toString())
 }
 
-function linkPage({ title, ask, finish }: LinkPage, product: string, minLength: number): Html {
+function linkPage({ title, ask, join, finish }: LinkPage, product: string, minLength: number): Html {
   const name = html`<label for="name">Your name (optional)</label>
 <input id="name" name="name" autocomplete="name" maxlength="100">`
+  const askForm = html`<form id="ask" hidden>
+<label for="email">E-mail address</label>
+<input id="email" name="email" type="email" autocomplete="email" required maxlength="254">
+<button>${ask?.button ?? ''}</button>
+</form>`
+  const joinForm = html`<form id="join" hidden>
+<button>${join?.button ?? ''}</button>
+<p class="hint">Or, without an account for this address:</p>
+</form>`
   return html`<!doctype html>
 <html lang="en">
 <head>
@@ -81,15 +111,12 @@ function linkPage({ title, ask, finish }: LinkPage, product: string, minLength: 
 <script type="module" src="/assets/mail-link.js"></script>
 </head>
 <body>
-<main data-ask="${ask.route}" data-ask-done="${ask.done}" data-finish="${finish.route}" data-finish-done="${finish.done}">
+<main data-ask="${ask?.route ?? ''}" data-ask-done="${ask?.done ?? ''}" data-join="${join?.route ?? ''}" data-join-done="${join?.done ?? ''}" data-finish="${finish.route}" data-finish-done="${finish.done}">
 <p class="hint">${product}</p>
 <h1>${title}</h1>
 <noscript><p>This page needs JavaScript: the link’s token stays in your browser until you send the form.</p></noscript>
-<form id="ask" hidden>
-<label for="email">E-mail address</label>
-<input id="email" name="email" type="email" autocomplete="email" required maxlength="254">
-<button>${ask.button}</button>
-</form>
+${ask ? askForm : html``}
+${join ? joinForm : html``}
 <form id="finish" hidden>
 ${finish.named ? name : html``}
 <label for="password">New password</label>

@@ -1,10 +1,11 @@
 /** A person's devices: the list, ending one, ending all others or all. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import type { By } from '../../audit.js'
 import { Problem } from '../../errors.js'
 import type { SessionId } from '../../principal.js'
 import { deviceName } from '../../session/device-name.js'
-import type { By, Revocations } from '../../session/revocations.js'
+import type { Revocations } from '../../session/revocations.js'
 import { occasionOf } from '../browser.js'
 import { clearSessionCookie } from '../cookie.js'
 import { forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'

@@ -14,17 +14,22 @@ const PublicKey = Type.Object({
   alg: Type.String(),
   use: Type.String(),
 })
+const shared = {
+  issuer: Type.String(),
+  jwks_uri: Type.String(),
+  response_types_supported: Type.Array(Type.String()),
+}
 const Metadata = Type.Object(
   {
-    issuer: Type.String(),
-    jwks_uri: Type.String(),
-    response_types_supported: Type.Array(Type.String()),
+    ...shared,
+    introspection_endpoint: Type.String(),
+    introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
   },
   { description: 'The metadata.' },
 )
 const OpenidMetadata = Type.Object(
   {
-    ...Metadata.properties,
+    ...shared,
     subject_types_supported: Type.Array(Type.String()),
     id_token_signing_alg_values_supported: Type.Array(Type.String()),
   },

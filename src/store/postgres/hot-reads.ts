@@ -1,4 +1,4 @@
-/** The two statements by which the truth is asked, on connections of their own that pipeline: all our raw SQL reads. */
+/** The statements by which the truth is asked, on connections of their own that pipeline; introspection has its own file. */
 import { Outage } from '../../errors.js'
 import type {
   AssuranceLevel,
@@ -32,9 +32,9 @@ export const hotSettings = {
 
 const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
 
-/** Always one row, found or not: with the id that was asked for, which server answers, and its clock. */
-const columns = `
-  $1::text as asked,
+/** Always one row, found or not: with what was asked for, which server answers, and its clock. */
+export const columns = (asked: string) => `
+  ${asked} as asked,
   ${serverNow} as server,
   pg_is_in_recovery() as in_recovery,
   g.timeline = ${timelineNow} as timeline_trusted,
@@ -65,19 +65,19 @@ const columns = `
   to_json(m.role_ids) as role_ids,
   t.roles`
 
-const joins = (tenantWanted: string) => `
+export const joins = (tenantWanted: string, session = '$1') => `
   from service g
-  left join sessions s on s.id = $1
+  left join sessions s on s.id = ${session}
   left join users u on u.id = s.user_id
   left join lateral (select ${tenantWanted} as id) w on true
   left join memberships m on m.user_id = s.user_id and m.tenant_id = w.id and m.state = 'active'
   left join tenants t on t.id = m.tenant_id and t.state = 'active'`
 
 /** A check: one parameter, the session id. */
-export const checkStatement = `select ${columns} ${joins('s.tenant_id')} where g.only`
+export const checkStatement = `select ${columns('$1::text')} ${joins('s.tenant_id')} where g.only`
 
 /** A mint: session id, tenant or null, client id, origin or null. */
-export const mintStatement = `select ${columns},
+export const mintStatement = `select ${columns('$1::text')},
   to_json(a.audiences) as audiences,
   a.token_lifetime_seconds,
   (select k.kid from signing_keys k
@@ -88,7 +88,7 @@ export const mintStatement = `select ${columns},
     (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
   where g.only`
 
-interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
+export interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
   asked: string
   now: number
   found: boolean
@@ -135,12 +135,12 @@ export class HotReads {
   }
 
   async read(id: SessionId): Promise<Reading> {
-    const row = await this.#ask<CheckRow>(id, checkStatement, [id])
+    const row = await this.ask<CheckRow>(id, checkStatement, [id])
     return { now: row.now, row: sessionRow(row) }
   }
 
   async readForMint(id: SessionId, { tenant, client, origin }: MintQuestion): Promise<MintReading> {
-    const row = await this.#ask<MintRow>(id, mintStatement, [id, tenant ?? null, client, origin ?? null])
+    const row = await this.ask<MintRow>(id, mintStatement, [id, tenant ?? null, client, origin ?? null])
     const application = row.audiences && {
       audiences: row.audiences,
       tokenLifetimeSeconds: row.token_lifetime_seconds,
@@ -167,10 +167,10 @@ export class HotReads {
     await Promise.all(this.#clients.map(client => client.close()))
   }
 
-  /** An answer that is not one row about this id, by the trusted primary, is none. */
-  async #ask<Row extends CheckRow>(id: SessionId, statement: string, parameters: (string | null)[]) {
+  /** An answer that is not one row about what was asked, by the trusted primary, is none. */
+  async ask<Row extends CheckRow>(asked: string, statement: string, parameters: (string | null)[]) {
     const [row] = await this.#send<Row>(statement, parameters)
-    if (row?.asked !== id) throw new Outage('nothing', 'Postgres answered another question than was asked')
+    if (row?.asked !== asked) throw new Outage('nothing', 'Postgres answered another question than was asked')
     const examined = this.#examined.has(row.server) || (await this.#examine(row.server))
     assertTrusted({ ...row, system_trusted: examined })
     return row
@@ -191,7 +191,7 @@ export class HotReads {
   }
 }
 
-function sessionRow(row: CheckRow): SessionRow | undefined {
+export function sessionRow(row: CheckRow): SessionRow | undefined {
   if (!row.found) return undefined
   return {
     secretHash: row.secret_hash,

@@ -1,8 +1,8 @@
 /** Ending sessions in Postgres: one by its row, more than one by an epoch; each in one transaction with its audit row. */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
 import type { SessionId } from '../../principal.js'
-import type { By, Revocations } from '../../session/revocations.js'
-import { writeAudit } from './audit-log.js'
+import type { Revocations } from '../../session/revocations.js'
+import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch, replaceServiceEpoch } from './epochs.js'
 import { sessions, users } from './schema.js'
@@ -46,7 +46,7 @@ export function postgresRevocations(database: Database): Revocations {
           .update(sessions)
           .set({ endedAt: sql`now()`, endedReason: by.actor === undefined ? 'by-operator' : 'by-person' })
           .where(eq(sessions.id, id))
-        await audit(tx, 'session.ended', by, session.user, id)
+        await auditDone(tx, 'session.ended', by, { subject: session.user, session: id })
         return 'ended'
       })
     },
@@ -63,7 +63,7 @@ export function postgresRevocations(database: Database): Revocations {
         const ended = (await countLive(tx, sql`s.user_id = ${own.user}`)) - 1
         const epoch = await replaceEpoch(tx, own.user)
         await tx.execute(sql`update sessions set user_epoch = ${epoch} where id = ${own.id}`)
-        await audit(tx, 'sessions.ended', by, own.user, own.id)
+        await auditDone(tx, 'sessions.ended', by, { subject: own.user, session: own.id })
         return { ended }
       })
     },
@@ -73,7 +73,7 @@ export function postgresRevocations(database: Database): Revocations {
         if (!(await lockPerson(tx, user))) return 'unknown'
         const ended = await countLive(tx, sql`s.user_id = ${user}`)
         await replaceEpoch(tx, user)
-        await audit(tx, 'sessions.ended', by, user)
+        await auditDone(tx, 'sessions.ended', by, { subject: user })
         return { ended }
       })
     },
@@ -83,7 +83,7 @@ export function postgresRevocations(database: Database): Revocations {
         await tx.execute(sql`select from service for no key update`)
         const ended = await countLive(tx, sql`true`)
         await replaceServiceEpoch(tx)
-        await audit(tx, 'service.sessions-ended', by)
+        await auditDone(tx, 'service.sessions-ended', by)
         return { ended }
       })
     },
@@ -106,21 +106,4 @@ async function countLive(tx: Queries, whose: SQL): Promise<number> {
 async function lockPerson(tx: Queries, user: string): Promise<boolean> {
   const locked = await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
   return locked.length > 0
-}
-
-async function audit(
-  tx: Queries,
-  action: 'session.ended' | 'sessions.ended' | 'service.sessions-ended',
-  { actor, occasion }: By,
-  subject?: string,
-  session?: SessionId,
-): Promise<void> {
-  await writeAudit(tx, {
-    action,
-    outcome: 'done',
-    ...(actor !== undefined && { actor }),
-    ...(subject !== undefined && { subject }),
-    ...(session !== undefined && { session }),
-    occasion,
-  })
 }

@@ -4,23 +4,18 @@ import {
   bigint,
   boolean,
   check,
-  customType,
   index,
   integer,
   jsonb,
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uuid,
 } from 'drizzle-orm/pg-core'
-import type { PublicJwk } from '../../keyring/store.js'
+import type { PlatformRole } from '../../directory/authority.js'
+import { bytea, epoch, instant } from './schema-columns.js'
 
-const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
-const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
-/** A random 64-bit value, compared for equality only: replacing it ends whatever carries the old one. */
-const epoch = () => bigint('epoch', { mode: 'bigint' }).notNull().default(randomEpoch)
-const randomEpoch = sql`('x' || left(replace(gen_random_uuid()::text, '-', ''), 12) || right(replace(gen_random_uuid()::text, '-', ''), 4))::bit(64)::bigint`
+export * from './schema-records.js'
 
 /** One row: what is true of the whole service. */
 export const service = pgTable(
@@ -45,9 +40,14 @@ export const users = pgTable(
     name: text('name'),
     state: text('state').notNull().default('active').$type<'active' | 'disabled'>(),
     epoch: epoch(),
+    /** Beside all tenants: what an operator may do here (src/directory/authority.ts). */
+    platformRoles: text('platform_roles').array().notNull().default([]).$type<PlatformRole[]>(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
-  table => [check('users_state', sql`${table.state} in ('active', 'disabled')`)],
+  table => [
+    check('users_state', sql`${table.state} in ('active', 'disabled')`),
+    check('users_platform_roles', sql`${table.platformRoles} <@ array['administrator', 'auditor']`),
+  ],
 )
 
 export const passwords = pgTable('passwords', {
@@ -123,6 +123,29 @@ export const memberships = pgTable(
   ],
 )
 
+/** A place in a tenant that is offered by mail: consumed by one DELETE, bound to the address. */
+export const invitations = pgTable(
+  'invitations',
+  {
+    id: uuid('id').primaryKey().defaultRandom(),
+    tokenHash: bytea('token_hash').notNull().unique(),
+    tenantId: uuid('tenant_id')
+      .notNull()
+      .references(() => tenants.id, { onDelete: 'cascade' }),
+    email: text('email').notNull(),
+    canonicalEmail: text('canonical_email').notNull(),
+    roleIds: text('role_ids').array().notNull(),
+    /** Null: an operator's command or a service key, which need no standing in the tenant. */
+    inviter: uuid('inviter').references(() => users.id, { onDelete: 'cascade' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  table => [
+    check('invitations_hash', sql`octet_length(${table.tokenHash}) = 32`),
+    index('invitations_tenant').on(table.tenantId),
+  ],
+)
+
 export const sessions = pgTable(
   'sessions',
   {
@@ -187,45 +210,27 @@ export const applicationOrigins = pgTable('application_origins', {
     .references(() => applications.clientId, { onDelete: 'cascade' }),
 })
 
-/** A key's state follows from its times. The signer is the latest whose `signs_from` has come. */
-export const signingKeys = pgTable(
-  'signing_keys',
+/** Keys by which internal services call: the id is public, of the secret only SHA-256 is stored. */
+export const serviceKeys = pgTable(
+  'service_keys',
   {
-    kid: text('kid').primaryKey(),
-    publicJwk: jsonb('public_jwk').notNull().$type<PublicJwk>(),
-    sealed: bytea('sealed').notNull(),
-    kekId: text('kek_id').notNull(),
-    publishedAt: instant('published_at').notNull().defaultNow(),
-    /** Null for a standby that no rotation has scheduled. */
-    signsFrom: instant('signs_from'),
-    unpublishedAt: instant('unpublished_at'),
+    id: text('id').primaryKey(),
+    secretHash: bytea('secret_hash').notNull(),
+    name: text('name').notNull(),
+    /** Platform permissions, and `introspect`. */
+    scopes: text('scopes').array().notNull(),
+    /** Whose tokens it may introspect. */
+    audiences: text('audiences').array().notNull().default([]),
+    /** Null: for all tenants. */
+    tenantId: uuid('tenant_id').references(() => tenants.id, { onDelete: 'cascade' }),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at'),
+    revokedAt: instant('revoked_at'),
+    /** Not indexed, moved at most once a minute. */
+    lastUsedAt: instant('last_used_at'),
   },
   table => [
-    check('signing_keys_kid', sql`${table.kid} = ${table.publicJwk} ->> 'kid'`),
-    check('signing_keys_order', sql`${table.signsFrom} >= ${table.publishedAt}`),
-    check('signing_keys_public', sql`not (${table.publicJwk} ? 'd')`),
-  ],
-)
-
-/** Append-only: the service's role may insert and select, nothing else. References nothing, so that it outlives all. */
-export const auditEvents = pgTable(
-  'audit_events',
-  {
-    id: bigint('id', { mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
-    at: instant('at').notNull().defaultNow(),
-    action: text('action').notNull(),
-    outcome: text('outcome').notNull().$type<'done' | 'refused'>(),
-    reason: text('reason'),
-    actor: uuid('actor'),
-    subject: text('subject'),
-    session: text('session'),
-    address: text('address'),
-    requestId: text('request_id'),
-  },
-  table => [
-    check('audit_events_outcome', sql`${table.outcome} in ('done', 'refused')`),
-    check('audit_events_reason', sql`(${table.outcome} = 'refused') = (${table.reason} is not null)`),
-    index('audit_events_actor').on(table.actor, table.at),
-    index('audit_events_at').on(table.at),
+    check('service_keys_id', sql`length(${table.id}) = 22`),
+    check('service_keys_hash', sql`octet_length(${table.secretHash}) = 32`),
   ],
 )

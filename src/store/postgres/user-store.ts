@@ -1,27 +1,80 @@
 /** People as operators create, stop and remove them, in Postgres. */
-import { eq } from 'drizzle-orm'
-import { noRequest } from '../../audit.js'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { PlatformRole } from '../../directory/authority.js'
+import { pageOf } from '../../directory/page.js'
 import type { UserStore } from '../../directory/users.js'
 import type { UserId } from '../../principal.js'
-import type { By } from '../../session/revocations.js'
-import { writeAudit } from './audit-log.js'
+import { auditDone } from './audit-log.js'
 import type { Database, Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
+import { createOnce } from './once.js'
 import { mailLinks, passwords, users } from './schema.js'
+import { textArray } from './text-array.js'
+
+const columns = {
+  id: sql<UserId>`${users.id}`,
+  email: users.email,
+  name: users.name,
+  state: users.state,
+  platformRoles: sql<PlatformRole[]>`to_json(${users.platformRoles})`,
+  createdAt: sql<number>`floor(extract(epoch from ${users.createdAt}))::float8`,
+}
 
 export function postgresUserStore(database: Database): UserStore {
   return {
-    create({ email, name, phc }) {
+    create({ email, name, phc }, by) {
+      return database.transaction(tx =>
+        createOnce(tx, by.once, async () => {
+          const [person] = await tx
+            .insert(users)
+            .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
+            .onConflictDoNothing({ target: users.canonicalEmail })
+            .returning(columns)
+          if (!person) return 'address-taken'
+          if (phc !== undefined) await tx.insert(passwords).values({ userId: person.id, phc })
+          await auditDone(tx, 'account.created', by, { subject: person.id })
+          return person
+        }),
+      )
+    },
+
+    read(user) {
+      return database.read(async tx => {
+        const [row] = await tx.select(columns).from(users).where(eq(users.id, user))
+        return row
+      })
+    },
+
+    list({ limit, after }, email) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select(columns)
+          .from(users)
+          .where(
+            and(
+              after === undefined ? undefined : gt(users.id, after),
+              email === undefined ? undefined : eq(users.canonicalEmail, email),
+            ),
+          )
+          .orderBy(asc(users.id))
+          .limit(limit + 1)
+        return pageOf(rows, limit, ({ id }) => id)
+      })
+    },
+
+    change(user, { name, platformRoles }, by) {
       return database.transaction(async tx => {
-        const [person] = await tx
-          .insert(users)
-          .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
-          .onConflictDoNothing({ target: users.canonicalEmail })
-          .returning({ id: users.id })
-        if (!person) return 'address-taken'
-        if (phc !== undefined) await tx.insert(passwords).values({ userId: person.id, phc })
-        await audit(tx, 'account.created', person.id, { actor: undefined, occasion: noRequest })
-        return { created: person.id as UserId }
+        const set = {
+          ...(name !== undefined && { name }),
+          ...(platformRoles !== undefined && { platformRoles: textArray(platformRoles) as never }),
+        }
+        const is = eq(users.id, user)
+        if (Object.keys(set).length === 0)
+          return (await tx.select(columns).from(users).where(is))[0] ?? 'unknown'
+        const [row] = await tx.update(users).set(set).where(is).returning(columns)
+        if (!row) return 'unknown'
+        await auditDone(tx, 'account.changed', by, { subject: user })
+        return row
       })
     },
 
@@ -37,7 +90,7 @@ export function postgresUserStore(database: Database): UserStore {
       return database.transaction(async tx => {
         if (!(await setState(tx, user, 'disabled'))) return 'unknown'
         await replaceEpoch(tx, user)
-        await audit(tx, 'account.disabled', user, by)
+        await auditDone(tx, 'account.disabled', by, { subject: user })
         return 'disabled'
       })
     },
@@ -45,7 +98,7 @@ export function postgresUserStore(database: Database): UserStore {
     enable(user, by) {
       return database.transaction(async tx => {
         if (!(await setState(tx, user, 'active'))) return 'unknown'
-        await audit(tx, 'account.enabled', user, by)
+        await auditDone(tx, 'account.enabled', by, { subject: user })
         return 'enabled'
       })
     },
@@ -58,7 +111,7 @@ export function postgresUserStore(database: Database): UserStore {
           .returning({ email: users.canonicalEmail })
         if (!person) return 'unknown'
         await tx.delete(mailLinks).where(eq(mailLinks.canonicalEmail, person.email))
-        await audit(tx, 'account.deleted', user, by)
+        await auditDone(tx, 'account.deleted', by, { subject: user })
         return 'removed'
       })
     },
@@ -68,13 +121,4 @@ export function postgresUserStore(database: Database): UserStore {
 async function setState(tx: Queries, user: string, state: 'active' | 'disabled'): Promise<boolean> {
   const changed = await tx.update(users).set({ state }).where(eq(users.id, user)).returning({ id: users.id })
   return changed.length > 0
-}
-
-async function audit(
-  tx: Queries,
-  action: 'account.created' | 'account.disabled' | 'account.enabled' | 'account.deleted',
-  subject: string,
-  { actor, occasion }: By,
-): Promise<void> {
-  await writeAudit(tx, { action, outcome: 'done', subject, occasion, ...(actor !== undefined && { actor }) })
 }

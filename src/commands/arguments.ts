@@ -1,0 +1,83 @@
+/** Reads what commands are given: tenants and roles as operators name them, names, lists and numbers. */
+import type { Role, Tenant } from '../directory/tenants.js'
+import type { TenantId } from '../principal.js'
+import type { Database } from '../store/postgres/database.js'
+import { postgresTenantStore } from '../store/postgres/tenant-store.js'
+import { CommandFailed, isUuid } from './context.js'
+
+export const who = 'e-mail address or user id'
+export const limited = ['--limit <n>', 'no more than this many', limit] as const
+
+export async function tenantOf(database: Database, text: string): Promise<Tenant> {
+  const tenant = await postgresTenantStore(database).read(tenantId(text))
+  if (!tenant) throw new CommandFailed(`there is no tenant ${text}`)
+  return tenant
+}
+
+export function tenantId(text: string): TenantId {
+  if (isUuid(text)) return text as TenantId
+  throw new CommandFailed(`${text} is not a tenant’s id: \`mintmark tenants list\` has them`)
+}
+
+/** A role by id or name. Whoever means one of two must not get the other: then neither is taken. */
+export function roleOf({ id: tenant, roles }: Tenant, text: string): Role {
+  const [role, other] = roles.filter(({ id, name }) => id === text || name === text)
+  if (!role)
+    throw new CommandFailed(
+      `the tenant ${tenant} has no role ${text}: \`mintmark tenants show ${tenant}\` has them`,
+    )
+  if (other)
+    throw new CommandFailed(
+      `${text} is the id of one role and the name of another: name the first by its name, the second by its id`,
+    )
+  return role
+}
+
+export function roleNames({ roles }: Tenant, ids: readonly string[]): string[] {
+  return roles.filter(({ id }) => ids.includes(id)).map(({ name }) => name)
+}
+
+export function printable(text: string): string {
+  if (/^[^\p{Cc}\p{Cs}]{1,100}$/u.test(text)) return text
+  throw new CommandFailed('the name takes 1 to 100 printable characters')
+}
+
+export function permissions(list: readonly string[]): readonly string[] {
+  for (const permission of list) {
+    if (permission.length <= 100 && /^[a-z0-9][a-z0-9._-]*(:[a-z0-9._-]+)*$/.test(permission)) continue
+    throw new CommandFailed(
+      `${JSON.stringify(permission)} is not a permission: write words of a-z, 0-9, ".", "_" and "-" with colons between, like orders:read`,
+    )
+  }
+  return list
+}
+
+export interface ListOption {
+  /** Of `--<option>`, and whether its `--no-…` was left out. */
+  readonly given: readonly string[] | undefined
+  readonly keep: boolean
+  readonly option: string
+  readonly most: number
+}
+
+/** A list that replaces the one before, or `--no-…` for an empty one; undefined where neither was given. */
+export function replacement({ given, keep, option, most }: ListOption): readonly string[] | undefined {
+  if (!keep && given !== undefined)
+    throw new CommandFailed(`give --${option} or --no-${option}s, and not both`)
+  if (!keep) return []
+  const distinct = given && [...new Set(given)]
+  if (distinct && distinct.length > most) throw new CommandFailed(`--${option} takes ${most} at most`)
+  return distinct
+}
+
+/** A list that has no default: what is left out by mistake must not take something away. */
+export function wholeList(list: ListOption): readonly string[] {
+  const whole = replacement(list)
+  if (whole) return whole
+  throw new CommandFailed(`give the whole list (--${list.option}), or --no-${list.option}s for none`)
+}
+
+function limit(text: string): number {
+  if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)
+  throw new CommandFailed('--limit takes a whole number from 1 on')
+}

@@ -1,0 +1,40 @@
+/** `mintmark audit …`: reading what was written down for good. */
+import type { Command } from 'commander'
+import type { RecordedEvent } from '../audit.js'
+import { postgresAuditLog } from '../store/postgres/audit-log.js'
+import { limited, tenantId } from './arguments.js'
+import { configuration, withDatabase } from './context.js'
+import { describeEvent } from './describe.js'
+import { asJson, type ListForm, type Listing, sayList } from './output.js'
+import { cell, time } from './table.js'
+
+export function auditCommands(program: Command): void {
+  program
+    .command('audit')
+    .description('what was done and refused')
+    .command('list')
+    .description('the audit log, the newest first')
+    .option('--tenant <id>', 'only what was done in this tenant; it may be deleted since')
+    .option(...limited)
+    .option(...asJson)
+    .action(async ({ tenant, ...form }: ListForm & { tenant?: string }) => {
+      const only = tenant === undefined ? undefined : tenantId(tenant)
+      await withDatabase(configuration(), database =>
+        sayList(form, page => postgresAuditLog(database).list(page, only), listing),
+      )
+    })
+}
+
+const listing: Listing<RecordedEvent> = {
+  heads: ['TIME', 'ACTION', 'OUTCOME', 'REASON', 'ACTOR', 'SUBJECT'],
+  row: ({ at, action, outcome, reason, actor, serviceKey, subject }) => [
+    time(at),
+    action,
+    outcome,
+    cell(reason),
+    cell(actor ?? serviceKey),
+    cell(subject),
+  ],
+  document: describeEvent,
+  none: 'Nothing was written down.',
+}

@@ -1,0 +1,63 @@
+/** Creating a person: with a mailed link, or with a password from standard input. Loaded only for that. */
+import { isUtf8 } from 'node:buffer'
+import type { Config } from '../config.js'
+import { parseEmailAddress } from '../directory/email-address.js'
+import { createPasswordHasher } from '../login/password-hash.js'
+import { createPasswordPolicy } from '../login/password-policy.js'
+import { sendWelcome } from '../login/welcome.js'
+import { openPost } from '../mail/post.js'
+import { postgresAccountStore } from '../store/postgres/account-store.js'
+import type { Database } from '../store/postgres/database.js'
+import { postgresUserStore } from '../store/postgres/user-store.js'
+import { printable } from './arguments.js'
+import { CommandFailed, operator } from './context.js'
+import { describeUser } from './describe.js'
+import { type Form, note, say } from './output.js'
+
+export interface WantedUser extends Form {
+  readonly name?: string
+  readonly passwordStdin?: boolean
+}
+
+export async function createUser(
+  config: Config,
+  database: Database,
+  email: string,
+  wanted: WantedUser,
+): Promise<void> {
+  const parsed = parseEmailAddress(email)
+  if (!parsed.ok)
+    throw new CommandFailed(`${email} is not an e-mail address that can be used here (${parsed.reason})`)
+  const name = wanted.name === undefined ? undefined : printable(wanted.name)
+  const phc = wanted.passwordStdin ? await hashedPassword(config, email, name) : undefined
+  const created = await postgresUserStore(database).create({ email: parsed.address, name, phc }, operator)
+  if (created === 'address-taken')
+    throw new CommandFailed(`there is an account with the address ${email} already`)
+  if (typeof created === 'string') throw new Error(created)
+  say(wanted, describeUser(created), `Created ${created.id} (${email}).`)
+  if (wanted.passwordStdin) return
+
+  const post = await openPost(config, (_message, file) => note(wanted, `Mail: ${file}`))
+  try {
+    await sendWelcome(postgresAccountStore(database), post, config.issuer, parsed.address)
+  } finally {
+    post.close()
+  }
+}
+
+async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {
+  const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
+  const verdict = await policy.check(await lineOfStdin(), { email, ...(name !== undefined && { name }) })
+  if (!verdict.ok) throw new CommandFailed(verdict.detail)
+  return createPasswordHasher({ concurrency: 1, queueLimit: 1 }).hash(verdict.password)
+}
+
+/** Exactly one line: what follows it would be silently left out of the password. */
+async function lineOfStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  const bytes = Buffer.concat(chunks)
+  const line = bytes.toString().replace(/\r?\n$/, '')
+  if (!isUtf8(bytes) || line.includes('\n')) throw new CommandFailed('give the password as one line of UTF-8')
+  return line
+}

@@ -1,0 +1,49 @@
+/** How commands describe things in JSON: in the words of the admin API, which a test holds beside them. */
+import type { RecordedEvent } from '../audit.js'
+import type { Application } from '../directory/applications.js'
+import type { Membership, Tenant } from '../directory/tenants.js'
+import type { User } from '../directory/users.js'
+import { deviceName } from '../session/device-name.js'
+import type { ListedSession } from '../session/revocations.js'
+
+export function describeUser({ id, email, name, state, platformRoles, createdAt }: User) {
+  return { id, email, name, state, platform_roles: platformRoles, created_at: createdAt }
+}
+
+export function describeTenant({ id, name, state, roles, createdAt }: Tenant) {
+  return { id, name, state, roles, created_at: createdAt }
+}
+
+export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {
+  return { user: { id: user, email, name }, tenant, state, roles: roleIds, created_at: createdAt }
+}
+
+export function describeApplication({ clientId, tokenLifetimeSeconds, createdAt, ...rest }: Application) {
+  const { name, state, origins, audiences, grants } = rest
+  return {
+    client_id: clientId,
+    name,
+    state,
+    origins,
+    audiences,
+    token_lifetime_seconds: tokenLifetimeSeconds,
+    grants,
+    created_at: createdAt,
+  }
+}
+
+export function describeSession({ id, userAgent, address, createdAt, lastSeenAt, endsAt }: ListedSession) {
+  return {
+    id,
+    device: deviceName(userAgent) ?? null,
+    user_agent: userAgent,
+    address,
+    created_at: createdAt,
+    last_seen_at: lastSeenAt,
+    ends_at: endsAt,
+  }
+}
+
+export function describeEvent({ serviceKey, requestId, ...event }: RecordedEvent) {
+  return { ...event, service_key: serviceKey, request_id: requestId }
+}

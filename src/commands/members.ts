@@ -1,0 +1,96 @@
+/** `mintmark members …`: who is a member of a tenant, with which roles. Operators may give everything. */
+import type { Command } from 'commander'
+import type { Membership, Tenant } from '../directory/tenants.js'
+import { postgresMembershipStore } from '../store/postgres/membership-store.js'
+import { limited, roleNames, roleOf, tenantOf, who, wholeList } from './arguments.js'
+import { CommandFailed, configuration, operator, personOf, withDatabase } from './context.js'
+import { describeMembership } from './describe.js'
+import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
+import { cell, time } from './table.js'
+
+interface Wanted extends Form {
+  readonly role?: string[]
+  readonly roles: boolean
+  readonly suspended?: boolean
+}
+const anything = () => true
+
+export function memberCommands(program: Command): void {
+  const members = program.command('members').description('who belongs to a tenant, with which roles')
+  members
+    .command('list')
+    .argument('<tenant>', 'its id')
+    .description('the members of a tenant')
+    .option(...limited)
+    .option(...asJson)
+    .action(async (id: string, form: ListForm) => {
+      await withDatabase(configuration(), async database => {
+        const tenant = await tenantOf(database, id)
+        const store = postgresMembershipStore(database)
+        await sayList(form, page => store.list(tenant.id, page), listing(tenant))
+      })
+    })
+
+  members
+    .command('set')
+    .argument('<tenant>', 'its id')
+    .argument('<user>', who)
+    .description('make somebody a member, or set the roles and the state of one')
+    .option('--role <role...>', 'all roles that they have from now on, by id or name')
+    .option('--no-roles', 'a member without a role')
+    .option('--suspended', 'the tenant is refused to them until they are set without it')
+    .option(...asJson)
+    .action(set)
+
+  members
+    .command('remove')
+    .argument('<tenant>', 'its id')
+    .argument('<user>', who)
+    .description('take somebody out of a tenant, at once')
+    .option(...asJson)
+    .action(async (id: string, user: string, form: Form) => {
+      await withDatabase(configuration(), async database => {
+        const { id: tenant } = await tenantOf(database, id)
+        const person = await personOf(database, user)
+        const answer = await postgresMembershipStore(database).remove(tenant, person, anything, operator)
+        if (answer === 'unknown') throw new CommandFailed(`${user} is no member of the tenant ${tenant}`)
+        if (answer === 'forbidden') throw new Error(answer)
+        say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
+      })
+    })
+}
+
+async function set(id: string, user: string, wanted: Wanted): Promise<void> {
+  const names = wholeList({ given: wanted.role, keep: wanted.roles, option: 'role', most: 50 })
+  await withDatabase(configuration(), async database => {
+    const tenant = await tenantOf(database, id)
+    const roleIds = names.map(text => roleOf(tenant, text).id)
+    const person = await personOf(database, user)
+    const state = wanted.suspended ? 'suspended' : 'active'
+    const membership = { tenant: tenant.id, user: person, roleIds, state } as const
+    const answer = await postgresMembershipStore(database).put(membership, true, anything, operator)
+    if (answer === 'forbidden') throw new Error(answer)
+    if (typeof answer === 'string')
+      throw new CommandFailed(
+        `the tenant ${id}, a role or ${user} was deleted meanwhile: look, and try again`,
+      )
+    const roles = roleNames(tenant, answer.roleIds).join(', ') || 'no role'
+    say(wanted, describeMembership(answer), `Set ${person} in ${id}: ${answer.state}, ${roles}.`)
+  })
+}
+
+function listing(tenant: Tenant): Listing<Membership> {
+  return {
+    heads: ['USER', 'EMAIL', 'NAME', 'STATE', 'ROLES', 'SINCE'],
+    row: ({ user, email, name, state, roleIds, createdAt }) => [
+      user,
+      email,
+      cell(name),
+      state,
+      cell(roleNames(tenant, roleIds)),
+      time(createdAt),
+    ],
+    document: describeMembership,
+    none: 'No member.',
+  }
+}

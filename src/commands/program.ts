@@ -1,0 +1,25 @@
+/** All commands together, as `mintmark` has them. */
+import { Command } from 'commander'
+import { applicationCommands } from './applications.js'
+import { auditCommands } from './audit.js'
+import { memberCommands } from './members.js'
+import { migrateCommand } from './migrate.js'
+import { recoverCommand } from './recover.js'
+import { roleCommands } from './roles.js'
+import { sessionCommands } from './sessions.js'
+import { tenantCommands } from './tenants.js'
+import { userCommands } from './users.js'
+
+export function createProgram(): Command {
+  const program = new Command('mintmark').description('Operate a Mintmark identity service.')
+  migrateCommand(program)
+  userCommands(program)
+  tenantCommands(program)
+  roleCommands(program)
+  memberCommands(program)
+  applicationCommands(program)
+  sessionCommands(program)
+  auditCommands(program)
+  recoverCommand(program)
+  return program
+}

@@ -1,0 +1,115 @@
+/** `mintmark tenants …`: tenants, their names and whether they are suspended. */
+import type { Command } from 'commander'
+import type { Tenant } from '../directory/tenants.js'
+import { postgresTenantStore } from '../store/postgres/tenant-store.js'
+import { limited, printable, tenantId, tenantOf } from './arguments.js'
+import { CommandFailed, configuration, operator, withDatabase } from './context.js'
+import { describeTenant } from './describe.js'
+import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
+import { cell, details, table, time } from './table.js'
+
+export function tenantCommands(program: Command): void {
+  const tenants = program.command('tenants').description('tenants, to which people belong')
+  tenants
+    .command('list')
+    .description('all tenants')
+    .option(...limited)
+    .option(...asJson)
+    .action(async (form: ListForm) => {
+      await withDatabase(configuration(), database =>
+        sayList(form, page => postgresTenantStore(database).list(page), listing),
+      )
+    })
+
+  tenants
+    .command('create')
+    .argument('<name>')
+    .description('create a tenant, with the roles owner, admin and member')
+    .option(...asJson)
+    .action(async (name: string, form: Form) => {
+      printable(name)
+      await withDatabase(configuration(), async database => {
+        const tenant = await postgresTenantStore(database).create(name, operator)
+        if (typeof tenant === 'string') throw new Error(tenant)
+        say(form, describeTenant(tenant), `Created ${tenant.id} (${name}).`)
+      })
+    })
+
+  tenants
+    .command('show')
+    .argument('<tenant>', 'its id')
+    .description('one tenant with its roles')
+    .option(...asJson)
+    .action(async (id: string, form: Form) => {
+      await withDatabase(configuration(), async database => {
+        const tenant = await tenantOf(database, id)
+        say(form, describeTenant(tenant), shown(tenant))
+      })
+    })
+
+  tenants
+    .command('rename')
+    .argument('<tenant>', 'its id')
+    .argument('<name>')
+    .description('call a tenant something else')
+    .option(...asJson)
+    .action((id: string, name: string, form: Form) =>
+      change(id, { name: printable(name) }, form, `Renamed ${id} to ${name}.`),
+    )
+
+  tenants
+    .command('suspend')
+    .argument('<tenant>', 'its id')
+    .description('refuse the tenant to all its members, until it is activated')
+    .option(...asJson)
+    .action((id: string, form: Form) => change(id, { state: 'suspended' }, form, `Suspended ${id}.`))
+
+  tenants
+    .command('activate')
+    .argument('<tenant>', 'its id')
+    .description('give a suspended tenant back to its members')
+    .option(...asJson)
+    .action((id: string, form: Form) => change(id, { state: 'active' }, form, `Activated ${id}.`))
+
+  tenants
+    .command('delete')
+    .argument('<tenant>', 'its id')
+    .description('delete a tenant with its roles and memberships; its people and the audit log stay')
+    .option(...asJson)
+    .action(async (id: string, form: Form) => {
+      await withDatabase(configuration(), async database => {
+        known(id, await postgresTenantStore(database).remove(tenantId(id), operator))
+        say(form, { id, deleted: true }, `Deleted ${id}.`)
+      })
+    })
+}
+
+type Change = Parameters<ReturnType<typeof postgresTenantStore>['change']>[1]
+
+async function change(id: string, to: Change, form: Form, done: string): Promise<void> {
+  await withDatabase(configuration(), async database => {
+    const tenant = known(id, await postgresTenantStore(database).change(tenantId(id), to, operator))
+    say(form, describeTenant(tenant), done)
+  })
+}
+
+function known<T>(id: string, answer: T): Exclude<T, 'unknown'> {
+  if (answer === 'unknown') throw new CommandFailed(`there is no tenant ${id}`)
+  return answer as Exclude<T, 'unknown'>
+}
+
+const listing: Listing<Tenant> = {
+  heads: ['TENANT', 'NAME', 'STATE', 'CREATED'],
+  row: ({ id, name, state, createdAt }) => [id, name, state, time(createdAt)],
+  document: describeTenant,
+  none: 'No tenant.',
+}
+
+function shown({ id, name, state, roles, createdAt }: Tenant): string[] {
+  const rows = roles.map(role => [role.id, role.name, cell(role.permissions)])
+  return [
+    ...details({ tenant: id, name, state, created: time(createdAt) }),
+    '',
+    ...table(['ROLE', 'NAME', 'PERMISSIONS'])(rows),
+  ]
+}

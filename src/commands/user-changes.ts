@@ -1,0 +1,94 @@
+/** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
+import { type Command, Option } from 'commander'
+import { type PlatformRole, platformRoles } from '../directory/authority.js'
+import { postgresUserStore } from '../store/postgres/user-store.js'
+import { printable, replacement, who } from './arguments.js'
+import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
+import { describeUser } from './describe.js'
+import { asJson, type Form, say } from './output.js'
+
+interface Change extends Form {
+  /** `false`: forget it. */
+  readonly name?: string | false
+  readonly platformRole?: PlatformRole[]
+  readonly platformRoles: boolean
+}
+
+export function userChangeCommands(users: Command): void {
+  users
+    .command('change')
+    .argument('<user>', who)
+    .description('rename a person, or set what they may do here beside all tenants')
+    .option('--name <name>', 'what the person is called')
+    .option('--no-name', 'forget what the person is called')
+    .addOption(
+      new Option('--platform-role <role...>', 'all platform roles that they have from now on').choices(
+        Object.keys(platformRoles),
+      ),
+    )
+    .option('--no-platform-roles', 'take all platform roles away')
+    .option(...asJson)
+    .action(change)
+
+  users
+    .command('disable')
+    .argument('<user>', who)
+    .description('end all sessions of a person, and open no other until they are enabled')
+    .option(...asJson)
+    .action((user: string, form: Form) => turn(user, form, 'disable', 'Disabled'))
+
+  users
+    .command('enable')
+    .argument('<user>', who)
+    .description('let a person sign in again; sessions from before stay ended')
+    .option(...asJson)
+    .action((user: string, form: Form) => turn(user, form, 'enable', 'Enabled'))
+
+  users
+    .command('delete')
+    .argument('<user>', who)
+    .description('delete a person with password, memberships and sessions; the audit log stays')
+    .option(...asJson)
+    .action(async (user: string, form: Form) => {
+      await withDatabase(configuration(), async database => {
+        const id = await personOf(database, user)
+        known(user, await postgresUserStore(database).remove(id, operator))
+        say(form, { id, deleted: true }, `Deleted ${id}.`)
+      })
+    })
+}
+
+async function change(
+  user: string,
+  { name, platformRole, platformRoles: keep, ...form }: Change,
+): Promise<void> {
+  const to = {
+    ...(name !== undefined && { name: name === false ? null : printable(name) }),
+    platformRoles: replacement({
+      given: platformRole,
+      keep,
+      option: 'platform-role',
+      most: 10,
+    }) as PlatformRole[] | undefined,
+  }
+  if (!('name' in to) && to.platformRoles === undefined)
+    throw new CommandFailed('say what to change: --name, --no-name, --platform-role, --no-platform-roles')
+  await withDatabase(configuration(), async database => {
+    const id = await personOf(database, user)
+    const changed = known(user, await postgresUserStore(database).change(id, to, operator))
+    say(
+      form,
+      describeUser(changed),
+      `Changed ${id}: platform roles ${changed.platformRoles.join(', ') || 'none'}.`,
+    )
+  })
+}
+
+async function turn(user: string, form: Form, which: 'disable' | 'enable', done: string): Promise<void> {
+  await withDatabase(configuration(), async database => {
+    const store = postgresUserStore(database)
+    const id = await personOf(database, user)
+    known(user, await store[which](id, operator))
+    say(form, describeUser(known(user, await store.read(id))), `${done} ${id}.`)
+  })
+}

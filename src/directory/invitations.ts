@@ -1,0 +1,54 @@
+/** Invitations: a place in a tenant, offered by mail to one address, taken once. */
+import type { By, Occasion } from '../audit.js'
+import type { TenantId, UserId } from '../principal.js'
+import type { EmailAddress } from './email-address.js'
+import type { Page, PageRequest } from './page.js'
+import type { MayGrant } from './tenants.js'
+
+export interface Invitation {
+  readonly id: string
+  readonly tenant: TenantId
+  readonly email: string
+  readonly roleIds: readonly string[]
+  /** Null: a service key, or an operator's command. */
+  readonly inviter: UserId | null
+  /** NumericDates. */
+  readonly createdAt: number
+  readonly expiresAt: number
+}
+
+export interface NewInvitation {
+  readonly tenant: TenantId
+  readonly email: EmailAddress
+  readonly roleIds: readonly string[]
+  readonly tokenHash: Buffer
+  readonly lifetimeSeconds: number
+}
+
+/**
+ * Rules (test/conformance/invitation-store.ts), each change in one transaction with its audit row:
+ * - A new invitation of an address to a tenant replaces the one before.
+ * - It is taken by one DELETE, in the transaction that makes the member, and only while whoever invited could still
+ *   invite with these roles: who was lowered, stopped or removed leaves dead invitations behind.
+ * - It is bound to its address: another person cannot take it, whatever link they hold.
+ */
+export interface InvitationStore {
+  create(
+    invitation: NewInvitation,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<{ invitation: Invitation; tenantName: string } | 'unknown' | 'unknown-role' | 'forbidden'>
+  list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
+  withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
+  /** To whom it was sent. Looking changes nothing. */
+  pending(tokenHash: Buffer): Promise<{ readonly email: string } | undefined>
+  /** By a person who has an account of that address. */
+  accept(tokenHash: Buffer, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined>
+  /** By somebody who makes an account with it: whoever holds the mailbox chooses the password. */
+  register(
+    tokenHash: Buffer,
+    phc: string,
+    name: string | undefined,
+    occasion: Occasion,
+  ): Promise<UserId | undefined>
+}

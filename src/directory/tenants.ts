@@ -1,0 +1,98 @@
+/** Tenants, their roles, and who is a member of them with which roles. */
+import type { By } from '../audit.js'
+import type { TenantId, UserId } from '../principal.js'
+import type { Page, PageRequest } from './page.js'
+
+export interface Role {
+  /** Never used again for another role. The built-in ones are `owner`, `admin` and `member`. */
+  readonly id: string
+  readonly name: string
+  readonly permissions: readonly string[]
+}
+
+export interface Tenant {
+  readonly id: TenantId
+  readonly name: string
+  readonly state: 'active' | 'suspended'
+  readonly roles: readonly Role[]
+  /** NumericDate. */
+  readonly createdAt: number
+}
+
+export interface Membership {
+  readonly user: UserId
+  readonly email: string
+  readonly name: string | null
+  readonly tenant: TenantId
+  readonly state: 'active' | 'suspended'
+  readonly roleIds: readonly string[]
+  readonly createdAt: number
+}
+
+/** Judges a grant under the tenant's lock: whether the caller may give, or take, all of these permissions. */
+export type MayGrant = (permissions: ReadonlySet<string>) => boolean
+
+/**
+ * Rules (test/conformance/tenant-store.ts): every change is one transaction with its audit row, and is in every check
+ * and mint that begins after it returned.
+ * - A role's permissions are changed, and a role removed, only where `mayGrant` allows what it held and what it will.
+ * - A removed role leaves its members; its id is never given again.
+ */
+export interface TenantStore {
+  create(name: string, by: By): Promise<Tenant | 'repeated-differently'>
+  read(tenant: TenantId): Promise<Tenant | undefined>
+  list(page: PageRequest): Promise<Page<Tenant>>
+  change(
+    tenant: TenantId,
+    to: { readonly name?: string | undefined; readonly state?: Tenant['state'] | undefined },
+    by: By,
+  ): Promise<Tenant | 'unknown'>
+  remove(tenant: TenantId, by: By): Promise<'removed' | 'unknown'>
+  createRole(
+    tenant: TenantId,
+    role: Omit<Role, 'id'>,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'repeated-differently'>
+  changeRole(
+    tenant: TenantId,
+    role: Role,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken'>
+  removeRole(
+    tenant: TenantId,
+    roleId: string,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<'removed' | 'unknown' | 'forbidden'>
+}
+
+/**
+ * Rules (test/conformance/membership-store.ts): a membership changes in one statement. It is changed, suspended or
+ * removed only where `mayGrant` allows what its roles held before and hold after: nobody gives what they do not
+ * hold, and nobody takes from those above them.
+ */
+export interface MembershipStore {
+  list(tenant: TenantId, page: PageRequest): Promise<Page<Membership>>
+  /** The tenants in which this person is a member, of any state. */
+  of(user: UserId): Promise<readonly Membership[]>
+  put(
+    membership: Pick<Membership, 'tenant' | 'user' | 'roleIds' | 'state'>,
+    /** Whether somebody who is no member yet may be made one. */
+    mayAdd: boolean,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<Membership | 'unknown' | 'unknown-role' | 'forbidden'>
+  remove(
+    tenant: TenantId,
+    user: UserId,
+    mayGrant: MayGrant,
+    by: By,
+  ): Promise<'removed' | 'unknown' | 'forbidden'>
+}
+
+/** What these roles permit together. An id without a role permits nothing. */
+export function permissionsOfRoles(roles: readonly Role[], ids: readonly string[]): Set<string> {
+  return new Set(roles.filter(({ id }) => ids.includes(id)).flatMap(({ permissions }) => permissions))
+}

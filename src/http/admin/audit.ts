@@ -1,0 +1,68 @@
+/** Admin: the audit log, all of it or that of one tenant. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { AuditLog, RecordedEvent } from '../../audit.js'
+import { may, mayIn } from '../../directory/authority.js'
+import type { TenantId } from '../../principal.js'
+import { problems } from '../schemas.js'
+import { adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest, TenantPath } from './shapes.js'
+
+const textOrNull = Type.Union([Type.String(), Type.Null()])
+const Event = Type.Object(
+  {
+    id: Type.String(),
+    at: Type.Number({ description: 'NumericDate, with a fraction.' }),
+    action: Type.String(),
+    outcome: Type.String({ description: '`done` or `refused`.' }),
+    reason: textOrNull,
+    actor: textOrNull,
+    service_key: textOrNull,
+    tenant: textOrNull,
+    subject: textOrNull,
+    session: textOrNull,
+    address: textOrNull,
+    request_id: textOrNull,
+  },
+  { description: 'What docs/operations.md describes.' },
+)
+const idForm = /^[1-9][0-9]{0,18}$/
+
+export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/audit',
+      {
+        config: { needs: caller => may(caller, 'audit:read') },
+        schema: {
+          operationId: 'listAuditEvents',
+          ...forAdmins,
+          summary: 'The audit log, the newest first',
+          querystring: PageQuery,
+          response: { 200: PageOf(Event), ...problems(...adminProblems) },
+        },
+      },
+      async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describe),
+    )
+
+    app.get(
+      '/v1/admin/tenants/:tenant/audit',
+      {
+        config: { needs: (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:audit:read') },
+        schema: {
+          operationId: 'listAuditEventsOfTenant',
+          ...forAdmins,
+          summary: 'What was done in a tenant, the newest first',
+          params: TenantPath,
+          querystring: PageQuery,
+          response: { 200: PageOf(Event), ...problems(...adminProblems) },
+        },
+      },
+      async ({ params, query }) =>
+        page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describe),
+    )
+  }
+}
+
+function describe({ serviceKey, requestId, ...event }: RecordedEvent) {
+  return { ...event, service_key: serviceKey, request_id: requestId }
+}

@@ -1,0 +1,100 @@
+/** The admin context: a freshly proved session or a service key that holds something here, and what each route needs. */
+import { createHash } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { By, RecordRefusal } from '../../audit.js'
+import type { Authority, AuthorityStore } from '../../directory/authority.js'
+import { authorityOfKey, judgeKey, type ServiceKeyStore } from '../../directory/service-keys.js'
+import { Problem } from '../../errors.js'
+import type { TenantId } from '../../principal.js'
+import { occasionOf } from '../browser.js'
+import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from '../service-key.js'
+import { signedIn } from '../signed-in.js'
+
+/** Whether this caller may use a route, on what stands in its path. Unknown things are refused like forbidden ones. */
+export type Needs = (caller: Authority, path: { readonly tenant: TenantId }) => boolean
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    needs?: Needs
+  }
+  interface FastifyRequest {
+    authority: Authority | undefined
+  }
+}
+
+/** Decided once, by what the request presents: a service key is judged by its guards alone, all else as a browser. */
+export function requireSessionOrKey(
+  app: FastifyInstance,
+  { session, key }: { readonly session: readonly Guard[]; readonly key: readonly Guard[] },
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    for (const guard of isByBearer(request) ? key : session) await guard(request, reply)
+  })
+}
+
+/** A service key that works, and what it holds. It travels in no cookie, so no page can make a browser send it. */
+export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>): Guard {
+  return async request => {
+    const credential = presentedKey(request)
+    const judged = judgeKey(credential, await keys.find(credential.id))
+    if ('refused' in judged) throw keyRefusal(request, judged.refused)
+    recordKey(request, judged.key)
+    request.authority = authorityOfKey(judged.key)
+  }
+}
+
+/** What the person of the session before it holds now. */
+export function personGuard(authorities: AuthorityStore): Guard {
+  return async request => {
+    request.authority = await authorities.ofPerson(signedIn(request).live.principal.user)
+  }
+}
+
+/** A route of this context that does not say what it needs is refused when it is registered. */
+export function requireAuthority(app: FastifyInstance, refused: RecordRefusal): void {
+  app.addHook('onRoute', ({ method, url, config }) => {
+    if (!config?.needs) throw new Error(`${method} ${url} does not say what its caller must hold`)
+  })
+  app.addHook('onRequest', async request => {
+    const authority = authorityOf(request)
+    const { needs, url } = request.routeOptions.config as { needs?: Needs; url?: string }
+    const path = request.params as { tenant: TenantId }
+    if (needs?.(authority, path)) return
+    const session = request.sessionId
+    refused({
+      action: 'admin.request',
+      reason: 'forbidden',
+      ...whoAsks(request),
+      ...(session !== undefined && { session }),
+      subject: `${request.method} ${url ?? ''}`,
+    })
+    throw new Problem('forbidden')
+  })
+}
+
+export function authorityOf({ authority }: FastifyRequest): Authority {
+  if (!authority) throw new Error('this route is not registered in the admin context')
+  return authority
+}
+
+/** Who does it, and under which Idempotency-Key. */
+export function by(request: FastifyRequest): By {
+  const by = whoAsks(request)
+  const key = request.headers['idempotency-key']
+  if (typeof key !== 'string' || request.method !== 'POST') return by
+  if (!/^[\x21-\x7e]{1,100}$/.test(key))
+    throw new Problem('invalid_request', {
+      detail: 'An Idempotency-Key is 1 to 100 printable characters without blanks.',
+    })
+  const asked = JSON.stringify([request.method, request.url, request.body])
+  const requestHash = createHash('sha256').update(asked).digest()
+  const { caller } = authorityOf(request)
+  return { ...by, once: { caller: 'person' in caller ? caller.person : caller.serviceKey, key, requestHash } }
+}
+
+function whoAsks(request: FastifyRequest): By {
+  const { caller } = authorityOf(request)
+  const who =
+    'person' in caller ? { actor: caller.person } : { actor: undefined, serviceKey: caller.serviceKey }
+  return { ...who, occasion: occasionOf(request) }
+}

@@ -1,0 +1,38 @@
+/** Everything of the admin context, in one list. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { AuditLog } from '../../audit.js'
+import type { AuthorityStore } from '../../directory/authority.js'
+import type { ServiceKeyStore } from '../../directory/service-keys.js'
+import type { TenantStore } from '../../directory/tenants.js'
+import type { Revocations } from '../../session/revocations.js'
+import { type ApplicationRouteParts, applicationRoutes } from './applications.js'
+import { auditRoutes } from './audit.js'
+import { type InvitationRouteParts, invitationRoutes } from './invitations.js'
+import { memberRoutes } from './members.js'
+import { roleRoutes } from './roles.js'
+import { serviceKeyRoutes } from './service-keys.js'
+import { sessionAdminRoutes } from './sessions.js'
+import { tenantRoutes } from './tenants.js'
+import { type UserRouteParts, userRoutes } from './users.js'
+
+export interface AdminParts extends UserRouteParts, ApplicationRouteParts, InvitationRouteParts {
+  readonly authorities: AuthorityStore
+  readonly tenants: TenantStore
+  readonly revocations: Revocations
+  readonly audit: AuditLog
+  readonly serviceKeys: ServiceKeyStore
+}
+
+export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
+  return async app => {
+    await app.register(userRoutes(parts))
+    await app.register(sessionAdminRoutes(parts.revocations))
+    await app.register(tenantRoutes(parts.tenants))
+    await app.register(roleRoutes(parts.tenants))
+    await app.register(memberRoutes(parts.memberships))
+    await app.register(invitationRoutes(parts))
+    await app.register(applicationRoutes(parts))
+    await app.register(serviceKeyRoutes(parts.serviceKeys))
+    await app.register(auditRoutes(parts.audit))
+  }
+}

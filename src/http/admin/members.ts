@@ -1,0 +1,112 @@
+/** Admin: who is a member of a tenant, with which roles. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { may, mayGrant, mayIn } from '../../directory/authority.js'
+import type { Membership, MembershipStore } from '../../directory/tenants.js'
+import type { TenantId, UserId } from '../../principal.js'
+import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
+import { authorityOf, by, type Needs } from './context.js'
+import {
+  accepted,
+  adminProblems,
+  forAdmins,
+  PageOf,
+  PageQuery,
+  page,
+  pageRequest,
+  TenantPath,
+} from './shapes.js'
+
+export const Member = Type.Object(
+  {
+    user: Type.Object({
+      id: Type.String(),
+      email: Type.String(),
+      name: Type.Union([Type.String(), Type.Null()]),
+    }),
+    tenant: Type.String(),
+    state: Type.String({ description: '`active` or `suspended`.' }),
+    roles: Type.Array(Type.String(), { description: 'Ids of roles of the tenant.' }),
+    created_at: Instant,
+  },
+  { description: 'A membership.' },
+)
+const MemberPath = Type.Object({ tenant: Id, user: Id })
+const reads: Needs = (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:members:read')
+const writes: Needs = (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:members:write')
+
+export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/tenants/:tenant/members',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'listMembers',
+          ...forAdmins,
+          summary: 'The members of a tenant',
+          params: TenantPath,
+          querystring: PageQuery,
+          response: { 200: PageOf(Member), ...problems(...adminProblems) },
+        },
+      },
+      async ({ params, query }) =>
+        page(await memberships.list(params.tenant as TenantId, pageRequest(query)), describeMembership),
+    )
+
+    app.put(
+      '/v1/admin/tenants/:tenant/members/:user',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'setMembership',
+          ...forAdmins,
+          summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
+          params: MemberPath,
+          body: Body({
+            roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+            state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
+          }),
+          response: { 200: Member, ...problems(...adminProblems, 'not_found', 'unknown_role') },
+        },
+      },
+      async request => {
+        const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
+        const { roles, state = 'active' } = request.body
+        const caller = authorityOf(request)
+        const answer = await memberships.put(
+          { tenant, user, roleIds: roles, state },
+          may(caller, 'tenants:write'),
+          permissions => mayGrant(caller, tenant, permissions),
+          by(request),
+        )
+        return describeMembership(accepted(answer))
+      },
+    )
+
+    app.delete(
+      '/v1/admin/tenants/:tenant/members/:user',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'removeMember',
+          ...forAdmins,
+          summary: 'Take a person out of a tenant, at once',
+          params: MemberPath,
+          response: { 204: Nothing('Removed.'), ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async (request, reply) => {
+        const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
+        const caller = authorityOf(request)
+        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
+        accepted(await memberships.remove(tenant, user, allowed, by(request)))
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {
+  return { user: { id: user, email, name }, tenant, state, roles: [...roleIds], created_at: createdAt }
+}

@@ -1,0 +1,97 @@
+/** Admin: roles of a tenant's own, and what the built-in ones hold. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { builtInRoles, may, mayGrant, mayIn } from '../../directory/authority.js'
+import type { TenantStore } from '../../directory/tenants.js'
+import { Problem } from '../../errors.js'
+import type { TenantId } from '../../principal.js'
+import { Body, Id, Nothing, problems } from '../schemas.js'
+import { authorityOf, by, type Needs } from './context.js'
+import { accepted, adminProblems, forAdmins, Name, Permission, TenantPath } from './shapes.js'
+import { RoleObject } from './tenants.js'
+
+const RolePath = Type.Object({
+  tenant: Id,
+  role: Type.String({ pattern: '^([0-9a-f-]{36}|owner|admin|member)$' }),
+})
+const RoleBody = Body({ name: Name, permissions: Type.Array(Permission, { maxItems: 200 }) })
+const writes: Needs = (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:roles:write')
+
+export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/admin/tenants/:tenant/roles',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'createRole',
+          ...forAdmins,
+          summary: 'Create a role, of permissions that the caller holds',
+          params: TenantPath,
+          body: RoleBody,
+          response: {
+            201: RoleObject,
+            ...problems(...adminProblems, 'not_found', 'name_taken', 'idempotency_conflict'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const tenant = request.params.tenant as TenantId
+        const caller = authorityOf(request)
+        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
+        const role = accepted(await tenants.createRole(tenant, request.body, allowed, by(request)))
+        return reply.code(201).send(shown(role))
+      },
+    )
+
+    app.put(
+      '/v1/admin/tenants/:tenant/roles/:role',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'changeRole',
+          ...forAdmins,
+          summary:
+            'Change a role, in every check and token from then on; built-in ones only over all tenants',
+          params: RolePath,
+          body: RoleBody,
+          response: { 200: RoleObject, ...problems(...adminProblems, 'not_found', 'name_taken') },
+        },
+      },
+      async request => {
+        const { tenant, role: id } = request.params as { tenant: TenantId; role: string }
+        const caller = authorityOf(request)
+        if (Object.hasOwn(builtInRoles, id) && !may(caller, 'tenants:write')) throw new Problem('forbidden')
+        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
+        return shown(
+          accepted(await tenants.changeRole(tenant, { id, ...request.body }, allowed, by(request))),
+        )
+      },
+    )
+
+    app.delete(
+      '/v1/admin/tenants/:tenant/roles/:role',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'deleteRole',
+          ...forAdmins,
+          summary: 'Delete a role; its members lose it. Built-in roles stay',
+          params: RolePath,
+          response: { 204: Nothing('Deleted.'), ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async (request, reply) => {
+        const { tenant, role } = request.params as { tenant: TenantId; role: string }
+        const caller = authorityOf(request)
+        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
+        accepted(await tenants.removeRole(tenant, role, allowed, by(request)))
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+function shown({ permissions, ...role }: { id: string; name: string; permissions: readonly string[] }) {
+  return { ...role, permissions: [...permissions] }
+}

@@ -1,0 +1,160 @@
+/** Admin: service keys, made, listed and revoked. A key is shown in the answer that makes it, and never again. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { may, platformPermissions } from '../../directory/authority.js'
+import { newServiceCredential, revealServiceCredential } from '../../directory/service-credential.js'
+import {
+  faultsOfKey,
+  mayGiveKey,
+  type ServiceKey,
+  type ServiceKeyStore,
+} from '../../directory/service-keys.js'
+import { Problem } from '../../errors.js'
+import type { ServiceKeyId, TenantId } from '../../principal.js'
+import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
+import { authorityOf, by, type Needs } from './context.js'
+import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
+
+const instantOrNull = Type.Union([Instant, Type.Null()])
+const members = {
+  id: Type.String(),
+  name: Type.String(),
+  state: Type.String({ description: '`active`, `expired` or `revoked`.' }),
+  scopes: Type.Array(Type.String()),
+  audiences: Type.Array(Type.String(), { description: 'Whose tokens it may introspect.' }),
+  tenant: Type.Union([Type.String(), Type.Null()], { description: 'Null: for all tenants.' }),
+  created_at: Instant,
+  expires_at: instantOrNull,
+  revoked_at: instantOrNull,
+  last_used_at: Type.Union([Instant, Type.Null()], { description: 'To the minute.' }),
+}
+const Key = Type.Object(members, { description: 'A service key.' })
+const NewKey = Type.Object(
+  {
+    ...members,
+    key: Type.Union([Type.String(), Type.Null()], {
+      description: 'The key itself, this once. Null where the Idempotency-Key was used before.',
+    }),
+  },
+  { description: 'The new service key.' },
+)
+const idForm = /^[A-Za-z0-9_-]{21}[AQgw]$/
+const KeyPath = Type.Object({ key: Type.String({ pattern: idForm.source }) })
+const reads: Needs = caller => may(caller, 'service-keys:read')
+const writes: Needs = caller => may(caller, 'service-keys:write')
+
+export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/service-keys',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'listServiceKeys',
+          ...forAdmins,
+          summary: 'All service keys, also expired and revoked ones',
+          querystring: PageQuery,
+          response: { 200: PageOf(Key), ...problems(...adminProblems) },
+        },
+      },
+      async ({ query }) => page(await keys.list(pageRequest(query, idForm)), describe),
+    )
+
+    app.post(
+      '/v1/admin/service-keys',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'createServiceKey',
+          ...forAdmins,
+          summary: 'Make a service key, of scopes that the caller holds',
+          body: Body({
+            name: Name,
+            scopes: Type.Array(Type.Union(platformPermissions.map(scope => Type.Literal(scope))), {
+              minItems: 1,
+              maxItems: 50,
+              uniqueItems: true,
+            }),
+            audiences: Type.Optional(
+              Type.Array(Type.String({ maxLength: 200 }), {
+                maxItems: 50,
+                uniqueItems: true,
+                description: 'With the scope `introspect`: whose tokens it may ask about.',
+              }),
+            ),
+            tenant: Type.Optional(Id),
+            expires_in: Type.Optional(
+              Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds. Default: never.' }),
+            ),
+          }),
+          response: { 201: NewKey, ...problems(...adminProblems, 'not_found', 'idempotency_conflict') },
+        },
+      },
+      async (request, reply) => {
+        const { name, scopes, audiences = [], tenant = null, expires_in } = request.body
+        const grant = { scopes, audiences, tenant: tenant as TenantId | null }
+        const faults = faultsOfKey(grant)
+        if (faults.length > 0) throw new Problem('invalid_request', { detail: faults.join('\n') })
+        if (!mayGiveKey(authorityOf(request), grant)) throw new Problem('forbidden')
+        const credential = newServiceCredential()
+        const secretHash = credential.secret.hash()
+        const wanted = { ...grant, id: credential.id, secretHash, name, lifetimeSeconds: expires_in }
+        const made = accepted(await keys.create(wanted, by(request)))
+        const key = made.id === credential.id ? revealServiceCredential(credential) : null
+        return reply.code(201).send({ ...describe(made), key })
+      },
+    )
+
+    app.get(
+      '/v1/admin/service-keys/:key',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'readServiceKey',
+          ...forAdmins,
+          summary: 'One service key',
+          params: KeyPath,
+          response: { 200: Key, ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async ({ params }) => {
+        const key = await keys.read(params.key as ServiceKeyId)
+        if (!key) throw new Problem('not_found')
+        return describe(key)
+      },
+    )
+
+    app.delete(
+      '/v1/admin/service-keys/:key',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'revokeServiceKey',
+          ...forAdmins,
+          summary: 'Revoke a service key, at once; it stays listed',
+          params: KeyPath,
+          response: {
+            204: Nothing('It is revoked, now or before.'),
+            ...problems(...adminProblems, 'not_found'),
+          },
+        },
+      },
+      async (request, reply) => {
+        accepted(await keys.revoke(request.params.key as ServiceKeyId, by(request)))
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+function describe({ scopes, audiences, createdAt, expiresAt, revokedAt, lastUsedAt, ...key }: ServiceKey) {
+  return {
+    ...key,
+    scopes: [...scopes],
+    audiences: [...audiences],
+    created_at: createdAt,
+    expires_at: expiresAt,
+    revoked_at: revokedAt,
+    last_used_at: lastUsedAt,
+  }
+}

@@ -1,0 +1,110 @@
+/** Admin: where a person is signed in, and ending sessions: one, all of a person, all there are. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { may } from '../../directory/authority.js'
+import type { SessionId, UserId } from '../../principal.js'
+import { deviceName } from '../../session/device-name.js'
+import type { Revocations } from '../../session/revocations.js'
+import { Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
+import { by, type Needs } from './context.js'
+import { accepted, adminProblems, forAdmins } from './shapes.js'
+
+const Ended = Type.Object(
+  { ended: Type.Integer({ description: 'How many were live.' }) },
+  { description: 'They have ended.' },
+)
+const ListedSession = Type.Object({
+  id: Type.String(),
+  device: Type.Union([Type.String(), Type.Null()]),
+  user_agent: Type.String(),
+  address: Type.String(),
+  created_at: Instant,
+  last_seen_at: Instant,
+  ends_at: Instant,
+})
+const UserPath = Type.Object({ user: Id })
+const ends: Needs = caller => may(caller, 'sessions:write')
+
+export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/users/:user/sessions',
+      {
+        config: { needs: caller => may(caller, 'users:read') },
+        schema: {
+          operationId: 'listSessionsOfUser',
+          ...forAdmins,
+          summary: 'The live sessions of a person, the latest used first',
+          params: UserPath,
+          response: {
+            200: Type.Object({ items: Type.Array(ListedSession) }, { description: 'All of them.' }),
+            ...problems(...adminProblems),
+          },
+        },
+      },
+      async ({ params }) => {
+        const listed = await revocations.list(params.user as UserId)
+        const items = listed.map(({ id, userAgent, address, createdAt, lastSeenAt, endsAt }) => ({
+          id,
+          device: deviceName(userAgent) ?? null,
+          user_agent: userAgent,
+          address,
+          created_at: createdAt,
+          last_seen_at: lastSeenAt,
+          ends_at: endsAt,
+        }))
+        return { items }
+      },
+    )
+
+    app.delete(
+      '/v1/admin/users/:user/sessions',
+      {
+        config: { needs: ends },
+        schema: {
+          operationId: 'endSessionsOfUser',
+          ...forAdmins,
+          summary: 'End all sessions of a person',
+          params: UserPath,
+          response: { 200: Ended, ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
+    )
+
+    app.delete(
+      '/v1/admin/sessions/:session',
+      {
+        config: { needs: ends },
+        schema: {
+          operationId: 'endAnySession',
+          ...forAdmins,
+          summary: 'End one session of anybody',
+          params: Type.Object({ session: SessionHandle }),
+          response: {
+            204: Nothing('It has ended, now or before.'),
+            ...problems(...adminProblems, 'not_found'),
+          },
+        },
+      },
+      async (request, reply) => {
+        accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', by(request)))
+        return reply.code(204).send(null)
+      },
+    )
+
+    app.delete(
+      '/v1/admin/sessions',
+      {
+        config: { needs: ends },
+        schema: {
+          operationId: 'endAllSessions',
+          ...forAdmins,
+          summary: 'End the sessions of everybody, the caller’s too',
+          response: { 200: Ended, ...problems(...adminProblems) },
+        },
+      },
+      async request => revocations.endAll(by(request)),
+    )
+  }
+}

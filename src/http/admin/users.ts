@@ -1,0 +1,192 @@
+/** Admin: people, their platform roles, their state, their sessions and memberships. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { may, type PlatformRole, permissionsOf, platformRoles } from '../../directory/authority.js'
+import { parseEmailAddress } from '../../directory/email-address.js'
+import type { MembershipStore } from '../../directory/tenants.js'
+import type { User, UserStore } from '../../directory/users.js'
+import { Problem } from '../../errors.js'
+import type { UserId } from '../../principal.js'
+import { Body, Email, Id, Instant, Nothing, problems } from '../schemas.js'
+import { authorityOf, by, type Needs } from './context.js'
+import { describeMembership, Member } from './members.js'
+import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
+
+const PlatformRoles = Type.Array(
+  Type.Union((Object.keys(platformRoles) as PlatformRole[]).map(role => Type.Literal(role))),
+  { uniqueItems: true, maxItems: 10 },
+)
+const UserObject = Type.Object(
+  {
+    id: Type.String(),
+    email: Type.String(),
+    name: Type.Union([Type.String(), Type.Null()]),
+    state: Type.String({ description: '`active` or `disabled`.' }),
+    platform_roles: Type.Array(Type.String()),
+    created_at: Instant,
+  },
+  { description: 'A person.' },
+)
+const UserPath = Type.Object({ user: Id })
+const reads: Needs = caller => may(caller, 'users:read')
+const writes: Needs = caller => may(caller, 'users:write')
+
+export interface UserRouteParts {
+  readonly users: UserStore
+  readonly memberships: MembershipStore
+  /** After the creation: a link by which the person chooses a password. */
+  readonly welcome: (user: User) => void
+}
+
+export function userRoutes({ users, memberships, welcome }: UserRouteParts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/users',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'listUsers',
+          ...forAdmins,
+          summary: 'People, all or the one with this address',
+          querystring: Type.Object(
+            { ...PageQuery.properties, email: Type.Optional(Email) },
+            { additionalProperties: false },
+          ),
+          response: { 200: PageOf(UserObject), ...problems(...adminProblems) },
+        },
+      },
+      async ({ query: { email, ...query } }) => {
+        const parsed = email === undefined ? undefined : parseEmailAddress(email)
+        if (parsed && !parsed.ok) return { items: [], next_cursor: null }
+        return page(await users.list(pageRequest(query), parsed?.address.canonical), describe)
+      },
+    )
+
+    app.post(
+      '/v1/admin/users',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'createUser',
+          ...forAdmins,
+          summary: 'Create a person; they get a link by mail and choose their password',
+          body: Body({ email: Email, name: Type.Optional(Name) }),
+          response: {
+            201: UserObject,
+            ...problems(...adminProblems, 'invalid_email', 'name_taken', 'idempotency_conflict'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { email, name } = request.body
+        const parsed = parseEmailAddress(email)
+        if (!parsed.ok) throw new Problem('invalid_email')
+        const user = accepted(
+          await users.create({ email: parsed.address, name, phc: undefined }, by(request)),
+        )
+        welcome(user)
+        return reply.code(201).send(describe(user))
+      },
+    )
+
+    app.get(
+      '/v1/admin/users/:user',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'readUser',
+          ...forAdmins,
+          summary: 'One person',
+          params: UserPath,
+          response: { 200: UserObject, ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async ({ params }) => {
+        const user = await users.read(params.user as UserId)
+        if (!user) throw new Problem('not_found')
+        return describe(user)
+      },
+    )
+
+    app.patch(
+      '/v1/admin/users/:user',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'changeUser',
+          ...forAdmins,
+          summary:
+            'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
+          params: UserPath,
+          body: Body({
+            name: Type.Optional(Type.Union([Name, Type.Null()])),
+            state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('disabled')])),
+            platform_roles: Type.Optional(PlatformRoles),
+          }),
+          response: { 200: UserObject, ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async request => {
+        const id = request.params.user as UserId
+        const { name, state, platform_roles: roles } = request.body
+        const before = await users.read(id)
+        if (!before) throw new Problem('not_found')
+        // Nobody gives what they do not hold, nor stops or lowers those above them.
+        const held = permissionsOf([...before.platformRoles, ...(roles ?? [])])
+        if (![...held].every(permission => may(authorityOf(request), permission)))
+          throw new Problem('forbidden')
+        const who = by(request)
+        if (state === 'disabled') accepted(await users.disable(id, who))
+        if (state === 'active' && before.state === 'disabled') accepted(await users.enable(id, who))
+        return describe(accepted(await users.change(id, { name, platformRoles: roles }, who)))
+      },
+    )
+
+    app.delete(
+      '/v1/admin/users/:user',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'deleteUser',
+          ...forAdmins,
+          summary: 'Delete a person, with sessions and memberships',
+          params: UserPath,
+          response: { 204: Nothing('Deleted.'), ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async (request, reply) => {
+        const id = request.params.user as UserId
+        const before = await users.read(id)
+        const held = permissionsOf(before?.platformRoles ?? [])
+        if (![...held].every(permission => may(authorityOf(request), permission)))
+          throw new Problem('forbidden')
+        accepted(await users.remove(id, by(request)))
+        return reply.code(204).send(null)
+      },
+    )
+
+    app.get(
+      '/v1/admin/users/:user/memberships',
+      {
+        config: { needs: caller => may(caller, 'users:read') && may(caller, 'tenants:read') },
+        schema: {
+          operationId: 'listMembershipsOfUser',
+          ...forAdmins,
+          summary: 'The tenants in which a person is a member',
+          params: UserPath,
+          response: {
+            200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }),
+            ...problems(...adminProblems),
+          },
+        },
+      },
+      async ({ params }) => ({
+        items: (await memberships.of(params.user as UserId)).map(describeMembership),
+      }),
+    )
+  }
+}
+
+function describe({ id, email, name, state, platformRoles: roles, createdAt }: User) {
+  return { id, email, name, state, platform_roles: [...roles], created_at: createdAt }
+}

@@ -1,0 +1,71 @@
+/** The statement of introspection: who asks and what is asked about, as both are in one moment. */
+import type { KeyRow } from '../../directory/service-keys.js'
+import type { PublicJwk } from '../../keyring/store.js'
+import type { TenantId } from '../../principal.js'
+import type { IntrospectionStore } from '../../token/introspection.js'
+import { type CheckRow, columns, type HotReads, joins, sessionRow } from './hot-reads.js'
+
+/** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
+export const introspectStatement = `select ${columns(`$1::text || ' ' || coalesce($2, '-')`)},
+  k.id is not null as key_found,
+  k.secret_hash as key_hash,
+  k.revoked_at is not null as key_revoked,
+  coalesce(k.expires_at <= now(), false) as key_expired,
+  to_json(k.scopes) as key_scopes,
+  to_json(k.audiences) as key_audiences,
+  k.tenant_id as key_tenant,
+  coalesce(kt.state = 'active', false) as key_tenant_active,
+  coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
+  to_json(a.audiences) as audiences,
+  j.public_jwk
+  ${joins('$3::uuid', '$2')}
+  left join service_keys k on k.id = $1
+  left join tenants kt on kt.id = k.tenant_id
+  left join applications a on a.client_id = $4 and a.state = 'enabled'
+  left join signing_keys j on j.kid = $5 and (j.unpublished_at is null or j.unpublished_at > now())
+  where g.only`
+
+interface IntrospectRow extends CheckRow {
+  key_found: boolean
+  key_hash: Buffer
+  key_revoked: boolean
+  key_expired: boolean
+  key_scopes: KeyRow['scopes']
+  key_audiences: string[]
+  key_tenant: TenantId | null
+  key_tenant_active: boolean
+  key_use_due: boolean
+  audiences: string[] | null
+  public_jwk: PublicJwk | null
+}
+
+export function postgresIntrospections(hot: HotReads): IntrospectionStore {
+  return {
+    async read({ key, token }) {
+      const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
+      const asked = `${key} ${token?.session ?? '-'}`
+      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, [key, ...about])
+      return {
+        now: row.now,
+        row: sessionRow(row),
+        key: keyRow(row),
+        application: row.audiences ? { audiences: row.audiences } : undefined,
+        publicJwk: row.public_jwk ?? undefined,
+      }
+    },
+  }
+}
+
+function keyRow(row: IntrospectRow): KeyRow | undefined {
+  if (!row.key_found) return undefined
+  return {
+    secretHash: row.key_hash,
+    revoked: row.key_revoked,
+    expired: row.key_expired,
+    scopes: row.key_scopes,
+    audiences: row.key_audiences,
+    tenant: row.key_tenant,
+    tenantActive: row.key_tenant_active,
+    useDue: row.key_use_due,
+  }
+}

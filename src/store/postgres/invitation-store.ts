@@ -1,0 +1,165 @@
+/** Invitations in Postgres: taken by one DELETE, in the transaction that makes the member. */
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { By } from '../../audit.js'
+import { mayGrant, mayIn } from '../../directory/authority.js'
+import type { InvitationStore } from '../../directory/invitations.js'
+import { pageOf } from '../../directory/page.js'
+import { permissionsOfRoles, type Tenant } from '../../directory/tenants.js'
+import type { TenantId, UserId } from '../../principal.js'
+import { auditDone } from './audit-log.js'
+import { authorityIn } from './authority-store.js'
+import { Abandon, type Database, type Queries } from './database.js'
+import { invitations, memberships, passwords, users } from './schema.js'
+import { lockTenant } from './tenant-store.js'
+import { textArray } from './text-array.js'
+
+const columns = {
+  id: invitations.id,
+  tenant: sql<TenantId>`${invitations.tenantId}`,
+  email: invitations.email,
+  roleIds: sql<string[]>`to_json(${invitations.roleIds})`,
+  inviter: sql<UserId | null>`${invitations.inviter}`,
+  createdAt: sql<number>`floor(extract(epoch from ${invitations.createdAt}))::float8`,
+  expiresAt: sql<number>`floor(extract(epoch from ${invitations.expiresAt}))::float8`,
+}
+const usable = (tokenHash: Buffer) =>
+  and(eq(invitations.tokenHash, tokenHash), gt(invitations.expiresAt, sql`now()`))
+
+export function postgresInvitationStore(database: Database): InvitationStore {
+  return {
+    create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, allowed, by) {
+      return database.transaction(async tx => {
+        const place = await lockTenant(tx, tenant)
+        if (!place) return 'unknown'
+        const wanted = [...new Set(roleIds)].sort()
+        if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
+        if (!allowed(permissionsOfRoles(place.roles, wanted))) return 'forbidden'
+        await tx
+          .delete(invitations)
+          .where(and(eq(invitations.tenantId, tenant), eq(invitations.canonicalEmail, email.canonical)))
+        const [invitation] = await tx
+          .insert(invitations)
+          .values({
+            tokenHash,
+            tenantId: tenant,
+            email: email.asTyped,
+            canonicalEmail: email.canonical,
+            roleIds: textArray(wanted) as never,
+            inviter: by.actor ?? null,
+            expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+          })
+          .returning(columns)
+        if (!invitation) throw new Error('an insert returned nothing')
+        await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
+        return { invitation, tenantName: place.name }
+      })
+    },
+
+    list(tenant, { limit, after }) {
+      return database.read(async tx => {
+        const later = after === undefined ? undefined : gt(invitations.id, after)
+        const rows = await tx
+          .select(columns)
+          .from(invitations)
+          .where(and(eq(invitations.tenantId, tenant), gt(invitations.expiresAt, sql`now()`), later))
+          .orderBy(asc(invitations.id))
+          .limit(limit + 1)
+        return pageOf(rows, limit, ({ id }) => id)
+      })
+    },
+
+    withdraw(tenant, id, by) {
+      return database.transaction(async tx => {
+        const gone = await tx
+          .delete(invitations)
+          .where(and(eq(invitations.tenantId, tenant), eq(invitations.id, id)))
+          .returning({ id: invitations.id })
+        if (gone.length === 0) return 'unknown'
+        await auditDone(tx, 'invitation.withdrawn', by, { subject: id, tenant })
+        return 'withdrawn'
+      })
+    },
+
+    pending(tokenHash) {
+      return database.read(async tx => {
+        const [row] = await tx
+          .select({ email: invitations.canonicalEmail })
+          .from(invitations)
+          .where(usable(tokenHash))
+        return row
+      })
+    },
+
+    accept(tokenHash, user, by) {
+      return database.transaction(async tx => {
+        const [person] = await tx
+          .select({ email: users.canonicalEmail, state: users.state })
+          .from(users)
+          .where(eq(users.id, user))
+        const taken = person?.state === 'active' ? await take(tx, tokenHash, person.email) : undefined
+        if (!taken) throw new Abandon(undefined)
+        await join(tx, taken, user, by)
+        return { tenant: taken.place.id }
+      })
+    },
+
+    register(tokenHash, phc, name, occasion) {
+      return database.transaction(async tx => {
+        const taken = await take(tx, tokenHash)
+        if (!taken) throw new Abandon(undefined)
+        const [person] = await tx
+          .insert(users)
+          .values({ email: taken.email, canonicalEmail: taken.canonicalEmail, name: name ?? null })
+          .onConflictDoNothing({ target: users.canonicalEmail })
+          .returning({ id: users.id })
+        if (!person) throw new Abandon(undefined)
+        const user = person.id as UserId
+        await tx.insert(passwords).values({ userId: user, phc })
+        const by = { actor: user, occasion }
+        await auditDone(tx, 'account.created', by, { subject: user })
+        await join(tx, taken, user, by)
+        return user
+      })
+    },
+  }
+}
+
+interface Taken {
+  readonly id: string
+  readonly email: string
+  readonly canonicalEmail: string
+  readonly roleIds: string[]
+  readonly place: Tenant
+}
+
+/** Of any number of parallel takers one gets it. Undone by the caller where it was not theirs to take. */
+async function take(tx: Queries, tokenHash: Buffer, address?: string): Promise<Taken | undefined> {
+  const [row] = await tx
+    .delete(invitations)
+    .where(usable(tokenHash))
+    .returning({ ...columns, canonicalEmail: invitations.canonicalEmail })
+  if (!row || (address !== undefined && row.canonicalEmail !== address)) return undefined
+  const place = await lockTenant(tx, row.tenant)
+  if (place?.state !== 'active') return undefined
+  if (row.inviter !== null) {
+    const inviter = await authorityIn(tx, row.inviter)
+    const permissions = permissionsOfRoles(place.roles, row.roleIds)
+    if (!mayIn(inviter, place.id, 'mintmark:members:write') || !mayGrant(inviter, place.id, permissions))
+      return undefined
+  }
+  return { ...row, place }
+}
+
+/** A member keeps the roles they have; who was suspended is not let in again by an invitation. */
+async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, by: By): Promise<void> {
+  await tx
+    .insert(memberships)
+    .values({ userId: user, tenantId: place.id, roleIds: textArray(roleIds) as never })
+    .onConflictDoUpdate({
+      target: [memberships.userId, memberships.tenantId],
+      set: {
+        roleIds: sql`array(select distinct unnest(${memberships.roleIds} || excluded.role_ids) order by 1)`,
+      },
+    })
+  await auditDone(tx, 'invitation.accepted', by, { subject: id, tenant: place.id })
+}

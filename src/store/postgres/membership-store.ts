@@ -1,0 +1,92 @@
+/** Memberships in Postgres: which person is in which tenant, with which roles. */
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { pageOf } from '../../directory/page.js'
+import { type Membership, type MembershipStore, permissionsOfRoles } from '../../directory/tenants.js'
+import type { TenantId, UserId } from '../../principal.js'
+import { auditDone } from './audit-log.js'
+import type { Database, Queries } from './database.js'
+import { memberships, users } from './schema.js'
+import { lockTenant } from './tenant-store.js'
+
+const columns = {
+  user: sql<UserId>`${memberships.userId}`,
+  email: users.email,
+  name: users.name,
+  tenant: sql<TenantId>`${memberships.tenantId}`,
+  state: memberships.state,
+  roleIds: sql<string[]>`to_json(${memberships.roleIds})`,
+  createdAt: sql<number>`floor(extract(epoch from ${memberships.createdAt}))::float8`,
+}
+
+export function postgresMembershipStore(database: Database): MembershipStore {
+  return {
+    list(tenant, { limit, after }) {
+      return database.read(async tx => {
+        const rows = await select(tx)
+          .where(
+            and(
+              eq(memberships.tenantId, tenant),
+              after === undefined ? undefined : gt(memberships.userId, after),
+            ),
+          )
+          .orderBy(asc(memberships.userId))
+          .limit(limit + 1)
+        return pageOf(rows, limit, ({ user }) => user)
+      })
+    },
+
+    of(user) {
+      return database.read(async tx => {
+        const rows = await select(tx).where(eq(memberships.userId, user)).orderBy(asc(memberships.tenantId))
+        return rows
+      })
+    },
+
+    put({ tenant, user, roleIds, state }, mayAdd, mayGrant, by) {
+      return database.transaction(async tx => {
+        const place = await lockTenant(tx, tenant)
+        if (!place) return 'unknown'
+        const before = await find(tx, tenant, user)
+        const [person] = await tx.select({ id: users.id }).from(users).where(eq(users.id, user))
+        if (!person || (!before && !mayAdd)) return 'unknown'
+        const wanted = [...new Set(roleIds)].sort()
+        if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
+        if (!mayGrant(permissionsOfRoles(place.roles, [...(before?.roleIds ?? []), ...wanted])))
+          return 'forbidden'
+        const roles = sql`array(select json_array_elements_text(${JSON.stringify(wanted)}::json))`
+        await tx
+          .insert(memberships)
+          .values({ userId: user, tenantId: tenant, state, roleIds: roles as never })
+          .onConflictDoUpdate({
+            target: [memberships.userId, memberships.tenantId],
+            set: { state, roleIds: roles as never },
+          })
+        await auditDone(tx, 'membership.set', by, { subject: user, tenant })
+        return (await find(tx, tenant, user)) as Membership
+      })
+    },
+
+    remove(tenant, user, mayGrant, by) {
+      return database.transaction(async tx => {
+        const place = await lockTenant(tx, tenant)
+        const before = place && (await find(tx, tenant, user))
+        if (!before) return 'unknown'
+        if (!mayGrant(permissionsOfRoles(place.roles, before.roleIds))) return 'forbidden'
+        await tx
+          .delete(memberships)
+          .where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
+        await auditDone(tx, 'membership.removed', by, { subject: user, tenant })
+        return 'removed'
+      })
+    },
+  }
+}
+
+function select(tx: Queries) {
+  return tx.select(columns).from(memberships).innerJoin(users, eq(users.id, memberships.userId))
+}
+
+async function find(tx: Queries, tenant: TenantId, user: UserId): Promise<Membership | undefined> {
+  const [row] = await select(tx).where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
+  return row
+}

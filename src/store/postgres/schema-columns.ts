@@ -1,0 +1,9 @@
+/** The column types that the tables share. */
+import { sql } from 'drizzle-orm'
+import { bigint, customType, timestamp } from 'drizzle-orm/pg-core'
+
+export const bytea = customType<{ data: Buffer }>({ dataType: () => 'bytea' })
+export const instant = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+/** A random 64-bit value, compared for equality only: replacing it ends whatever carries the old one. */
+export const epoch = () => bigint('epoch', { mode: 'bigint' }).notNull().default(randomEpoch)
+const randomEpoch = sql`('x' || left(replace(gen_random_uuid()::text, '-', ''), 12) || right(replace(gen_random_uuid()::text, '-', ''), 4))::bit(64)::bigint`

@@ -1,0 +1,128 @@
+/** Service keys in Postgres. */
+import { asc, eq, gt, sql } from 'drizzle-orm'
+import { pageOf } from '../../directory/page.js'
+import type { KeyRow, ServiceKey, ServiceKeyStore } from '../../directory/service-keys.js'
+import type { ServiceKeyId, TenantId } from '../../principal.js'
+import { auditDone } from './audit-log.js'
+import { Abandon, type Database, type Queries } from './database.js'
+import { createOnce } from './once.js'
+import { serviceKeys, tenants } from './schema.js'
+import { textArray } from './text-array.js'
+
+const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch from ${instant}))::float8`
+
+const columns = {
+  id: sql<ServiceKeyId>`${serviceKeys.id}`,
+  name: serviceKeys.name,
+  scopes: sql<ServiceKey['scopes']>`to_json(${serviceKeys.scopes})`,
+  audiences: sql<string[]>`to_json(${serviceKeys.audiences})`,
+  tenant: sql<TenantId | null>`${serviceKeys.tenantId}`,
+  state: sql<ServiceKey['state']>`case when ${serviceKeys.revokedAt} is not null then 'revoked'
+    when ${serviceKeys.expiresAt} <= now() then 'expired' else 'active' end`,
+  createdAt: sql<number>`floor(extract(epoch from ${serviceKeys.createdAt}))::float8`,
+  expiresAt: seconds(serviceKeys.expiresAt),
+  revokedAt: seconds(serviceKeys.revokedAt),
+  lastUsedAt: seconds(serviceKeys.lastUsedAt),
+}
+
+/** Seconds between two moves of last-used. */
+const betweenUses = sql.raw("interval '1 minute'")
+
+export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
+  return {
+    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, by) {
+      return database.transaction(tx =>
+        createOnce(tx, by.once, async () => {
+          if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
+          const expiresAt =
+            lifetimeSeconds === undefined ? null : sql`now() + ${lifetimeSeconds} * interval '1 second'`
+          await tx.insert(serviceKeys).values({
+            id,
+            secretHash,
+            name,
+            scopes: textArray(scopes) as never,
+            audiences: textArray(audiences) as never,
+            tenantId: tenant,
+            expiresAt: expiresAt as never,
+          })
+          await auditDone(tx, 'service-key.created', by, { subject: id, ...(tenant !== null && { tenant }) })
+          return (await one(tx, id)) as ServiceKey
+        }),
+      )
+    },
+
+    read: id => database.read(tx => one(tx, id)),
+
+    list({ limit, after }) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select(columns)
+          .from(serviceKeys)
+          .where(after === undefined ? undefined : gt(serviceKeys.id, after))
+          .orderBy(asc(serviceKeys.id))
+          .limit(limit + 1)
+        return pageOf<ServiceKey>(rows, limit, ({ id }) => id)
+      })
+    },
+
+    revoke(id, by) {
+      return database.transaction(async tx => {
+        const revoked = await tx
+          .update(serviceKeys)
+          .set({ revokedAt: sql`now()` })
+          .where(sql`${serviceKeys.id} = ${id} and ${serviceKeys.revokedAt} is null`)
+          .returning({ tenant: columns.tenant })
+        const [row] = revoked
+        if (!row) return (await one(tx, id)) ? 'revoked' : 'unknown'
+        const { tenant } = row
+        await auditDone(tx, 'service-key.revoked', by, { subject: id, ...(tenant !== null && { tenant }) })
+        return 'revoked'
+      })
+    },
+
+    async find(id) {
+      const [row] = await database.read(tx =>
+        tx
+          .select({
+            secretHash: serviceKeys.secretHash,
+            scopes: columns.scopes,
+            audiences: columns.audiences,
+            tenant: columns.tenant,
+            tenantActive: sql<boolean>`coalesce(${tenants.state} = 'active', false)`,
+            revoked: sql<boolean>`${serviceKeys.revokedAt} is not null`,
+            expired: sql<boolean>`coalesce(${serviceKeys.expiresAt} <= now(), false)`,
+            useDue: sql<boolean>`coalesce(${serviceKeys.lastUsedAt} <= now() - ${betweenUses}, true)`,
+          })
+          .from(serviceKeys)
+          .leftJoin(tenants, eq(tenants.id, serviceKeys.tenantId))
+          .where(eq(serviceKeys.id, id)),
+      )
+      return row satisfies KeyRow | undefined
+    },
+
+    async touch(id) {
+      await database.transaction(tx =>
+        tx.execute(sql`
+          update service_keys set last_used_at = now() where id = (
+            select k.id from service_keys k where k.id = ${id} and k.revoked_at is null
+              and coalesce(k.expires_at > now(), true) and coalesce(k.last_used_at <= now() - ${betweenUses}, true)
+            for no key update skip locked)`),
+      )
+    },
+  }
+}
+
+/** It stays until the transaction ends. */
+async function isThere(tx: Queries, tenant: TenantId): Promise<boolean> {
+  const found = await tx
+    .select({ id: tenants.id })
+    .from(tenants)
+    .where(eq(tenants.id, tenant))
+    .for('key share')
+  return found.length === 1
+}
+
+async function one(tx: Queries, id: ServiceKeyId): Promise<ServiceKey | undefined> {
+  const [row] = await tx.select(columns).from(serviceKeys).where(eq(serviceKeys.id, id))
+  return row
+}

@@ -1,0 +1,219 @@
+/** The rules of src/directory/invitations.ts, for every back end. */
+import { type Test, test } from 'tap'
+import type { By } from '../../src/audit.js'
+import type { EmailAddress } from '../../src/directory/email-address.js'
+import type { Invitation } from '../../src/directory/invitations.js'
+import type { Tenant } from '../../src/directory/tenants.js'
+import type { UserId } from '../../src/principal.js'
+import {
+  address,
+  byOperator,
+  byPerson,
+  type OpenWorld,
+  occasion,
+  person,
+  random,
+  times,
+  type World,
+} from './world.js'
+
+const all = () => true
+
+export function invitationStoreSuite(backEnd: string, open: OpenWorld): void {
+  test(`${backEnd} keeps the contract of an invitation store`, async t => {
+    const world = await open(t)
+    await offering(t, world)
+    await taking(t, world)
+    await inviters(t, world)
+  })
+}
+
+async function tenant(world: World): Promise<Tenant> {
+  const made = await world.tenants.create('Acme', byOperator)
+  if (typeof made === 'string') throw new Error(made)
+  return made
+}
+
+async function invited(
+  world: World,
+  place: Tenant,
+  email: EmailAddress,
+  roleIds = ['member'],
+  by: By = byOperator,
+) {
+  const tokenHash = random(32)
+  const wanted = { tenant: place.id, email, roleIds, tokenHash, lifetimeSeconds: 600 }
+  const answer = await world.invitations.create(wanted, all, by)
+  if (typeof answer === 'string') throw new Error(answer)
+  return { tokenHash, ...answer.invitation }
+}
+const membership = async (world: World, user: UserId) => (await world.memberships.of(user))[0]
+
+async function offering(t: Test, world: World): Promise<void> {
+  await t.test('an invitation is listed until it is withdrawn, replaced or taken', async t => {
+    const place = await tenant(world)
+    const email = address('Grace.Hopper@Example.com')
+    const first = await invited(world, place, email, ['admin', 'member', 'admin'])
+    const listed = async () => (await world.invitations.list(place.id, { limit: 10, after: undefined })).items
+    const { tokenHash, ...shown } = first
+    t.strictSame(await listed(), [shown as Invitation])
+    t.match(shown, { email: 'Grace.Hopper@Example.com', roleIds: ['admin', 'member'], inviter: null })
+    t.equal(shown.expiresAt - shown.createdAt, 600)
+    t.same(await world.invitations.pending(tokenHash), { email: email.canonical })
+    const second = await invited(world, place, address('grace.hopper@example.com'))
+    t.same(
+      (await listed()).map(({ id }) => id),
+      [second.id],
+      'one for an address',
+    )
+    t.equal(await world.invitations.pending(tokenHash), undefined)
+    const other = await tenant(world)
+    t.equal(await world.invitations.withdraw(other.id, second.id, byOperator), 'unknown', 'of another tenant')
+    t.equal(await world.invitations.withdraw(place.id, second.id, byOperator), 'withdrawn')
+    t.equal(await world.invitations.withdraw(place.id, second.id, byOperator), 'unknown')
+    t.same(await listed(), [])
+  })
+
+  await t.test('roles that the tenant lacks, or that may not be given, are not offered', async t => {
+    const place = await tenant(world)
+    const wanted = {
+      tenant: place.id,
+      email: address(),
+      roleIds: ['nope'],
+      tokenHash: random(32),
+      lifetimeSeconds: 60,
+    }
+    t.equal(await world.invitations.create(wanted, all, byOperator), 'unknown-role')
+    const owner = { ...wanted, roleIds: ['owner'] }
+    t.equal(await world.invitations.create(owner, () => false, byOperator), 'forbidden')
+    const nowhere = { ...owner, tenant: wanted.email.canonical as never }
+    await t.rejects(world.invitations.create(nowhere, all, byOperator))
+    t.same((await world.invitations.list(place.id, { limit: 10, after: undefined })).items, [])
+  })
+}
+
+async function taking(t: Test, world: World): Promise<void> {
+  await t.test(
+    'of any number of takers at once one becomes a member, by the address it was sent to',
+    async t => {
+      const place = await tenant(world)
+      const { user, email } = await person(world)
+      const { tokenHash } = await invited(world, place, email)
+      const answers = await times(10, () => world.invitations.accept(tokenHash, user, byPerson(user)))
+      t.same(answers.filter(Boolean), [{ tenant: place.id }])
+      t.match(await membership(world, user), { tenant: place.id, roleIds: ['member'], state: 'active' })
+      t.equal(await world.invitations.accept(tokenHash, user, byPerson(user)), undefined)
+    },
+  )
+
+  await t.test(
+    'TN-11: another person, or another token, takes nothing, and it is still there for the right one',
+    async t => {
+      const place = await tenant(world)
+      const { user, email } = await person(world)
+      const stranger = await person(world)
+      const { tokenHash } = await invited(world, place, email)
+      t.equal(await world.invitations.accept(tokenHash, stranger.user, byPerson(stranger.user)), undefined)
+      t.equal(await world.invitations.accept(random(32), user, byPerson(user)), undefined)
+      t.equal(
+        await world.invitations.register(tokenHash, 'phc', 'Eve', occasion),
+        undefined,
+        'the account exists',
+      )
+      t.same(await world.memberships.of(stranger.user), [])
+      t.same(await world.invitations.accept(tokenHash, user, byPerson(user)), { tenant: place.id })
+    },
+  )
+
+  await t.test('an account is made with it once, with the name and address, and is a member', async t => {
+    const place = await tenant(world)
+    const email = address()
+    const { tokenHash } = await invited(world, place, email, ['admin'])
+    const users = (
+      await times(10, () => world.invitations.register(tokenHash, 'phc-1', 'Grace', occasion))
+    ).filter(one => one !== undefined)
+    t.equal(users.length, 1)
+    const user = users[0] as UserId
+    t.match(await world.users.read(user), { email: email.asTyped, name: 'Grace' })
+    t.match(await membership(world, user), { roleIds: ['admin'] })
+  })
+
+  await t.test('a member keeps their roles, and a suspended one stays suspended', async t => {
+    const place = await tenant(world)
+    const { user, email } = await person(world)
+    const before = { tenant: place.id, user, roleIds: ['admin'], state: 'suspended' as const }
+    await world.memberships.put(before, true, all, byOperator)
+    const { tokenHash } = await invited(world, place, email)
+    await world.invitations.accept(tokenHash, user, byPerson(user))
+    t.match(await membership(world, user), { roleIds: ['admin', 'member'], state: 'suspended' })
+  })
+
+  await t.test('an old one, one into a suspended tenant, and one for a disabled person are dead', async t => {
+    const place = await tenant(world)
+    const { user, email } = await person(world)
+    const old = { tenant: place.id, email, roleIds: ['member'], tokenHash: random(32), lifetimeSeconds: 0 }
+    await world.invitations.create(old, all, byOperator)
+    t.equal(await world.invitations.accept(old.tokenHash, user, byPerson(user)), undefined)
+    const { tokenHash } = await invited(world, place, email)
+    await world.tenants.change(place.id, { state: 'suspended' }, byOperator)
+    t.equal(await world.invitations.accept(tokenHash, user, byPerson(user)), undefined)
+    await world.tenants.change(place.id, { state: 'active' }, byOperator)
+    await world.users.disable(user, byOperator)
+    t.equal(await world.invitations.accept(tokenHash, user, byPerson(user)), undefined)
+    t.same(await world.memberships.of(user), [])
+  })
+}
+
+/** TN-11: dead when whoever invited could not invite any more. */
+async function inviters(t: Test, world: World): Promise<void> {
+  const ends: Record<string, (place: Tenant, inviter: UserId) => Promise<unknown>> = {
+    'was removed from the tenant': (place, inviter) =>
+      world.memberships.remove(place.id, inviter, all, byOperator),
+    'was lowered': (place, user) =>
+      world.memberships.put(
+        { tenant: place.id, user, roleIds: ['member'], state: 'active' },
+        true,
+        all,
+        byOperator,
+      ),
+    'may invite, and no longer give this role': (place, user) =>
+      world.memberships.put(
+        { tenant: place.id, user, roleIds: ['admin'], state: 'active' },
+        true,
+        all,
+        byOperator,
+      ),
+    'was suspended': (place, user) =>
+      world.memberships.put(
+        { tenant: place.id, user, roleIds: ['owner'], state: 'suspended' },
+        true,
+        all,
+        byOperator,
+      ),
+    'was disabled': (_place, inviter) => world.users.disable(inviter, byOperator),
+    'was deleted': (_place, inviter) => world.users.remove(inviter, byOperator),
+  }
+  for (const [what, end] of Object.entries(ends)) {
+    await t.test(`an invitation is dead when its inviter ${what}`, async t => {
+      const place = await tenant(world)
+      const inviter = (await person(world)).user
+      const owner = { tenant: place.id, user: inviter, roleIds: ['owner'], state: 'active' as const }
+      await world.memberships.put(owner, true, all, byOperator)
+      const { user, email } = await person(world)
+      const { tokenHash } = await invited(world, place, email, ['owner'], byPerson(inviter))
+      await end(place, inviter)
+      t.equal(await world.invitations.accept(tokenHash, user, byPerson(user)), undefined)
+      t.same(await world.memberships.of(user), [])
+    })
+  }
+
+  await t.test('and lives while they could', async t => {
+    const place = await tenant(world)
+    const inviter = (await person(world)).user
+    const owner = { tenant: place.id, user: inviter, roleIds: ['owner'], state: 'active' as const }
+    await world.memberships.put(owner, true, all, byOperator)
+    const { user, email } = await person(world)
+    const { tokenHash } = await invited(world, place, email, ['owner'], byPerson(inviter))
+    t.same(await world.invitations.accept(tokenHash, user, byPerson(user)), { tenant: place.id })
+  })
+}

@@ -1,0 +1,269 @@
+/** The rules of src/directory/tenants.ts and src/directory/authority.ts, for every back end. */
+import { type Test, test } from 'tap'
+import type { By } from '../../src/audit.js'
+import { builtInRoles } from '../../src/directory/authority.js'
+import type { Membership, Role, Tenant } from '../../src/directory/tenants.js'
+import type { TenantId, UserId } from '../../src/principal.js'
+import { byOperator, type OpenWorld, opened, person, random, times, type World } from './world.js'
+
+const nothing = '00000000-0000-4000-8000-000000000000'
+const all = () => true
+const none = () => false
+
+export function tenantStoreSuite(backEnd: string, open: OpenWorld): void {
+  test(`${backEnd} keeps tenants, roles and memberships as the contract says`, async t => {
+    const world = await open(t)
+    await tenants(t, world)
+    await roles(t, world)
+    await memberships(t, world)
+    await effects(t, world)
+    await once(t, world)
+  })
+}
+
+async function made(world: World, name = 'Acme'): Promise<Tenant> {
+  const tenant = await world.tenants.create(name, byOperator)
+  if (typeof tenant === 'string') throw new Error(tenant)
+  return tenant
+}
+async function role(world: World, { id }: Tenant, name: string, ...permissions: string[]): Promise<Role> {
+  const answer = await world.tenants.createRole(id, { name, permissions }, all, byOperator)
+  if (typeof answer === 'string') throw new Error(answer)
+  return answer
+}
+const put = (world: World, { id }: Tenant, user: UserId, ...roleIds: string[]) =>
+  world.memberships.put({ tenant: id, user, roleIds, state: 'active' }, true, all, byOperator)
+const standing = async (world: World, session: Awaited<ReturnType<typeof opened>>['id']) =>
+  (await world.sessions.read(session)).row?.tenant
+
+async function tenants(t: Test, world: World): Promise<void> {
+  await t.test(
+    'a tenant begins active, with the built-in roles, and is read back as it was made',
+    async t => {
+      const tenant = await made(world, 'Müller & Söhne "GmbH"')
+      t.match(tenant, { name: 'Müller & Söhne "GmbH"', state: 'active' })
+      t.same(
+        Object.fromEntries(tenant.roles.map(({ id, ...rest }) => [id, rest])),
+        JSON.parse(JSON.stringify(builtInRoles)),
+      )
+      t.strictSame(await world.tenants.read(tenant.id), tenant)
+      t.equal(await world.tenants.read(nothing as TenantId), undefined)
+    },
+  )
+
+  await t.test('a tenant is renamed, suspended and removed; one that never was is unknown', async t => {
+    const { id } = await made(world)
+    t.match(await world.tenants.change(id, { name: 'Globex' }, byOperator), {
+      name: 'Globex',
+      state: 'active',
+    })
+    t.match(await world.tenants.change(id, { state: 'suspended' }, byOperator), {
+      name: 'Globex',
+      state: 'suspended',
+    })
+    t.equal(await world.tenants.remove(id, byOperator), 'removed')
+    for (const gone of [id, nothing as TenantId]) {
+      t.equal(await world.tenants.change(gone, { name: 'x' }, byOperator), 'unknown')
+      t.equal(await world.tenants.remove(gone, byOperator), 'unknown')
+    }
+  })
+
+  await t.test('pages hold everything once, in an order that new ones do not move', async t => {
+    const ids = (await times(7, () => made(world))).map(({ id }) => id)
+    const seen: string[] = []
+    let after: string | undefined
+    do {
+      const page = await world.tenants.list({ limit: 3, after })
+      t.ok(page.items.length <= 3)
+      seen.push(...page.items.map(({ id }) => id))
+      after = page.next
+      await made(world)
+    } while (after !== undefined && seen.length < 100)
+    t.equal(new Set(seen).size, seen.length, 'nothing twice')
+    for (const id of ids) t.ok(seen.includes(id))
+  })
+}
+
+async function roles(t: Test, world: World): Promise<void> {
+  await t.test('a role is created, changed and removed; its permissions are a sorted set', async t => {
+    const tenant = await made(world)
+    const writer = await role(world, tenant, 'writer', 'doc:write', 'doc:read', 'doc:write')
+    t.same(writer.permissions, ['doc:read', 'doc:write'])
+    const changed = { ...writer, name: 'author', permissions: ['doc:write'] }
+    t.strictSame(await world.tenants.changeRole(tenant.id, changed, all, byOperator), changed)
+    t.ok((await world.tenants.read(tenant.id))?.roles.some(({ name }) => name === 'author'))
+    t.equal(await world.tenants.removeRole(tenant.id, writer.id, all, byOperator), 'removed')
+    t.equal(await world.tenants.removeRole(tenant.id, writer.id, all, byOperator), 'unknown')
+    t.equal(await world.tenants.changeRole(tenant.id, changed, all, byOperator), 'unknown')
+  })
+
+  await t.test('names are taken once in a tenant, and the built-in roles stay', async t => {
+    const tenant = await made(world)
+    const writer = await role(world, tenant, 'writer')
+    for (const name of ['writer', 'owner'])
+      t.equal(
+        await world.tenants.createRole(tenant.id, { name, permissions: [] }, all, byOperator),
+        'name-taken',
+      )
+    const owner = { ...writer, name: 'owner' }
+    t.equal(await world.tenants.changeRole(tenant.id, owner, all, byOperator), 'name-taken')
+    for (const id of Object.keys(builtInRoles))
+      t.equal(await world.tenants.removeRole(tenant.id, id, all, byOperator), 'forbidden')
+    const other = await made(world)
+    t.equal(await world.tenants.changeRole(other.id, writer, all, byOperator), 'unknown', 'of another tenant')
+    t.ok(await role(world, other, 'writer'))
+  })
+
+  await t.test('TN-07: a role changes only for whoever may grant what it held and will hold', async t => {
+    const tenant = await made(world)
+    const writer = await role(world, tenant, 'writer', 'doc:write')
+    const before = await world.tenants.read(tenant.id)
+    const asked: string[][] = []
+    const no = (permissions: ReadonlySet<string>) => {
+      asked.push([...permissions].sort())
+      return false
+    }
+    const wanted = { ...writer, permissions: ['doc:read'] }
+    t.equal(await world.tenants.changeRole(tenant.id, wanted, no, byOperator), 'forbidden')
+    t.equal(await world.tenants.removeRole(tenant.id, writer.id, no, byOperator), 'forbidden')
+    t.equal(
+      await world.tenants.createRole(tenant.id, { name: 'new', permissions: ['a'] }, no, byOperator),
+      'forbidden',
+    )
+    t.same(asked, [['doc:read', 'doc:write'], ['doc:write'], ['a']])
+    t.strictSame(await world.tenants.read(tenant.id), before, 'nothing changed')
+  })
+}
+
+async function memberships(t: Test, world: World): Promise<void> {
+  await t.test('a member is set, listed, suspended and removed', async t => {
+    const tenant = await made(world)
+    const { user, email } = await person(world)
+    const added = (await put(world, tenant, user, 'member', 'admin', 'member')) as Membership
+    t.match(added, { user, email: email.asTyped, tenant: tenant.id, state: 'active' })
+    t.same(added.roleIds, ['admin', 'member'])
+    t.strictSame((await world.memberships.list(tenant.id, { limit: 10, after: undefined })).items, [added])
+    t.strictSame(await world.memberships.of(user), [added])
+    const suspended = { tenant: tenant.id, user, roleIds: [], state: 'suspended' as const }
+    t.match(await world.memberships.put(suspended, false, all, byOperator), {
+      state: 'suspended',
+      roleIds: [],
+    })
+    t.equal(await world.memberships.remove(tenant.id, user, all, byOperator), 'removed')
+    t.equal(await world.memberships.remove(tenant.id, user, all, byOperator), 'unknown')
+    t.same(await world.memberships.of(user), [])
+  })
+
+  await t.test('who is no member, no person, in no tenant or gets no such role is not set', async t => {
+    const [tenant, other] = [await made(world), await made(world)]
+    const { user } = await person(world)
+    const foreign = await role(world, other, 'foreign')
+    const set = (more: object, mayAdd = true) =>
+      world.memberships.put(
+        { tenant: tenant.id, user, roleIds: [], state: 'active', ...more },
+        mayAdd,
+        all,
+        byOperator,
+      )
+    t.equal(await set({}, false), 'unknown', 'only who is invited comes in')
+    t.equal(await set({ user: nothing }), 'unknown')
+    t.equal(await set({ tenant: nothing }), 'unknown')
+    t.equal(await set({ roleIds: [foreign.id] }), 'unknown-role')
+    t.same(await world.memberships.of(user), [])
+  })
+
+  await t.test('TN-07: nobody gives what they may not, nor takes it from others', async t => {
+    const tenant = await made(world)
+    const { user } = await person(world)
+    const membership = (await put(world, tenant, user, 'owner')) as Membership
+    const lower = { tenant: tenant.id, user, roleIds: ['member'], state: 'active' as const }
+    t.equal(await world.memberships.put(lower, true, none, byOperator), 'forbidden')
+    t.equal(await world.memberships.remove(tenant.id, user, none, byOperator), 'forbidden')
+    t.strictSame(await world.memberships.of(user), [membership])
+  })
+
+  await t.test('a role that is removed leaves its members, and they keep the others', async t => {
+    const tenant = await made(world)
+    const { user } = await person(world)
+    const writer = await role(world, tenant, 'writer', 'doc:write')
+    await put(world, tenant, user, writer.id, 'member')
+    await world.tenants.removeRole(tenant.id, writer.id, all, byOperator)
+    t.same((await world.memberships.of(user))[0]?.roleIds, ['member'])
+  })
+}
+
+/** P3: what a check and a mint that begin afterwards see, and what a caller holds. */
+async function effects(t: Test, world: World): Promise<void> {
+  await t.test('every change is in the next check, mint and authority', async t => {
+    const tenant = await made(world)
+    const { user } = await person(world)
+    const session = await opened(world, user)
+    await put(world, tenant, user, 'member')
+    await world.arrange.enterTenant(session.id, tenant.id)
+    const held = async () => (await world.authorities.ofPerson(user)).tenants.get(tenant.id)
+    const writer = await role(world, tenant, 'writer', 'doc:write')
+    t.same(await held(), new Set())
+    await put(world, tenant, user, writer.id)
+    t.match(await standing(world, session.id), { roleIds: [writer.id] })
+    t.same(await held(), new Set(['doc:write']))
+    await world.tenants.changeRole(tenant.id, { ...writer, permissions: ['doc:read'] }, all, byOperator)
+    t.match(await standing(world, session.id), { roles: { [writer.id]: { permissions: ['doc:read'] } } })
+    t.same(await held(), new Set(['doc:read']))
+    await world.tenants.change(tenant.id, { state: 'suspended' }, byOperator)
+    t.equal(await standing(world, session.id), 'lost')
+    t.equal(await held(), undefined)
+    await world.tenants.change(tenant.id, { state: 'active' }, byOperator)
+    await world.memberships.remove(tenant.id, user, all, byOperator)
+    t.equal(await standing(world, session.id), 'lost')
+    t.equal(await held(), undefined)
+    await world.tenants.remove(tenant.id, byOperator)
+    t.equal(await standing(world, session.id), 'lost', 'a deleted tenant does not become none')
+  })
+
+  await t.test('platform roles are held while the person is active, and no longer', async t => {
+    const { user } = await person(world)
+    const held = async () => [...(await world.authorities.ofPerson(user)).platform]
+    t.same(await held(), [])
+    await world.users.change(user, { platformRoles: ['auditor'] }, byOperator)
+    t.ok((await held()).includes('users:read'))
+    t.notOk((await held()).some(permission => permission.endsWith(':write')))
+    await world.users.change(user, { platformRoles: ['administrator'] }, byOperator)
+    t.ok((await held()).includes('users:write'))
+    await world.users.disable(user, byOperator)
+    t.same(await held(), [])
+    t.same([...(await world.authorities.ofPerson(nothing as UserId)).platform], [])
+  })
+}
+
+async function once(t: Test, world: World): Promise<void> {
+  const under = (key: string, request = 'the same'): By => ({
+    ...byOperator,
+    once: { caller: 'somebody', key, requestHash: Buffer.from(request.padEnd(32)) },
+  })
+  const count = async () => (await world.tenants.list({ limit: 100, after: undefined })).items.length
+
+  await t.test('under one Idempotency-Key one is created, however many ask at once or again', async t => {
+    const key = random(8).toString('hex')
+    const before = await count()
+    const answers = await times(10, () => world.tenants.create('Once', under(key)))
+    t.equal(new Set(answers.map(answer => (answer as Tenant).id)).size, 1)
+    t.strictSame(await world.tenants.create('Once', under(key)), answers[0])
+    t.equal(await count(), before + 1)
+  })
+
+  await t.test(
+    'the same key for another request, and the key of another caller, are other things',
+    async t => {
+      const key = random(8).toString('hex')
+      const first = (await world.tenants.create('Once', under(key))) as Tenant
+      t.equal(await world.tenants.create('Twice', under(key, 'another')), 'repeated-differently')
+      const { once } = under(key)
+      if (!once) throw new Error('no key')
+      const other = await world.tenants.create('Once', {
+        ...byOperator,
+        once: { ...once, caller: 'another' },
+      })
+      t.not((other as Tenant).id, first.id)
+    },
+  )
+}

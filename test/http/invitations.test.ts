@@ -1,0 +1,83 @@
+/** Invitations by mail: sent, taken by an account or by making one, and worth nothing to anybody else. */
+import tap, { test } from 'tap'
+import { freshAddress, member, person, tenant } from '../harness/world.js'
+import { Browser } from '../support/browser.js'
+import { goodPassword, issuer, testService, tokenIn } from '../support/service.js'
+
+const service = await testService(tap)
+const { sql } = service.database
+const holding = (cookie: string) => new Browser(service.app, issuer, cookie)
+
+async function owner() {
+  const [me, here] = [await person(sql), await tenant(sql)]
+  await member(sql, me.id, here, 'owner')
+  return { browser: holding(me.cookie), here, me }
+}
+
+test('somebody without an account makes one with the invitation, and is a member', async t => {
+  const { browser, here, me } = await owner()
+  const email = freshAddress()
+  const url = `/v1/admin/tenants/${here}/invitations`
+  const invited = await browser.post(url, { email, roles: ['member'] })
+  t.equal(invited.statusCode, 201)
+  t.match(invited.json(), { email, tenant: here, roles: ['member'], inviter: me.id })
+  const mail = await service.mailTo(email)
+  t.match(mail.subject, 'You are invited to Acme')
+  t.match(mail.link, /\/invitations\/accept#token=/)
+  const token = tokenIn(mail)
+  t.notMatch(invited.body, token, 'only the mail holds the link')
+  t.match((await browser.get(url)).json().items, [{ id: invited.json().id }])
+
+  const guest = service.browser()
+  t.equal(
+    (await guest.post('/v1/invitations/sign-up', { token, password: 'short' })).json().code,
+    'weak_password',
+  )
+  const joined = await guest.post('/v1/invitations/sign-up', { token, password: goodPassword, name: 'Grace' })
+  t.equal(joined.statusCode, 201)
+  t.equal((await guest.put('/v1/session/tenant', { tenant: here })).statusCode, 204)
+  t.match((await guest.get('/v1/session')).json(), {
+    user: { email, name: 'Grace' },
+    tenant: { roles: ['member'] },
+  })
+  const again = await service.browser().post('/v1/invitations/sign-up', { token, password: goodPassword })
+  t.equal(again.json().code, 'link_invalid')
+  t.same((await browser.get(url)).json().items, [])
+})
+
+test('who has an account takes it signed in; another person cannot', async t => {
+  const { browser, here } = await owner()
+  const [me, other] = [await person(sql), await person(sql)]
+  await browser.post(`/v1/admin/tenants/${here}/invitations`, { email: me.email, roles: ['admin'] })
+  const token = tokenIn(await service.mailTo(me.email))
+  t.equal((await holding(other.cookie).post('/v1/invitations/accept', { token })).json().code, 'link_invalid')
+  t.same((await holding(me.cookie).post('/v1/invitations/accept', { token })).json(), { tenant: here })
+  t.equal((await holding(me.cookie).post('/v1/invitations/accept', { token })).json().code, 'link_invalid')
+  t.equal((await holding(me.cookie).get(`/v1/admin/tenants/${here}/members`)).statusCode, 200, 'an admin now')
+})
+
+test('a withdrawn invitation is dead; RL-07: one mailbox gets three at most, with the same answer', async t => {
+  const { browser, here } = await owner()
+  const email = freshAddress()
+  const url = `/v1/admin/tenants/${here}/invitations`
+  let last = ''
+  for (let round = 0; round < 5; round++) {
+    const answer = await browser.post(url, { email, roles: [] })
+    t.equal(answer.statusCode, 201)
+    last = answer.json().id
+    if (round < 3) await service.mailTo(email)
+  }
+  t.equal(service.mails.filter(mail => mail.to === email).length, 3)
+  t.equal((await browser.delete(`${url}/${last}`)).statusCode, 204)
+  t.equal((await browser.delete(`${url}/${last}`)).statusCode, 404)
+  const token = tokenIn(service.mails.filter(mail => mail.to === email).at(-1) as never)
+  const late = await service.browser().post('/v1/invitations/sign-up', { token, password: goodPassword })
+  t.equal(late.json().code, 'link_invalid')
+})
+
+test('the page behind the link offers both ways, and opening it consumes nothing', async t => {
+  const { body } = await service.app.inject({ url: '/invitations/accept' })
+  t.match(body, 'data-join="/v1/invitations/accept"')
+  t.match(body, 'data-finish="/v1/invitations/sign-up"')
+  t.notMatch(body, 'id="ask"')
+})
