@@ -26,6 +26,8 @@ export interface PostgresServer {
 }
 
 export interface Primary extends PostgresServer {
+  /** A backup as of now; what is returned restores it into a server of its own. */
+  backUp(folder: string): Promise<() => Promise<PostgresServer>>
   /** A standby that streams from here, in sync when this resolves. */
   replicate(folder: string): Promise<Replica>
   /** Commits wait for a standby that is not there, until what is returned is called. */
@@ -65,6 +67,10 @@ export async function startPrimary(folder: string): Promise<Primary> {
   return {
     ...base,
     replicate: to => replicate(server, sql, to),
+    async backUp(to) {
+      await backUp(server, sql, to)
+      return () => restore(to)
+    },
     async loseSynchronousStandby() {
       losses++
       await waitFor('nobody')
@@ -110,32 +116,56 @@ function running(server: EmbeddedPostgres): PostgresServer {
   }
 }
 
-/** An online backup, copied as files: the embedded package carries no pg_basebackup. */
-async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: string): Promise<Replica> {
+/** An online backup, copied as files: the embedded package carries no pg_basebackup. Without what is written later. */
+async function backUp(primary: EmbeddedPostgres, sql: postgres.Sql, folder: string): Promise<void> {
   const from = join(primary.folder, 'data')
   const to = join(folder, 'data')
   await mkdir(folder, { recursive: true })
   const backup = await sql.reserve()
   try {
-    await backup`select pg_backup_start('replica', true)`
-    // By the system's own command, which keeps owners; a file may vanish while it copies.
-    await promisify(execFile)('cp', ['-a', from, to]).catch(error => {
-      if (!/No such file/.test(String(error))) throw error
-    })
+    await backup`select pg_backup_start('copy', true)`
+    await copy(from, to)
     const [stopped] = await backup`select labelfile from pg_backup_stop(false)`
     await writeFile(join(to, 'backup_label'), String(stopped?.labelfile))
+    await backup`select pg_switch_wal()`
   } finally {
     backup.release()
   }
+  await copy(join(from, 'pg_wal'), join(to, 'archive'))
   for (const name of ['postmaster.pid', 'postmaster.opts', 'postgresql.auto.conf']) {
     await rm(join(to, name), { force: true })
   }
+  await giveTo(from, to, ['backup_label'])
+  await cp(join(primary.folder, 'connection.json'), join(folder, 'connection.json'))
+}
+
+/** By the system's own command, which keeps owners; a file may vanish while it copies. */
+async function copy(from: string, to: string): Promise<void> {
+  await promisify(execFile)('cp', ['-a', from, to]).catch(error => {
+    if (!/No such file/.test(String(error))) throw error
+  })
+}
+
+/** A server made from the backup in this folder, as an operator does it: it replays the archive, and then serves. */
+async function restore(folder: string): Promise<PostgresServer> {
+  const data = join(folder, 'data')
+  await writeFile(join(data, 'recovery.signal'), '')
+  await writeFile(join(data, 'postgresql.auto.conf'), `restore_command = 'cp "${data}/archive/%f" "%p"'\n`)
+  await giveTo(join(data, 'PG_VERSION'), data, ['recovery.signal', 'postgresql.auto.conf'])
+  const server = await startEmbeddedPostgres({ folder, settings })
+  const restored = running(server)
+  await until(async () => !(await restored.sql`select pg_is_in_recovery() as yes`)[0]?.yes)
+  return restored
+}
+
+async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: string): Promise<Replica> {
+  await backUp(primary, sql, folder)
+  const to = join(folder, 'data')
   const { host, port, user, password } = primary.connection
   const source = `host=${host} port=${port} user=${user} password=${password}`
   await writeFile(join(to, 'standby.signal'), '')
   await writeFile(join(to, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\n`)
-  await giveTo(from, to, ['backup_label', 'standby.signal', 'postgresql.auto.conf'])
-  await cp(join(primary.folder, 'connection.json'), join(folder, 'connection.json'))
+  await giveTo(join(to, 'PG_VERSION'), to, ['standby.signal', 'postgresql.auto.conf'])
 
   const server = await startEmbeddedPostgres({ folder, settings })
   const base = running(server)

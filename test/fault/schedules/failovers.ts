@@ -54,6 +54,44 @@ export const failovers: readonly Schedule[] = [
       await stage.operator.endAll()
     },
   },
+  {
+    rule: 'a restored backup that lacks a revocation lets nobody in, until `mintmark recover` has ended all sessions',
+    async play(stage) {
+      const device = await stage.device()
+      const { cookie } = device
+      const restore = await stage.cluster.primary.backUp(join(stage.cluster.folder, 'backup'))
+      const out = await device.signOut(stage.at(2))
+      stage.need(out.outcome === 'ok', 'signing out was confirmed by the primary', out)
+      const restored = await restore()
+      stage.later(() => restored.stop())
+      const [row] = await restored.sql`
+        select ended_at is null as alive from sessions where id = ${cookie?.session ?? ''}`
+      stage.need(row?.alive === true, 'the backup does not know of it', out)
+
+      const { postgres } = stage.at(1)
+      postgres.target = restored.socket
+      postgres.drop()
+      stage.later(async () => {
+        postgres.target = stage.cluster.primary.socket
+        postgres.drop()
+        await stage.at(1).ready()
+      })
+      await until(
+        async () =>
+          (await restored.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
+      )
+      for (let round = 0; round < 5; round++) {
+        const entry = await device.check(stage.at(1), cookie)
+        stage.claim(entry.status === 503, 'nothing is accepted, nobody signed out', entry)
+      }
+      if ((await stage.verdict()).length > 0) return
+      await recovered(stage, restored.url(stage.at(1).postgres.port))
+      await until(async () => (await device.check(stage.at(1), cookie)).status === 401, 5)
+      const again = await stage.newDevice(device.person).signIn(stage.at(1))
+      stage.claim(again.outcome === 'ok', 'whoever signs in again is let in', again)
+      await stage.operator.endAll()
+    },
+  },
 ]
 
 /** In the history it ends all there are. */
