@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { until } from '../cluster/postgres.js'
+import { type PostgresServer, until } from '../cluster/postgres.js'
 import type { Stage } from '../stage.js'
 import type { Schedule } from './schedule.js'
 
@@ -21,19 +21,7 @@ export const failovers: readonly Schedule[] = [
       stage.need(out.outcome === 'ok', 'signing out was confirmed by the primary', out)
       await replica.promote()
 
-      const { postgres } = stage.at(1)
-      postgres.target = replica.socket
-      postgres.drop()
-      stage.later(async () => {
-        postgres.target = stage.cluster.primary.socket
-        postgres.drop()
-        await stage.at(1).ready()
-      })
-      // The connections that were cut are made anew, and every answer by the other server is looked at.
-      await until(
-        async () =>
-          (await replica.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
-      )
+      await pointAt(stage, replica)
       for (let round = 0; round < 12; round++) {
         const entries = [await device.check(stage.at(1), cookie), await bystander.mint(stage.at(1))]
         if (entries.some(({ outcome }) => outcome === 'ok')) return
@@ -68,18 +56,7 @@ export const failovers: readonly Schedule[] = [
         select ended_at is null as alive from sessions where id = ${cookie?.session ?? ''}`
       stage.need(row?.alive === true, 'the backup does not know of it', out)
 
-      const { postgres } = stage.at(1)
-      postgres.target = restored.socket
-      postgres.drop()
-      stage.later(async () => {
-        postgres.target = stage.cluster.primary.socket
-        postgres.drop()
-        await stage.at(1).ready()
-      })
-      await until(
-        async () =>
-          (await restored.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
-      )
+      await pointAt(stage, restored)
       for (let round = 0; round < 5; round++) {
         const entry = await device.check(stage.at(1), cookie)
         stage.claim(entry.status === 503, 'nothing is accepted, nobody signed out', entry)
@@ -93,6 +70,22 @@ export const failovers: readonly Schedule[] = [
     },
   },
 ]
+
+/** Instance 1 is led to another server, until the end; its connections are made anew there. */
+async function pointAt(stage: Stage, server: PostgresServer): Promise<void> {
+  const { postgres } = stage.at(1)
+  postgres.target = server.socket
+  postgres.drop()
+  stage.later(async () => {
+    postgres.target = stage.cluster.primary.socket
+    postgres.drop()
+    await stage.at(1).ready()
+  })
+  await until(
+    async () =>
+      (await server.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
+  )
+}
 
 /** In the history it ends all there are. */
 async function recovered(stage: Stage, url: string): Promise<void> {
