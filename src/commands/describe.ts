@@ -1,6 +1,7 @@
 /** How commands describe things in JSON: in the words of the admin API, which a test holds beside them. */
 import type { RecordedEvent } from '../audit.js'
 import type { Application } from '../directory/applications.js'
+import type { ServiceKey } from '../directory/service-keys.js'
 import type { Membership, Tenant } from '../directory/tenants.js'
 import type { User } from '../directory/users.js'
 import { deviceName } from '../session/device-name.js'
@@ -12,6 +13,16 @@ export function describeUser({ id, email, name, state, platformRoles, createdAt 
 
 export function describeTenant({ id, name, state, roles, createdAt }: Tenant) {
   return { id, name, state, roles, created_at: createdAt }
+}
+
+export function describeServiceKey({ createdAt, expiresAt, revokedAt, lastUsedAt, ...key }: ServiceKey) {
+  return {
+    ...key,
+    created_at: createdAt,
+    expires_at: expiresAt,
+    revoked_at: revokedAt,
+    last_used_at: lastUsedAt,
+  }
 }
 
 export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {

@@ -6,6 +6,7 @@ import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
 import { recoverCommand } from './recover.js'
 import { roleCommands } from './roles.js'
+import { serviceKeyCommands } from './service-keys.js'
 import { sessionCommands } from './sessions.js'
 import { tenantCommands } from './tenants.js'
 import { userCommands } from './users.js'
@@ -18,6 +19,7 @@ export function createProgram(): Command {
   roleCommands(program)
   memberCommands(program)
   applicationCommands(program)
+  serviceKeyCommands(program)
   sessionCommands(program)
   auditCommands(program)
   recoverCommand(program)
