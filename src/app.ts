@@ -96,7 +96,6 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(cookie, { hook: false })
     await app.register(pages(parts.product, parts.passwordMinLength))
     touchAfterwards(app, sessions)
-    touchKeysAfterwards(app, parts.admin.serviceKeys)
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 
@@ -122,10 +121,14 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         key: [keyGuard(parts.admin.serviceKeys)],
       })
       requireAuthority(app, refused)
+      touchKeysAfterwards(app, parts.admin.serviceKeys)
       await app.register(adminRoutes(parts.admin))
     })
 
-    await app.register(introspectRoute(parts.introspection))
+    await app.register(async app => {
+      touchKeysAfterwards(app, parts.admin.serviceKeys)
+      await app.register(introspectRoute(parts.introspection))
+    })
 
     await app.register(async app => {
       guardOrigins(app, origins, 'account applications')
