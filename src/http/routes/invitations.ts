@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { Problem } from '../../errors.js'
 import type { Invitations } from '../../login/invitations.js'
 import { browserOf, occasionOf } from '../browser.js'
-import { setSessionCookie } from '../cookie.js'
+import { opened } from '../opened.js'
 import {
   Body,
   forAnyone,
@@ -43,10 +43,7 @@ export function invitationSignUpRoute(invitations: Invitations): FastifyPluginAs
           if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
           throw new Problem('weak_password', { detail: answer.refused.weak })
         }
-        const { credential, user, now, endsAt } = answer
-        request.sessionId = credential.id
-        setSessionCookie(reply, credential, now, endsAt)
-        return reply.code(201).send({ session: { id: credential.id, ends_at: endsAt }, user: { id: user } })
+        return opened(request, reply, answer)
       },
     )
   }

@@ -7,8 +7,9 @@ import type { Finish } from '../../login/finish.js'
 import type { PasswordSignIn } from '../../login/password-sign-in.js'
 import type { Live, Sessions } from '../../session/sessions.js'
 import { addressOf, browserOf, occasionOf } from '../browser.js'
-import { clearSessionCookie, readSessionCookie, setSessionCookie } from '../cookie.js'
+import { clearSessionCookie, readSessionCookie } from '../cookie.js'
 import type { Metrics } from '../metrics.js'
+import { opened } from '../opened.js'
 import {
   Body,
   Email,
@@ -55,8 +56,8 @@ export function signInRoute(
           refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
           throw new Problem('invalid_credentials')
         }
-        const opened = await finish(answer.identity, browserOf(request))
-        if (!opened) {
+        const answered = await finish(answer.identity, browserOf(request))
+        if (!answered) {
           const reason = 'credential-changed'
           metrics.signIn(reason)
           request.log.info({ refused: reason, user: answer.identity.user }, 'sign-in refused')
@@ -69,11 +70,7 @@ export function signInRoute(
           throw new Problem('invalid_credentials')
         }
         metrics.signIn('opened')
-        request.sessionId = opened.credential.id
-        setSessionCookie(reply, opened.credential, opened.now, opened.endsAt)
-        return reply
-          .code(201)
-          .send({ session: { id: opened.credential.id, ends_at: opened.endsAt }, user: { id: opened.user } })
+        return opened(request, reply, answered)
       },
     )
   }

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { Problem } from '../../errors.js'
 import type { SignUp } from '../../login/sign-up.js'
 import { addressOf, browserOf } from '../browser.js'
-import { setSessionCookie } from '../cookie.js'
+import { opened } from '../opened.js'
 import {
   Accepted,
   Body,
@@ -61,11 +61,7 @@ export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
           if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
           throw new Problem('weak_password', { detail: answer.refused.weak })
         }
-        request.sessionId = answer.credential.id
-        setSessionCookie(reply, answer.credential, answer.now, answer.endsAt)
-        return reply
-          .code(201)
-          .send({ session: { id: answer.credential.id, ends_at: answer.endsAt }, user: { id: answer.user } })
+        return opened(request, reply, answer)
       },
     )
   }

@@ -127,7 +127,7 @@ export class Pool {
       running.catch(() => {})
       // Only what ended before COMMIT, on a connection that still works, can be rolled back and go on.
       if (outcome === 'unknown') connection.drop()
-      else if (!connection.gone) await this.#rollBack(connection, until)
+      else if (!connection.gone) await connection.rollback().catch(() => connection.drop())
       throw asFault(error, outcome)
     } finally {
       clearTimeout(timer)
@@ -138,12 +138,6 @@ export class Pool {
   async close(): Promise<void> {
     this.#closed = true
     await Promise.all(this.#idle.splice(0).map(connection => connection.close()))
-  }
-
-  async #rollBack(connection: Connection, until: number): Promise<void> {
-    const limit = setTimeout(() => connection.drop(), Math.max(0, until - performance.now()))
-    await connection.rollback().catch(() => connection.drop())
-    clearTimeout(limit)
   }
 
   #take(until: number): Promise<Connection> {
