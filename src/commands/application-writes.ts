@@ -8,10 +8,10 @@ import {
   type Grant,
   type NewApplication,
 } from '../directory/applications.js'
+import { describeApplication } from '../http/admin/describe.js'
 import { postgresApplicationStore } from '../store/postgres/application-store.js'
 import { replacement } from './arguments.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
-import { describeApplication } from './describe.js'
 import { asJson, type Form, say } from './output.js'
 
 interface Wanted extends Form {

@@ -1,11 +1,11 @@
 /** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
 import type { Command } from 'commander'
 import { type Application, hostedPages } from '../directory/applications.js'
+import { describeApplication } from '../http/admin/describe.js'
 import { postgresApplicationStore } from '../store/postgres/application-store.js'
 import { applicationWriteCommands, changeApplication } from './application-writes.js'
 import { limited } from './arguments.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
-import { describeApplication } from './describe.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, time } from './table.js'
 

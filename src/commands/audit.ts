@@ -1,10 +1,10 @@
 /** `mintmark audit …`: reading what was written down for good. */
 import type { Command } from 'commander'
 import type { RecordedEvent } from '../audit.js'
+import { describeEvent } from '../http/admin/describe.js'
 import { postgresAuditLog } from '../store/postgres/audit-log.js'
 import { limited, tenantId } from './arguments.js'
 import { configuration, withDatabase } from './context.js'
-import { describeEvent } from './describe.js'
 import { asJson, type ListForm, type Listing, sayList } from './output.js'
 import { cell, time } from './table.js'
 

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import type { Config } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
+import { describeUser } from '../http/admin/describe.js'
 import { createPasswordHasher } from '../login/password-hash.js'
 import { createPasswordPolicy } from '../login/password-policy.js'
 import { sendWelcome } from '../login/welcome.js'
@@ -11,7 +12,6 @@ import type { Database } from '../store/postgres/database.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
 import { printable } from './arguments.js'
 import { CommandFailed, operator } from './context.js'
-import { describeUser } from './describe.js'
 import { type Form, note, say } from './output.js'
 
 export interface WantedUser extends Form {

@@ -1,11 +1,11 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
 import type { Command } from 'commander'
+import { describeSession } from '../http/admin/describe.js'
 import type { SessionId } from '../principal.js'
 import type { ListedSession } from '../session/revocations.js'
 import { postgresRevocations } from '../store/postgres/revocation-store.js'
 import { who } from './arguments.js'
 import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
-import { describeSession } from './describe.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
 

@@ -11,6 +11,7 @@ import { may } from '../../directory/authority.js'
 import { Problem } from '../../errors.js'
 import { Body, Instant, Nothing, problems } from '../schemas.js'
 import { by, type Needs } from './context.js'
+import { describeApplication } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
 const Origins = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50, uniqueItems: true })
@@ -73,7 +74,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
       },
       async ({ query }) => {
         const wanted = pageRequest(query, /^[a-z0-9][a-z0-9._-]{1,63}$/)
-        return page(await applications.list(wanted), describe)
+        return page(await applications.list(wanted), describeApplication)
       },
     )
 
@@ -111,7 +112,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
         })
         const application = owned(accepted(await applications.create(wanted, by(request))))
         changed()
-        return reply.code(201).send(describe(application))
+        return reply.code(201).send(describeApplication(application))
       },
     )
 
@@ -130,7 +131,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
       async ({ params }) => {
         const application = await applications.read(params.client)
         if (!application) throw new Problem('not_found')
-        return describe(application)
+        return describeApplication(application)
       },
     )
 
@@ -162,7 +163,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
         sound({ ...before, ...to })
         const application = owned(accepted(await applications.change(before.clientId, to, by(request))))
         changed()
-        return describe(application)
+        return describeApplication(application)
       },
     )
 
@@ -190,18 +191,4 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
 function owned(answer: Application | { originTaken: string }): Application {
   if (!('originTaken' in answer)) return answer
   throw new Problem('name_taken', { detail: `${answer.originTaken} belongs to another application.` })
-}
-
-function describe(application: Application) {
-  const { clientId, name, state, origins, audiences, tokenLifetimeSeconds, grants, createdAt } = application
-  return {
-    client_id: clientId,
-    name,
-    state,
-    origins: [...origins],
-    audiences: [...audiences],
-    token_lifetime_seconds: tokenLifetimeSeconds,
-    grants: [...grants],
-    created_at: createdAt,
-  }
 }

@@ -1,10 +1,11 @@
 /** Admin: the audit log, all of it or that of one tenant. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { AuditLog, RecordedEvent } from '../../audit.js'
+import type { AuditLog } from '../../audit.js'
 import { may, mayIn } from '../../directory/authority.js'
 import type { TenantId } from '../../principal.js'
 import { problems } from '../schemas.js'
+import { describeEvent } from './describe.js'
 import { adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest, TenantPath } from './shapes.js'
 
 const textOrNull = Type.Union([Type.String(), Type.Null()])
@@ -41,7 +42,7 @@ export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
           response: { 200: PageOf(Event), ...problems(...adminProblems) },
         },
       },
-      async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describe),
+      async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describeEvent),
     )
 
     app.get(
@@ -58,11 +59,7 @@ export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
         },
       },
       async ({ params, query }) =>
-        page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describe),
+        page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describeEvent),
     )
   }
-}
-
-function describe({ serviceKey, requestId, ...event }: RecordedEvent) {
-  return { ...event, service_key: serviceKey, request_id: requestId }
 }

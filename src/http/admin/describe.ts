@@ -1,23 +1,37 @@
-/** How commands describe things in JSON: in the words of the admin API, which a test holds beside them. */
-import type { RecordedEvent } from '../audit.js'
-import type { Application } from '../directory/applications.js'
-import type { ServiceKey } from '../directory/service-keys.js'
-import type { Membership, Tenant } from '../directory/tenants.js'
-import type { User } from '../directory/users.js'
-import { deviceName } from '../session/device-name.js'
-import type { ListedSession } from '../session/revocations.js'
+/** The directory in JSON: what the admin API answers, and what commands say with `--json`. */
+import type { RecordedEvent } from '../../audit.js'
+import type { Application } from '../../directory/applications.js'
+import type { ServiceKey } from '../../directory/service-keys.js'
+import type { Membership, Role, Tenant } from '../../directory/tenants.js'
+import type { User } from '../../directory/users.js'
+import { deviceName } from '../../session/device-name.js'
+import type { ListedSession } from '../../session/revocations.js'
 
 export function describeUser({ id, email, name, state, platformRoles, createdAt }: User) {
-  return { id, email, name, state, platform_roles: platformRoles, created_at: createdAt }
+  return { id, email, name, state, platform_roles: [...platformRoles], created_at: createdAt }
 }
 
 export function describeTenant({ id, name, state, roles, createdAt }: Tenant) {
-  return { id, name, state, roles, created_at: createdAt }
+  return { id, name, state, roles: roles.map(describeRole), created_at: createdAt }
 }
 
-export function describeServiceKey({ createdAt, expiresAt, revokedAt, lastUsedAt, ...key }: ServiceKey) {
+export function describeRole({ permissions, ...role }: Role) {
+  return { ...role, permissions: [...permissions] }
+}
+
+export function describeServiceKey({
+  scopes,
+  audiences,
+  createdAt,
+  expiresAt,
+  revokedAt,
+  lastUsedAt,
+  ...key
+}: ServiceKey) {
   return {
     ...key,
+    scopes: [...scopes],
+    audiences: [...audiences],
     created_at: createdAt,
     expires_at: expiresAt,
     revoked_at: revokedAt,
@@ -26,7 +40,7 @@ export function describeServiceKey({ createdAt, expiresAt, revokedAt, lastUsedAt
 }
 
 export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {
-  return { user: { id: user, email, name }, tenant, state, roles: roleIds, created_at: createdAt }
+  return { user: { id: user, email, name }, tenant, state, roles: [...roleIds], created_at: createdAt }
 }
 
 export function describeApplication({ clientId, tokenLifetimeSeconds, createdAt, ...rest }: Application) {
@@ -35,10 +49,10 @@ export function describeApplication({ clientId, tokenLifetimeSeconds, createdAt,
     client_id: clientId,
     name,
     state,
-    origins,
-    audiences,
+    origins: [...origins],
+    audiences: [...audiences],
     token_lifetime_seconds: tokenLifetimeSeconds,
-    grants,
+    grants: [...grants],
     created_at: createdAt,
   }
 }

@@ -2,10 +2,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { may, mayGrant, mayIn } from '../../directory/authority.js'
-import type { Membership, MembershipStore } from '../../directory/tenants.js'
+import type { MembershipStore } from '../../directory/tenants.js'
 import type { TenantId, UserId } from '../../principal.js'
 import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
 import { authorityOf, by, type Needs } from './context.js'
+import { describeMembership } from './describe.js'
 import {
   accepted,
   adminProblems,
@@ -105,8 +106,4 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
       },
     )
   }
-}
-
-export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {
-  return { user: { id: user, email, name }, tenant, state, roles: [...roleIds], created_at: createdAt }
 }

@@ -7,6 +7,7 @@ import { Problem } from '../../errors.js'
 import type { TenantId } from '../../principal.js'
 import { Body, Id, Nothing, problems } from '../schemas.js'
 import { authorityOf, by, type Needs } from './context.js'
+import { describeRole } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, Permission, TenantPath } from './shapes.js'
 import { RoleObject } from './tenants.js'
 
@@ -40,7 +41,7 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
         const caller = authorityOf(request)
         const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
         const role = accepted(await tenants.createRole(tenant, request.body, allowed, by(request)))
-        return reply.code(201).send(shown(role))
+        return reply.code(201).send(describeRole(role))
       },
     )
 
@@ -63,7 +64,7 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
         const caller = authorityOf(request)
         if (Object.hasOwn(builtInRoles, id) && !may(caller, 'tenants:write')) throw new Problem('forbidden')
         const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
-        return shown(
+        return describeRole(
           accepted(await tenants.changeRole(tenant, { id, ...request.body }, allowed, by(request))),
         )
       },
@@ -90,8 +91,4 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
     )
   }
-}
-
-function shown({ permissions, ...role }: { id: string; name: string; permissions: readonly string[] }) {
-  return { ...role, permissions: [...permissions] }
 }

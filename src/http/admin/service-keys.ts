@@ -3,16 +3,12 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { may, platformPermissions } from '../../directory/authority.js'
 import { newServiceCredential, revealServiceCredential } from '../../directory/service-credential.js'
-import {
-  faultsOfKey,
-  mayGiveKey,
-  type ServiceKey,
-  type ServiceKeyStore,
-} from '../../directory/service-keys.js'
+import { faultsOfKey, mayGiveKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import { Problem } from '../../errors.js'
 import type { ServiceKeyId, TenantId } from '../../principal.js'
 import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
 import { authorityOf, by, type Needs } from './context.js'
+import { describeServiceKey } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
 const instantOrNull = Type.Union([Instant, Type.Null()])
@@ -57,7 +53,7 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
           response: { 200: PageOf(Key), ...problems(...adminProblems) },
         },
       },
-      async ({ query }) => page(await keys.list(pageRequest(query, idForm)), describe),
+      async ({ query }) => page(await keys.list(pageRequest(query, idForm)), describeServiceKey),
     )
 
     app.post(
@@ -101,7 +97,7 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
         const wanted = { ...grant, id: credential.id, secretHash, name, lifetimeSeconds: expires_in }
         const made = accepted(await keys.create(wanted, by(request)))
         const key = made.id === credential.id ? revealServiceCredential(credential) : null
-        return reply.code(201).send({ ...describe(made), key })
+        return reply.code(201).send({ ...describeServiceKey(made), key })
       },
     )
 
@@ -120,7 +116,7 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
       async ({ params }) => {
         const key = await keys.read(params.key as ServiceKeyId)
         if (!key) throw new Problem('not_found')
-        return describe(key)
+        return describeServiceKey(key)
       },
     )
 
@@ -144,17 +140,5 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
         return reply.code(204).send(null)
       },
     )
-  }
-}
-
-function describe({ scopes, audiences, createdAt, expiresAt, revokedAt, lastUsedAt, ...key }: ServiceKey) {
-  return {
-    ...key,
-    scopes: [...scopes],
-    audiences: [...audiences],
-    created_at: createdAt,
-    expires_at: expiresAt,
-    revoked_at: revokedAt,
-    last_used_at: lastUsedAt,
   }
 }

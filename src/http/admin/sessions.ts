@@ -3,10 +3,10 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { may } from '../../directory/authority.js'
 import type { SessionId, UserId } from '../../principal.js'
-import { deviceName } from '../../session/device-name.js'
 import type { Revocations } from '../../session/revocations.js'
 import { Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
 import { by, type Needs } from './context.js'
+import { describeSession } from './describe.js'
 import { accepted, adminProblems, forAdmins } from './shapes.js'
 
 const Ended = Type.Object(
@@ -44,15 +44,7 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
       },
       async ({ params }) => {
         const listed = await revocations.list(params.user as UserId)
-        const items = listed.map(({ id, userAgent, address, createdAt, lastSeenAt, endsAt }) => ({
-          id,
-          device: deviceName(userAgent) ?? null,
-          user_agent: userAgent,
-          address,
-          created_at: createdAt,
-          last_seen_at: lastSeenAt,
-          ends_at: endsAt,
-        }))
+        const items = listed.map(describeSession)
         return { items }
       },
     )

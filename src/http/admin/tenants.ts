@@ -2,11 +2,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { may, mayIn } from '../../directory/authority.js'
-import type { Tenant, TenantStore } from '../../directory/tenants.js'
+import type { TenantStore } from '../../directory/tenants.js'
 import { Problem } from '../../errors.js'
 import type { TenantId } from '../../principal.js'
 import { Body, Instant, Nothing, problems } from '../schemas.js'
 import { authorityOf, by, type Needs } from './context.js'
+import { describeTenant } from './describe.js'
 import {
   accepted,
   adminProblems,
@@ -54,7 +55,7 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
           response: { 200: PageOf(TenantObject), ...problems(...adminProblems) },
         },
       },
-      async ({ query }) => page(await tenants.list(pageRequest(query)), describe),
+      async ({ query }) => page(await tenants.list(pageRequest(query)), describeTenant),
     )
 
     app.post(
@@ -71,7 +72,7 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const tenant = accepted(await tenants.create(request.body.name, by(request)))
-        return reply.code(201).send(describe(tenant))
+        return reply.code(201).send(describeTenant(tenant))
       },
     )
 
@@ -90,7 +91,7 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       async ({ params }) => {
         const tenant = await tenants.read(params.tenant as TenantId)
         if (!tenant) throw new Problem('not_found')
-        return describe(tenant)
+        return describeTenant(tenant)
       },
     )
 
@@ -118,7 +119,7 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
           name === undefined && state === undefined
             ? ((await tenants.read(id)) ?? 'unknown')
             : await tenants.change(id, { name, state }, by(request))
-        return describe(accepted(tenant))
+        return describeTenant(accepted(tenant))
       },
     )
 
@@ -140,9 +141,4 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
     )
   }
-}
-
-function describe({ id, name, state, roles, createdAt }: Tenant) {
-  const shown = roles.map(role => ({ ...role, permissions: [...role.permissions] }))
-  return { id, name, state, roles: shown, created_at: createdAt }
 }

@@ -9,7 +9,8 @@ import { Problem } from '../../errors.js'
 import type { UserId } from '../../principal.js'
 import { Body, Email, Id, Instant, Nothing, problems } from '../schemas.js'
 import { authorityOf, by, type Needs } from './context.js'
-import { describeMembership, Member } from './members.js'
+import { describeMembership, describeUser } from './describe.js'
+import { Member } from './members.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
 const PlatformRoles = Type.Array(
@@ -58,7 +59,7 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
       async ({ query: { email, ...query } }) => {
         const parsed = email === undefined ? undefined : parseEmailAddress(email)
         if (parsed && !parsed.ok) return { items: [], next_cursor: null }
-        return page(await users.list(pageRequest(query), parsed?.address.canonical), describe)
+        return page(await users.list(pageRequest(query), parsed?.address.canonical), describeUser)
       },
     )
 
@@ -85,7 +86,7 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
           await users.create({ email: parsed.address, name, phc: undefined }, by(request)),
         )
         welcome(user)
-        return reply.code(201).send(describe(user))
+        return reply.code(201).send(describeUser(user))
       },
     )
 
@@ -104,7 +105,7 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
       async ({ params }) => {
         const user = await users.read(params.user as UserId)
         if (!user) throw new Problem('not_found')
-        return describe(user)
+        return describeUser(user)
       },
     )
 
@@ -138,7 +139,7 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
         const who = by(request)
         if (state === 'disabled') accepted(await users.disable(id, who))
         if (state === 'active' && before.state === 'disabled') accepted(await users.enable(id, who))
-        return describe(accepted(await users.change(id, { name, platformRoles: roles }, who)))
+        return describeUser(accepted(await users.change(id, { name, platformRoles: roles }, who)))
       },
     )
 
@@ -185,8 +186,4 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
       }),
     )
   }
-}
-
-function describe({ id, email, name, state, platformRoles: roles, createdAt }: User) {
-  return { id, email, name, state, platform_roles: [...roles], created_at: createdAt }
 }

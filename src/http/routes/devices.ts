@@ -4,8 +4,8 @@ import { Type } from 'typebox'
 import type { By } from '../../audit.js'
 import { Problem } from '../../errors.js'
 import type { SessionId } from '../../principal.js'
-import { deviceName } from '../../session/device-name.js'
 import type { Revocations } from '../../session/revocations.js'
+import { describeSession } from '../admin/describe.js'
 import { occasionOf } from '../browser.js'
 import { clearSessionCookie } from '../cookie.js'
 import { forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
@@ -46,16 +46,7 @@ export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTyp
       async request => {
         const { user, session } = signedIn(request).live.principal
         const listed = await revocations.list(user)
-        const sessions = listed.map(({ id, userAgent, address, createdAt, lastSeenAt, endsAt }) => ({
-          id,
-          current: id === session,
-          device: deviceName(userAgent) ?? null,
-          user_agent: userAgent,
-          address,
-          created_at: createdAt,
-          last_seen_at: lastSeenAt,
-          ends_at: endsAt,
-        }))
+        const sessions = listed.map(one => ({ ...describeSession(one), current: one.id === session }))
         return { sessions }
       },
     )
