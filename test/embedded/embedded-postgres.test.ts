@@ -218,7 +218,7 @@ t.test('one folder through its life', async t => {
     t.equal(mode(join(folder, 'postgres.log')), 0o600)
     t.equal(mode(first.connection.host), 0o700)
     t.ok(Buffer.byteLength(join(first.connection.host, '.s.PGSQL.5432')) <= 103, 'its path is short enough')
-    const grep = spawn('grep', ['-rlF', first.connection.password, folder])
+    const grep = spawn('grep', ['-rlF', '-e', first.connection.password, folder])
     const files = (await grep.stdout.setEncoding('utf8').toArray()).join('').trim().split('\n')
     t.same(files, [join(folder, 'connection.json')], 'the password stands in one file only')
   })
