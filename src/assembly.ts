@@ -98,6 +98,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     stepUp: createStepUp({ signIn: passwordSignIn, sessions }),
     admin: {
       issuer,
+      throttle,
       audit,
       revocations,
       authorities: postgresAuthorityStore(database),

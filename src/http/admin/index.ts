@@ -4,6 +4,7 @@ import type { AuditLog } from '../../audit.js'
 import type { AuthorityStore } from '../../directory/authority.js'
 import type { ServiceKeyStore } from '../../directory/service-keys.js'
 import type { TenantStore } from '../../directory/tenants.js'
+import type { Throttle } from '../../login/throttle.js'
 import type { Revocations } from '../../session/revocations.js'
 import { type ApplicationRouteParts, applicationRoutes } from './applications.js'
 import { auditRoutes } from './audit.js'
@@ -21,6 +22,7 @@ export interface AdminParts extends UserRouteParts, ApplicationRouteParts, Invit
   readonly revocations: Revocations
   readonly audit: AuditLog
   readonly serviceKeys: ServiceKeyStore
+  readonly throttle: Pick<Throttle, 'admin'>
 }
 
 export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
