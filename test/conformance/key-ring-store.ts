@@ -20,7 +20,8 @@ async function sealedKey(): Promise<SealedKey> {
 const change = <Nothing extends string>(world: World, decide: (ring: Ring) => Plan | Nothing) =>
   world.keys.change(decide, sealedKey, byOperator)
 const maintain = (world: World) => change(world, maintenance)
-const states = (ring: Ring) => ring.keys.map(key => stateOf(ring, key))
+/** Sorted: of keys that were published together any is first. */
+const states = (ring: Ring) => ring.keys.map(key => stateOf(ring, key)).sort()
 
 async function founded(t: Test, open: OpenWorld): Promise<{ world: World; signer: Key; standby: Key }> {
   const world = await open(t)
@@ -80,7 +81,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
         t.equal(answers.filter(answer => answer === 'nothing').length, 9)
         t.equal(made.length, 2)
         const ring = await world.keys.read()
-        t.same(states(ring).sort(), ['signing', 'standby'])
+        t.same(states(ring), ['signing', 'standby'])
         for (const key of made) {
           const { signsFrom, publishedAt, ...stored } = ring.keys.find(({ kid }) => kid === key.kid) as Key
           t.ok(publishedAt >= before - 1 && publishedAt <= ring.now)
@@ -105,7 +106,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
       t.equal(await maintain(world), 'nothing')
       await world.arrange.ageKeys(2_592_000 * 1.1 - 86_400)
       const scheduled = (await maintain(world)) as Ring
-      t.same(states(scheduled), ['signing', 'scheduled', 'standby'])
+      t.same(states(scheduled), ['scheduled', 'signing', 'standby'])
       const at = scheduled.keys.find(({ kid }) => kid === standby.kid)?.signsFrom as number
       await signs(t, world, signer.kid, 'until it is time')
       t.equal(await maintain(world), 'nothing')
@@ -117,7 +118,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
         later.keys.find(({ kid }) => kid === signer.kid),
         { sealed: null, kekId: null, kekIds: ['first'] },
       )
-      t.same(states(later), ['verifying', 'signing', 'standby'])
+      t.same(states(later), ['signing', 'standby', 'verifying'])
       await world.arrange.ageKeys(7200)
       const end = await signs(t, world, standby.kid, 'to the end')
       t.same(states(end), ['gone', 'signing', 'standby'])
@@ -147,12 +148,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
       const { world, signer, standby } = await founded(t, open)
       const since = Math.floor(signer.publishedAt) - 10
       const after = (await change(world, ring => compromise(ring, { kid: signer.kid }, since))) as Ring
-      t.same(
-        states(after),
-        after.keys.map(({ kid }) =>
-          kid === signer.kid ? 'compromised' : kid === standby.kid ? 'signing' : 'standby',
-        ),
-      )
+      t.same(states(after), ['compromised', 'signing', 'standby'])
       t.match(
         after.keys.find(({ kid }) => kid === signer.kid),
         { sealed: null, compromised: { since } },
@@ -179,7 +175,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
           t.match(key, { sealed: null, signsUntil: Number })
           t.equal(Math.round((key.unpublishedAt ?? 0) - (key.signsUntil ?? 0)), 7200)
         }
-        t.same(states(after).sort(), ['signing', 'standby', 'verifying', 'verifying'])
+        t.same(states(after), ['signing', 'standby', 'verifying', 'verifying'])
       },
     )
 
@@ -203,7 +199,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
       await t.rejects(world.keys.change(rotation, () => Promise.reject(new Error('no key')), byOperator))
       await same('no key could be made')
       const tried = (await world.keys.change(rotation, sealedKey, byOperator, true)) as Ring
-      t.same(states(tried), ['signing', 'scheduled', 'standby'])
+      t.same(states(tried), ['scheduled', 'signing', 'standby'])
       await same('a dry run')
     })
 
