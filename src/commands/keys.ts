@@ -71,7 +71,8 @@ export function keyCommands(program: Command): void {
 
   keys
     .command('export')
-    .description('the public keys as a JWK Set, for devices that are offline')
+    .description('the public keys as a JWK Set (JSON in any case), for devices that are offline')
+    .option(...asJson)
     .action(async () => {
       await withOperations(async operations => print(serializeJwks(publishedKeys(await operations.list()))))
     })

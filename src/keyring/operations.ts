@@ -70,7 +70,7 @@ export function exposure({ listAge, verifierAge }: Policy) {
   return {
     introspection: 0,
     jwks: 30,
-    refreshingVerifiers: 30 + maxAgeSeconds,
+    refreshingVerifiers: 30 + Math.min(maxAgeSeconds, verifierAge),
     verifiersInOutage: verifierAge + 30,
     everything: listAge + verifierAge,
   }
