@@ -6,6 +6,7 @@ import { compromise, recovery } from '../../src/keyring/compromise.js'
 import { maintenance, publishedKeys, rotation, signerOf, stateOf } from '../../src/keyring/schedule.js'
 import type { Key, Plan, PublicJwk, Ring, SealedKey } from '../../src/keyring/store.js'
 import type { ClientId, Kid } from '../../src/principal.js'
+import { defaultPolicy } from '../support/keys.js'
 import { byOperator, type OpenWorld, random, sessionId, times, type World } from './world.js'
 
 async function sealedKey(): Promise<SealedKey> {
@@ -54,16 +55,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
       const ring = await signs(t, world, undefined, 'nobody signs')
       t.same(ring.keys, [])
       t.ok(Math.abs(ring.now - (await world.arrange.now())) < 5)
-      t.same(ring.policy, {
-        tokenLifetime: 900,
-        skew: 60,
-        listAge: 3600,
-        verifierAge: 3900,
-        lead: 86_400,
-        tail: 7200,
-        rotateEvery: 2_592_000,
-        jitterPercent: 10,
-      })
+      t.same(ring.policy, defaultPolicy)
     })
 
     await t.test(

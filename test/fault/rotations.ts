@@ -11,17 +11,17 @@ import { person, session } from './people.js'
 import { chance } from './random/prng.js'
 import { startOthers } from './verifiers/others.js'
 
-/** Seconds: P + C + S is 10, and so is P + T + S. The verifier's own times are compressed with them. */
+/** Seconds: a 300th of the times in production and less. The verifiers' own times are compressed with them. */
 const policy = {
-  longest_lifetime: 5,
-  skew: 1,
-  list_age: 4,
-  verifier_age: 5,
-  lead: 10,
-  tail: 10,
-  rotate_every: 10,
+  longest_lifetime: 8,
+  skew: 2,
+  list_age: 8,
+  verifier_age: 12,
+  lead: 22,
+  tail: 18,
+  rotate_every: 25,
 }
-const verifierTimes = { cacheMaxAge: 4000, cooldownDuration: 150, timeoutDuration: 1000 }
+const verifierTimes = { cacheMaxAge: 8000, cooldownDuration: 250, timeoutDuration: 2000 }
 const issuer = 'http://localhost:4000'
 /** Seconds, as everywhere: a verification that comes late on a busy machine is not what is tried. */
 const leeway = 3
@@ -60,7 +60,7 @@ export async function runRotations(
         clockTolerance: leeway,
       })
       counts.verified++
-      for (const other of others) await other.verify(token)
+      if (random.next() < 0.3) for (const other of others) await other.verify(token)
     } catch (error) {
       const kid = decodeProtectedHeader(token).kid
       if (kid === leakedKid) {
@@ -159,7 +159,7 @@ async function balance({ instances }: Fleet) {
     for (let tries = 0; tries < 3 * instances.length; tries++) {
       const { port } = instances[next++ % instances.length] as (typeof instances)[0]
       const answer = await fetch(`http://127.0.0.1:${port}${request.url}`).catch(() => undefined)
-      if (!answer) continue
+      if (answer?.status !== 200) continue
       response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
       return
     }

@@ -5,36 +5,11 @@ import { historicalKeys } from '../../src/keyring/history.js'
 import { dueAt, maintenance, stateOf } from '../../src/keyring/schedule.js'
 import type { Alteration, Key, Plan, Ring } from '../../src/keyring/store.js'
 import type { Kid } from '../../src/principal.js'
+import { defaultPolicy, keyAt } from '../support/keys.js'
 
 const now = 1_000_000
-const policy: Ring['policy'] = {
-  tokenLifetime: 900,
-  skew: 60,
-  listAge: 3600,
-  verifierAge: 3900,
-  lead: 86_400,
-  tail: 7200,
-  rotateEvery: 2_592_000,
-  jitterPercent: 10,
-}
-
-function key(kid: string, times: Partial<Key> = {}): Key {
-  return {
-    kid: kid as Kid,
-    publicJwk: { kty: 'EC', crv: 'P-256', x: 'x', y: 'y', kid, alg: 'ES256', use: 'sig' },
-    sealed: Buffer.alloc(1),
-    kekId: 'first',
-    kekIds: ['first'],
-    publishedAt: now - 200_000,
-    signsFrom: null,
-    signsUntil: null,
-    unpublishedAt: null,
-    compromised: null,
-    exempt: null,
-    leastLead: 7560,
-    ...times,
-  }
-}
+const policy = defaultPolicy
+const key = (kid: string, times: Partial<Key> = {}) => keyAt(kid, now - 200_000, times)
 const signing = key('signing', { signsFrom: now - 100_000 })
 const standby = key('standby')
 const ending = key('signing', { signsFrom: now - 100_000, signsUntil: now + 500, unpublishedAt: now + 7700 })

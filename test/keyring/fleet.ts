@@ -4,6 +4,7 @@ import { isPublished, maintenance, rotation, signerOf } from '../../src/keyring/
 import type { Key, Plan, Policy, Ring } from '../../src/keyring/store.js'
 import type { Kid } from '../../src/principal.js'
 import { type Chance, chance as seeded } from '../fault/random/prng.js'
+import { defaultPolicy, keyAt } from '../support/keys.js'
 
 /** What is replaced by a mistake, to see that the simulation would tell. */
 export interface Build {
@@ -54,16 +55,7 @@ export interface Outcome {
 }
 
 /** As tight as the database allows. */
-const policy: Policy = {
-  tokenLifetime: 900,
-  skew: 60,
-  listAge: 3600,
-  verifierAge: 3900,
-  lead: 7560,
-  tail: 4560,
-  rotateEvery: 20_000,
-  jitterPercent: 30,
-}
+const policy: Policy = { ...defaultPolicy, lead: 7560, tail: 4560, rotateEvery: 20_000, jitterPercent: 30 }
 const lookEvery = 5
 const maxAge = 300
 const cooldown = 30
@@ -131,7 +123,7 @@ export function simulate(seed: number, days: number, build: Build = sound): Outc
       return { ...key, ...times, sealed: sealed === 'erased' ? null : key.sealed }
     })
     const published = plan.publish.map(({ signsFrom, exempt }) =>
-      newKey(`key-${++serial}`, now, signsFrom, exempt),
+      keyAt(`key-${++serial}`, now, { signsFrom, exempt }),
     )
     counts.rotations += plan.alter.filter(({ signsFrom }) => signsFrom).length
     versions.push({ at: now, keys: [...altered, ...published] })
@@ -185,21 +177,4 @@ function spans(chance: Chance, end: number, every: number, longest: number): Spa
     from = until
   }
   return found
-}
-
-function newKey(kid: string, publishedAt: number, signsFrom: number | null, exempt: Key['exempt']): Key {
-  return {
-    kid: kid as Kid,
-    publicJwk: { kty: 'EC', crv: 'P-256', x: '', y: '', kid, alg: 'ES256', use: 'sig' },
-    sealed: Buffer.alloc(1),
-    kekId: 'first',
-    kekIds: ['first'],
-    publishedAt,
-    signsFrom,
-    signsUntil: null,
-    unpublishedAt: null,
-    compromised: null,
-    exempt,
-    leastLead: policy.listAge + policy.verifierAge + policy.skew,
-  }
 }
