@@ -7,10 +7,8 @@ export interface OtherVerifier {
   readonly name: string
   /** Why it cannot run here. */
   readonly missing: string | undefined
-  verify(token: string): Promise<void>
-  readonly verified: () => number
-  readonly refused: () => number
-  readonly reasons: ReadonlySet<string>
+  /** `ok`, or why not. */
+  verify(token: string): Promise<string>
   close(): void
 }
 
@@ -45,28 +43,14 @@ function start(
   args: string[],
   { missing }: { missing: string | undefined },
 ): OtherVerifier {
-  let verified = 0
-  let refused = 0
-  const reasons = new Set<string>()
-  const waiting: (() => void)[] = []
+  const waiting: ((verdict: string) => void)[] = []
   let child: ChildProcessWithoutNullStreams | undefined
-  let closed = false
   if (missing === undefined) {
     child = spawn(command, args)
     child.stderr.pipe(process.stderr)
-    createInterface(child.stdout).on('line', line => {
-      if (line === 'ok') verified++
-      else {
-        refused++
-        reasons.add(line)
-      }
-      waiting.shift()?.()
-    })
+    createInterface(child.stdout).on('line', line => waiting.shift()?.(line))
     child.on('exit', code => {
-      if (closed) return
-      refused++
-      reasons.add(`it ended with ${code}`)
-      for (const done of waiting) done()
+      for (const done of waiting) done(`it ended with ${code}`)
     })
   }
   return {
@@ -74,16 +58,10 @@ function start(
     missing,
     verify: token =>
       new Promise(done => {
-        if (!child || child.exitCode !== null) return done()
+        if (!child || child.exitCode !== null) return done('it does not run')
         waiting.push(done)
         child.stdin.write(`${token}\n`)
       }),
-    verified: () => verified,
-    refused: () => refused,
-    reasons,
-    close() {
-      closed = true
-      child?.kill()
-    },
+    close: () => void child?.kill(),
   }
 }
