@@ -41,6 +41,8 @@ export function keyCommands(program: Command): void {
     .description(
       'let the next key sign as soon as every verifier can know it; or end a key that has leaked, at once',
     )
+    // A kid may begin with a dash, so whatever follows is the value: in `--compromised --kek <id>`, too.
+    .allowExcessArguments()
     .option('--compromised <kid>', 'this key has leaked, or `all` of them: nobody is signed out')
     .option('--kek <id>', 'this key-encryption key has leaked, and with it every key ever sealed under it')
     .option(
@@ -50,7 +52,7 @@ export function keyCommands(program: Command): void {
     )
     .option(...dryRun)
     .option(...asJson)
-    .action(rotate)
+    .action((form: RotateForm, { args }: Command) => rotate(withKek(form, args)))
 
   keys
     .command('reseal')
@@ -90,6 +92,13 @@ export function keyCommands(program: Command): void {
         if (!ok) process.exitCode = 1
       })
     })
+}
+
+function withKek(form: RotateForm, [id, ...more]: readonly string[]): RotateForm {
+  if (id === undefined) return form
+  if (form.compromised !== '--kek' || more.length > 0) throw new CommandFailed(`what is ${id}? See --help`)
+  const { compromised: _, ...rest } = form
+  return { ...rest, kek: id }
 }
 
 async function rotate(form: RotateForm): Promise<void> {

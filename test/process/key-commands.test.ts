@@ -121,7 +121,9 @@ test('all keys, or all of a key-encryption key, those in old backups too: a fres
     (await sql`select distinct kek_id from signing_keys where sealed is not null`).map(row => row.kek_id),
     ['second'],
   )
-  const after = await json('rotate', '--kek', 'first')
+  t.match(await refused('rotate', '--compromised', '--kek', 'second'), /put another one/, 'the newest')
+  t.match(await refused('rotate', 'first'), /what is first/)
+  const after = await json('rotate', '--compromised', '--kek', 'first')
   const states = after.items.map((key: { state: string; sealed_under: string }) => [
     key.state,
     key.sealed_under,

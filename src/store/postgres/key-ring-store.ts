@@ -123,7 +123,8 @@ async function readRing(tx: Queries): Promise<Ring> {
       leastLead: signingKeys.leastLead,
     })
     .from(signingKeys)
-    .orderBy(asc(signingKeys.publishedAt), asc(signingKeys.kid))
+    // The first two are as old as each other: the one that signs is first, and stays it.
+    .orderBy(asc(signingKeys.publishedAt), asc(signingKeys.signsFrom), asc(signingKeys.kid))
   const keys = rows.map(({ compromisedAt, compromisedSince, ...row }): Key => {
     const compromised = compromisedAt === null ? null : { at: compromisedAt, since: compromisedSince }
     return { ...row, kid: row.kid as Kid, compromised }
