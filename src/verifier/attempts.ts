@@ -37,6 +37,10 @@ export class Attempts<Fault extends string> {
     return this.#begun
   }
 
+  get pending(): boolean {
+    return this.#pending !== undefined
+  }
+
   /** Milliseconds until the next one may begin. */
   pause(): number {
     const wanted = Math.min(

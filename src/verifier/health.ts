@@ -8,6 +8,8 @@ export interface KeysHealth {
   readonly keys: readonly string[]
   /** How old the newest list is; undefined without one, and for keys given as data. */
   readonly ageSeconds: number | undefined
+  /** An attempt to fetch the keys is under way. */
+  readonly fetching: boolean
   /** Attempts to fetch the keys since the start, and how many of them failed. */
   readonly fetches: number
   readonly failures: number

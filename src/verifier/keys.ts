@@ -137,7 +137,7 @@ export class IssuerKeys implements Keys {
     const keys = await readKeySet(document)
     if (!document || !keys) return 'key_set'
     const { madeAt } = answer
-    const isOld = this.#known && this.usable() && elapsed(madeAt, this.#known.madeAt) > disorderMilliseconds
+    const isOld = this.usable() && (this.#known?.madeAt ?? 0) - madeAt > disorderMilliseconds
     if (isOld || elapsed(madeAt, this.#clock.now()) >= lastGoodMilliseconds) return 'old_document'
     if (isNewest()) this.#replace(keys, madeAt, document)
     return undefined

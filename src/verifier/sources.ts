@@ -38,6 +38,7 @@ export function openSources(options: VerifierOptions): Sources {
   const health = () => ({
     ...described(keys, clock.now()),
     usable: keys.usable(),
+    fetching: keys.attempts.pending,
     fetches: keys.attempts.count,
     failures: keys.attempts.failures,
     failuresInARow: keys.attempts.failuresInARow,
@@ -57,7 +58,7 @@ function described(keys: Keys, now: number): KeysHealth {
     usable: false,
     keys: [...(known?.keys.keys() ?? [])],
     ageSeconds,
-    ...{ fetches: 0, failures: 0, failuresInARow: 0, storeFailures: 0 },
+    ...{ fetching: false, fetches: 0, failures: 0, failuresInARow: 0, storeFailures: 0 },
     ...{ fault: undefined, historyFault: undefined },
   }
 }
