@@ -15,9 +15,9 @@ export async function authenticate(
   request: Request,
   ...requirements: readonly Requirement[]
 ): Promise<Authenticated> {
-  // Two headers of one name arrive joined by a comma, which no token holds.
-  const header = request.headers.get('authorization')
-  const answer = await judge(gate, header === null ? [] : header.split(','), requirements)
+  // Two headers of one name arrive as one, joined by a comma.
+  const sent = request.headers.get('authorization')?.split(/, *(?=bearer )/i)
+  const answer = await judge(gate, sent ?? [], requirements)
   return answer.ok ? answer : { ok: false, response: refusal(answer) }
 }
 

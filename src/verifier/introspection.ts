@@ -29,7 +29,13 @@ export async function introspect(
   const said = strictObject(answer.bytes)
   if (said?.active === false) return refused('inactive')
   const claims = said?.active === true ? readClaims(said, principal.issuer, principal.audience) : undefined
-  if (!claims || 'code' in claims || claims.jti !== principal.jti || claims.sub !== principal.sub)
+  if (
+    !claims ||
+    'code' in claims ||
+    claims.jti !== principal.jti ||
+    claims.sub !== principal.sub ||
+    claims.sid !== principal.sid
+  )
     return unavailable
   return { ...claims, valid: 'now' }
 }
