@@ -9,14 +9,19 @@ import tap, { test } from 'tap'
 import { audience, issuer, start, TestIssuer } from '../support/token-issuer.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const { PATH = '', HOME = root } = process.env
+/** As if nothing were around: `npm test` tells its children which folder they are in. */
+const env = Object.fromEntries(
+  Object.entries({ ...process.env, NODE_OPTIONS: undefined, NO_COLOR: '1' }).filter(
+    ([name]) => !/^npm_(?!config_(registry|cache|userconfig)$)/.test(name),
+  ),
+)
 const folder = mkdtempSync(join(tmpdir(), 'mintmark-verifier-'))
 tap.teardown(() => rmSync(folder, { recursive: true, force: true }))
 
 /** What a command printed; a failure throws with it. The test runner's hooks into each Node are left behind. */
 async function run(cwd: string, command: string, ...args: string[]): Promise<string> {
   const without = ['-u', 'NODE_OPTIONS', command, ...args]
-  const { stdout } = await promisify(execFile)('env', without, { cwd, env: { PATH, HOME, NO_COLOR: '1' } })
+  const { stdout } = await promisify(execFile)('env', without, { cwd, env })
   return stdout
 }
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
