@@ -106,5 +106,5 @@ function madeAt(headers: Headers, now: number): number {
   const age = Number(headers.get('age') ?? 0) * 1000
   const date = Date.parse(headers.get('date') ?? '')
   const apparent = Number.isNaN(date) ? 0 : now - date - skewMilliseconds
-  return now - Math.max(Number.isFinite(age) ? age : 0, apparent, 0)
+  return Math.floor(now - Math.max(Number.isFinite(age) ? age : 0, apparent, 0))
 }

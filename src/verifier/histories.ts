@@ -11,7 +11,7 @@ import {
   readHistory,
 } from './history.js'
 import type { Kept } from './kept.js'
-import type { GivenKeys, IssuerKeys, Keys } from './keys.js'
+import type { IssuerKeys, Keys } from './keys.js'
 
 export interface Histories {
   /** The newest that is known, however old: its `issuedAt` is in every answer that rests on it. */
@@ -77,23 +77,8 @@ export class IssuerHistory implements Histories {
   }
 }
 
-/** A history that the caller gives as data, signed by one of the keys that it gives. */
-export class GivenHistory implements Histories {
-  readonly #read: () => Promise<History | HistoryFault>
-  #known: Promise<History | HistoryFault> | undefined
-
-  constructor(jws: string, issuer: string, keys: GivenKeys, now: () => number) {
-    this.#read = () => readHistory(jws, issuer, signer(keys), now() / 1000)
-  }
-
-  async current(): Promise<History | undefined> {
-    this.#known ??= this.#read()
-    const known = await this.#known
-    return typeof known === 'string' ? undefined : known
-  }
-}
-
-function signer(keys: Keys) {
+/** One of the keys that sign access tokens now. */
+export function signer(keys: Keys) {
   return async (kid: string) => {
     const found = await keys.find(kid)
     return 'code' in found ? undefined : found

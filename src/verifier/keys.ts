@@ -165,31 +165,3 @@ export class IssuerKeys implements Keys {
 function chance(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32
 }
-
-/** Keys that the caller gives as data, and vouches for: nothing is fetched, and they do not grow old. */
-export class GivenKeys implements Keys {
-  readonly #document: JsonObject
-  #known: Promise<KnownKeys | undefined> | undefined
-  #read: KnownKeys | undefined
-
-  constructor(document: JsonObject) {
-    this.#document = document
-  }
-
-  known(): KnownKeys | undefined {
-    return this.#read
-  }
-
-  ready(): Promise<KnownKeys | undefined> {
-    this.#known ??= readKeySet(this.#document).then(keys => {
-      this.#read = keys && { keys, madeAt: Number.NEGATIVE_INFINITY }
-      return this.#read
-    })
-    return this.#known
-  }
-
-  async find(kid: string): Promise<PublicKey | Refused<'unknown_key' | 'keys_unavailable'>> {
-    const known = await this.ready()
-    return known?.keys.get(kid) ?? refused(known ? 'unknown_key' : 'keys_unavailable')
-  }
-}

@@ -2,10 +2,11 @@
 import { systemClock } from './clock.js'
 import type { Places } from './discovery.js'
 import type { Fetch, Means } from './exchange.js'
+import { GivenHistory, GivenKeys } from './given.js'
 import type { KeysHealth } from './health.js'
-import { GivenHistory, type Histories, IssuerHistory } from './histories.js'
+import { type Histories, IssuerHistory } from './histories.js'
 import { Kept } from './kept.js'
-import { GivenKeys, IssuerKeys, type Keys } from './keys.js'
+import { IssuerKeys, type Keys } from './keys.js'
 import { assertOptions, type VerifierOptions } from './options.js'
 import type { JsonObject } from './strict-json.js'
 

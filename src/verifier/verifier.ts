@@ -48,7 +48,7 @@ export interface Verifier extends Gate {
   /** Waits for keys, or for the first attempt to get them. A service may start without: see `health`. */
   readonly ready: () => Promise<Health>
   readonly health: () => Health
-  /** Ends the refreshing. What is known stays in use until it is too old. */
+  /** Stops the timer of the refreshing. Verifying goes on, and fetches when it must. */
   readonly close: () => void
 }
 

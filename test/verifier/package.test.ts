@@ -122,6 +122,13 @@ test('it runs, also where nobody can change what the language consists of', asyn
   t.equal(await run(project, process.execPath, '--input-type=commonjs', '-e', required), 'function\n')
 })
 
+test('it verifies where there is nothing but what the Web has, as in a Worker', async t => {
+  const bare = `delete globalThis.Buffer
+    Object.defineProperty(globalThis, 'process', { value: undefined })
+    await import('./run.mjs')`
+  t.equal(await run(project, process.execPath, '--input-type=module', '-e', bare), said)
+})
+
 // In CI the current LTS is installed beside the Node that runs the tests.
 const lts = process.env.TEST_LTS_NODE
 test('it runs under the current LTS', {
