@@ -112,6 +112,62 @@ test('its types are found without any others but the platform’s', async t => {
   t.equal(await run(project, process.execPath, tsc, ...options, '--types', '', 'three-lines.ts'), '')
 })
 
+/** What an example takes for granted. */
+const given = `
+import { createServer } from 'node:http'
+import type { Express, RequestHandler } from 'express'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Hono } from 'hono'
+import { createVerifier, type Principal, requirePermission, requireTenant, type Verifier } from '@mintmark/verifier'
+declare const token: string, issuer: string, audience: string, happenedAt: Date, receivedAt: Date
+declare function ordersOf(sub: string): string[]
+declare const hono: Hono<{ Variables: { principal: Principal } }>
+`
+const around: [where: RegExp, declared: string][] = [
+  [/verifier\/fastify/, 'declare const app: FastifyInstance\ndeclare const create: () => Promise<string>'],
+  [/verifier\/express/, 'declare const app: Express\ndeclare const create: RequestHandler'],
+  [
+    /request\.params/,
+    `import { refuse } from '@mintmark/verifier/fastify'
+declare const request: FastifyRequest<{ Params: { tenant: string } }>, reply: FastifyReply`,
+  ],
+]
+
+test('every example of its README is right by its types', async t => {
+  const readme = readFileSync(join(root, 'src/verifier/README.md'), 'utf8')
+  const examples = [...readme.matchAll(/```ts\n([^`]*)```/g)].map(([, code = '']) => code)
+  t.ok(examples.length >= 8, `${examples.length} examples`)
+  const files = examples.map((code, index) => {
+    const parts = [given, code.includes('const verifier =') ? '' : 'declare const verifier: Verifier']
+    parts.push(...around.filter(([where]) => where.test(code)).map(([, declared]) => declared))
+    const own = code.replace(/^import \{ createVerifier \}.*$/m, '')
+    parts.push(own.includes('return refuse') ? `export const handler = () => {\n${own}return reply }` : own)
+    const name = `example-${index}.ts`
+    writeFileSync(join(project, name), parts.join('\n'))
+    return name
+  })
+  const types = {
+    express: '@types/express/index.d.ts',
+    fastify: 'fastify/fastify.d.ts',
+    hono: 'hono/dist/types/index.d.ts',
+  }
+  const paths = Object.entries(types).map(([name, from]) => [name, [join(root, 'node_modules', from)]])
+  const compilerOptions = {
+    ...{
+      strict: true,
+      noEmit: true,
+      module: 'nodenext',
+      target: 'es2023',
+      lib: ['es2024'],
+      skipLibCheck: true,
+    },
+    ...{ paths: Object.fromEntries(paths), types: ['node'], typeRoots: [join(root, 'node_modules/@types')] },
+  }
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, files }))
+  const tsc = join(root, 'node_modules/typescript7/bin/tsc')
+  t.equal(await run(project, process.execPath, tsc, '-p', '.').catch(failed => failed.stdout), '')
+})
+
 const said =
   'app\nprotectedRoutes,refuse,requires\nprotect,refuse,requires\nauthorizations,protect,refuse\nauthenticate,protect,refusal\n'
 
