@@ -6,7 +6,7 @@ import { deadlineMilliseconds } from './exchange.js'
 export const cooldownMilliseconds = 5_000
 /** So much at most after attempts that failed in a row. */
 export const longestPauseMilliseconds = 60_000
-/** A platform may stop a request, and with it the attempt that it began, without a word. Twice: an attempt may discover. */
+/** A platform may stop a request, and with it the attempt that it began, without a word. An attempt has two deadlines. */
 const givenUpMilliseconds = 3 * deadlineMilliseconds
 
 export class Attempts<Fault extends string> {
@@ -53,12 +53,23 @@ export class Attempts<Fault extends string> {
   /** Joins the attempt under way, or begins one where that is allowed; settles with it, and never rejects. */
   async make(): Promise<void> {
     const waited = elapsed(this.#lastBegan, this.#clock.now())
-    if (this.#pending && waited < givenUpMilliseconds) return this.#pending.promise
+    if (this.#pending && waited < givenUpMilliseconds)
+      return this.#within(this.#pending.promise, givenUpMilliseconds - waited)
     if (this.pause() > 0) return
     const number = ++this.#begun
     this.#lastBegan = this.#clock.now()
     this.#pending = { number, promise: this.#run(number) }
     return this.#pending.promise
+  }
+
+  /** Who joins an attempt that will never end does not wait for ever either. */
+  async #within(promise: Promise<void>, milliseconds: number): Promise<void> {
+    let cancel = () => {}
+    const over = new Promise<void>(resolve => {
+      cancel = this.#clock.after(milliseconds, resolve)
+    })
+    await Promise.race([promise, over])
+    cancel()
   }
 
   async #run(number: number): Promise<void> {

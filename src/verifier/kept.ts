@@ -43,9 +43,10 @@ export class Kept {
   }
 
   save(part: Content): void {
+    if (!this.#store) return
     this.#known = { ...this.#known, ...part }
     this.#next = JSON.stringify({ issuer: this.#issuer, ...this.#known })
-    if (!this.#saving) void this.#drain()
+    if (!this.#saving) void this.#drain(this.#store)
   }
 
   async #load(): Promise<Content> {
@@ -68,12 +69,12 @@ export class Kept {
   }
 
   /** One after another: an older text must not land on a newer one. */
-  async #drain(): Promise<void> {
+  async #drain(store: Store): Promise<void> {
     this.#saving = true
-    while (this.#store && this.#next !== undefined) {
+    while (this.#next !== undefined) {
       const text = this.#next
       this.#next = undefined
-      await this.#store.save(text).catch(() => this.failures++)
+      await store.save(text).catch(() => this.failures++)
     }
     this.#saving = false
   }

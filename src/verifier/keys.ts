@@ -67,11 +67,11 @@ export class IssuerKeys implements Keys {
   }
 
   async find(kid: string): Promise<PublicKey | Refused<'unknown_key' | 'keys_unavailable'>> {
-    await this.ready()
+    await this.#loaded()
     const known = this.#usableKey(kid)
     if (known) {
       // Not waited for: this token's key is here.
-      if (this.#age() >= this.#refreshAfter) void this.attempts.make()
+      if (this.#isDue()) void this.attempts.make()
       return known
     }
     await this.attempts.make()
@@ -82,14 +82,16 @@ export class IssuerKeys implements Keys {
     return refused('keys_unavailable', { retryAfterSeconds: Math.ceil(this.attempts.pause() / 1000) || 1 })
   }
 
-  /** After the first call there is nothing to wait for: keys that the caller kept, or one attempt to fetch some. */
-  ready(): Promise<void> {
-    this.#loading ??= this.#load()
-    return this.#loading
+  /** Keys that the caller kept, or an attempt to fetch some. */
+  async ready(): Promise<void> {
+    await this.#loaded()
+    if (!this.#isDue()) return
+    const attempt = this.attempts.make()
+    if (!this.usable()) await attempt
   }
 
   async places(): Promise<Places | undefined> {
-    await this.ready()
+    await this.#loaded()
     if (!this.#places) await this.attempts.make()
     return this.#places
   }
@@ -104,16 +106,23 @@ export class IssuerKeys implements Keys {
     return this.#known ? elapsed(this.#known.madeAt, this.#clock.now()) : Number.POSITIVE_INFINITY
   }
 
+  #isDue(): boolean {
+    return this.#age() >= this.#refreshAfter
+  }
+
   #usableKey(kid: string): PublicKey | undefined {
     return this.usable() ? this.#known?.keys.get(kid) : undefined
+  }
+
+  #loaded(): Promise<void> {
+    this.#loading ??= this.#load()
+    return this.#loading
   }
 
   async #load(): Promise<void> {
     const { keys } = await this.#kept.load()
     const set = await readKeySet(keys?.document)
     if (set && Number.isSafeInteger(keys?.madeAt)) this.#known = { keys: set, madeAt: keys?.madeAt as number }
-    if (this.usable()) void this.attempts.make()
-    else await this.attempts.make()
   }
 
   /** Without traffic too: an outage must not find the list an hour old already. */

@@ -45,7 +45,7 @@ export interface Verifier extends Gate {
   ) => Promise<PastVerdict>
   /** Does it count at this moment, by the issuer's own word? One request to the issuer; needs a `serviceKey`. */
   readonly introspect: (token: string) => Promise<FreshVerdict>
-  /** Waits for keys, or for the first attempt to get them. A service may start without: see `health`. */
+  /** Waits for keys that were kept, or an attempt to get some. A service may start without: see `health`. */
   readonly ready: () => Promise<Health>
   readonly health: () => Health
   /** Stops the timer of the refreshing. Verifying goes on, and fetches when it must. */

@@ -308,6 +308,23 @@ test('an answer that drips, or never comes, is given up after five seconds', asy
   }
 })
 
+test('who waits for an attempt that never ends is answered all the same', async t => {
+  const { world, verifier, code } = stage(t)
+  // The platform stops the first request without a word: neither its answer nor its timers come.
+  const { after } = world.clock
+  world.clock.after = () => () => {}
+  world.instead.metadata = () => new Promise(() => {})
+  void verifier.verify(world.token())
+  await until(() => world.count('metadata') === 1)
+  world.clock.after = after
+  world.instead = {}
+  const waiting = code()
+  await until(() => world.clock.timers() === 1)
+  world.clock.advance(15)
+  t.equal(await waiting, 'keys_unavailable')
+  t.equal(await code(), 'accepted')
+})
+
 test('an older answer that comes late never replaces a newer one', async t => {
   const { world, verifier, code } = stage(t)
   await verifier.ready()
