@@ -38,6 +38,13 @@ function proved(request, row) {
     !row.ended
   )
 }
+function held(row) {
+  const roles = row.role_ids.map(id => row.roles[id])
+  return {
+    roles: roles.map(({ name }) => name),
+    permissions: [...new Set(roles.flatMap(({ permissions }) => permissions))],
+  }
+}
 const idOf = request => request.headers.cookie.slice('__Host-session='.length, '__Host-session='.length + 22)
 
 app.get('/v1/session', async (request, reply) => {
@@ -54,7 +61,8 @@ app.get('/v1/session', async (request, reply) => {
       ends_at: row.ends_at,
     },
     user: { id: row.user_id, email: row.email, name: row.name },
-    tenant: null,
+    tenant: { id: row.tenant_id, name: row.tenant_name },
+    ...held(row),
   }
 })
 
@@ -75,6 +83,8 @@ app.post('/v1/token', async (request, reply) => {
     auth_time: row.auth_time,
     acr: row.acr,
     amr: row.amr,
+    tenant: row.tenant_id,
+    ...held(row),
   }
   const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`
   const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' })
@@ -84,7 +94,7 @@ app.post('/v1/token', async (request, reply) => {
     expires_in: row.token_lifetime_seconds,
     sub: row.user_id,
     sid: id,
-    tenant: null,
+    tenant: row.tenant_id,
   }
 })
 

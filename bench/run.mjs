@@ -1,8 +1,8 @@
 // The load figures of the README: our check and our mint beside the hand-written limit (bench/limit.mjs), on the same
 // Postgres, a process each on one core, the load on another, in interleaved rounds.
 //
-//   npm run bench                 five rounds of four seconds
-//   npm run bench -- 3 2          three rounds of two
+//   npm run bench                 five rounds of four seconds, with 100 000 people in 1 000 tenants
+//   npm run bench -- 3 2 10000    three rounds of two, with 10 000 people in 100 tenants
 import { fork, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
@@ -16,7 +16,7 @@ import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js
 import { migrate } from '../dist/store/postgres/migrate.js'
 import { seed, signInBody } from './seed.mjs'
 
-const [rounds = 5, seconds = 4] = process.argv.slice(2).map(Number)
+const [rounds = 5, seconds = 4, people = 100_000] = process.argv.slice(2).map(Number)
 const connections = 32
 const notes = []
 const folder = await mkdtemp(join(tmpdir(), 'mintmark-bench-'))
@@ -27,24 +27,28 @@ try {
   await migrate(address)
   await makeFirstKey(join(folder, 'keys'))
   const sql = postgres({ ...address, max: 1, onnotice: () => {} })
-  const credential = newCredential()
-  await seed(sql, credential)
+  const cookies = await seed(sql, people, newCredential())
   await sql.end()
-  await measure(`${credential.id}.${credential.secret.reveal()}`)
+  await measure(cookies)
 } finally {
   await server.stop()
   await rm(folder, { recursive: true, force: true })
 }
 
-async function measure(cookieValue) {
-  const cookie = `__Host-session=${cookieValue}`
-  const check = { method: 'GET', path: '/v1/session', headers: { cookie } }
-  const headers = { cookie, 'x-mintmark': '1', 'content-type': 'application/json' }
-  const mint = { method: 'POST', path: '/v1/token', headers, body: '{"client_id":"bench"}' }
+async function measure(cookies) {
+  const check = cookies.map(cookie => ({ method: 'GET', path: '/v1/session', headers: { cookie } }))
+  const mint = cookies.map(cookie => ({
+    method: 'POST',
+    path: '/v1/token',
+    headers: { cookie, 'x-mintmark': '1', 'content-type': 'application/json' },
+    body: '{"client_id":"bench"}',
+  }))
   console.log(
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, Postgres 18`,
   )
-  console.log(`${rounds} interleaved rounds of ${seconds} s, ${connections} connections\n`)
+  console.log(
+    `${rounds} interleaved rounds of ${seconds} s, ${connections} connections, ${people} people in ${Math.ceil(people / 100)} tenants\n`,
+  )
   console.log(
     '| | ours, requests/s | limit, requests/s | ratio | p50 ms | p99 ms | limit p99 ms | CPU µs a request | limit CPU µs |',
   )
@@ -60,12 +64,12 @@ async function measure(cookieValue) {
   for (const line of notes) console.log(line)
 }
 
-async function pair(name, servers, request) {
+async function pair(name, servers, requests) {
   const results = { ours: [], limit: [] }
-  for (const target of ['ours', 'limit']) await load(servers[target], request, 1)
+  for (const target of ['ours', 'limit']) await load(servers[target], requests, 1)
   for (let round = 0; round < rounds; round++) {
     for (const target of ['ours', 'limit'])
-      results[target].push(await load(servers[target], request, seconds))
+      results[target].push(await load(servers[target], requests, seconds))
   }
   const of = (target, figure) => median(results[target].map(result => result[figure]))
   const ratio = median(results.ours.map((ours, round) => ours.rate / results.limit[round].rate))
@@ -109,21 +113,27 @@ async function underSignIns(target, mint) {
   )
 }
 
-async function load({ url, pid }, { path, ...request }, duration, parallel = connections) {
+/** The requests in turn, each connection beginning at another of them. */
+async function load({ url, pid }, requests, duration, parallel = connections) {
   const before = cpuSeconds(pid)
   const latencies = []
-  const run = autocannon({ url: `${url}${path}`, ...request, connections: parallel, duration })
+  let begun = 0
+  const setupClient = client => {
+    const place = (begun++ * 31) % requests.length
+    client.setRequests([...requests.slice(place), ...requests.slice(0, place)])
+  }
+  const run = autocannon({ url, connections: parallel, duration, setupClient })
   run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds))
   const result = await run
   if (result.non2xx || result.errors) throw new Error(`${result.non2xx} refused, ${result.errors} errors`)
-  const requests = result.requests.total
+  const answered = result.requests.total
   latencies.sort((a, b) => a - b)
   return {
-    rate: requests / result.duration,
+    rate: answered / result.duration,
     p50: result.latency.p50,
     p99: result.latency.p99,
     p50Exact: latencies[latencies.length >> 1],
-    cpu: ((cpuSeconds(pid) - before) / requests) * 1e6,
+    cpu: ((cpuSeconds(pid) - before) / answered) * 1e6,
   }
 }
 

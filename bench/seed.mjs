@@ -1,4 +1,5 @@
-// Ten thousand people with a session each, an application, and one session whose secret the bench knows.
+// People with a session each, a hundred to a tenant in which they hold two roles, and an application. The bench knows
+// the secret of a thousand of the sessions.
 import { createPasswordHasher } from '../dist/login/password-hash.js'
 import { readPassword } from '../dist/login/password-policy.js'
 
@@ -6,24 +7,42 @@ const password = 'several unrelated words here'
 
 export const signInBody = index => JSON.stringify({ email: `person${index + 1}@example.com`, password })
 
-export async function seed(sql, credential) {
+const sessionsKnown = 1000
+const permissions = Array.from({ length: 6 }, (_, index) => `orders:action-${index}`)
+const roles = {
+  role_sales: { name: 'Sales', permissions: permissions.slice(0, 4) },
+  role_support: { name: 'Support', permissions: permissions.slice(2) },
+  role_unheld: { name: 'Not held', permissions: ['billing:read'] },
+}
+
+/** Answers the cookies of the sessions whose secret is known. */
+export async function seed(sql, people, credential) {
   const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 1 })
   const phc = await hasher.hash(readPassword(password))
   await sql`insert into applications (client_id, name, audiences) values ('bench', 'Bench', '{bench-api}')`
   await sql`
     insert into users (email, canonical_email, name)
     select 'person' || n || '@example.com', 'person' || n || '@example.com', 'Person ' || n
-    from generate_series(1, 10000) n`
+    from generate_series(1, ${people}) n`
+  await sql`
+    insert into tenants (name, roles)
+    select 'Tenant ' || n, ${sql.json(roles)} from generate_series(1, ${Math.ceil(people / 100)}) n`
+  await sql`
+    insert into memberships (user_id, tenant_id, role_ids)
+    select u.id, t.id, '{role_sales,role_support}'
+    from (select id, (row_number() over () - 1) / 100 place from users) u
+    join (select id, row_number() over () - 1 place from tenants) t using (place)`
   await sql`insert into passwords (user_id, phc) select id, ${phc} from users`
   await sql`
-    insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at, idle_seconds,
+    insert into sessions (id, user_id, tenant_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at, idle_seconds,
       user_agent, address)
-    select translate(left(encode(decode(replace(u.id::text, '-', ''), 'hex'), 'base64'), 22), '+/', '-_'), u.id,
+    select translate(left(encode(decode(replace(u.id::text, '-', ''), 'hex'), 'base64'), 22), '+/', '-_'), u.id, m.tenant_id,
       decode(repeat('ab', 32), 'hex'), g.epoch, u.epoch, '{pwd}', 'aal1', now() + interval '30 days', 604800,
       'bench', '127.0.0.1'
-    from users u, service g`
-  await sql`
-    update sessions set id = ${credential.id}, secret_hash = ${credential.secret.hash()}
-    where user_id = (select id from users where canonical_email = 'person1@example.com')`
+    from users u join memberships m on m.user_id = u.id, service g`
+  const known = await sql`
+    update sessions set secret_hash = ${credential.secret.hash()}
+    where id in (select id from sessions order by id limit ${sessionsKnown}) returning id`
   await sql`vacuum analyze`
+  return known.map(({ id }) => `__Host-session=${id}.${credential.secret.reveal()}`)
 }

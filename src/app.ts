@@ -120,7 +120,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         ],
         key: [keyGuard(parts.admin.serviceKeys)],
       })
-      requireAuthority(app, refused)
+      requireAuthority(app, { refused, throttle: parts.admin.throttle })
       touchKeysAfterwards(app, parts.admin.serviceKeys)
       await app.register(adminRoutes(parts.admin))
     })

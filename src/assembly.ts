@@ -10,6 +10,7 @@ import type { OriginRegistry } from './directory/origins.js'
 import { addGauges, type Metrics } from './http/metrics.js'
 import type { Health } from './http/routes/health.js'
 import type { KeyRing } from './keyring/key-ring.js'
+import type { KeyOperations } from './keyring/operations.js'
 import { createVerificationKeys } from './keyring/verification-keys.js'
 import { createFinish } from './login/finish.js'
 import { createInvitations } from './login/invitations.js'
@@ -56,6 +57,7 @@ export interface AssemblyParts {
   readonly reserved: Database
   readonly redis: Redis | undefined
   readonly ring: KeyRing
+  readonly keyOperations: KeyOperations
   readonly registry: OriginRegistry
   /** On the main listener too: the embedded default only. */
   readonly health: Health | undefined
@@ -64,6 +66,7 @@ export interface AssemblyParts {
 export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const { config, metrics, log, post, inBackground, database, hot, reserved, redis, ring, registry, health } =
     parts
+  const { keyOperations } = parts
   const { issuer, product, passwordMinLength, trustedProxies } = config
   const store = postgresAccountStore(database)
   const sessions = createSessions(postgresSessionStore(database, hot, reserved), config.sessionLimits)
@@ -98,6 +101,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     stepUp: createStepUp({ signIn: passwordSignIn, sessions }),
     admin: {
       issuer,
+      throttle,
       audit,
       revocations,
       authorities: postgresAuthorityStore(database),
@@ -113,6 +117,8 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
         if (parsed.ok) inBackground('welcome mail', () => sendWelcome(store, post, issuer, parsed.address))
       },
       changed: () => inBackground('announcement', () => announceApplications(parts)),
+      keyOperations,
+      keysChanged: () => inBackground('announcement', () => announceKeys(parts)),
     },
     introspection: {
       issuer,
@@ -132,6 +138,11 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
 async function announceApplications({ registry, config }: AssemblyParts): Promise<void> {
   await registry.refresh()
   if (config.redisUrl !== undefined) await announce(config.redisUrl, 'applications')
+}
+
+async function announceKeys({ ring, config }: AssemblyParts): Promise<void> {
+  await ring.refresh()
+  if (config.redisUrl !== undefined) await announce(config.redisUrl, 'keys')
 }
 
 /** One core is left to everything else. */

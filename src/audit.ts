@@ -65,6 +65,11 @@ export type AuditAction =
   | 'service.sessions-ended'
   | 'service.recovered'
   | 'keys.founded'
+  | 'keys.published'
+  | 'keys.scheduled'
+  | 'keys.compromised'
+  | 'keys.resealed'
+  | 'keys.erased'
 
 export interface AuditEvent {
   readonly action: AuditAction

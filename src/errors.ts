@@ -31,6 +31,7 @@ export const catalogue = {
   method_not_allowed: [405, 'This address does not take that method.'],
   request_timeout: [408, 'The request did not arrive in time.'],
   session_changed: [409, 'Someone else is signed in, or in another tenant, than this request expects.'],
+  last_owner: [409, 'The tenant would be left without an active owner: make another one first.'],
   name_taken: [409, 'There is another one of this name or address.'],
   idempotency_conflict: [409, 'This Idempotency-Key was used for another request.'],
   body_too_large: [413, 'The body is larger than this route takes.'],

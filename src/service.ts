@@ -11,6 +11,7 @@ import { type Health, healthRoutes } from './http/routes/health.js'
 import { metricsRoute } from './http/routes/metrics.js'
 import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
+import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
 import type { Post } from './login/mail.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
@@ -63,7 +64,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const metrics = createMetrics(parts.linesDropped)
     const background = createBackground(log, metrics)
     closers.push(() => background.drain(5000))
-    const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
+    const keyStore = postgresKeyRingStore(database)
+    const ring = await openRing(keyStore, parts.keks, config.issuer)
+    const keyOperations = createKeyOperations(keyStore, parts.keks, config.issuer)
     const registry = await openOriginRegistry(postgresApplicationStore(database))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
@@ -88,6 +91,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       reserved,
       redis,
       ring,
+      keyOperations,
       registry,
     }
     const app = await assemble({ ...shared, health: embedded ? health : undefined })
@@ -114,17 +118,19 @@ export async function startService(parts: ServiceParts): Promise<Service> {
 
 /** What changes elsewhere is followed at once where it is announced, and within seconds where it is not. */
 async function followChanges(
-  { config, log, lookEveryMs = 5000 }: ServiceParts,
+  { config, log, lookEveryMs }: ServiceParts,
   ring: KeyRing,
   registry: OriginRegistry,
   closers: (() => unknown)[],
 ): Promise<Announcements | undefined> {
   const look = {
-    keys: () => ring.refresh().catch(error => log.warn({ err: error }, 'the key ring could not be read')),
+    keys: () =>
+      followRing(ring, log).catch(error => log.warn({ err: error }, 'the key ring was not followed')),
     applications: () =>
       registry.refresh().catch(error => log.warn({ err: error }, 'the origins could not be read')),
   }
-  const timer = setInterval(() => void Promise.all([look.keys(), look.applications()]), lookEveryMs).unref()
+  const every = lookEveryMs ?? ring.lookEveryMs()
+  const timer = setInterval(() => void Promise.all([look.keys(), look.applications()]), every).unref()
   closers.push(() => clearInterval(timer))
   if (config.redisUrl === undefined) return undefined
   const announcements = listenToRedis(
@@ -134,6 +140,15 @@ async function followChanges(
   )
   closers.push(() => announcements.close())
   return announcements
+}
+
+/** What others did to the ring, and what is due now. */
+async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> {
+  await ring.refresh()
+  await ring.maintain()
+  const missing = ring.missingKeks()
+  if (missing.length > 0)
+    log.error({ missing }, 'put the key-encryption keys back: keys sealed under them cannot sign here')
 }
 
 async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<void> {
@@ -169,9 +184,9 @@ async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<vo
 /** Never makes a key because one cannot be opened: that is for the operator to mend. */
 async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string) {
   const { keys } = await store.read()
-  const missing = new Set(keys.map(key => key.kekId).filter(id => !keks.has(id)))
-  if (missing.size > 0) {
-    const files = [...missing].map(id => `${id}.kek`).join(', ')
+  const missing = keys.flatMap(({ kekId }) => (kekId === null || keks.has(kekId) ? [] : [`${kekId}.kek`]))
+  if (missing.length > 0) {
+    const files = [...new Set(missing)].join(', ')
     throw new StartRefused([
       `the signing keys are sealed under a key-encryption key that is not here: put ${files} back into MINTMARK_KEYS_FOLDER`,
     ])

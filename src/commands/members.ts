@@ -52,7 +52,13 @@ export function memberCommands(program: Command): void {
       await withDatabase(configuration(), async database => {
         const { id: tenant } = await tenantOf(database, id)
         const person = await personOf(database, user)
-        const answer = await postgresMembershipStore(database).remove(tenant, person, anything, operator)
+        const answer = await postgresMembershipStore(database).remove(
+          tenant,
+          person,
+          true,
+          anything,
+          operator,
+        )
         if (answer === 'unknown') throw new CommandFailed(`${user} is no member of the tenant ${tenant}`)
         if (answer === 'forbidden') throw new Error(answer)
         say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { applicationCommands } from './applications.js'
 import { auditCommands } from './audit.js'
+import { keyCommands } from './keys.js'
 import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
 import { recoverCommand } from './recover.js'
@@ -21,6 +22,7 @@ export function createProgram(): Command {
   applicationCommands(program)
   serviceKeyCommands(program)
   sessionCommands(program)
+  keyCommands(program)
   auditCommands(program)
   recoverCommand(program)
   return program

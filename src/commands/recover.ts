@@ -26,7 +26,7 @@ export function recoverCommand(program: Command): void {
             await keepLineage(database)
             return print('This database is trusted from now on. Sessions go on.')
           }
-          const { ended, links } = await recover(database, await newKeys(config))
+          const { ended, links } = await recover(database, await keyMaker(config))
           print('This database is trusted from now on.')
           print(`  ${ended} session(s) ended: everybody signs in again`)
           print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
@@ -38,10 +38,10 @@ export function recoverCommand(program: Command): void {
     })
 }
 
-async function newKeys({ keysFolder, issuer }: Config) {
+async function keyMaker({ keysFolder, issuer }: Config) {
   const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
   if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
   if (keys.size === 0)
     throw new CommandFailed(`there is no key-encryption key in ${keysFolder}: run it where the service runs`)
-  return { signer: await generateSealedKey(issuer, keys), standby: await generateSealedKey(issuer, keys) }
+  return () => generateSealedKey(issuer, keys)
 }

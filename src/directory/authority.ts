@@ -12,6 +12,8 @@ export const platformPermissions = [
   'applications:write',
   'service-keys:read',
   'service-keys:write',
+  'keys:read',
+  'keys:write',
   'audit:read',
   /** Asking about tokens. Only service keys do; people hold it so that they can give it to one. */
   'introspect',

@@ -71,7 +71,8 @@ export interface TenantStore {
 /**
  * Rules (test/conformance/membership-store.ts): a membership changes in one statement. It is changed, suspended or
  * removed only where `mayGrant` allows what its roles held before and hold after: nobody gives what they do not
- * hold, and nobody takes from those above them.
+ * hold, and nobody takes from those above them. The last active owner stays one, or the tenant would be nobody's:
+ * only `everyTenant` takes it.
  */
 export interface MembershipStore {
   list(tenant: TenantId, page: PageRequest): Promise<Page<Membership>>
@@ -79,17 +80,18 @@ export interface MembershipStore {
   of(user: UserId): Promise<readonly Membership[]>
   put(
     membership: Pick<Membership, 'tenant' | 'user' | 'roleIds' | 'state'>,
-    /** Whether somebody who is no member yet may be made one. */
-    mayAdd: boolean,
+    /** The caller may write to every tenant: makes members of people who were not invited. */
+    everyTenant: boolean,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<Membership | 'unknown' | 'unknown-role' | 'forbidden'>
+  ): Promise<Membership | 'unknown' | 'unknown-role' | 'forbidden' | 'last-owner'>
   remove(
     tenant: TenantId,
     user: UserId,
+    everyTenant: boolean,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<'removed' | 'unknown' | 'forbidden'>
+  ): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
 }
 
 /** What these roles permit together. An id without a role permits nothing. */

@@ -15,7 +15,11 @@ export interface KeyEncryptionKeys {
   /** Throws, naming the file that is missing, when the key is not here. */
   open(kekId: string, sealed: Buffer, boundTo: string): Buffer
   has(kekId: string): boolean
+  /** The id of the key that seals now. */
+  newest(): string | undefined
   readonly size: number
+  /** Looks into the folder again. Where a file has a fault all stays as it was, and the faults are answered. */
+  reload(): Promise<readonly string[]>
 }
 
 export interface LoadedKeys {
@@ -27,6 +31,11 @@ export interface LoadedKeys {
 }
 
 export async function loadKeyEncryptionKeys(folder: string): Promise<LoadedKeys> {
+  const { keys, faults, warnings } = await readFolder(folder)
+  return { keys: keySet(keys, folder), faults, warnings }
+}
+
+async function readFolder(folder: string) {
   const faults: string[] = []
   const warnings: string[] = []
   const keys = new Map<string, Buffer>()
@@ -45,7 +54,7 @@ export async function loadKeyEncryptionKeys(folder: string): Promise<LoadedKeys>
       faults.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}): mend or remove it`)
     }
   }
-  return { keys: keySet(keys, folder), faults, warnings }
+  return { keys, faults, warnings }
 }
 
 /** Makes the first key of the embedded default, 0600 in a 0700 folder. Of two that try at once one makes it. */
@@ -65,15 +74,25 @@ export async function makeFirstKey(folder: string): Promise<void> {
   }
 }
 
-function keySet(keys: ReadonlyMap<string, Buffer>, folder: string): KeyEncryptionKeys {
-  const newest = [...keys.keys()].sort().at(-1)
+function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncryptionKeys {
+  let keys = loaded
+  const newest = () => [...keys.keys()].sort().at(-1)
   return {
-    size: keys.size,
+    get size() {
+      return keys.size
+    },
     has: kekId => keys.has(kekId),
+    newest,
+    async reload() {
+      const fresh = await readFolder(folder)
+      if (fresh.faults.length === 0) keys = fresh.keys
+      return fresh.faults
+    },
     seal(plain, boundTo) {
-      const kek = newest === undefined ? undefined : keys.get(newest)
-      if (newest === undefined || !kek) throw new Error(`there is no key-encryption key in ${folder}`)
-      return { kekId: newest, sealed: seal(kek, plain, boundTo) }
+      const id = newest()
+      const kek = id === undefined ? undefined : keys.get(id)
+      if (id === undefined || !kek) throw new Error(`there is no key-encryption key in ${folder}`)
+      return { kekId: id, sealed: seal(kek, plain, boundTo) }
     },
     open(kekId, sealed, boundTo) {
       const kek = keys.get(kekId)

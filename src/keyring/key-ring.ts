@@ -1,13 +1,13 @@
-/** The key ring in memory: what is published, and the private halves that have signed. The rows say which may sign. */
+/** The key ring in memory: what is published, and the private halves that sign. The rows say which may sign. */
 import { createHash } from 'node:crypto'
 import { Outage } from '../errors.js'
 import type { Kid } from '../principal.js'
+import { signHistory } from './history.js'
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
+import { noOperator } from './operations.js'
+import { canSignNoMore, maintenance, publishedKeys, signerOf } from './schedule.js'
 import { assertPublishable, generateSealedKey, openSealedKey, type SigningKey } from './signing-key.js'
 import type { KeyRingStore, Ring } from './store.js'
-
-/** P of the design: the age in milliseconds up to which a list of keys may be served while Postgres is away. */
-const servedForMs = 3600_000
 
 export interface PublishedSet {
   /** A JWK Set (RFC 7517, section 5), serialised. */
@@ -28,10 +28,18 @@ export async function openKeyRing(
   issuer: string,
   uptimeMs: () => number = () => performance.now(),
 ) {
-  let ring = await readOrFound(store, keks, issuer)
-  let published = await publish(ring)
+  const make = () => generateSealedKey(issuer, keks)
   let readAt = uptimeMs()
+  let ring = await maintained(await store.read())
+  let published = await publish(ring)
   const opened = new Map<Kid, SigningKey>()
+
+  /** One instance does what is due; the others find that it was done. */
+  async function maintained(seen: Ring): Promise<Ring> {
+    if (maintenance(seen) === 'nothing') return seen
+    const after = await store.change(maintenance, make, noOperator)
+    return after === 'nothing' ? store.read() : after
+  }
 
   async function refresh(): Promise<void> {
     const startedAt = uptimeMs()
@@ -41,66 +49,99 @@ export async function openKeyRing(
     ring = fresh
     published = set
     readAt = startedAt
-    for (const kid of opened.keys()) if (!fresh.keys.some(key => key.kid === kid)) opened.delete(kid)
+    for (const kid of opened.keys()) {
+      const key = ring.keys.find(key => key.kid === kid)
+      if (!key || canSignNoMore(key, ring)) opened.delete(kid)
+    }
+    if (fresh.keys.some(({ kekId }) => kekId !== null && !keks.has(kekId))) await keks.reload()
+    // Before the first mint needs it; and where its key-encryption key is new here, that is found out now.
+    const signer = signerOf(ring.keys, ring.now)
+    if (signer && !opened.has(signer.kid)) await open(signer.kid)
   }
 
   async function open(kid: Kid): Promise<SigningKey> {
-    let row = ring.keys.find(key => key.kid === kid)
-    if (!row) {
-      await refresh()
-      row = ring.keys.find(key => key.kid === kid)
-    }
+    const inRing = () => ring.keys.find(key => key.kid === kid)
+    if (!inRing()) await refresh()
+    const row = inRing()
     if (!row) throw new Outage('nothing', `the signing key ${kid} is not in the ring`)
-    const key = await openSealedKey(issuer, row, keks)
+    if (!row.sealed || row.kekId === null) throw new Outage('nothing', `the signing key ${kid} was erased`)
+    if (!keks.has(row.kekId)) await keks.reload()
+    const key = await openSealedKey(issuer, { ...row, sealed: row.sealed, kekId: row.kekId }, keks)
     opened.set(kid, key)
     return key
   }
 
-  if (ring.signer !== undefined) await open(ring.signer)
+  async function signerNow(): Promise<SigningKey | undefined> {
+    const signer = signerOf(ring.keys, ring.now)
+    return signer && (opened.get(signer.kid) ?? (await open(signer.kid)))
+  }
+
+  function assertFresh(): void {
+    if (uptimeMs() - readAt > ring.policy.listAge * 1000)
+      throw new Outage('nothing', 'the published keys are too old to serve')
+  }
+
+  await signerNow()
 
   return {
     /** The key that the statement which read the session named. Loads it if this instance has not signed with it yet. */
     async signer(kid: Kid | undefined): Promise<SigningKey> {
       if (kid === undefined) throw new Outage('nothing', 'the key ring has no signing key')
-      return opened.get(kid) ?? (await open(kid))
+      const ready = opened.get(kid)
+      if (ready) return ready
+      return open(kid).catch(error => {
+        throw error instanceof Outage ? error : new Outage('nothing', (error as Error).message)
+      })
     },
 
     /** Throws `Outage` when the list is too old to be trusted. */
     published(): PublishedSet {
-      if (uptimeMs() - readAt > servedForMs)
-        throw new Outage('nothing', 'the published keys are too old to serve')
+      assertFresh()
       return published
     },
 
+    /** Every key that has signed, and every compromised one, as a signed JWT; `Outage` as `published`. */
+    async history(): Promise<string> {
+      assertFresh()
+      const signer = await signerNow()
+      if (!signer) throw new Outage('nothing', 'the key ring has no signing key')
+      return signHistory(issuer, ring, signer)
+    },
+
     /** How long the signer had been signing when the ring was last read; undefined in an empty one. */
-    signerAgeSeconds: () => ring.signerAgeSeconds,
+    signerAgeSeconds(): number | undefined {
+      const from = signerOf(ring.keys, ring.now)?.signsFrom
+      return from === undefined || from === null ? undefined : ring.now - from
+    },
+
+    /** Key-encryption keys that keys of the ring are sealed under and that are not here: what it names will not sign. */
+    missingKeks(): readonly string[] {
+      const ids = ring.keys.flatMap(({ kekId }) => (kekId === null || keks.has(kekId) ? [] : [kekId]))
+      return [...new Set(ids)]
+    },
+
+    /** Milliseconds after which to look again: often within the time for which a list may be served. */
+    lookEveryMs: () => Math.min(5000, ring.policy.listAge * 125),
 
     refresh,
+
+    /** Does what the schedule asks for now, if no other instance has. */
+    async maintain(): Promise<void> {
+      if ((await maintained(ring)) !== ring) await refresh()
+    },
   }
 }
 
-async function readOrFound(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string): Promise<Ring> {
-  const ring = await store.read()
-  if (ring.keys.length > 0) return ring
-  const [signer, standby] = await Promise.all([
-    generateSealedKey(issuer, keks),
-    generateSealedKey(issuer, keks),
-  ])
-  await store.found({ signer, standby })
-  return store.read()
+async function publish(ring: Ring): Promise<PublishedSet> {
+  const keys = publishedKeys(ring)
+  for (const key of keys) await assertPublishable(key.publicJwk)
+  const body = serializeJwks(keys)
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
 }
 
-async function publish(ring: Ring): Promise<PublishedSet> {
-  for (const key of ring.keys) await assertPublishable(key.publicJwk)
-  const keys = ring.keys.map(({ publicJwk: { kty, crv, x, y, kid, alg, use } }) => ({
-    kty,
-    crv,
-    x,
-    y,
-    kid,
-    alg,
-    use,
-  }))
-  const body = JSON.stringify({ keys })
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
+/** These members of each key, and no other. */
+export function serializeJwks(keys: Ring['keys']): string {
+  return JSON.stringify({
+    keys: keys.map(({ publicJwk: { kty, crv, x, y, kid, alg, use } }) => ({ kty, crv, x, y, kid, alg, use })),
+  })
 }

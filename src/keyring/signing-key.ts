@@ -20,7 +20,7 @@ export interface SigningKey {
 }
 
 /** The purpose that a sealed private key is bound to, with its issuer and kid. */
-function sealedAs(issuer: string, kid: string): string {
+export function sealedAs(issuer: string, kid: string): string {
   return `mintmark signing key v1\n${issuer}\n${kid}`
 }
 

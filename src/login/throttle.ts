@@ -24,6 +24,8 @@ export const limits = {
    * By kind, and for no longer than a link lives: whoever asks in another's name takes no way back in from them.
    */
   'mail by recipient': { points: 3, seconds: 1800 },
+  /** Requests of one person or service key to the admin API: a tenant's script in a loop takes nothing from others. */
+  'admin by caller': { points: 1200, seconds: 60 },
 } as const
 
 export type LimitName = keyof typeof limits
@@ -106,6 +108,8 @@ export function createThrottle(limiter: Limiter) {
     /** Whether one more mail may go to this recipient. Nobody is told: it would say that the address is known. */
     mayMail: async (kind: 'sign-up' | 'password-reset' | 'invitation', recipient: string) =>
       (await limiter.take('mail by recipient', keyOf(kind, recipient))) === 0,
+
+    admin: (caller: string) => pay([['admin by caller', keyOf(caller)]]),
 
     /** A new password frees its account: whoever was locked out by others' guesses comes back by a reset. */
     passwordReset: (account: string) => limiter.clear('sign-in by account', keyOf(account)),

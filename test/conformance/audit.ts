@@ -3,6 +3,7 @@ import { type Test, test } from 'tap'
 import type { AuditEvent, Occasion } from '../../src/audit.js'
 import type { NewApplication } from '../../src/directory/applications.js'
 import type { EmailAddress } from '../../src/directory/email-address.js'
+import { maintenance } from '../../src/keyring/schedule.js'
 import type { Kid, UserId } from '../../src/principal.js'
 import {
   type AuditRow,
@@ -138,10 +139,14 @@ async function done(t: Test, world: World): Promise<void> {
     t.strictSame(created, [{ action: 'account.created', ...operated, subject: user }])
     const registered = await added(world, () => register(world, application('audited')))
     t.strictSame(registered, [{ action: 'application.created', ...operated, subject: 'audited' }])
-    const ring = { signer: key('kid-1'), standby: key('kid-2') }
-    const founded = await added(world, () => world.keys.found(ring))
-    t.strictSame(founded, [{ action: 'keys.founded', ...operated, subject: 'kid-1' }])
-    t.same(await added(world, () => world.keys.found(ring)), [], 'once')
+    let made = 0
+    const found = () => world.keys.change(maintenance, async () => key(`kid-${++made}`), byOperator)
+    const founded = await added(world, found)
+    t.strictSame(founded, [
+      { action: 'keys.founded', ...operated, subject: 'kid-1' },
+      { action: 'keys.published', ...operated, subject: 'kid-2' },
+    ])
+    t.same(await added(world, found), [], 'once')
   })
 
   await t.test('of fifty that do one thing at once one has done it, and one row says so', async t => {

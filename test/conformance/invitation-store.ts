@@ -168,7 +168,7 @@ async function taking(t: Test, world: World): Promise<void> {
 async function inviters(t: Test, world: World): Promise<void> {
   const ends: Record<string, (place: Tenant, inviter: UserId) => Promise<unknown>> = {
     'was removed from the tenant': (place, inviter) =>
-      world.memberships.remove(place.id, inviter, all, byOperator),
+      world.memberships.remove(place.id, inviter, true, all, byOperator),
     'was lowered': (place, user) =>
       world.memberships.put(
         { tenant: place.id, user, roleIds: ['member'], state: 'active' },

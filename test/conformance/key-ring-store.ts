@@ -1,10 +1,12 @@
 /** The rules of src/keyring/store.ts, and of the kid that a mint reads, for every back end. */
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
-import { test } from 'tap'
-import type { PublicJwk, SealedKey } from '../../src/keyring/store.js'
+import { type Test, test } from 'tap'
+import { compromise, recovery } from '../../src/keyring/compromise.js'
+import { maintenance, publishedKeys, rotation, signerOf, stateOf } from '../../src/keyring/schedule.js'
+import type { Key, Plan, PublicJwk, Ring, SealedKey } from '../../src/keyring/store.js'
 import type { ClientId, Kid } from '../../src/principal.js'
-import { type OpenWorld, random, sessionId, times, type World } from './world.js'
+import { byOperator, type OpenWorld, random, sessionId, times, type World } from './world.js'
 
 async function sealedKey(): Promise<SealedKey> {
   const { x = '', y = '' } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
@@ -15,149 +17,199 @@ async function sealedKey(): Promise<SealedKey> {
   return { kid: kid as Kid, publicJwk, sealed: random(180), kekId: 'first' }
 }
 
-async function founded(world: World) {
-  const first = { signer: await sealedKey(), standby: await sealedKey() }
-  return { ...first, answer: await world.keys.found(first) }
+const change = <Nothing extends string>(world: World, decide: (ring: Ring) => Plan | Nothing) =>
+  world.keys.change(decide, sealedKey, byOperator)
+const maintain = (world: World) => change(world, maintenance)
+/** Sorted: of keys that were published together any is first. */
+const states = (ring: Ring) => ring.keys.map(key => stateOf(ring, key)).sort()
+
+async function founded(t: Test, open: OpenWorld): Promise<{ world: World; signer: Key; standby: Key }> {
+  const world = await open(t)
+  const ring = (await maintain(world)) as Ring
+  const [signer] = ring.keys.filter(({ signsFrom }) => signsFrom !== null)
+  const [standby] = ring.keys.filter(({ signsFrom }) => signsFrom === null)
+  return { world, signer: signer as Key, standby: standby as Key }
 }
 
-/** The kid that the statement which reads the session names. */
+/** What the statement of a mint reads. */
 const minting = async (world: World) =>
-  (
-    await world.sessions.readForMint(sessionId(), {
-      tenant: undefined,
-      client: 'mintmark' as ClientId,
-      origin: undefined,
-    })
-  ).kid
+  world.sessions.readForMint(sessionId(), {
+    tenant: undefined,
+    client: 'mintmark' as ClientId,
+    origin: undefined,
+  })
+
+/** The rule of the list and the rule of the statement name one key. */
+async function signs(t: Test, world: World, kid: string | undefined, what: string): Promise<Ring> {
+  const ring = await world.keys.read()
+  t.equal(signerOf(ring.keys, ring.now)?.kid, kid, what)
+  t.equal((await minting(world)).kid, kid, `${what}, for a mint`)
+  return ring
+}
 
 export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
   test(`${backEnd} keeps the contract of a key ring store`, async t => {
-    await t.test('an empty ring has no keys and no signer', async t => {
+    await t.test('an empty ring has the policy and no keys', async t => {
       const world = await open(t)
-      t.strictSame(await world.keys.read(), { keys: [], signer: undefined, signerAgeSeconds: undefined })
-      t.equal(await minting(world), undefined)
+      const ring = await signs(t, world, undefined, 'nobody signs')
+      t.same(ring.keys, [])
+      t.ok(Math.abs(ring.now - (await world.arrange.now())) < 5)
+      t.same(ring.policy, {
+        tokenLifetime: 900,
+        skew: 60,
+        listAge: 3600,
+        verifierAge: 3900,
+        lead: 86_400,
+        tail: 7200,
+        rotateEvery: 2_592_000,
+        jitterPercent: 10,
+      })
     })
 
     await t.test(
-      'the first two keys are read back as they went in: one signs now, one stands by',
+      'KY-13: of ten that found at once one does: a signer and a standby, as they went in',
       async t => {
         const world = await open(t)
+        const made: SealedKey[] = []
+        const make = async () => {
+          const key = await sealedKey()
+          made.push(key)
+          return key
+        }
         const before = await world.arrange.now()
-        const { signer, standby, answer } = await founded(world)
-        t.equal(answer, 'founded')
+        const answers = await times(10, () => world.keys.change(maintenance, make, byOperator))
+        t.equal(answers.filter(answer => answer === 'nothing').length, 9)
+        t.equal(made.length, 2)
         const ring = await world.keys.read()
-        t.equal(ring.signer, signer.kid)
-        t.equal(await minting(world), signer.kid)
-        t.equal(ring.keys.length, 2)
-        for (const key of [signer, standby]) {
-          const { signsFrom, ...stored } = ring.keys.find(({ kid }) => kid === key.kid) ?? ({} as never)
-          t.strictSame(stored, key)
-          if (key === standby) t.equal(signsFrom, null)
-          else t.ok(signsFrom && signsFrom >= before && signsFrom <= (await world.arrange.now()))
+        t.same(states(ring), ['signing', 'standby'])
+        for (const key of made) {
+          const { signsFrom, publishedAt, ...stored } = ring.keys.find(({ kid }) => kid === key.kid) as Key
+          t.ok(publishedAt >= before - 1 && publishedAt <= ring.now)
+          const first = key === made[0]
+          t.ok(first ? signsFrom && signsFrom >= publishedAt : signsFrom === null)
+          t.strictSame(stored, {
+            ...key,
+            kekIds: ['first'],
+            signsUntil: null,
+            unpublishedAt: null,
+            compromised: null,
+            exempt: first ? 'first' : null,
+            leastLead: 7560,
+          })
         }
-        const again = await world.keys.read()
-        t.strictSame(
-          { ...again, signerAgeSeconds: 0 },
-          { ...ring, signerAgeSeconds: 0 },
-          'in the same order again',
-        )
-        t.ok((again.signerAgeSeconds ?? -1) >= (ring.signerAgeSeconds ?? 0), 'and the signer is older')
+        t.strictSame((await world.keys.read()).keys, ring.keys, 'in the same order again')
       },
     )
 
-    await t.test('a ring is founded once: of ten that try at once nine keep none of theirs', async t => {
-      const world = await open(t)
-      const all = await times(10, () => founded(world))
-      const winners = all.filter(({ answer }) => answer === 'founded')
-      t.equal(winners.length, 1)
-      t.equal(all.filter(({ answer }) => answer === 'already-founded').length, 9)
-      const { keys, signer } = await world.keys.read()
-      t.equal(signer, winners[0]?.signer.kid)
-      t.strictSame(
-        keys.map(({ kid }) => kid).sort(),
-        [winners[0]?.signer.kid, winners[0]?.standby.kid].sort(),
+    await t.test('a rotation, step by step as time passes', async t => {
+      const { world, signer, standby } = await founded(t, open)
+      t.equal(await maintain(world), 'nothing')
+      await world.arrange.ageKeys(2_592_000 * 1.1 - 86_400)
+      const scheduled = (await maintain(world)) as Ring
+      t.same(states(scheduled), ['scheduled', 'signing', 'standby'])
+      const at = scheduled.keys.find(({ kid }) => kid === standby.kid)?.signsFrom as number
+      await signs(t, world, signer.kid, 'until it is time')
+      t.equal(await maintain(world), 'nothing')
+      await world.arrange.ageKeys(at - (await world.keys.read()).now + 1)
+      await signs(t, world, standby.kid, 'from then on')
+      await world.arrange.ageKeys(60)
+      const later = (await maintain(world)) as Ring
+      t.match(
+        later.keys.find(({ kid }) => kid === signer.kid),
+        { sealed: null, kekId: null, kekIds: ['first'] },
       )
-      t.equal((await founded(world)).answer, 'already-founded', 'nor later')
+      t.same(states(later), ['signing', 'standby', 'verifying'])
+      await world.arrange.ageKeys(7200)
+      const end = await signs(t, world, standby.kid, 'to the end')
+      t.same(states(end), ['gone', 'signing', 'standby'])
+      t.equal(publishedKeys(end).length, 2)
+    })
+
+    await t.test('an operator rotates as soon as the standby is ripe, and twice is once', async t => {
+      const { world, signer, standby } = await founded(t, open)
+      const planned = (await change(world, rotation)) as Ring
+      const at = planned.keys.find(({ kid }) => kid === standby.kid)?.signsFrom as number
+      t.equal(at, Math.ceil(standby.publishedAt + 7560))
+      t.equal(await change(world, rotation), 'already-scheduled')
+      await world.arrange.ageKeys(7561)
+      await signs(t, world, standby.kid, 'ripe')
+      t.match(await change(world, rotation), { keys: Array }, 'the next one')
+      t.ok(signer)
+    })
+
+    await t.test('of many rotations at once one is made', async t => {
+      const { world } = await founded(t, open)
+      const answers = await times(10, () => change(world, rotation))
+      t.equal(answers.filter(answer => answer === 'already-scheduled').length, 9)
+      t.equal((await world.keys.read()).keys.length, 3)
+    })
+
+    await t.test('a leaked signer ends at once, and the standby signs', async t => {
+      const { world, signer, standby } = await founded(t, open)
+      const since = Math.floor(signer.publishedAt) - 10
+      const after = (await change(world, ring => compromise(ring, { kid: signer.kid }, since))) as Ring
+      t.same(states(after), ['compromised', 'signing', 'standby'])
+      t.match(
+        after.keys.find(({ kid }) => kid === signer.kid),
+        { sealed: null, compromised: { since } },
+      )
+      await signs(t, world, standby.kid, 'the next mint')
+      t.notOk(publishedKeys(after).some(({ kid }) => kid === signer.kid))
+      t.equal(await change(world, ring => compromise(ring, { kid: signer.kid }, since)), 'already-marked')
+      t.match(
+        await change(world, ring => compromise(ring, { kid: signer.kid }, null)),
+        { keys: Array },
+        'stricter',
+      )
+      t.equal(await change(world, ring => compromise(ring, { kid: 'nobody' as Kid }, null)), 'unknown-key')
     })
 
     await t.test(
-      'the signer is the latest key whose time has come, for the list and for the mint alike',
+      'after a recovery fresh keys sign, and what was published verifies for its tail',
       async t => {
-        const world = await open(t)
-        const { signer, standby } = await founded(world)
-        await world.arrange.schedule(signer.kid, { signsFrom: -100 })
-        const steps = [
-          ['a standby scheduled for later', standby.kid, { signsFrom: 60 }, signer.kid],
-          ['its time has come', standby.kid, { signsFrom: -1 }, standby.kid],
-          ['a standby again', standby.kid, { signsFrom: null }, signer.kid],
-          ['the older of two', standby.kid, { signsFrom: -200 }, signer.kid],
-        ] as const
-        for (const [what, kid, times, expected] of steps) {
-          await world.arrange.schedule(kid, times)
-          t.equal((await world.keys.read()).signer, expected, what)
-          t.equal(await minting(world), expected, what)
+        const { world, signer, standby } = await founded(t, open)
+        const after = (await change(world, recovery)) as Ring
+        t.equal(after.keys.length, 4)
+        for (const { kid } of [signer, standby]) {
+          const key = after.keys.find(key => key.kid === kid) as Key
+          t.match(key, { sealed: null, signsUntil: Number })
+          t.equal(Math.round((key.unpublishedAt ?? 0) - (key.signsUntil ?? 0)), 7200)
         }
+        t.same(states(after), ['signing', 'standby', 'verifying', 'verifying'])
       },
     )
 
-    await t.test(
-      'the age of the signer is how long it has been signing, by the clock of the store',
-      async t => {
-        const world = await open(t)
-        const { signer, standby } = await founded(world)
-        const age = async () => Math.floor((await world.keys.read()).signerAgeSeconds ?? -1)
-        const about = async (seconds: number, what: string) => {
-          const found = await age()
-          t.ok(found >= seconds && found < seconds + 30, `${what}: ${found}`)
-        }
-        await about(0, 'founded')
-        await world.arrange.schedule(signer.kid, { signsFrom: -5000 })
-        await about(5000, 'since it began to sign, not since it was published')
-        await world.arrange.schedule(standby.kid, { signsFrom: 60 })
-        await about(5000, 'the next one is only scheduled')
-        await world.arrange.schedule(standby.kid, { signsFrom: -100 })
-        await about(100, 'the next one signs')
-        await world.arrange.schedule(standby.kid, { signsFrom: null })
-        await world.arrange.schedule(signer.kid, { unpublishedAt: -1 })
-        t.equal((await world.keys.read()).signerAgeSeconds, undefined, 'nobody signs')
-      },
-    )
-
-    await t.test('a key that is not published any more neither verifies nor signs', async t => {
-      const world = await open(t)
-      const { signer, standby } = await founded(world)
-      await world.arrange.schedule(signer.kid, { unpublishedAt: 60 })
-      t.equal((await world.keys.read()).keys.length, 2, 'its end is still to come')
-      t.equal(await minting(world), signer.kid)
-      await world.arrange.schedule(signer.kid, { unpublishedAt: -1 })
-      const ring = await world.keys.read()
-      t.strictSame(
-        ring.keys.map(({ kid }) => kid),
-        [standby.kid],
-      )
-      t.equal(ring.signer, undefined, 'a standby does not sign by itself')
-      t.equal(await minting(world), undefined)
-      t.equal(
-        (await founded(world)).answer,
-        'already-founded',
-        'a ring that was founded is never founded again',
-      )
-    })
-
-    await t.test('keys are listed oldest first', async t => {
-      const world = await open(t)
-      const { signer, standby } = await founded(world)
-      for (const [kid, signsFrom] of [
-        [signer.kid, -1000],
-        [standby.kid, -5000],
-        [signer.kid, -9000],
-      ] as const) {
-        await world.arrange.schedule(kid, { signsFrom })
-        const [oldest, youngest] = (await world.keys.read()).keys
-        t.equal(oldest?.kid, kid)
-        t.not(youngest?.kid, kid)
+    await t.test('a plan is done as a whole or not at all, and a dry run not at all', async t => {
+      const { world, signer, standby } = await founded(t, open)
+      const audited = async () => (await world.arrange.audited()).length
+      const before = [await world.keys.read(), await audited()] as const
+      const same = async (what: string) => {
+        t.strictSame((await world.keys.read()).keys, before[0].keys, what)
+        t.equal(await audited(), before[1], `${what}: no row of the audit log`)
       }
+      const tooEarly = (ring: Ring): Plan => ({
+        publish: [{ signsFrom: null, exempt: null }],
+        alter: [
+          { kid: signer.kid, sealed: { sealed: random(180), kekId: 'second' } },
+          { kid: standby.kid, signsFrom: ring.now + 10 },
+        ],
+      })
+      await t.rejects(change(world, tooEarly))
+      await same('refused')
+      await t.rejects(world.keys.change(rotation, () => Promise.reject(new Error('no key')), byOperator))
+      await same('no key could be made')
+      const tried = (await world.keys.change(rotation, sealedKey, byOperator, true)) as Ring
+      t.same(states(tried), ['scheduled', 'signing', 'standby'])
+      await same('a dry run')
     })
+
+    await t.test(
+      'a token lives no longer than the policy allows, whatever its application asks for',
+      async t => {
+        const { world } = await founded(t, open)
+        t.equal((await minting(world)).application?.tokenLifetimeSeconds, 300)
+      },
+    )
 
     await t.test('a key that tells its private half, or another kid, is not taken', async t => {
       const world = await open(t)
@@ -166,7 +218,7 @@ export function keyRingStoreSuite(backEnd: string, open: OpenWorld): void {
         { ...key, publicJwk: { ...key.publicJwk, d: 'AAAA' } },
         { ...key, publicJwk: { ...key.publicJwk, kid: standby.kid } },
       ]
-      for (const signer of bad) await t.rejects(world.keys.found({ signer, standby }))
+      for (const wrong of bad) await t.rejects(world.keys.change(maintenance, async () => wrong, byOperator))
       t.equal((await world.keys.read()).keys.length, 0)
     })
   })

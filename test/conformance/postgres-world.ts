@@ -17,6 +17,7 @@ import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
 import { postgresTenantStore } from '../../src/store/postgres/tenant-store.js'
 import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { testDatabase } from '../support/database.js'
+import { ageKeys } from '../support/keys.js'
 import { eventually } from '../support/service.js'
 import type { Arrange, AuditRow, Held, World } from './world.js'
 
@@ -106,14 +107,7 @@ function arrange(sql: postgres.Sql): Arrange {
     setApplicationState: (clientId, state) =>
       one(sql`update applications set state = ${state} where client_id = ${clientId}`),
     removeOrigin: origin => one(sql`delete from application_origins where origin = ${origin}`),
-    schedule: async (kid, { signsFrom, unpublishedAt }) => {
-      const instant = (from: number | null) => (from === null ? null : sql`now() + ${from} * ${second}`)
-      if (signsFrom !== undefined)
-        await one(sql`update signing_keys set signs_from = ${instant(signsFrom)},
-          published_at = least(published_at, ${instant(signsFrom)}) where kid = ${kid}`)
-      if (unpublishedAt !== undefined)
-        await one(sql`update signing_keys set unpublished_at = ${instant(unpublishedAt)} where kid = ${kid}`)
-    },
+    ageKeys: async seconds => void (await ageKeys(sql, seconds)),
     async whileHeld(what, work) {
       await sql.begin(async tx => {
         await hold(tx, what)

@@ -149,8 +149,8 @@ async function memberships(t: Test, world: World): Promise<void> {
       state: 'suspended',
       roleIds: [],
     })
-    t.equal(await world.memberships.remove(tenant.id, user, all, byOperator), 'removed')
-    t.equal(await world.memberships.remove(tenant.id, user, all, byOperator), 'unknown')
+    t.equal(await world.memberships.remove(tenant.id, user, true, all, byOperator), 'removed')
+    t.equal(await world.memberships.remove(tenant.id, user, true, all, byOperator), 'unknown')
     t.same(await world.memberships.of(user), [])
   })
 
@@ -178,9 +178,39 @@ async function memberships(t: Test, world: World): Promise<void> {
     const membership = (await put(world, tenant, user, 'owner')) as Membership
     const lower = { tenant: tenant.id, user, roleIds: ['member'], state: 'active' as const }
     t.equal(await world.memberships.put(lower, true, none, byOperator), 'forbidden')
-    t.equal(await world.memberships.remove(tenant.id, user, none, byOperator), 'forbidden')
+    t.equal(await world.memberships.remove(tenant.id, user, true, none, byOperator), 'forbidden')
     t.strictSame(await world.memberships.of(user), [membership])
   })
+
+  await t.test(
+    'the last active owner stays, whoever asks but those who may write to every tenant',
+    async t => {
+      const tenant = await made(world)
+      const [first, second] = [await person(world), await person(world)]
+      await put(world, tenant, first.user, 'owner')
+      await put(world, tenant, second.user, 'owner', 'admin')
+      const set = (user: UserId, more: object, everyTenant = false) =>
+        world.memberships.put(
+          { tenant: tenant.id, user, roleIds: ['owner'], state: 'active', ...more },
+          everyTenant,
+          all,
+          byOperator,
+        )
+      const leave = (user: UserId) => world.memberships.remove(tenant.id, user, false, all, byOperator)
+      const left = await Promise.all([leave(first.user), leave(second.user)])
+      t.same(left.sort(), ['last-owner', 'removed'], 'of two who leave at once one stays')
+      const [last] = (await world.memberships.list(tenant.id, { limit: 10, after: undefined })).items
+      const { user } = last as Membership
+      t.equal(await set(user, { roleIds: ['admin'] }), 'last-owner')
+      t.equal(await set(user, { state: 'suspended' }), 'last-owner')
+      t.match(await set(user, { roleIds: ['owner', 'member'] }), { roleIds: ['member', 'owner'] })
+      const other = user === first.user ? second.user : first.user
+      await put(world, tenant, other, 'owner')
+      await world.users.disable(other, byOperator)
+      t.equal(await leave(user), 'last-owner', 'an owner who is disabled is none')
+      t.match(await set(user, { roleIds: [] }, true), { roleIds: [] })
+    },
+  )
 
   await t.test('a role that is removed leaves its members, and they keep the others', async t => {
     const tenant = await made(world)
@@ -213,7 +243,7 @@ async function effects(t: Test, world: World): Promise<void> {
     t.equal(await standing(world, session.id), 'lost')
     t.equal(await held(), undefined)
     await world.tenants.change(tenant.id, { state: 'active' }, byOperator)
-    await world.memberships.remove(tenant.id, user, all, byOperator)
+    await world.memberships.remove(tenant.id, user, true, all, byOperator)
     t.equal(await standing(world, session.id), 'lost')
     t.equal(await held(), undefined)
     await world.tenants.remove(tenant.id, byOperator)

@@ -65,11 +65,8 @@ export interface Arrange {
   ): Promise<void>
   setApplicationState(clientId: string, state: 'enabled' | 'disabled'): Promise<void>
   removeOrigin(origin: string): Promise<void>
-  /** Moves a key's times: `signsFrom` and `unpublishedAt` in seconds from now, null for never. */
-  schedule(
-    kid: string,
-    times: { readonly signsFrom?: number | null; readonly unpublishedAt?: number | null },
-  ): Promise<void>
+  /** So many seconds pass for all keys. */
+  ageKeys(seconds: number): Promise<void>
   /** While another transaction holds what is named here, runs `work`; the hold ends when `work` returns. */
   whileHeld(what: Held, work: () => Promise<void>): Promise<void>
   /** Everything in the audit log, oldest first. */

@@ -1,4 +1,4 @@
-/** The long form: directed schedules, random seeds, mutants, many revocations; ends with a verdict line. */
+/** The long form: directed schedules, random seeds, mutants, many revocations, role removals or rotations; ends with a verdict line. */
 import { randomInt } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { Cluster } from './cluster/cluster.js'
@@ -6,6 +6,8 @@ import { runMutants } from './mutants.js'
 import { play, report } from './play.js'
 import { runSeed } from './random/seed.js'
 import { runRevokes } from './revokes.js'
+import { runRoleRemovals } from './role-removals.js'
+import { runRotations } from './rotations.js'
 import { schedules } from './schedules/index.js'
 
 const { values } = parseArgs({
@@ -15,6 +17,8 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '4' },
     mutants: { type: 'boolean', default: false },
     revokes: { type: 'string' },
+    'role-removals': { type: 'string' },
+    rotations: { type: 'string' },
     only: { type: 'string' },
   },
 })
@@ -81,6 +85,11 @@ process.on('uncaughtException', error => {
 })
 try {
   if (values.revokes !== undefined) count(await runRevokes(cluster, tree, Number(values.revokes), print))
+  else if (values.rotations !== undefined) {
+    const wanted = { rotations: Number(values.rotations), mintsPerSecond: 100 }
+    count(await runRotations(cluster, tree, wanted, print))
+  } else if (values['role-removals'] !== undefined)
+    count(await runRoleRemovals(cluster, tree, Number(values['role-removals']), print))
   else if (values.mutants) for (const caught of await runMutants(cluster, print, values.only)) count(caught)
   else {
     const nothing = values.seeds === undefined && values.seed === undefined

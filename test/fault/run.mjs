@@ -6,6 +6,8 @@
 //   npm run test:fault -- --seconds 8           how long each seed runs, at most 10
 //   npm run test:fault -- --mutants             every planted bug with the schedule that must expose it
 //   npm run test:fault -- --revokes 10000       as many revocations, each tried on every instance
+//   npm run test:fault -- --rotations 20         as many rotations of the signing key and a leak, under load and SIGKILL
+//   npm run test:fault -- --role-removals 50    as many removals of a role, while 1 000 tokens a second are minted
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

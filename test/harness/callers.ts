@@ -170,6 +170,7 @@ export const expectations: Readonly<Record<string, Row>> = {
   'GET /healthz': open,
   'GET /readyz': open,
   'GET /.well-known/jwks.json': open,
+  'GET /.well-known/historical-keys': open,
   'GET /.well-known/oauth-authorization-server': open,
   'GET /.well-known/openid-configuration': open,
   'GET /sign-up/verify': open,
@@ -243,6 +244,11 @@ export const expectations: Readonly<Record<string, Row>> = {
   'GET /v1/admin/service-keys/:key': adminOnly(200),
   'DELETE /v1/admin/service-keys/:key': adminChange(204),
   'GET /v1/admin/audit': adminOnly(200),
+  'GET /v1/admin/signing-keys': adminOnly(200),
+  'GET /v1/admin/signing-keys/doctor': adminOnly(200),
+  'POST /v1/admin/signing-keys/rotate': adminChange(200),
+  'POST /v1/admin/signing-keys/compromise': adminChange(200),
+  'POST /v1/admin/signing-keys/reseal': adminChange(200),
 }
 
 const openToApplications = new Set([

@@ -151,6 +151,9 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
     'DELETE /v1/admin/applications/:client': async () => undefined,
     'POST /v1/admin/service-keys': async () => ({ name: 'A service', scopes: ['users:read'] }),
     'DELETE /v1/admin/service-keys/:key': async () => undefined,
+    'POST /v1/admin/signing-keys/rotate': async () => ({}),
+    'POST /v1/admin/signing-keys/compromise': async () => ({ all: true, dry_run: true }),
+    'POST /v1/admin/signing-keys/reseal': async () => ({}),
     'POST /v1/introspect': async () => ({ token: 'none' }),
     'DELETE /v1/sessions': async () => undefined,
   }

@@ -6,6 +6,7 @@ import type { LightMyRequestResponse } from 'fastify'
 import { test } from 'tap'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { openSealedKey } from '../../src/keyring/signing-key.js'
+import type { SealedKey } from '../../src/keyring/store.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
 import { serviceKey } from '../harness/world.js'
@@ -85,9 +86,10 @@ async function keyMaterial(service: TestService, markers: Markers) {
   const { keys } = await postgresKeyRingStore(database).read()
   await database.close()
   for (const row of keys) {
-    const { private: half } = await openSealedKey(issuer, row, keks)
+    const key = row as SealedKey
+    const { private: half } = await openSealedKey(issuer, key, keks)
     markers.add('private key', half.export({ format: 'jwk' }).d)
-    markers.add('sealed key', row.sealed.toString('base64url'))
+    markers.add('sealed key', key.sealed.toString('base64url'))
   }
   const kek = await readFile(join(service.folder, 'keys', 'first.kek'), 'utf8')
   markers.add('key-encryption key', kek.trim(), Buffer.from(kek.trim(), 'base64').toString('base64url'))

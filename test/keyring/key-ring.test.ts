@@ -6,6 +6,7 @@ import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { openKeyRing } from '../../src/keyring/key-ring.js'
 import { generateSealedKey, openSealedKey } from '../../src/keyring/signing-key.js'
 import type { Ring } from '../../src/keyring/store.js'
+import { unguarded } from '../support/keys.js'
 import { folderWithKey, ringParts, testRing } from '../support/ring.js'
 
 const issuer = 'https://id.example.com'
@@ -66,8 +67,11 @@ test('a signer whose public half was altered does not open, whatever was made of
 test('a published key whose kid is not its thumbprint stops the start, also that of a standby', async t => {
   const { store, keks, kid, sql } = await testRing(t, issuer)
   const invented = 'A'.repeat(43)
-  await sql`update signing_keys set kid = ${invented}, public_jwk = public_jwk || ${sql.json({ kid: invented })}
-    where kid <> ${kid}`
+  await unguarded(
+    sql,
+    tx => tx`update signing_keys set kid = ${invented}, public_jwk = public_jwk || ${sql.json({ kid: invented })}
+    where kid <> ${kid}`,
+  )
   await t.rejects(openKeyRing(store, keks, issuer), { message: /thumbprint/ })
 })
 
@@ -75,8 +79,11 @@ test('a list that may not be published never replaces one that may', async t => 
   const { ring, sql, kid } = await testRing(t, issuer)
   const { body } = ring.published()
   const invented = 'B'.repeat(43)
-  await sql`update signing_keys set kid = ${invented}, public_jwk = public_jwk || ${sql.json({ kid: invented })}
-    where kid <> ${kid}`
+  await unguarded(
+    sql,
+    tx => tx`update signing_keys set kid = ${invented}, public_jwk = public_jwk || ${sql.json({ kid: invented })}
+    where kid <> ${kid}`,
+  )
   await t.rejects(ring.refresh(), { message: /thumbprint/ })
   t.equal(ring.published().body, body)
 })
@@ -84,8 +91,8 @@ test('a list that may not be published never replaces one that may', async t => 
 test('sealed halves cannot be exchanged between rows', async t => {
   const { store, keks, kid, sql } = await testRing(t, issuer)
   const [one, two] = await sql`select kid, sealed from signing_keys order by kid`
-  await sql`update signing_keys set sealed = ${two?.sealed} where kid = ${one?.kid}`
-  await sql`update signing_keys set sealed = ${one?.sealed} where kid = ${two?.kid}`
+  await unguarded(sql, tx => tx`update signing_keys set sealed = ${two?.sealed} where kid = ${one?.kid}`)
+  await unguarded(sql, tx => tx`update signing_keys set sealed = ${one?.sealed} where kid = ${two?.kid}`)
   await t.rejects(openKeyRing(store, keks, issuer), { message: /sealed/ })
   t.ok(kid)
 })
@@ -101,7 +108,11 @@ test('a private half that was sealed for this row but belongs to another key sig
 
 test('a standby stays sealed until it signs', async t => {
   const { store, keks, kid, sql } = await testRing(t, issuer)
-  await sql`update signing_keys set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where kid <> ${kid}`
+  await unguarded(
+    sql,
+    tx =>
+      tx`update signing_keys set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where kid <> ${kid}`,
+  )
   const ring = await openKeyRing(store, keks, issuer)
   t.equal((await ring.signer(kid)).kid, kid)
   const { keys } = JSON.parse(ring.published().body)
@@ -112,7 +123,11 @@ test('a standby stays sealed until it signs', async t => {
 
 test('the private half of a signer that was altered stops the start', async t => {
   const { store, keks, kid, sql } = await testRing(t, issuer)
-  await sql`update signing_keys set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where kid = ${kid}`
+  await unguarded(
+    sql,
+    tx =>
+      tx`update signing_keys set sealed = set_byte(sealed, 20, get_byte(sealed, 20) # 1) where kid = ${kid}`,
+  )
   await t.rejects(openKeyRing(store, keks, issuer))
 })
 

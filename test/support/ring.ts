@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
 import { openKeyRing } from '../../src/keyring/key-ring.js'
-import type { KeyRingStore } from '../../src/keyring/store.js'
-import type { Kid, Principal, SessionId, TenantId, UserId } from '../../src/principal.js'
+import { signerOf } from '../../src/keyring/schedule.js'
+import type { Key, KeyRingStore } from '../../src/keyring/store.js'
+import type { Principal, SessionId, TenantId, UserId } from '../../src/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
 import { type TestDatabase, testDatabase } from './database.js'
@@ -32,9 +33,9 @@ export async function ringParts(t: Test, behind?: TestDatabase) {
 export async function testRing(t: Test, issuer: string) {
   const parts = await ringParts(t)
   const ring = await openKeyRing(parts.store, parts.keks, issuer)
-  const { signer: kid, keys } = await parts.store.read()
-  const now = Math.ceil(keys.find(key => key.kid === kid)?.signsFrom ?? 0)
-  return { ...parts, ring, now, kid: kid as Kid, signer: await ring.signer(kid) }
+  const { keys, now: readAt } = await parts.store.read()
+  const { kid, signsFrom } = signerOf(keys, readAt) as Key
+  return { ...parts, ring, now: Math.ceil(signsFrom ?? 0), kid, signer: await ring.signer(kid) }
 }
 
 /** Signed in a minute ago, for an hour. */

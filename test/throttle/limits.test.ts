@@ -1,7 +1,7 @@
 /** Every limit that is documented, reached: by one instance alone, and by three that share a Redis. PW-07, RL-02, RL-07, RL-09. */
 import { test } from 'tap'
 import { type LimitName, limits } from '../../src/login/throttle.js'
-import { freshAddress, link, type Person, person } from '../harness/world.js'
+import { administrator, freshAddress, link, member, type Person, person, tenant } from '../harness/world.js'
 import { skipWithoutRedis } from '../support/redis.js'
 import { goodPassword } from '../support/service.js'
 import {
@@ -123,6 +123,27 @@ const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
     unhindered: async (world, me) => [
       ['another address', await world.at().post('/v1/password/forgot', { email: me.email }), 202],
     ],
+  },
+  'admin by caller': {
+    what: "TN-15: a tenant's owner in a loop from many addresses",
+    passes: 200,
+    prepare: (world, me) => {
+      const place = tenant(world.sql).then(async id => {
+        await member(world.sql, me.id, id, 'owner')
+        return id
+      })
+      return {
+        attempt: async () => world.at(undefined, me.cookie).get(`/v1/admin/tenants/${await place}/members`),
+      }
+    },
+    atLast: (world, me) => world.at(undefined, me.cookie).get('/v1/admin/users'),
+    unhindered: async (world, me) => {
+      const other = await administrator(world.sql)
+      return [
+        ['another caller', await world.at(undefined, other.cookie).get('/v1/admin/users'), 200],
+        ['the same person elsewhere', await world.at(undefined, me.cookie).get('/v1/session'), 200],
+      ]
+    },
   },
 }
 

@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
 import tap, { type Test, test } from 'tap'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
+import { signerOf } from '../../src/keyring/schedule.js'
 import { openSealedKey } from '../../src/keyring/signing-key.js'
+import type { SealedKey } from '../../src/keyring/store.js'
 import type { Kid, TenantId } from '../../src/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
@@ -14,6 +16,7 @@ import { headersFrom } from '../harness/routes.js'
 import { application, member, type Person, person, serviceKey, tenant } from '../harness/world.js'
 import { tamperedTokens } from '../red/tokens.js'
 import { testDatabase } from '../support/database.js'
+import { unguarded } from '../support/keys.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
 import { principal, tenantId, testRing } from '../support/ring.js'
 import { eventually, issuer, type TestService, testService } from '../support/service.js'
@@ -80,8 +83,7 @@ async function signer(): Promise<{ kid: string; key: KeyObject }> {
   const { keys } = await loadKeyEncryptionKeys(join(service.folder, 'keys'))
   const ring = await postgresKeyRingStore(database).read()
   await database.close()
-  const row = ring.keys.find(({ kid }) => kid === ring.signer)
-  if (!row) throw new Error('there is no signer')
+  const row = signerOf(ring.keys, ring.now) as SealedKey
   return { kid: row.kid, key: (await openSealedKey(issuer, row, keys)).private }
 }
 function signed(kid: string, key: KeyObject, claims: object): string {
@@ -292,13 +294,18 @@ test('JW-35: a key that signs no more but verifies still counts; one that was wi
   const token = await minted(me, {}, withdrawn)
   const there = { at: withdrawn, key }
   const { kid } = JSON.parse(Buffer.from(String(token.split('.')[0]), 'base64url').toString())
-  await mine`update signing_keys set unpublished_at = now() + interval '1 hour' where kid = ${kid}`
-  await mine`update signing_keys set signs_from = now() where kid <> ${kid}`
+  await mine`update signing_keys set signs_from = now(), exempt = 'compromise' where kid <> ${kid}`
+  await mine`update signing_keys set signs_until = now(), unpublished_at = now() + interval '2 hours' where kid = ${kid}`
   const next = await minted(me, {}, withdrawn)
   t.not(next.split('.')[0], token.split('.')[0], 'another key signs')
   t.equal(await isActive(token, there), true)
   t.equal(await isActive(next, there), true)
-  await mine`update signing_keys set unpublished_at = now() where kid = ${kid}`
+  await unguarded(
+    mine,
+    tx => tx`update signing_keys set published_at = published_at - interval '3 hours',
+    signs_from = signs_from - interval '3 hours', signs_until = now() - interval '2 hours', unpublished_at = now()
+    where kid = ${kid}`,
+  )
   await isInactive(t, 'withdrawn', token, there)
   t.equal(await isActive(next, there), true)
 
@@ -318,8 +325,11 @@ test('a published key that is not what its kid says verifies nothing: that is an
   const { x = '', y = '' } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({
     format: 'jwk',
   })
-  await at.database.sql`update signing_keys
-    set public_jwk = public_jwk || ${at.database.sql.json({ x, y })} where kid = ${kid}`
+  const other = at.database.sql.json({ x, y })
+  await unguarded(
+    at.database.sql,
+    tx => tx`update signing_keys set public_jwk = public_jwk || ${other} where kid = ${kid}`,
+  )
   t.equal((await ask(token, { at, key })).statusCode, 500)
 })
 

@@ -265,7 +265,8 @@ test('a key that another instance made is published after a refresh, and signs a
   const elsewhere = await ringParts(t)
   await openKeyRing(elsewhere.store, keks, issuer)
   const [made] = await elsewhere.sql`select * from signing_keys where signs_from is not null`
-  await sql`insert into signing_keys ${sql(made as never, 'kid', 'public_jwk', 'sealed', 'kek_id', 'published_at', 'signs_from')}`
+  const row = { ...made, exempt: 'compromise', signs_from: new Date(Date.now() + 1000) }
+  await sql`insert into signing_keys ${sql(row as never, 'kid', 'public_jwk', 'sealed', 'kek_id', 'signs_from', 'exempt', 'least_lead', 'least_tail')}`
   t.notMatch(ring.published().body, made?.kid)
   t.equal((await ring.signer(made?.kid)).kid, made?.kid, 'loaded when it was named')
   t.match(ring.published().body, made?.kid, 'and what signs is published')
@@ -279,7 +280,8 @@ test('a kid that is not in the ring signs nothing: an outage, not a refusal', as
   await t.rejects(ring.signer('A'.repeat(43) as Kid), Outage)
   const [signer] = await sql`select kid from signing_keys where signs_from is not null`
   await ring.signer(signer?.kid)
-  await sql`update signing_keys set unpublished_at = now() where kid = ${signer?.kid}`
+  await sql`update signing_keys set compromised_at = now(), unpublished_at = now(), signs_until = now(), sealed = null,
+    kek_id = null where kid = ${signer?.kid}`
   await ring.refresh()
   await t.rejects(ring.signer(signer?.kid), Outage, 'a key that was taken back is forgotten')
   t.notMatch(ring.published().body, signer?.kid)

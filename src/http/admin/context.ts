@@ -5,6 +5,7 @@ import type { By, RecordRefusal } from '../../audit.js'
 import type { Authority, AuthorityStore } from '../../directory/authority.js'
 import { authorityOfKey, judgeKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import { Problem } from '../../errors.js'
+import type { Throttle } from '../../login/throttle.js'
 import type { TenantId } from '../../principal.js'
 import { occasionOf } from '../browser.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from '../service-key.js'
@@ -51,12 +52,16 @@ export function personGuard(authorities: AuthorityStore): Guard {
 }
 
 /** A route of this context that does not say what it needs is refused when it is registered. */
-export function requireAuthority(app: FastifyInstance, refused: RecordRefusal): void {
+export function requireAuthority(
+  app: FastifyInstance,
+  { refused, throttle }: { readonly refused: RecordRefusal; readonly throttle: Pick<Throttle, 'admin'> },
+): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.needs) throw new Error(`${method} ${url} does not say what its caller must hold`)
   })
   app.addHook('onRequest', async request => {
     const authority = authorityOf(request)
+    await throttle.admin(callerId(authority))
     const { needs, url } = request.routeOptions.config as { needs?: Needs; url?: string }
     const path = request.params as { tenant: TenantId }
     if (needs?.(authority, path)) return
@@ -88,8 +93,11 @@ export function by(request: FastifyRequest): By {
     })
   const asked = JSON.stringify([request.method, request.url, request.body])
   const requestHash = createHash('sha256').update(asked).digest()
-  const { caller } = authorityOf(request)
-  return { ...by, once: { caller: 'person' in caller ? caller.person : caller.serviceKey, key, requestHash } }
+  return { ...by, once: { caller: callerId(authorityOf(request)), key, requestHash } }
+}
+
+function callerId({ caller }: Authority): string {
+  return 'person' in caller ? caller.person : caller.serviceKey
 }
 
 function whoAsks(request: FastifyRequest): By {

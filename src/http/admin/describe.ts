@@ -1,9 +1,13 @@
 /** The directory in JSON: what the admin API answers, and what commands say with `--json`. */
+
 import type { RecordedEvent } from '../../audit.js'
 import type { Application } from '../../directory/applications.js'
 import type { ServiceKey } from '../../directory/service-keys.js'
 import type { Membership, Role, Tenant } from '../../directory/tenants.js'
 import type { User } from '../../directory/users.js'
+import { exposure } from '../../keyring/operations.js'
+import { stateOf } from '../../keyring/schedule.js'
+import type { Key, Policy, Ring } from '../../keyring/store.js'
 import { deviceName } from '../../session/device-name.js'
 import type { ListedSession } from '../../session/revocations.js'
 
@@ -71,4 +75,31 @@ export function describeSession({ id, userAgent, address, createdAt, lastSeenAt,
 
 export function describeEvent({ serviceKey, requestId, ...event }: RecordedEvent) {
   return { ...event, service_key: serviceKey, request_id: requestId }
+}
+
+export function describeKey(ring: Ring, key: Key) {
+  const { kid, publishedAt, signsFrom, signsUntil, unpublishedAt, compromised, kekId } = key
+  return {
+    kid,
+    state: stateOf(ring, key),
+    published_at: publishedAt,
+    signs_from: signsFrom,
+    signs_until: signsUntil,
+    unpublished_at: unpublishedAt,
+    compromised_at: compromised?.at ?? null,
+    compromised_since: compromised?.since ?? null,
+    sealed_under: kekId,
+  }
+}
+
+/** Numbers as they are for programs; seconds from the change. */
+export function describeExposure(policy: Policy) {
+  const { introspection, jwks, refreshingVerifiers, verifiersInOutage, everything } = exposure(policy)
+  return {
+    introspection,
+    jwks,
+    refreshing_verifiers: refreshingVerifiers,
+    verifiers_in_outage: verifiersInOutage,
+    everything,
+  }
 }

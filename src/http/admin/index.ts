@@ -4,6 +4,8 @@ import type { AuditLog } from '../../audit.js'
 import type { AuthorityStore } from '../../directory/authority.js'
 import type { ServiceKeyStore } from '../../directory/service-keys.js'
 import type { TenantStore } from '../../directory/tenants.js'
+import type { KeyOperations } from '../../keyring/operations.js'
+import type { Throttle } from '../../login/throttle.js'
 import type { Revocations } from '../../session/revocations.js'
 import { type ApplicationRouteParts, applicationRoutes } from './applications.js'
 import { auditRoutes } from './audit.js'
@@ -12,6 +14,7 @@ import { memberRoutes } from './members.js'
 import { roleRoutes } from './roles.js'
 import { serviceKeyRoutes } from './service-keys.js'
 import { sessionAdminRoutes } from './sessions.js'
+import { signingKeyRoutes } from './signing-keys.js'
 import { tenantRoutes } from './tenants.js'
 import { type UserRouteParts, userRoutes } from './users.js'
 
@@ -21,6 +24,10 @@ export interface AdminParts extends UserRouteParts, ApplicationRouteParts, Invit
   readonly revocations: Revocations
   readonly audit: AuditLog
   readonly serviceKeys: ServiceKeyStore
+  readonly keyOperations: KeyOperations
+  /** Other instances look at the ring at once, and this one. */
+  readonly keysChanged: () => void
+  readonly throttle: Pick<Throttle, 'admin'>
 }
 
 export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
@@ -33,6 +40,7 @@ export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
     await app.register(invitationRoutes(parts))
     await app.register(applicationRoutes(parts))
     await app.register(serviceKeyRoutes(parts.serviceKeys))
+    await app.register(signingKeyRoutes(parts.keyOperations, parts.keysChanged))
     await app.register(auditRoutes(parts.audit))
   }
 }

@@ -68,7 +68,7 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
             roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
             state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
           }),
-          response: { 200: Member, ...problems(...adminProblems, 'not_found', 'unknown_role') },
+          response: { 200: Member, ...problems(...adminProblems, 'not_found', 'unknown_role', 'last_owner') },
         },
       },
       async request => {
@@ -94,14 +94,15 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
           ...forAdmins,
           summary: 'Take a person out of a tenant, at once',
           params: MemberPath,
-          response: { 204: Nothing('Removed.'), ...problems(...adminProblems, 'not_found') },
+          response: { 204: Nothing('Removed.'), ...problems(...adminProblems, 'not_found', 'last_owner') },
         },
       },
       async (request, reply) => {
         const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
         const caller = authorityOf(request)
         const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
-        accepted(await memberships.remove(tenant, user, allowed, by(request)))
+        const everyTenant = may(caller, 'tenants:write')
+        accepted(await memberships.remove(tenant, user, everyTenant, allowed, by(request)))
         return reply.code(204).send(null)
       },
     )

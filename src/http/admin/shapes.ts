@@ -65,6 +65,7 @@ export const adminProblems = [
   'session_superseded',
   'insufficient_user_authentication',
   'forbidden',
+  'too_many_requests',
 ] as const satisfies readonly ErrorCode[]
 
 export const forAdmins = { tags: ['admin'], ...forSessionsOrKeys }
@@ -80,6 +81,7 @@ const refusals = {
   unknown: 'not_found',
   forbidden: 'forbidden',
   'unknown-role': 'unknown_role',
+  'last-owner': 'last_owner',
   'name-taken': 'name_taken',
   'address-taken': 'name_taken',
   'client-id-taken': 'name_taken',

@@ -2,6 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { KeyRing } from '../../keyring/key-ring.js'
+import { maxAgeSeconds } from '../../keyring/schedule.js'
 import { authorizationServerMetadata, openidConfiguration } from '../../token/metadata.js'
 import { forAnyone, Nothing, problems } from '../schemas.js'
 
@@ -36,8 +37,7 @@ const OpenidMetadata = Type.Object(
   { description: 'The metadata.' },
 )
 
-/** Seconds. A verifier's list may be this old before it asks again. */
-const cacheControl = 'public, max-age=300, must-revalidate'
+const cacheControl = `public, max-age=${maxAgeSeconds}, must-revalidate`
 
 export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsyncTypebox {
   const server = authorizationServerMetadata(issuer)
@@ -70,6 +70,30 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
           .type('application/json; charset=utf-8')
           .serializer(String)
           .send(body as never)
+      },
+    )
+
+    app.get(
+      '/.well-known/historical-keys',
+      {
+        schema: {
+          operationId: 'historicalKeys',
+          tags: ['metadata'],
+          ...forAnyone,
+          summary:
+            'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
+          response: {
+            200: {
+              description: 'The history; the JWK Set has the key that verifies it.',
+              content: { 'application/jwk-set+jwt': { schema: Type.String() } },
+            },
+            ...problems('unavailable'),
+          },
+        },
+      },
+      async (_request, reply) => {
+        const history = await ring.history()
+        return reply.header('cache-control', cacheControl).type('application/jwk-set+jwt').send(history)
       },
     )
 

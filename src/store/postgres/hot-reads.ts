@@ -79,9 +79,9 @@ export const checkStatement = `select ${columns('$1::text')} ${joins('s.tenant_i
 /** A mint: session id, tenant or null, client id, origin or null. */
 export const mintStatement = `select ${columns('$1::text')},
   to_json(a.audiences) as audiences,
-  a.token_lifetime_seconds,
+  least(a.token_lifetime_seconds, (select longest_lifetime from key_policy)) as token_lifetime_seconds,
   (select k.kid from signing_keys k
-    where k.signs_from <= now() and (k.unpublished_at is null or k.unpublished_at > now())
+    where k.signs_from <= now() and (k.signs_until is null or k.signs_until > now())
     order by k.signs_from desc limit 1) as kid
   ${joins('coalesce($2::uuid, s.tenant_id)')}
   left join applications a on a.client_id = $3 and a.state = 'enabled' and ($4::text is null or exists

@@ -1,5 +1,6 @@
 /** Memberships in Postgres: which person is in which tenant, with which roles. */
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, ne, sql } from 'drizzle-orm'
+import type { builtInRoles } from '../../directory/authority.js'
 import { pageOf } from '../../directory/page.js'
 import { type Membership, type MembershipStore, permissionsOfRoles } from '../../directory/tenants.js'
 import type { TenantId, UserId } from '../../principal.js'
@@ -17,6 +18,9 @@ const columns = {
   roleIds: sql<string[]>`to_json(${memberships.roleIds})`,
   createdAt: sql<number>`floor(extract(epoch from ${memberships.createdAt}))::float8`,
 }
+
+/** The id of the built-in role. */
+const owner = 'owner' satisfies keyof typeof builtInRoles
 
 export function postgresMembershipStore(database: Database): MembershipStore {
   return {
@@ -42,17 +46,19 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       })
     },
 
-    put({ tenant, user, roleIds, state }, mayAdd, mayGrant, by) {
+    put({ tenant, user, roleIds, state }, everyTenant, mayGrant, by) {
       return database.transaction(async tx => {
         const place = await lockTenant(tx, tenant)
         if (!place) return 'unknown'
         const before = await find(tx, tenant, user)
         const [person] = await tx.select({ id: users.id }).from(users).where(eq(users.id, user))
-        if (!person || (!before && !mayAdd)) return 'unknown'
+        if (!person || (!before && !everyTenant)) return 'unknown'
         const wanted = [...new Set(roleIds)].sort()
         if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
         if (!mayGrant(permissionsOfRoles(place.roles, [...(before?.roleIds ?? []), ...wanted])))
           return 'forbidden'
+        const stays = state === 'active' && wanted.includes(owner)
+        if (before && !stays && !everyTenant && (await isLastOwner(tx, before))) return 'last-owner'
         const roles = sql`array(select json_array_elements_text(${JSON.stringify(wanted)}::json))`
         await tx
           .insert(memberships)
@@ -66,12 +72,13 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       })
     },
 
-    remove(tenant, user, mayGrant, by) {
+    remove(tenant, user, everyTenant, mayGrant, by) {
       return database.transaction(async tx => {
         const place = await lockTenant(tx, tenant)
         const before = place && (await find(tx, tenant, user))
         if (!before) return 'unknown'
         if (!mayGrant(permissionsOfRoles(place.roles, before.roleIds))) return 'forbidden'
+        if (!everyTenant && (await isLastOwner(tx, before))) return 'last-owner'
         await tx
           .delete(memberships)
           .where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
@@ -89,4 +96,21 @@ function select(tx: Queries) {
 async function find(tx: Queries, tenant: TenantId, user: UserId): Promise<Membership | undefined> {
   const [row] = await select(tx).where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
   return row
+}
+
+/** Under the tenant's lock: nobody else ceases to be one meanwhile. */
+async function isLastOwner(tx: Queries, { tenant, user, state, roleIds }: Membership): Promise<boolean> {
+  if (state !== 'active' || !roleIds.includes(owner)) return false
+  const others = await select(tx)
+    .where(
+      and(
+        eq(memberships.tenantId, tenant),
+        ne(memberships.userId, user),
+        eq(memberships.state, 'active'),
+        eq(users.state, 'active'),
+        sql`${owner} = any(${memberships.roleIds})`,
+      ),
+    )
+    .limit(1)
+  return others.length === 0
 }

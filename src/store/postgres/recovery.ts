@@ -1,16 +1,16 @@
 /** Recording the server that is trusted, and what must not be believed any more when another one was. */
-import { isNull, or, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { noRequest } from '../../audit.js'
 import { Outage } from '../../errors.js'
+import { recovery } from '../../keyring/compromise.js'
+import { signerOf } from '../../keyring/schedule.js'
 import type { SealedKey } from '../../keyring/store.js'
 import { writeAudit } from './audit-log.js'
 import type { Database, Queries } from './database.js'
 import { replaceServiceEpoch } from './epochs.js'
+import { applyPlan, lockRing } from './key-ring-store.js'
 import { timelineNow } from './lineage.js'
-import { mailLinks, signingKeys } from './schema.js'
-
-/** Seconds for which the keys before are published still: tokens that they signed live to their end. */
-const tailSeconds = 7200
+import { mailLinks } from './schema.js'
 
 /**
  * Revocations, used links and retired keys may be missing here. So every session ends, every unfinished flow is
@@ -19,7 +19,7 @@ const tailSeconds = 7200
  */
 export function recover(
   database: Database,
-  { signer, standby }: { signer: SealedKey; standby: SealedKey },
+  make: () => Promise<SealedKey>,
 ): Promise<{ readonly ended: number; readonly links: number }> {
   return database.transaction(async tx => {
     await recordLineage(tx)
@@ -28,13 +28,9 @@ export function recover(
       where s.ended_at is null and s.ends_at > now()`)
     await replaceServiceEpoch(tx)
     const links = await tx.delete(mailLinks).returning({ purpose: mailLinks.purpose })
-    const gone = sql`now() + ${tailSeconds} * interval '1 second'`
-    await tx
-      .update(signingKeys)
-      .set({ unpublishedAt: gone })
-      .where(or(isNull(signingKeys.unpublishedAt), sql`${signingKeys.unpublishedAt} > ${gone}`))
-    await tx.insert(signingKeys).values([{ ...signer, signsFrom: sql`now()` }, standby])
-    await audit(tx, signer.kid)
+    await applyPlan(tx, recovery(await lockRing(tx)), make, { actor: undefined, occasion: noRequest })
+    const { keys, now } = await lockRing(tx)
+    await audit(tx, signerOf(keys, now)?.kid ?? '')
     return { ended: live?.count ?? 0, links: links.length }
   })
 }

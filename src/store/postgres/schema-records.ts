@@ -1,26 +1,111 @@
 /** The tables that refer to no other: the signing keys, the audit log, and what creations answered. */
 import { sql } from 'drizzle-orm'
-import { bigint, check, index, jsonb, pgTable, primaryKey, text, uuid } from 'drizzle-orm/pg-core'
-import type { PublicJwk } from '../../keyring/store.js'
+import {
+  bigint,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from 'drizzle-orm/pg-core'
+import type { Exemption, PublicJwk } from '../../keyring/store.js'
 import { bytea, instant } from './schema-columns.js'
 
-/** A key's state follows from its times. The signer is the latest whose `signs_from` has come. */
+/**
+ * The times from which the schedule of the key ring follows, in seconds; one row, which the service only reads. A
+ * drill compresses this row and nothing else. src/keyring/schedule.ts says what each is for.
+ */
+export const keyPolicy = pgTable(
+  'key_policy',
+  {
+    only: boolean('only').primaryKey().default(true),
+    tokenLifetime: integer('longest_lifetime').notNull().default(900),
+    skew: integer('skew').notNull().default(60),
+    listAge: integer('list_age').notNull().default(3600),
+    verifierAge: integer('verifier_age').notNull().default(3900),
+    lead: integer('lead').notNull().default(86_400),
+    tail: integer('tail').notNull().default(7200),
+    rotateEvery: integer('rotate_every').notNull().default(2_592_000),
+    /** A rotation comes up to this much of `rotate_every` later, each key's own. */
+    jitterPercent: integer('jitter_percent').notNull().default(10),
+  },
+  ({ only, tokenLifetime, skew, listAge, verifierAge, lead, tail, rotateEvery, jitterPercent }) => [
+    check('key_policy_only', sql`${only}`),
+    check('key_policy_longest_lifetime', sql`${tokenLifetime} between 1 and 900`),
+    check('key_policy_not_negative', sql`least(${skew}, ${listAge}, ${verifierAge}) >= 1`),
+    check('key_policy_lead', sql`${lead} >= ${listAge} + ${verifierAge} + ${skew}`),
+    check('key_policy_tail', sql`${tail} >= ${listAge} + ${tokenLifetime} + ${skew}`),
+    check('key_policy_rotate_every', sql`${rotateEvery} >= ${lead}`),
+    check('key_policy_jitter', sql`${jitterPercent} between 0 and 100`),
+  ],
+)
+
+/**
+ * A key's state follows from its times. The signer is the latest that has begun and not ended. A trigger (drizzle/)
+ * sets `published_at` and the two least times, and refuses whatever would rewrite what has happened.
+ */
 export const signingKeys = pgTable(
   'signing_keys',
   {
     kid: text('kid').primaryKey(),
     publicJwk: jsonb('public_jwk').notNull().$type<PublicJwk>(),
-    sealed: bytea('sealed').notNull(),
-    kekId: text('kek_id').notNull(),
+    /** Null once it can sign no more: the private half is erased. */
+    sealed: bytea('sealed'),
+    kekId: text('kek_id'),
+    /** Every key-encryption key that it was ever sealed under: backups hold those ciphertexts. */
+    kekIds: text('kek_ids').array().notNull().default([]),
     publishedAt: instant('published_at').notNull().defaultNow(),
     /** Null for a standby that no rotation has scheduled. */
     signsFrom: instant('signs_from'),
+    signsUntil: instant('signs_until'),
     unpublishedAt: instant('unpublished_at'),
+    compromisedAt: instant('compromised_at'),
+    /** Since when its signatures must not be believed. Null with `compromised_at`: none of them. */
+    compromisedSince: instant('compromised_since'),
+    /** Why it may sign before every verifier can know it. */
+    exempt: text('exempt').$type<Exemption>(),
+    /** Copies of the policy when it was published, in seconds. */
+    leastLead: integer('least_lead').notNull(),
+    leastTail: integer('least_tail').notNull(),
   },
   table => [
     check('signing_keys_kid', sql`${table.kid} = ${table.publicJwk} ->> 'kid'`),
-    check('signing_keys_order', sql`${table.signsFrom} >= ${table.publishedAt}`),
     check('signing_keys_public', sql`not (${table.publicJwk} ? 'd')`),
+    check('signing_keys_order', sql`${table.signsFrom} >= ${table.publishedAt}`),
+    check('signing_keys_exempt', sql`${table.exempt} in ('first', 'compromise', 'recovery')`),
+    check(
+      'signing_keys_lead',
+      sql`${table.exempt} is not null or ${table.signsFrom} >= ${table.publishedAt} + ${table.leastLead} * interval '1 second'`,
+    ),
+    check(
+      'signing_keys_until',
+      sql`${table.signsUntil} is null or (${table.signsFrom} is not null and ${table.signsUntil} >= ${table.signsFrom})`,
+    ),
+    check(
+      'signing_keys_tail',
+      sql`${table.unpublishedAt} is null or ${table.compromisedAt} is not null or ${table.signsFrom} is null
+        or (${table.signsUntil} is not null and ${table.unpublishedAt} >= ${table.signsUntil} + ${table.leastTail} * interval '1 second')`,
+    ),
+    check('signing_keys_sealed', sql`(${table.sealed} is null) = (${table.kekId} is null)`),
+    check(
+      'signing_keys_erased',
+      sql`${table.sealed} is not null or ${table.signsUntil} is not null or ${table.unpublishedAt} is not null`,
+    ),
+    check(
+      'signing_keys_compromised',
+      sql`${table.compromisedAt} is null or (${table.sealed} is null and ${table.unpublishedAt} is not null
+        and ${table.unpublishedAt} <= ${table.compromisedAt}
+        and (${table.signsFrom} is null or (${table.signsUntil} is not null and ${table.signsUntil} <= ${table.compromisedAt})))`,
+    ),
+    check(
+      'signing_keys_since',
+      sql`${table.compromisedSince} is null or (${table.compromisedAt} is not null and ${table.compromisedSince} <= ${table.compromisedAt})`,
+    ),
+    index('signing_keys_signs_from').on(table.signsFrom),
   ],
 )
 

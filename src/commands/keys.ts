@@ -1,0 +1,187 @@
+/** `mintmark keys …`: the key ring as a timeline, rotated, moved under another key-encryption key, exported, examined. */
+import { type Command, InvalidArgumentError } from 'commander'
+import type { Config } from '../config.js'
+import { describeExposure, describeKey } from '../http/admin/describe.js'
+import type { Leak } from '../keyring/compromise.js'
+import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import { serializeJwks } from '../keyring/key-ring.js'
+import { createKeyOperations, type KeyOperations } from '../keyring/operations.js'
+import { publishedKeys } from '../keyring/schedule.js'
+import type { Ring } from '../keyring/store.js'
+import type { Kid } from '../principal.js'
+import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
+import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
+import { asJson, type Form, print, say } from './output.js'
+import { details } from './table.js'
+import { exposureInWords, timeline } from './timeline.js'
+
+interface ChangeForm extends Form {
+  readonly dryRun?: boolean
+}
+interface RotateForm extends ChangeForm {
+  readonly compromised?: string
+  readonly kek?: string
+  readonly since?: number
+}
+
+const dryRun = ['--dry-run', 'try it and print the timeline it would make; nothing is kept'] as const
+
+export function keyCommands(program: Command): void {
+  const keys = program.command('keys').description('the signing keys')
+  keys
+    .command('list')
+    .description('every key with its times: what signs now, what is ready, until when each verifies')
+    .option(...asJson)
+    .action(async (form: Form) => {
+      await withOperations(async operations => sayRing(form, await operations.list()))
+    })
+
+  keys
+    .command('rotate')
+    .description(
+      'let the next key sign as soon as every verifier can know it; or end a key that has leaked, at once',
+    )
+    .option('--compromised <kid>', 'this key has leaked, or `all` of them: nobody is signed out')
+    .option('--kek <id>', 'this key-encryption key has leaked, and with it every key ever sealed under it')
+    .option(
+      '--since <time>',
+      'believe what a leaked key signed before then (ISO 8601); default: nothing',
+      instant,
+    )
+    .option(...dryRun)
+    .option(...asJson)
+    .action(rotate)
+
+  keys
+    .command('reseal')
+    .description('seal all keys under the newest key-encryption key (the last id in alphabetical order)')
+    .option(...dryRun)
+    .option(...asJson)
+    .action(async (form: ChangeForm) => {
+      await changing(form, async operations => {
+        const answer = await operations.reseal(occasion(form))
+        sayChange(
+          form,
+          answer,
+          answer === 'already-sealed' ? 'All keys are sealed under the newest already.' : 'Resealed.',
+        )
+        return answer
+      })
+    })
+
+  keys
+    .command('export')
+    .description('the public keys as a JWK Set (JSON in any case), for devices that are offline')
+    .option(...asJson)
+    .action(async () => {
+      await withOperations(async operations => print(serializeJwks(publishedKeys(await operations.list()))))
+    })
+
+  keys
+    .command('doctor')
+    .description('whether clocks, times and keys are well; exit code 1 where they are not')
+    .option(...asJson)
+    .action(async (form: Form) => {
+      await withOperations(async operations => {
+        const items = await operations.doctor()
+        const ok = items.every(finding => finding.ok)
+        const facts = items.map(({ check, ok, says }) => [`${ok ? 'ok   ' : 'WRONG'}  ${check}`, says])
+        say(form, { ok, items }, details(Object.fromEntries(facts)))
+        if (!ok) process.exitCode = 1
+      })
+    })
+}
+
+async function rotate(form: RotateForm): Promise<void> {
+  const { compromised, kek, since } = form
+  if (compromised !== undefined && kek !== undefined)
+    throw new CommandFailed('name what leaked once: --compromised <kid>, --compromised all, or --kek <id>')
+  const leak = leakOf(compromised, kek)
+  if (!leak && since !== undefined) throw new CommandFailed('--since goes with --compromised or --kek')
+  await changing(form, operations =>
+    leak ? endLeaked(operations, leak, form) : rotateAsPlanned(operations, form),
+  )
+}
+
+async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
+  const answer = await operations.rotate(occasion(form))
+  if (answer === 'no-standby')
+    throw new CommandFailed('no key stands by: start the service, it publishes one')
+  sayChange(
+    form,
+    answer,
+    answer === 'already-scheduled' ? 'A rotation is scheduled already.' : 'The next key is scheduled.',
+  )
+  return answer
+}
+
+async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm) {
+  const answer = await operations.compromise(leak, form.since ?? null, occasion(form))
+  if (answer === 'unknown-key') throw new CommandFailed('there is no such key: `mintmark keys list` has them')
+  if (answer === 'no-other-kek')
+    throw new CommandFailed(
+      'fresh keys would be sealed under the key-encryption key that leaked: first put another one, with a later name, into MINTMARK_KEYS_FOLDER of every instance',
+    )
+  if (answer === 'since-in-future') throw new CommandFailed('--since lies in the future')
+  const { policy } = typeof answer === 'string' ? await operations.list() : answer
+  const said =
+    answer === 'already-marked'
+      ? ['It is marked as compromised already.']
+      : ['The leaked keys are marked; a sound key signs from the next token on. No session ends.']
+  sayChange(form, answer, [...said, ...exposureInWords(policy)], { exposure: describeExposure(policy) })
+  return answer
+}
+
+const occasion = ({ dryRun = false }: ChangeForm) => ({ by: operator, dryRun })
+
+function leakOf(compromised: string | undefined, kek: string | undefined): Leak | undefined {
+  if (kek !== undefined) return { kekId: kek }
+  if (compromised === undefined) return undefined
+  return compromised === 'all' ? 'all' : { kid: compromised as Kid }
+}
+
+function sayChange(
+  form: ChangeForm,
+  answer: Ring | string,
+  said: string | string[],
+  more: object = {},
+): void {
+  const changed = typeof answer !== 'string'
+  const state = { changed, dry_run: form.dryRun ?? false, ...more }
+  if (!changed) {
+    say(form, state, said)
+    return
+  }
+  const lines = form.dryRun ? ['A dry run: nothing was changed. It would be:'] : [said].flat()
+  say(form, { ...state, items: describeRing(answer) }, [...lines, '', ...timeline(answer)])
+}
+
+function sayRing(form: Form, ring: Ring): void {
+  say(form, { items: describeRing(ring) }, timeline(ring))
+}
+
+function describeRing(ring: Ring) {
+  return ring.keys.map(key => describeKey(ring, key))
+}
+
+async function changing(form: ChangeForm, work: (operations: KeyOperations) => Promise<Ring | string>) {
+  await withOperations(async (operations, config) => {
+    const answer = await work(operations)
+    if (typeof answer !== 'string' && !form.dryRun) await tell(config, 'keys', form)
+  })
+}
+
+async function withOperations(work: (operations: KeyOperations, config: Config) => Promise<void>) {
+  const config = configuration()
+  const { keys: keks, faults } = await loadKeyEncryptionKeys(config.keysFolder)
+  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  await withDatabase(config, database =>
+    work(createKeyOperations(postgresKeyRingStore(database), keks, config.issuer), config),
+  )
+}
+
+function instant(text: string): number {
+  const at = /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(at)) throw new InvalidArgumentError('It takes a time like 2026-01-31T12:00:00Z.')
+  return Math.floor(at / 1000)
+}

@@ -1,0 +1,209 @@
+/** Admin: the signing keys, as the commands `mintmark keys …` have them. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { may } from '../../directory/authority.js'
+import { Problem } from '../../errors.js'
+import type { Leak } from '../../keyring/compromise.js'
+import type { KeyOperations } from '../../keyring/operations.js'
+import type { Ring } from '../../keyring/store.js'
+import type { Kid } from '../../principal.js'
+import { Body, problems } from '../schemas.js'
+import { by, type Needs } from './context.js'
+import { describeExposure, describeKey } from './describe.js'
+import { adminProblems, forAdmins } from './shapes.js'
+
+const Moment = Type.Number({ description: 'NumericDate, with a fraction.' })
+const momentOrNull = Type.Union([Moment, Type.Null()])
+const Key = Type.Object(
+  {
+    kid: Type.String(),
+    state: Type.String({
+      description: '`standby`, `scheduled`, `signing`, `verifying`, `gone` or `compromised`.',
+    }),
+    published_at: Moment,
+    signs_from: momentOrNull,
+    signs_until: momentOrNull,
+    unpublished_at: momentOrNull,
+    compromised_at: momentOrNull,
+    compromised_since: momentOrNull,
+    sealed_under: Type.Union([Type.String(), Type.Null()], {
+      description: 'The id of its key-encryption key; null once its private half is erased.',
+    }),
+  },
+  { description: 'A signing key.' },
+)
+const items = Type.Array(Key, { description: 'Every key that was ever published, oldest first.' })
+const Keys = Type.Object({ items }, { description: 'The key ring.' })
+const Change = Type.Object(
+  {
+    changed: Type.Boolean({ description: 'False where there was nothing to do.' }),
+    dry_run: Type.Boolean(),
+    items,
+  },
+  { description: 'The key ring after it.' },
+)
+const Exposed = Type.Object(
+  {
+    ...Change.properties,
+    exposure: Type.Object(
+      {
+        introspection: Type.Number(),
+        jwks: Type.Number(),
+        refreshing_verifiers: Type.Number(),
+        verifiers_in_outage: Type.Number(),
+        everything: Type.Number(),
+      },
+      { description: 'Seconds until nobody believes the leaked keys any more, by who asks.' },
+    ),
+  },
+  { description: 'The key ring after it, and how long it takes to be felt.' },
+)
+const Findings = Type.Object(
+  {
+    ok: Type.Boolean(),
+    items: Type.Array(Type.Object({ check: Type.String(), ok: Type.Boolean(), says: Type.String() })),
+  },
+  { description: 'What was found.' },
+)
+const dryRun = Type.Optional(
+  Type.Boolean({ description: 'Try it: the answer is the ring as it would be, and nothing is kept.' }),
+)
+const reads: Needs = caller => may(caller, 'keys:read')
+const writes: Needs = caller => may(caller, 'keys:write')
+
+export function signingKeyRoutes(operations: KeyOperations, changed: () => void): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/admin/signing-keys',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'listSigningKeys',
+          ...forAdmins,
+          summary: 'All signing keys with their times',
+          response: { 200: Keys, ...problems(...adminProblems) },
+        },
+      },
+      async () => ({ items: describeRing(await operations.list()) }),
+    )
+
+    app.get(
+      '/v1/admin/signing-keys/doctor',
+      {
+        config: { needs: reads },
+        schema: {
+          operationId: 'examineSigningKeys',
+          ...forAdmins,
+          summary: 'Whether clocks, times and keys are well, on the instance that answers',
+          response: { 200: Findings, ...problems(...adminProblems) },
+        },
+      },
+      async () => {
+        const findings = await operations.doctor()
+        return { ok: findings.every(({ ok }) => ok), items: findings.map(finding => ({ ...finding })) }
+      },
+    )
+
+    app.post(
+      '/v1/admin/signing-keys/rotate',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'rotateSigningKeys',
+          ...forAdmins,
+          summary: 'Let the next key sign as soon as every verifier can know it',
+          body: Body({ dry_run: dryRun }),
+          response: { 200: Change, ...problems(...adminProblems) },
+        },
+      },
+      async request => {
+        const { dry_run = false } = request.body
+        const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
+        return answerOf(answer, dry_run)
+      },
+    )
+
+    app.post(
+      '/v1/admin/signing-keys/compromise',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'compromiseSigningKeys',
+          ...forAdmins,
+          summary: 'A key has leaked: it ends at once, and nobody is signed out',
+          body: Body({
+            kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+            all: Type.Optional(Type.Literal(true)),
+            kek: Type.Optional(
+              Type.String({
+                minLength: 1,
+                maxLength: 200,
+                description: 'Every key that was ever sealed under this key-encryption key.',
+              }),
+            ),
+            since: Type.Optional(
+              Type.Integer({
+                minimum: 0,
+                description:
+                  'NumericDate from which its signatures must not be believed. Default: none of them.',
+              }),
+            ),
+            dry_run: dryRun,
+          }),
+          response: { 200: Exposed, ...problems(...adminProblems, 'not_found') },
+        },
+      },
+      async request => {
+        const { since = null, dry_run = false } = request.body
+        const answer = await operations.compromise(leakOf(request.body), since, {
+          by: by(request),
+          dryRun: dry_run,
+        })
+        if (answer === 'unknown-key') throw new Problem('not_found')
+        if (answer === 'no-other-kek') throw new Problem('invalid_request', { detail: noOtherKek })
+        if (answer === 'since-in-future')
+          throw new Problem('invalid_request', { detail: '`since` lies in the future.' })
+        const { policy } = typeof answer === 'string' ? await operations.list() : answer
+        return { ...(await answerOf(answer, dry_run)), exposure: describeExposure(policy) }
+      },
+    )
+
+    app.post(
+      '/v1/admin/signing-keys/reseal',
+      {
+        config: { needs: writes },
+        schema: {
+          operationId: 'resealSigningKeys',
+          ...forAdmins,
+          summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
+          body: Body({ dry_run: dryRun }),
+          response: { 200: Change, ...problems(...adminProblems) },
+        },
+      },
+      async request => {
+        const { dry_run = false } = request.body
+        return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)
+      },
+    )
+  }
+
+  async function answerOf(answer: Ring | string, dryRun: boolean) {
+    const done = typeof answer !== 'string'
+    if (done && !dryRun) changed()
+    return { changed: done, dry_run: dryRun, items: describeRing(done ? answer : await operations.list()) }
+  }
+}
+
+const noOtherKek = 'Put another key-encryption key into the keys folder of every instance first.'
+
+function leakOf({ kid, all, kek }: { kid?: string; all?: true; kek?: string }): Leak {
+  const given = [kid !== undefined && { kid: kid as Kid }, all && 'all', kek !== undefined && { kekId: kek }]
+  const [leak, other] = given.filter(one => one !== false && one !== undefined) as Leak[]
+  if (leak === undefined || other !== undefined)
+    throw new Problem('invalid_request', { detail: 'Name one of `kid`, `all` and `kek`.' })
+  return leak
+}
+
+function describeRing(ring: Ring) {
+  return ring.keys.map(key => describeKey(ring, key))
+}

@@ -1,0 +1,46 @@
+/** The history of keys, for who verifies later: each with the time in which it signed, and since when it is not believed. */
+import { sign } from 'node:crypto'
+import type { SigningKey } from './signing-key.js'
+import type { Key, PublicJwk, Ring } from './store.js'
+
+/** OpenID Federation 1.0, "Federation Historical Keys Response": a public key with NumericDates in whole seconds. */
+export interface HistoricalKey extends PublicJwk {
+  /** When it was published. */
+  readonly iat: number
+  /** `iat` claims of its tokens lie at or after `nbf` and before `exp`. A key that never signed has both equal. */
+  readonly nbf: number
+  readonly exp: number
+  /** `revoked_at`: from then on its signatures must not be believed, whatever `iat` they carry. */
+  readonly revoked?: { readonly revoked_at: number; readonly reason: 'compromised' }
+}
+
+/** Every key that has ended to sign or was compromised. What signs now is in the JWK Set; here its end must be known. */
+export function historicalKeys({ keys, now }: Ring): HistoricalKey[] {
+  return keys.filter(key => key.compromised || (key.signsUntil !== null && key.signsUntil <= now)).map(entry)
+}
+
+function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: Key): HistoricalKey {
+  const { kty, crv, x, y, kid, alg, use } = publicJwk
+  const from = signsFrom ?? publishedAt
+  const revoked = compromised && {
+    revoked_at: Math.floor(compromised.since ?? publishedAt),
+    reason: 'compromised' as const,
+  }
+  return {
+    ...{ kty, crv, x, y, kid, alg, use },
+    iat: Math.floor(publishedAt),
+    nbf: Math.floor(from),
+    exp: signsFrom === null ? Math.floor(from) : Math.ceil(signsUntil ?? from),
+    ...(revoked && { revoked }),
+  }
+}
+
+/** A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: whoever has the JWK Set can verify it. */
+export function signHistory(issuer: string, ring: Ring, signer: SigningKey): string {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const header = encode({ alg: 'ES256', typ: 'jwk-set+jwt', kid: signer.kid })
+  const payload = encode({ iss: issuer, iat: Math.floor(ring.now), keys: historicalKeys(ring) })
+  const signed = `${header}.${payload}`
+  const signature = sign('sha256', Buffer.from(signed), { key: signer.private, dsaEncoding: 'ieee-p1363' })
+  return `${signed}.${signature.toString('base64url')}`
+}

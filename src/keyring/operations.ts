@@ -1,0 +1,77 @@
+/** What operators do to the key ring, by command or by the admin API; each can be tried first, as a dry run. */
+import { type By, noRequest } from '../audit.js'
+import { compromise, type Leak } from './compromise.js'
+import { examine } from './doctor.js'
+import type { KeyEncryptionKeys } from './key-encryption-keys.js'
+import { maxAgeSeconds, rotation } from './schedule.js'
+import { generateSealedKey, sealedAs } from './signing-key.js'
+import type { Alteration, KeyRingStore, Plan, Policy, Ring } from './store.js'
+
+/** What an instance does to the ring by itself. */
+export const noOperator: By = { actor: undefined, occasion: noRequest }
+
+export type KeyOperations = ReturnType<typeof createKeyOperations>
+
+export interface Occasion {
+  readonly by: By
+  /** Everything is done and checked, and nothing is kept. */
+  readonly dryRun: boolean
+}
+
+/** Each answers the ring after it, or in a word why it stays as it is. */
+export function createKeyOperations(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string) {
+  const make = () => generateSealedKey(issuer, keks)
+
+  return {
+    list: () => store.read(),
+
+    async doctor() {
+      await keks.reload()
+      return examine(store.read, keks, issuer)
+    },
+
+    rotate: ({ by, dryRun }: Occasion) => store.change(rotation, make, by, dryRun),
+
+    /** `no-other-kek`: fresh keys would be sealed under the key-encryption key that leaked. */
+    async compromise(leak: Leak, since: number | null, { by, dryRun }: Occasion) {
+      await keks.reload()
+      if (typeof leak === 'object' && 'kekId' in leak && keks.newest() === leak.kekId) return 'no-other-kek'
+      const decide = (ring: Ring) =>
+        since !== null && since > ring.now ? 'since-in-future' : compromise(ring, leak, since)
+      return store.change(decide, make, by, dryRun)
+    },
+
+    /** Moves what can still sign under the newest key-encryption key. Throws where a key does not open. */
+    async reseal({ by, dryRun }: Occasion) {
+      await keks.reload()
+      return store.change(ring => resealing(ring, keks, issuer), make, by, dryRun)
+    },
+  }
+}
+
+function resealing({ keys }: Ring, keks: KeyEncryptionKeys, issuer: string): Plan | 'already-sealed' {
+  const newest = keks.newest()
+  const alter: Alteration[] = []
+  for (const { kid, sealed, kekId } of keys) {
+    if (!sealed || kekId === null || kekId === newest) continue
+    const plain = keks.open(kekId, sealed, sealedAs(issuer, kid))
+    alter.push({ kid, sealed: keks.seal(plain, sealedAs(issuer, kid)) })
+    plain.fill(0)
+  }
+  return alter.length === 0 ? 'already-sealed' : { publish: [], alter }
+}
+
+/**
+ * How long verifiers may still believe a leaked key, in seconds from the change, whatever `exp` a forger writes. An
+ * instance reads the ring every few seconds. A verifier refetches when its list is `max-age` old; one that can reach
+ * nothing keeps it for C; an instance that cannot reach Postgres serves its own for P.
+ */
+export function exposure({ listAge, verifierAge }: Policy) {
+  return {
+    introspection: 0,
+    jwks: 30,
+    refreshingVerifiers: 30 + Math.min(maxAgeSeconds, verifierAge),
+    verifiersInOutage: verifierAge + 30,
+    everything: listAge + verifierAge,
+  }
+}
