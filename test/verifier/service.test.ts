@@ -4,7 +4,8 @@ import tap, { type Test, test } from 'tap'
 import { protect } from '../../src/verifier/fetch.js'
 import { createVerifier, fresh, requirePermission } from '../../src/verifier/index.js'
 import { headersFrom } from '../harness/routes.js'
-import { application, member, person, serviceKey, tenant } from '../harness/world.js'
+import { administrator, application, member, person, serviceKey, tenant } from '../harness/world.js'
+import { Browser } from '../support/browser.js'
 import { issuer, testService } from '../support/service.js'
 import * as simulated from '../support/token-issuer.js'
 
@@ -14,9 +15,13 @@ await application(sql, { clientId: 'spa', audiences: ['api', 'other-api'] })
 const { key } = await serviceKey(sql, { scopes: ['introspect'], audiences: ['api'] })
 
 /** As if the service were reached over the network. */
-async function fetch(url: string, { method = 'GET', headers, body }: RequestInit): Promise<Response> {
+async function fetch(
+  url: string,
+  { method = 'GET', headers, body }: RequestInit,
+  { app } = service,
+): Promise<Response> {
   const asked = { method, url: url.slice(issuer.length), headers, payload: body ?? undefined }
-  const answer = await service.app.inject(asked as InjectOptions)
+  const answer = await app.inject(asked as InjectOptions)
   return new Response(answer.body, {
     status: answer.statusCode,
     headers: answer.headers as Record<string, string>,
@@ -40,6 +45,13 @@ async function worker(...roles: string[]) {
     payload: { client_id: 'spa', tenant: acme },
   })
   return { me, acme, token: answer.json().access_token as string }
+}
+
+function said(token: string) {
+  const [header, payload] = token
+    .split('.', 2)
+    .map(part => JSON.parse(Buffer.from(part, 'base64url').toString()))
+  return { kid: header.kid as string, payload }
 }
 
 test('a token of the service verifies from its issuer and the audience alone', async t => {
@@ -89,6 +101,27 @@ test('JW-28: a route behind `fresh` refuses whoever lost what it needs a moment 
   t.equal(await status(), 403)
   await sql`update users set state = 'disabled' where id = ${me.id}`
   t.equal(await status(), 401)
+})
+
+test('KY-06: a leaked key opens nothing now, and in the past what the caller’s own log had before', async t => {
+  const { me, token } = await worker('r1')
+  const { payload, kid } = said(token)
+  const { iat } = payload
+  const at = (seconds: number) => new Date(seconds * 1000)
+  const before = verifierOf(t)
+  t.match(await before.verifyAt(token, at(iat)), { ok: true, principal: { valid: 'then', sub: me.id } })
+
+  const admin = new Browser(service.app, issuer, (await administrator(sql)).cookie)
+  const leak = await admin.post('/v1/admin/signing-keys/compromise', { kid, since: iat })
+  t.equal(leak.statusCode, 200, leak.body)
+  // Another instance, which has looked since: within 30 s they all do.
+  const other = await testService(t, { beside: service })
+  const after = verifierOf(t, { fetch: (url: string, init: RequestInit) => fetch(url, init, other) })
+  t.match(await after.verify(token), { code: 'unknown_key' })
+  t.match(await after.verify((await worker('r1')).token), { ok: true }, 'another key signs')
+  t.match(await after.verifyAt(token, at(iat)), { code: 'key_compromised' })
+  t.match(await after.verifyAt(token, at(iat), { receivedAt: at(iat) }), { code: 'key_compromised' })
+  t.match(await after.verifyAt(token, at(iat), { receivedAt: at(iat - 1) }), { ok: true })
 })
 
 test('a service key that does not work is an outage of ours, never the caller’s fault', async t => {
