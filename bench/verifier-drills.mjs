@@ -69,11 +69,11 @@ const rotation = createVerifier =>
     for (let round = 0; round < 3; round++) {
       const next = await newKey()
       world.keys.push(next)
-      await seconds(world, subject, 3_900, async second => {
+      await seconds(world, subject, 1_200, async second => {
         if (second % 10 === 0 && !(await subject.accepts(world.token()))) refused++
       })
       world.keys = [next, world.keys[0]]
-      await seconds(world, subject, 900, async second => {
+      await seconds(world, subject, 330, async second => {
         const key = world.keys[second % 2]
         if (second % 10 < 2 && !(await subject.accepts(world.token(key)))) refused++
       })
@@ -135,12 +135,13 @@ const unannounced = createVerifier =>
     },
   )
 
+/** None is looked at beyond its header, so one signature does for all. */
 const randomKids = (world, subject) => async () => {
-  const stranger = { ...world.keys[0], kid: '' }
-  const tokens = Array.from({ length: 1_000 }, () =>
-    world.token({ ...stranger, kid: `${randomBytes(32).toString('base64url')}` }),
-  )
-  for (const token of tokens) await subject.accepts(token)
+  const [, payload, signature] = world.token().split('.')
+  for (let count = 0; count < 1_000; count++) {
+    const header = encode({ alg: 'ES256', typ: 'at+jwt', kid: randomBytes(32).toString('base64url') })
+    await subject.accepts(`${header}.${payload}.${signature}`)
+  }
 }
 
 const flood = createVerifier =>

@@ -52,7 +52,7 @@ function java() {
   const artifact = `-Dartifact=com.nimbusds:nimbus-jose-jwt:${version}`
   if (!existsSync(jar)) succeeds('', 'mvn', '-q', '-B', get, artifact, '-Dtransitive=false')
   return succeeds('test/interop/java', 'javac', '-cp', jar, '-d', built, 'VerifyToken.java')
-    ? ['java', '-XX:TieredStopAtLevel=1', '-cp', `${jar}:${built}`, 'VerifyToken']
+    ? ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${jar}:${built}`, 'VerifyToken']
     : { missing: 'a JDK with Maven' }
 }
 
