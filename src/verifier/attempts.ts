@@ -3,9 +3,9 @@ import { type Clock, elapsed } from './clock.js'
 import { deadlineMilliseconds } from './exchange.js'
 
 /** Milliseconds from the beginning of one attempt to that of the next, whatever made it and however it ended. */
-export const cooldownMilliseconds = 5_000
+const cooldownMilliseconds = 5_000
 /** So much at most after attempts that failed in a row. */
-export const longestPauseMilliseconds = 60_000
+const longestPauseMilliseconds = 60_000
 /** A platform may stop a request, and with it the attempt that it began, without a word. An attempt has two deadlines. */
 const givenUpMilliseconds = 3 * deadlineMilliseconds
 

@@ -15,7 +15,7 @@ export interface CompactJws {
 export type CompactFault = 'too_long' | 'malformed' | 'header' | 'algorithm' | 'type'
 
 /** Characters. A longer one fits into no request's head, and is not looked at. */
-export const longestToken = 16_384
+const longestToken = 16_384
 /** R and S side by side, 64 bytes, in base64url. */
 const signatureLength = 86
 /** An RFC 7638 thumbprint under SHA-256, in its one spelling. */

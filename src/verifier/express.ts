@@ -1,7 +1,8 @@
 /** Owns the adapter for Express and Connect: middleware that sets `request.principal`. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { authorizations } from './authorizations.js'
 import { authenticate } from './bearer.js'
-import { authorizations, refuse } from './node.js'
+import { refuse } from './node.js'
 import type { Principal } from './principal.js'
 import type { Requirement } from './requirements.js'
 import type { Gate } from './verifier.js'

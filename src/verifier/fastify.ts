@@ -1,7 +1,7 @@
 /** Owns the Fastify adapter: a context of its own, in which every route has a `request.principal`. */
 import type { FastifyPluginAsync, FastifyReply, onRequestAsyncHookHandler } from 'fastify'
+import { authorizations } from './authorizations.js'
 import { answerTo, authenticate } from './bearer.js'
-import { authorizations } from './node.js'
 import type { Principal } from './principal.js'
 import type { Refused } from './refusal.js'
 import type { Requirement } from './requirements.js'

@@ -2,14 +2,7 @@
 import { Attempts } from './attempts.js'
 import { elapsed } from './clock.js'
 import { type ExchangeFault, exchange, type Means } from './exchange.js'
-import {
-  extended,
-  type History,
-  type HistoryFault,
-  longestHistory,
-  readEntries,
-  readHistory,
-} from './history.js'
+import { extended, type History, type HistoryFault, longestHistory, readHistory } from './history.js'
 import type { Kept } from './kept.js'
 import type { IssuerKeys, Keys } from './keys.js'
 
@@ -47,10 +40,7 @@ export class IssuerHistory implements Histories {
   }
 
   async #load(): Promise<void> {
-    const { history } = await this.#kept.load()
-    const entries = await readEntries(history?.entries)
-    if (history && entries && Number.isSafeInteger(history.issuedAt))
-      this.#known = { issuedAt: history.issuedAt, entries }
+    this.#known = (await this.#kept.load()).history
   }
 
   async #fetch(isNewest: () => boolean) {
@@ -71,7 +61,7 @@ export class IssuerHistory implements Histories {
     if (isNewest()) {
       this.#known = kept
       this.#fetchedAt = clock.now()
-      this.#kept.save({ history: { issuedAt: kept.issuedAt, entries: [...kept.entries.values()] } })
+      this.#kept.saveHistory(kept)
     }
     return undefined
   }

@@ -21,9 +21,15 @@ export interface HistoryEntry {
   readonly revoked?: { readonly revoked_at: number; readonly reason: string }
 }
 
+/** With the key imported, once. */
+export interface HistoricalKey {
+  readonly entry: HistoryEntry
+  readonly key: PublicKey
+}
+
 export interface History {
   readonly issuedAt: number
-  readonly entries: ReadonlyMap<string, HistoryEntry>
+  readonly keys: ReadonlyMap<string, HistoricalKey>
 }
 
 export type HistoryFault = 'history' | 'history_signature' | 'old_document' | 'history_rewritten'
@@ -47,31 +53,32 @@ export async function readHistory(
   if (!key || !(await key.verifies(read.signed, read.signature))) return 'history_signature'
   const payload = strictObject(read.payload)
   if (!payload || payload.iss !== issuer || !isTime(payload.iat) || payload.iat > now + skew) return 'history'
-  const entries = await readEntries(payload.keys)
-  return entries ? { issuedAt: payload.iat, entries } : 'history'
+  const keys = await readEntries(payload.keys)
+  return keys ? { issuedAt: payload.iat, keys } : 'history'
 }
 
-export async function readEntries(list: unknown): Promise<ReadonlyMap<string, HistoryEntry> | undefined> {
+export async function readEntries(list: unknown): Promise<History['keys'] | undefined> {
   if (!Array.isArray(list) || list.length > mostEntries) return undefined
-  const entries = new Map<string, HistoryEntry>()
+  const keys = new Map<string, HistoricalKey>()
   for (const item of list) {
-    const entry = isObject(item) ? await readEntry(item) : undefined
-    if (!entry || entries.has(entry.kid)) return undefined
-    entries.set(entry.kid, entry)
+    const read = isObject(item) ? await readEntry(item) : undefined
+    if (!read || keys.has(read.key.kid)) return undefined
+    keys.set(read.key.kid, read)
   }
-  return entries
+  return keys
 }
 
-async function readEntry(item: JsonObject): Promise<HistoryEntry | undefined> {
+async function readEntry(item: JsonObject): Promise<HistoricalKey | undefined> {
   const key = await publicKey(item)
   const { iat, nbf, exp, revoked } = item
   if (!key || !isTime(iat) || !isTime(nbf) || !isTime(exp) || exp < nbf) return undefined
   const { kid, x, y } = key
   const entry = { kty: 'EC', crv: 'P-256', x, y, kid, alg: 'ES256', use: 'sig', iat, nbf, exp } as const
-  if (revoked === undefined) return entry
+  if (revoked === undefined) return { entry, key }
   if (!isObject(revoked) || !isTime(revoked.revoked_at) || typeof revoked.reason !== 'string')
     return undefined
-  return { ...entry, revoked: { revoked_at: revoked.revoked_at, reason: revoked.reason } }
+  const { revoked_at, reason } = revoked
+  return { entry: { ...entry, revoked: { revoked_at, reason } }, key }
 }
 
 /**
@@ -81,8 +88,8 @@ async function readEntry(item: JsonObject): Promise<HistoryEntry | undefined> {
 export function extended(known: History | undefined, next: History): History | HistoryFault {
   if (!known) return next
   if (next.issuedAt < known.issuedAt) return 'old_document'
-  for (const old of known.entries.values()) {
-    const now = next.entries.get(old.kid)
+  for (const { entry: old } of known.keys.values()) {
+    const now = next.keys.get(old.kid)?.entry
     const same = now && now.iat === old.iat && now.nbf === old.nbf && now.exp === old.exp
     if (!same || !isAsStrict(old.revoked, now.revoked)) return 'history_rewritten'
   }

@@ -1,5 +1,7 @@
 /** Owns what the caller keeps for us between two starts: one text, loaded once, saved after each change. */
-import type { HistoryEntry } from './history.js'
+import { type History, readEntries } from './history.js'
+import { readKeySet } from './key-set.js'
+import type { KnownKeys } from './keys.js'
 import { isObject, type JsonObject, strictObject } from './strict-json.js'
 
 /** Believed as much as the program itself: whoever can write it can choose the keys. */
@@ -9,26 +11,25 @@ export interface Store {
   readonly save: (text: string) => Promise<void>
 }
 
-export interface KeptKeys {
-  readonly document: JsonObject
-  readonly madeAt: number
+export interface Content {
+  readonly keys?: KnownKeys
+  readonly history?: History
 }
-export interface KeptHistory {
-  readonly issuedAt: number
-  readonly entries: readonly HistoryEntry[]
-}
-interface Content {
-  readonly keys?: KeptKeys
-  readonly history?: KeptHistory
+
+/** The members of the text. */
+interface Written {
+  readonly keys?: { readonly document: JsonObject; readonly madeAt: number }
+  readonly history?: { readonly issuedAt: number; readonly entries: readonly object[] }
 }
 
 export class Kept {
   readonly #issuer: string
   readonly #store: Store | undefined
   #content: Promise<Content> | undefined
-  #known: Content = {}
+  #written: Written = {}
   #next: string | undefined
   #saving = false
+  #readable = true
   /** Loads and saves that went wrong. Neither stops a verification. */
   failures = 0
 
@@ -42,28 +43,34 @@ export class Kept {
     return this.#content
   }
 
-  save(part: Content): void {
-    if (!this.#store) return
-    this.#known = { ...this.#known, ...part }
-    this.#next = JSON.stringify({ issuer: this.#issuer, ...this.#known })
+  saveKeys(document: JsonObject, madeAt: number): void {
+    this.#save({ keys: { document, madeAt } })
+  }
+
+  saveHistory({ issuedAt, keys }: History): void {
+    this.#save({ history: { issuedAt, entries: [...keys.values()].map(({ entry }) => entry) } })
+  }
+
+  #save(part: Written): void {
+    // What could not be read may hold a history that must not be lost.
+    if (!this.#store || !this.#readable) return
+    this.#written = { ...this.#written, ...part }
+    this.#next = JSON.stringify({ issuer: this.#issuer, ...this.#written })
     if (!this.#saving) void this.#drain(this.#store)
   }
 
   async #load(): Promise<Content> {
-    if (!this.#store) return {}
     try {
-      const text = await this.#store.load()
+      const text = await this.#store?.load()
       if (text === undefined) return {}
-      const content = strictObject(new TextEncoder().encode(text))
-      if (content?.issuer !== this.#issuer) throw new Error('another issuer’s')
-      const { keys, history } = content
-      this.#known = {
-        ...(isObject(keys) && { keys: keys as unknown as KeptKeys }),
-        ...(isObject(history) && { history: history as unknown as KeptHistory }),
-      }
-      return this.#known
+      const written = strictObject(new TextEncoder().encode(text))
+      if (written?.issuer !== this.#issuer) throw new Error('nothing of this issuer')
+      const content = { ...(await keptKeys(written.keys)), ...(await keptHistory(written.history)) }
+      this.#written = written
+      return content
     } catch {
       this.failures++
+      this.#readable = false
       return {}
     }
   }
@@ -78,4 +85,20 @@ export class Kept {
     }
     this.#saving = false
   }
+}
+
+async function keptKeys(written: unknown): Promise<Content> {
+  if (written === undefined) return {}
+  const { document, madeAt } = isObject(written) ? written : {}
+  const keys = isObject(document) ? await readKeySet(document) : undefined
+  if (!keys || !Number.isSafeInteger(madeAt)) throw new Error('no keys')
+  return { keys: { keys, madeAt: madeAt as number } }
+}
+
+async function keptHistory(written: unknown): Promise<Content> {
+  if (written === undefined) return {}
+  const { entries, issuedAt } = isObject(written) ? written : {}
+  const keys = await readEntries(entries)
+  if (!keys || !Number.isSafeInteger(issuedAt)) throw new Error('no history')
+  return { history: { issuedAt: issuedAt as number, keys } }
 }

@@ -120,9 +120,7 @@ export class IssuerKeys implements Keys {
   }
 
   async #load(): Promise<void> {
-    const { keys } = await this.#kept.load()
-    const set = await readKeySet(keys?.document)
-    if (set && Number.isSafeInteger(keys?.madeAt)) this.#known = { keys: set, madeAt: keys?.madeAt as number }
+    this.#known = (await this.#kept.load()).keys
   }
 
   /** Without traffic too: an outage must not find the list an hour old already. */
@@ -155,7 +153,7 @@ export class IssuerKeys implements Keys {
   #replace(keys: KeySet, madeAt: number, document: JsonObject): void {
     this.#known = { keys, madeAt }
     this.#refreshAfter = freshMilliseconds * (0.6 + 0.3 * chance())
-    this.#kept.save({ keys: { document, madeAt } })
+    this.#kept.saveKeys(document, madeAt)
   }
 
   /** Once a day, and again after an attempt that failed: an issuer may move its keys. */

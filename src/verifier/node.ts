@@ -1,5 +1,6 @@
 /** Owns the adapter for plain node:http. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { authorizations } from './authorizations.js'
 import { answerTo, authenticate } from './bearer.js'
 import type { Principal } from './principal.js'
 import type { Refused } from './refusal.js'
@@ -22,9 +23,4 @@ export function protect<Request extends IncomingMessage, Response extends Server
 export function refuse(response: ServerResponse, refusal: Refused): void {
   const { status, headers, body } = answerTo(refusal)
   response.writeHead(status, headers).end(body)
-}
-
-/** Node's own header object keeps the first of two and hides the other. */
-export function authorizations({ rawHeaders }: Pick<IncomingMessage, 'rawHeaders'>): string[] {
-  return rawHeaders.filter((_, at) => at % 2 === 1 && rawHeaders[at - 1]?.toLowerCase() === 'authorization')
 }

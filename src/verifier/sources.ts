@@ -27,7 +27,7 @@ export function openSources(options: VerifierOptions): Sources {
     const keys = new GivenKeys(options.keys as JsonObject)
     const histories =
       options.history === undefined ? undefined : new GivenHistory(options.history, issuer, keys, clock.now)
-    const health = () => ({ ...described(keys, clock.now()), usable: keys.known() !== undefined })
+    const health = () => ({ ...resting, ...described(keys, clock.now()), usable: keys.known() !== undefined })
     return { means, keys, histories, places: async () => undefined, health, close: () => {} }
   }
   // Looked up at each call: a program may replace the platform's own, to trace it.
@@ -52,14 +52,19 @@ export function openSources(options: VerifierOptions): Sources {
 
 const nowhere: Fetch = () => Promise.reject(new Error('nothing is fetched'))
 
-function described(keys: Keys, now: number): KeysHealth {
+/** The state of what fetches nothing. */
+const resting = {
+  fetching: false,
+  fetches: 0,
+  failures: 0,
+  failuresInARow: 0,
+  fault: undefined,
+  historyFault: undefined,
+  storeFailures: 0,
+}
+
+function described(keys: Keys, now: number): Pick<KeysHealth, 'keys' | 'ageSeconds'> {
   const known = keys.known()
   const ageSeconds = known && Number.isFinite(known.madeAt) ? (now - known.madeAt) / 1000 : undefined
-  return {
-    usable: false,
-    keys: [...(known?.keys.keys() ?? [])],
-    ageSeconds,
-    ...{ fetching: false, fetches: 0, failures: 0, failuresInARow: 0, storeFailures: 0 },
-    ...{ fault: undefined, historyFault: undefined },
-  }
+  return { keys: [...(known?.keys.keys() ?? [])], ageSeconds }
 }

@@ -6,7 +6,7 @@ import { Counters, type Health } from './health.js'
 import { introspect } from './introspection.js'
 import type { VerifierOptions } from './options.js'
 import type { PastPrincipal, Principal, TokenClaims } from './principal.js'
-import { type PublicKey, publicKey } from './public-key.js'
+import type { PublicKey } from './public-key.js'
 import { type Lack, type PastFault, type Refused, refused, type TokenFault } from './refusal.js'
 import type { Requirement } from './requirements.js'
 import { openSources } from './sources.js'
@@ -80,14 +80,14 @@ export function createVerifier(options: VerifierOptions): Verifier {
     if ('code' in jws) return jws
     const history = await histories?.current()
     if (!history) return refused('keys_unavailable')
-    const entry = history.entries.get(jws.kid)
-    const found = (entry && (await publicKey(entry))) ?? (await keys.find(jws.kid))
+    const past = history.keys.get(jws.kid)
+    const found = past?.key ?? (await keys.find(jws.kid))
     const key = 'code' in found ? keys.known()?.keys.get(jws.kid) : found
-    if (!key) return 'code' in found ? found : refused('unknown_key')
+    if (!key) return found as Refused<'unknown_key' | 'keys_unavailable'>
     const claims = await proved(jws, key)
     if ('code' in claims) return claims
     const knownAt = Math.max((keys.known()?.madeAt ?? 0) / 1000, history.issuedAt)
-    const no = judgePast(claims, entry ? { entry } : { knownAt }, { at, receivedAt, now: seconds() })
+    const no = judgePast(claims, past ?? { knownAt }, { at, receivedAt, now: seconds() })
     return no ?? { ok: true, principal: { ...claims, valid: 'then', at, historyIssuedAt: history.issuedAt } }
   }
 

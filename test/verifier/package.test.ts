@@ -169,7 +169,7 @@ test('every example of its README is right by its types', async t => {
 })
 
 const said =
-  'app\nprotectedRoutes,refuse,requires\nprotect,refuse,requires\nauthorizations,protect,refuse\nauthenticate,protect,refusal\n'
+  'app\nprotectedRoutes,refuse,requires\nprotect,refuse,requires\nprotect,refuse\nauthenticate,protect,refusal\n'
 
 test('it runs, also where nobody can change what the language consists of', async t => {
   t.equal(await run(project, process.execPath, 'run.mjs'), said)
