@@ -1,10 +1,12 @@
 /** The issuer's keys through rotations, outages, floods and bad answers. JW-09, JW-11, KY-07 of the attack list. */
 import { randomBytes } from 'node:crypto'
 import { type Test, test } from 'tap'
+import { Attempts } from '../../src/verifier/attempts.js'
 import { createVerifier, type Store } from '../../src/verifier/index.js'
 import {
   audience,
   claimsAt,
+  handClock,
   headerOf,
   issuer,
   signed,
@@ -326,29 +328,26 @@ test('who waits for an attempt that never ends is answered all the same', async 
 })
 
 test('an older answer that comes late never replaces a newer one', async t => {
-  const { world, verifier, code } = stage(t)
-  await verifier.ready()
-  const late = world.answer('keys')
-  let arrive = (_: Response) => {}
-  // A platform that forgets timers: the first attempt hangs, and is given up when it is asked again.
-  const { after } = world.clock
-  world.clock.after = () => () => {}
-  world.clock.advance(270)
-  world.instead.keys = () =>
-    new Promise(resolve => {
-      arrive = resolve
-    })
-  t.equal(await code(), 'accepted')
-  await until(() => world.count('keys') === 2)
-  world.clock.after = after
-  world.clock.advance(20)
-  world.instead = {}
-  world.keys = [testKey()]
-  t.equal(await code(), 'accepted', 'a newer attempt got the new key')
-  arrive(late)
-  await new Promise(resolve => setImmediate(resolve))
-  t.equal(await code(), 'accepted')
-  t.same(verifier.health().keys, [world.signer().kid])
+  const clock = handClock()
+  const applied: string[] = []
+  const open: ((fault?: string) => void)[] = []
+  const attempts = new Attempts<string>(clock, async isNewest => {
+    const name = `attempt ${open.length + 1}`
+    const fault = await new Promise<string | undefined>(resolve => open.push(resolve))
+    if (isNewest()) applied.push(name)
+    return fault
+  })
+  const first = attempts.make()
+  clock.advance(15)
+  const second = attempts.make()
+  t.equal(open.length, 2, 'the first one is given up')
+  open[1]?.()
+  await second
+  t.same(applied, ['attempt 2'])
+  open[0]?.('late')
+  await first
+  t.same(applied, ['attempt 2'])
+  t.match(attempts, { fault: undefined, failures: 0, pending: false })
 })
 
 test('a cache in front of the issuer makes keys no younger than they are', async t => {
