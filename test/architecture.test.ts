@@ -83,13 +83,35 @@ const sourceRules: Rule[] = [
   },
   {
     prose:
+      'The verifier ships alone: it needs its own files and jose; frameworks and node: are for its types alone.',
+    faults: file =>
+      file.path.startsWith('src/verifier/')
+        ? [
+            ...imports(file).filter(
+              to => !/^(src\/verifier\/[a-z-]+\.ts|jose|fastify|node:[a-z]+)$/.test(to),
+            ),
+            ...found(file, node => importedAtRunTime(node, /^(\.|jose$)/)),
+          ]
+        : [],
+  },
+  {
+    prose: 'Nothing of the service needs the verifier or what it is made of.',
+    faults: file =>
+      file.path.startsWith('src/verifier/') ? [] : imports(file).filter(to => to.startsWith('src/verifier/')),
+  },
+  {
+    prose:
       'The environment is read by the process and the commands alone; all else is given its configuration.',
     faults: file => (readsEnvironment.includes(file.path) ? [] : environmentReads(file)),
   },
   {
     prose:
       'Postgres is the only clock, and chance comes from node:crypto: no wall clock (but where the clocks are compared), no Math.random.',
-    faults: file => (file.path === comparesClocks ? [] : found(file, node => clockOrChance(node))),
+    // The verifier runs elsewhere: it has a clock of its own, in one file.
+    faults: file =>
+      [comparesClocks, 'src/verifier/clock.ts'].includes(file.path)
+        ? []
+        : found(file, node => clockOrChance(node)),
   },
   {
     prose: 'No text becomes code.',
@@ -185,6 +207,18 @@ function clockOrChance(node: ts.Node): string | undefined {
   return isDate && (made.arguments?.length ?? 0) === 0 ? node.getText() : undefined
 }
 
+/** An import that is there when the program runs, of anything but `allowed`. */
+function importedAtRunTime(node: ts.Node, allowed: RegExp): string | undefined {
+  const called = ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword
+  if (called) return node.getText()
+  const isTypes =
+    (ts.isImportDeclaration(node) && node.importClause?.isTypeOnly) ||
+    (ts.isExportDeclaration(node) && node.isTypeOnly)
+  if (isTypes || !(ts.isImportDeclaration(node) || ts.isExportDeclaration(node))) return undefined
+  const from = node.moduleSpecifier
+  return from && ts.isStringLiteral(from) && !allowed.test(from.text) ? node.getText() : undefined
+}
+
 function evaluation(node: ts.Node): string | undefined {
   const made = ts.isNewExpression(node) || ts.isCallExpression(node) ? node.expression : undefined
   const name = made && (ts.isPropertyAccessExpression(made) ? made.name.text : made.getText())
@@ -198,11 +232,14 @@ function verdicts(rule: Rule, files: readonly SourceFile[]): string[] {
 }
 
 function filesIn(folder: string, ending: string): SourceFile[] {
-  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith(ending))
-    .sort()
-    .map(name => join(folder, name))
-    .map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  return (
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      // What a build has left is not a source.
+      .filter(name => name.endsWith(ending) && !name.includes('/dist/'))
+      .sort()
+      .map(name => join(folder, name))
+      .map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+  )
 }
 
 const sources = filesIn('src', '.ts')
@@ -267,6 +304,13 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/mail/x.ts', `import '../store/redis/x.js'`, /wired in/],
   ['src/store/postgres/x.ts', `import { readCookie } from '../../http/cookie.js'`, /no request/],
   ['src/principal.ts', `import type { JWK } from 'jose'`, /imports nothing/],
+  ['src/verifier/x.ts', `import type { Principal } from '../principal.js'`, /ships alone/],
+  ['src/verifier/x.ts', `import { sign } from 'node:crypto'`, /ships alone/],
+  ['src/verifier/x.ts', `import type { Express } from 'express'`, /ships alone/],
+  ['src/verifier/x.ts', `export { fastify } from 'fastify'`, /ships alone/],
+  ['src/verifier/x.ts', `const fastify = await import('fastify')`, /ships alone/],
+  ['src/http/x.ts', `import { createVerifier } from '../verifier/index.js'`, /Nothing of the service/],
+  ['src/verifier/x.ts', `const now = Date.now()`, /only clock/],
   ['src/x.ts', `const level = process.env.LEVEL`, /environment/],
   ['src/x.ts', `const level = globalThis.process['env']`, /environment/],
   ['src/x.ts', `import { env } from 'node:process'`, /environment/],
@@ -290,6 +334,12 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
     undefined,
   ],
   ['src/http/x.ts', `import fastify from 'fastify'\nimport '../session/sessions.js'`, undefined],
+  [
+    'src/verifier/x.ts',
+    `import { importJWK } from 'jose'\nimport type { FastifyReply } from 'fastify'\nimport type {} from 'node:http'\nimport './claims.js'`,
+    undefined,
+  ],
+  ['src/verifier/clock.ts', `const now = Date.now()`, undefined],
   [
     'src/token/x.ts',
     `import { sign } from 'node:crypto'\nimport type {} from '../keyring/store.js'`,

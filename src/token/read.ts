@@ -62,10 +62,13 @@ function decoded(part: string): Buffer | undefined {
   return bytes.toString('base64url') === part ? bytes : undefined
 }
 
+/** As `mint` writes it, so that no member is there twice and no two readers understand it differently. */
 function json(bytes: Buffer): unknown {
   if (!isUtf8(bytes)) return undefined
   try {
-    return JSON.parse(bytes.toString())
+    const text = bytes.toString()
+    const value: unknown = JSON.parse(text)
+    return JSON.stringify(value) === text ? value : undefined
   } catch {
     return undefined
   }
@@ -102,8 +105,8 @@ function areClaims(value: unknown): value is Claims {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const claims = value as Record<string, unknown>
   const keeps = (some: typeof forms) => Object.entries(some).every(([name, holds]) => holds(claims[name]))
-  // Never minted, so nothing here would obey it.
-  if (claims.nbf !== undefined) return false
+  // Never minted, so nothing here would obey them.
+  if (claims.nbf !== undefined || Object.hasOwn(claims, '__proto__')) return false
   const inTenant = Object.keys(tenantForms).some(name => claims[name] !== undefined)
   return keeps(forms) && (!inTenant || keeps(tenantForms))
 }

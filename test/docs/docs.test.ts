@@ -244,7 +244,16 @@ test('every column and every action of the audit log is in docs/operations.md, a
   t.same(described.slice(columns.length).sort(), actions.sort())
 })
 
-for (const name of ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'docs/operations.md']) {
+const pages = ['python', 'go', 'java'].map(language => `docs/verify-in-${language}.md`)
+for (const name of [
+  'README.md',
+  'SECURITY.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/operations.md',
+  'src/verifier/README.md',
+  ...pages,
+]) {
   test(`every link within the project leads somewhere: ${name}`, async t => {
     const text = read(name)
     t.match(text, /^# /)

@@ -1,18 +1,75 @@
 /** Programs that know only the issuer's address and their audience: they accept our tokens, and nothing else. */
 import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Test, test } from 'tap'
+import tap, { type Test, test } from 'tap'
 import { freePort } from '../support/process.js'
 import { goodPassword, testService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
-const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? root }
-const python = ['python3', '/usr/bin/python3'].find(
-  command => spawnSync(command, ['-c', 'import jwt, cryptography'], { env }).status === 0,
-)
-const verifiers = [
-  { name: 'jose', command: process.execPath, script: 'examples/verify-token.mjs' },
-  { name: 'PyJWT', command: python, script: 'test/interop/pyjwt.py' },
+const { PATH = '', HOME = root } = process.env
+const env = { PATH, HOME }
+const built = mkdtempSync(join(tmpdir(), 'mintmark-interop-'))
+tap.teardown(() => rmSync(built, { recursive: true, force: true }))
+
+/** A program, its first arguments, and the page that shows it; or what is missing to build it. */
+interface Program {
+  readonly name: string
+  readonly source: string
+  readonly page?: string
+  readonly build: () => readonly string[] | { readonly missing: string }
+}
+
+/** In CI nothing may be missing, and a build that fails says why. */
+function succeeds(cwd: string, command: string, ...args: string[]): boolean {
+  // With the whole environment: a machine may say there how its registries are reached.
+  const { status, stderr, error } = spawnSync(command, args, { cwd: join(root, cwd), encoding: 'utf8' })
+  if (status !== 0 && process.env.CI) tap.comment(`${command} ${args.join(' ')}: ${error ?? stderr}`)
+  return status === 0
+}
+
+function python() {
+  const found = ['python3', '/usr/bin/python3'].find(command =>
+    succeeds('', command, '-c', 'import jwt, cryptography'),
+  )
+  return found ? [found, 'test/interop/pyjwt.py'] : { missing: 'python3 with PyJWT' }
+}
+
+function go() {
+  const program = join(built, 'verify-token')
+  return succeeds('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
+}
+
+function java() {
+  const version = '10.5'
+  const jar = join(
+    HOME,
+    `.m2/repository/com/nimbusds/nimbus-jose-jwt/${version}/nimbus-jose-jwt-${version}.jar`,
+  )
+  const get = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get'
+  const artifact = `-Dartifact=com.nimbusds:nimbus-jose-jwt:${version}`
+  if (!existsSync(jar)) succeeds('', 'mvn', '-q', '-B', get, artifact, '-Dtransitive=false')
+  return succeeds('test/interop/java', 'javac', '-cp', jar, '-d', built, 'VerifyToken.java')
+    ? ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${jar}:${built}`, 'VerifyToken']
+    : { missing: 'a JDK with Maven' }
+}
+
+const programs: Program[] = [
+  {
+    name: 'jose',
+    source: 'examples/verify-token.mjs',
+    build: () => [process.execPath, 'examples/verify-token.mjs'],
+  },
+  { name: 'PyJWT', source: 'test/interop/pyjwt.py', page: 'docs/verify-in-python.md', build: python },
+  { name: 'golang-jwt', source: 'test/interop/go/main.go', page: 'docs/verify-in-go.md', build: go },
+  {
+    name: 'Nimbus',
+    source: 'test/interop/java/VerifyToken.java',
+    page: 'docs/verify-in-java.md',
+    build: java,
+  },
 ]
 
 /** A service that is reached at its issuer's address, as verifiers need it, and a token from it. */
@@ -29,15 +86,16 @@ async function issuerWithToken(t: Test) {
 }
 
 /** Without blocking: the keys are served by this process. */
-function verify(command: string, script: string, issuer: string, audience: string, token: string) {
-  return new Promise<{ accepted: boolean; said: string }>(resolve => {
-    const child = spawn(command, [script, issuer, audience], { cwd: root, env })
+function verify([command = '', ...args]: readonly string[], issuer: string, audience: string, token: string) {
+  return new Promise<{ accepted: boolean; said: string }>((resolve, reject) => {
+    const child = spawn(command, [...args, issuer, audience], { cwd: root, env })
     let said = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', text => {
         said += text
       })
     }
+    child.on('error', reject)
     child.on('close', code => resolve({ accepted: code === 0, said }))
     child.stdin.end(token)
   })
@@ -52,18 +110,20 @@ function withClaims(token: string, change: object): string {
 }
 
 test('off-the-shelf verifiers need only the issuer', async t => {
+  // Before the service is there: a build holds this process up, and with it the service's own clockwork.
+  const commands = programs.map(({ name, build }) => ({ name, command: build() }))
   const { issuer, token } = await issuerWithToken(t)
   const other = await issuerWithToken(t)
   const [header = '', payload, signature] = token.split('.')
   const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
 
-  for (const { name, command, script } of verifiers) {
-    if (command === undefined && !process.env.CI) {
-      t.pass(`${name} verifies a token`, { skip: `no python3 with ${name}` })
+  for (const { name, command } of commands) {
+    if ('missing' in command) {
+      if (process.env.CI) t.fail(`${name} needs ${command.missing}`)
+      else t.pass(`${name} verifies a token`, { skip: `no ${command.missing}` })
       continue
     }
-    const tried = async (audience: string, candidate: string) =>
-      verify(command ?? 'python3', script, issuer, audience, candidate)
+    const tried = async (audience: string, candidate: string) => verify(command, issuer, audience, candidate)
     const good = await tried('mintmark', token)
     t.ok(good.accepted, `${name} verifies a token`, { said: good.said })
 
@@ -78,5 +138,13 @@ test('off-the-shelf verifiers need only the issuer', async t => {
       const { accepted, said } = await tried(audience, candidate)
       t.notOk(accepted, `${name} refuses ${what}`, { said })
     }
+  }
+})
+
+test('each page shows the program that was tried, to the letter', async t => {
+  for (const { name, source, page } of programs) {
+    if (page === undefined) continue
+    const text = readFileSync(join(root, source), 'utf8')
+    t.ok(readFileSync(join(root, page), 'utf8').includes(`\n${text}\`\`\`\n`), `${name}: ${page}`)
   }
 })

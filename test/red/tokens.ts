@@ -21,7 +21,10 @@ export interface Tampered {
 type Claims = Record<string, unknown>
 const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n
 const encode = (value: unknown) =>
-  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+  (Buffer.isBuffer(value)
+    ? value
+    : Buffer.from(typeof value === 'string' ? value : JSON.stringify(value))
+  ).toString('base64url')
 const number = (bytes: Buffer) => BigInt(`0x${bytes.toString('hex')}`)
 const bytes = (value: bigint) => Buffer.from(value.toString(16).padStart(64, '0'), 'hex')
 
@@ -38,6 +41,8 @@ export function tamperedTokens(genuine: Genuine): Tampered[] {
     ...payloads(kit),
     ...statements(kit),
     ...spellings(kit),
+    ...ambiguities(kit),
+    ...oversize(kit),
   ]
 }
 
@@ -49,7 +54,7 @@ interface Kit {
   readonly now: number
 }
 
-/** Signed as the issuer signs, by the issuer's key unless told otherwise. */
+/** Signed as the issuer signs, by the issuer's key unless told otherwise. A text or bytes are signed as they stand. */
 function signed({ genuine }: Kit, header: unknown, payload: unknown, key = genuine.private): string {
   const input = `${encode(header)}.${encode(payload)}`
   const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' })
@@ -366,5 +371,90 @@ function spellings({ genuine: { token }, parts: [header, payload, signature] }: 
       token: spelled,
       joseTakesIt: lenient,
     })),
+  ]
+}
+
+/** Really signed, and read in two ways by two readers, or in none at all. */
+function ambiguities(kit: Kit): Tampered[] {
+  const { header, claims, now } = kit
+  const json = JSON.stringify(claims)
+  const head = JSON.stringify(header)
+  const more = (members: string) => `${json.slice(0, -1)},${members}}`
+  const before = (members: string) => `{${members},${json.slice(1)}`
+  const lenient = 'jose reads JSON as JSON.parse does'
+  const unbounded = 'jose does not ask for integers that are exact'
+  const bodies: [what: string, body: string | Buffer, joseTakesIt?: string][] = [
+    ['sub twice', before('"sub":"00000000-0000-4000-8000-000000000000"'), lenient],
+    ['sub twice, once by an escape', before('"s\\u0075b":"00000000-0000-4000-8000-000000000000"'), lenient],
+    ['exp twice', before(`"exp":${now - 3600}`), lenient],
+    ['permissions twice', before('"permissions":["everything"]'), lenient],
+    ['a member within a member twice', more('"act":{"sub":"a","sub":"b"}'), lenient],
+    ['__proto__', more('"__proto__":{"admin":true}'), lenient],
+    ['a lone surrogate by an escape', json.replace(/"jti":"[^"]*"/, '"jti":"\\ud800"'), lenient],
+    [
+      'bytes that are no UTF-8',
+      Buffer.concat([Buffer.from(more('"x":"')).subarray(0, -1), Buffer.from([0xff, 0x22, 0x7d])]),
+    ],
+    ['a byte order mark', `\ufeff${json}`, 'jose drops it'],
+    ['exp beyond all integers', json.replace(/"exp":\d+/, '"exp":1e300'), unbounded],
+    ['exp with a fraction', json.replace(/"exp":(\d+)/, '"exp":$1.5'), unbounded],
+    ['iat with a fraction', json.replace(/"iat":(\d+)/, '"iat":$1.5'), unbounded],
+  ]
+  const profile = 'jose knows no profile: a caller that follows RFC 9068 holds it'
+  const values: [what: string, claims: Claims, joseTakesIt?: string][] = [
+    ['an empty sub', { sub: '' }, profile],
+    ['an auth_time that is text', { auth_time: String(now) }, profile],
+    ['an amr of numbers', { amr: [1] }, profile],
+    ['roles without a tenant', { tenant: undefined, roles: ['admin'], permissions: [] }, profile],
+    ['a tenant without roles', { tenant: 'A'.repeat(36), roles: undefined, permissions: undefined }, profile],
+    [
+      'permissions within permissions',
+      { tenant: 'A'.repeat(36), roles: [], permissions: [['admin']] },
+      profile,
+    ],
+  ]
+  const heads: [what: string, header: string | Claims, joseTakesIt?: string][] = [
+    ['alg twice, the last one right', `{"alg":"none",${head.slice(1)}`, lenient],
+    ['a member that nobody knows', { ...header, cty: 'JWT' }, 'jose passes over what it does not know'],
+    ['a zip that is said', { ...header, zip: 'DEF' }, 'jose passes over what it does not know'],
+    ['a kid with white space', { ...header, kid: `${header.kid} ` }],
+    ['a kid cut by one', { ...header, kid: String(header.kid).slice(0, -1) }],
+    ['a kid as a URL of itself', { ...header, kid: `#${header.kid}` }],
+  ]
+  const list = (why: string | undefined) => (why === undefined ? {} : { joseTakesIt: why })
+  return [
+    ...bodies.map(([what, body, why]) => ({
+      attack: `signed by the issuer: ${what}`,
+      token: signed(kit, header, body),
+      ...list(why),
+    })),
+    ...values.map(([what, change, why]) => ({
+      attack: `signed by the issuer: ${what}`,
+      token: withClaims(kit, change),
+      ...list(why),
+    })),
+    ...heads.map(([what, changed, why]) => ({
+      attack: `signed by the issuer, its header with ${what}`,
+      token: signed(kit, changed, claims),
+      ...list(why),
+    })),
+  ]
+}
+
+/** JW-21: refused by their size, before anything of them is decoded. */
+function oversize(kit: Kit): Tampered[] {
+  const long = 'jose leaves the size to its caller'
+  return [
+    {
+      attack: 'a header of 1 MB',
+      token: signed(kit, { ...kit.header, x: 'A'.repeat(1_000_000) }, kit.claims),
+      joseTakesIt: long,
+    },
+    {
+      attack: 'a payload of 20 kB, really signed',
+      token: withClaims(kit, { x: 'A'.repeat(20_000) }),
+      joseTakesIt: long,
+    },
+    { attack: 'a signature of 10 MB', token: `${kit.parts[0]}.${kit.parts[1]}.${'A'.repeat(10_000_000)}` },
   ]
 }

@@ -1,0 +1,26 @@
+/** Owns the list of what this package offers. */
+export { answerTo, type RefusalAnswer } from './bearer.js'
+export type { Clock } from './clock.js'
+export type { Fetch } from './exchange.js'
+export type { Health } from './health.js'
+export type { Store } from './kept.js'
+export type { OfflineOptions, OnlineOptions, VerifierOptions } from './options.js'
+export type { PastPrincipal, Principal, TokenClaims } from './principal.js'
+export type { RefusalCode, Refused } from './refusal.js'
+export {
+  type AssuranceLevel,
+  type Requirement,
+  requirePermission,
+  requireRole,
+  requireStepUp,
+  requireTenant,
+} from './requirements.js'
+export {
+  createVerifier,
+  type FreshVerdict,
+  fresh,
+  type Gate,
+  type PastVerdict,
+  type Verdict,
+  type Verifier,
+} from './verifier.js'

@@ -1,0 +1,50 @@
+/** Owns what a caller may say, and refuses what makes no sense before anything is fetched. */
+import type { Clock } from './clock.js'
+import { issuerUrl } from './discovery.js'
+import type { Fetch } from './exchange.js'
+import type { Store } from './kept.js'
+import type { JsonObject } from './strict-json.js'
+
+interface Common {
+  /** As it stands in tokens, to the letter: `https://id.example.com`. */
+  readonly issuer: string
+  /** What this service is called in the tokens that are meant for it. */
+  readonly audience: string
+  readonly clock?: Clock
+}
+
+/** Keys are found from the issuer alone, and kept fresh. */
+export interface OnlineOptions extends Common {
+  /** `mintmark_sk_…`, for `introspect`. */
+  readonly serviceKey?: string
+  /** Where keys and history outlive the process. */
+  readonly store?: Store
+  readonly fetch?: Fetch
+  readonly keys?: never
+}
+
+/** Nothing is ever fetched. */
+export interface OfflineOptions extends Common {
+  /** A key set, as the issuer serves it. */
+  readonly keys: JsonObject | { readonly keys: readonly object[] }
+  /** A key history, as the issuer serves it: a compact JWS. */
+  readonly history?: string
+  readonly serviceKey?: never
+}
+
+export type VerifierOptions = OnlineOptions | OfflineOptions
+
+/** Throws a TypeError that says what to mend. */
+export function assertOptions(options: VerifierOptions): void {
+  const { issuer, audience, serviceKey } = options
+  issuerUrl(issuer)
+  if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must be a text')
+  if (serviceKey !== undefined && !/^[\x21-\x7e]+$/.test(serviceKey))
+    throw new TypeError('serviceKey must be printable')
+  if (options.keys !== undefined && ['serviceKey', 'store', 'fetch'].some(name => name in options))
+    throw new TypeError(
+      'with keys given as data nothing is fetched or kept: leave out serviceKey, store and fetch',
+    )
+  if (options.keys === undefined && 'history' in options)
+    throw new TypeError('a history given as data needs the keys given as data, too')
+}
