@@ -7,6 +7,7 @@ const application = (clientId: string, ...origins: string[]): NewApplication => 
   clientId,
   name: `${clientId} "quoted" \\ Ünïcode`,
   origins,
+  returnAddresses: origins.map(origin => `${origin}/a,"{b}?c=ü`),
   audiences: [`${clientId}-api`],
   tokenLifetimeSeconds: 120,
 })
@@ -22,14 +23,23 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
     })
 
     await t.test('each origin names its owner, with no grant that nobody gave', async t => {
-      t.equal(
-        await register(world, application('one', 'http://localhost:1', 'http://localhost:2')),
-        'created',
-      )
-      t.equal(await register(world, application('two', 'http://localhost:3')), 'created')
+      const owned = {
+        one: ['http://localhost:1', 'http://localhost:2'],
+        two: ['http://localhost:3'],
+      }
+      t.equal(await register(world, application('one', ...owned.one)), 'created')
+      t.equal(await register(world, application('two', ...owned.two)), 'created')
       t.strictSame(
         [...(await applications.origins())].sort(),
-        ['one', 'one', 'two'].map((clientId, i) => [`http://localhost:${i + 1}`, { clientId, grants: [] }]),
+        (['one', 'one', 'two'] as const).map((clientId, i) => [
+          `http://localhost:${i + 1}`,
+          {
+            clientId,
+            name: application(clientId).name,
+            grants: [],
+            returnAddresses: application('', ...owned[clientId]).returnAddresses,
+          },
+        ]),
       )
     })
 
