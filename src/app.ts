@@ -12,7 +12,7 @@ import { type AdminParts, adminRoutes } from './http/admin/index.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
 import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
-import { pages } from './http/pages/pages.js'
+import { pages } from './http/pages/index.js'
 import { answerProblems } from './http/problems.js'
 import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
@@ -39,12 +39,14 @@ import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
 import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
+import type { Theme } from './theme.js'
 
 export interface AppParts {
   readonly issuer: string
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
   readonly product: string
+  readonly theme: Theme
   readonly passwordMinLength: number
   readonly registry: OriginRegistry
   readonly ring: KeyRing
@@ -96,8 +98,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async app => {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
-    await app.register(pages(parts.product, parts.passwordMinLength))
     touchAfterwards(app, sessions)
+    await app.register(pages({ ...parts, acts, watch, memberships: parts.admin.memberships }))
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 

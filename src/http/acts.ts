@@ -75,8 +75,9 @@ export function createActs(parts: ActParts) {
       clearSessionCookie(reply)
     },
 
-    async askForSignUp(request: FastifyRequest, email: string): Promise<void> {
-      if (!(await parts.signUp.begin(email, addressOf(request)))) throw new Problem('invalid_email')
+    /** `returnTo` is an address that was checked: the link leads on to it. */
+    async askForSignUp(request: FastifyRequest, email: string, returnTo?: string): Promise<void> {
+      if (!(await parts.signUp.begin(email, addressOf(request), returnTo))) throw new Problem('invalid_email')
     },
 
     async verifySignUp(request: FastifyRequest, reply: FastifyReply, { token, password, name }: ByLink) {

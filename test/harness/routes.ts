@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import type postgres from 'postgres'
 import { type AppParts, buildApp } from '../../src/app.js'
+import { noTheme } from '../../src/theme.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,
@@ -51,6 +52,7 @@ export async function listRoutes(): Promise<Route[]> {
   const parts: AppParts = {
     issuer,
     product: 'Mintmark',
+    theme: noTheme,
     passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],

@@ -1,0 +1,144 @@
+/** The service, an application and an API of its own, and a real Chromium to open them in: one set for each test file. */
+import { spawnSync } from 'node:child_process'
+import { mkdir, readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Test } from 'tap'
+import { application } from '../harness/world.js'
+import { testDatabase } from '../support/database.js'
+import { freePort } from '../support/process.js'
+import { goodPassword, type TestService, testService, tokenIn } from '../support/service.js'
+
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+const installed = spawnSync(executablePath, ['--version']).status === 0
+if (!installed && process.env.CI) throw new Error('CI needs chromium')
+
+/** For `test`: a laptop without Chromium skips these visibly. */
+export const unlessChromium = { skip: !installed && 'chromium is not installed' }
+
+const clientFolder = fileURLToPath(new URL('../../src/client/dist/', import.meta.url))
+const pictures = fileURLToPath(new URL('../../screenshots/', import.meta.url))
+
+export interface World {
+  readonly service: TestService
+  readonly issuer: string
+  /** The application's page: its `client` is `@mintmark/client`, made with what stands after `#` as JSON. */
+  readonly app: string
+  readonly chrome: Browser
+  /** A browser with nothing in it. */
+  browser(options?: { dark?: boolean; phone?: boolean; javaScriptEnabled?: boolean }): Promise<BrowserContext>
+  /** Signs this browser in, by the page. */
+  signIn(context: BrowserContext, email: string): Promise<void>
+  /** How many tokens the service has minted so far, by its own counter. */
+  mints(): Promise<number>
+  /** What the application's API answers at `/api`, from now on. */
+  readonly api: { answer: (request: IncomingMessage, response: ServerResponse) => void }
+}
+
+export async function browserWorld(t: Test): Promise<World> {
+  const database = await testDatabase(t)
+  const api: World['api'] = { answer: (_, response) => void response.end('ok') }
+  const app = await serve(t, (request, response) => {
+    if (request.url?.startsWith('/api')) return api.answer(request, response)
+    void appPage(request, response)
+  })
+  const origin = new URL(app).origin
+  await application(database.sql, { clientId: 'spa', origins: [origin], audiences: ['api', 'other'] })
+  const port = await freePort()
+  const issuer = `http://localhost:${port}`
+  const service = await testService(t, {
+    database,
+    env: { ISSUER: issuer, MINTMARK_LISTEN: `127.0.0.1:${port}` },
+  })
+  const chrome = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+  t.teardown(() => chrome.close())
+
+  return {
+    api,
+    service,
+    issuer,
+    app,
+    chrome,
+    browser: ({ dark = false, phone = false, javaScriptEnabled = true } = {}) =>
+      chrome.newContext({
+        javaScriptEnabled,
+        colorScheme: dark ? 'dark' : 'light',
+        viewport: phone ? { width: 360, height: 740 } : { width: 1000, height: 760 },
+      }),
+    async signIn(context: BrowserContext, email: string) {
+      const page = await context.newPage()
+      await page.goto(`${issuer}/sign-in`)
+      await page.getByLabel('E-mail address').fill(email)
+      await page.getByLabel('Password').fill(goodPassword)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByRole('heading', { name: 'Your account' }).waitFor()
+      await page.close()
+    },
+    async mints() {
+      const text = await (await fetch(`${service.addresses.probes}/metrics`)).text()
+      return Number(/^mintmark_mints_total\{outcome="minted"\} (\d+)$/m.exec(text)?.[1] ?? 0)
+    },
+  }
+}
+
+/** A server of the test's own, under `localhost` and every name below it. */
+export async function serve(
+  t: Test,
+  handler: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<string> {
+  const server = createServer(handler)
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return `http://localhost:${(server.address() as { port: number }).port}/`
+}
+
+async function appPage({ url = '/' }: IncomingMessage, response: ServerResponse): Promise<void> {
+  const file = /^\/client\/([a-z]+\.js)$/.exec(url)?.[1]
+  if (file) {
+    response.setHeader('content-type', 'text/javascript')
+    return void response.end(await readFile(join(clientFolder, file)))
+  }
+  response.setHeader('content-type', 'text/html')
+  response.end(`<!doctype html><title>App</title><link rel="icon" href="data:,"><script type="module">
+import { createClient } from '/client/index.js'
+globalThis.createClient = createClient
+if (location.hash) globalThis.client = createClient(JSON.parse(decodeURIComponent(location.hash.slice(1))))
+globalThis.changes = []
+globalThis.client?.onChange(change => changes.push(change))
+</script>`)
+}
+
+/** A tab of the application, whose client is ready. */
+export async function openTab(
+  world: World,
+  context: BrowserContext,
+  options: { audience?: string; tenant?: string } = {},
+): Promise<Page> {
+  const page = await context.newPage()
+  await page.goto(`${world.app}#${encodeURIComponent(JSON.stringify({ issuer: world.issuer, ...options }))}`)
+  await page.waitForFunction('globalThis.client !== undefined')
+  return page
+}
+
+/** Everything that a console would show as wrong, refusals by the content security policy among it. */
+export function watch(context: BrowserContext): string[] {
+  const faults: string[] = []
+  context.on('console', message => {
+    if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text())
+  })
+  context.on('weberror', error => faults.push(String(error.error())))
+  return faults
+}
+
+/** Kept as an artefact, to be looked at. */
+export async function picture(page: Page, name: string): Promise<void> {
+  await mkdir(pictures, { recursive: true })
+  await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true })
+}
+
+export { tokenIn }
