@@ -1,5 +1,5 @@
 /** The journey of a person through the hosted pages, in a real browser. */
-import tap, { test } from 'tap'
+import { test } from 'tap'
 import { goodPassword } from '../support/service.js'
 import { browserWorld, picture, unlessChromium, watch } from './world.js'
 

@@ -1,7 +1,7 @@
 /** The rules of src/directory/applications.ts, for every back end. */
 import { test } from 'tap'
 import type { NewApplication } from '../../src/directory/applications.js'
-import { type OpenWorld, register, times } from './world.js'
+import { byOperator, type OpenWorld, register, times } from './world.js'
 
 const application = (clientId: string, ...origins: string[]): NewApplication => ({
   clientId,
@@ -65,7 +65,24 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
       t.equal(await register(world, application('one', 'http://localhost:5')), 'client-id-taken')
       const origins = await applications.origins()
       t.notOk(origins.has('http://localhost:5'))
-      t.strictSame(origins.get('http://localhost:1'), { clientId: 'one', grants: [] })
+      t.match(origins.get('http://localhost:1'), {
+        clientId: 'one',
+        grants: [],
+        returnAddresses: application('', 'http://localhost:1', 'http://localhost:2').returnAddresses,
+      })
+    })
+
+    await t.test('return addresses are replaced as a whole, and stay when others change', async t => {
+      const addresses = async () => (await applications.origins()).get('http://localhost:3')?.returnAddresses
+      const before = await addresses()
+      await applications.change('two', { name: 'Two' }, byOperator)
+      t.strictSame(await addresses(), before)
+      t.match(await applications.change('two', { returnAddresses: ['http://localhost:3/'] }, byOperator), {
+        returnAddresses: ['http://localhost:3/'],
+      })
+      t.strictSame(await addresses(), ['http://localhost:3/'])
+      await applications.change('two', { returnAddresses: [] }, byOperator)
+      t.strictSame(await addresses(), [])
     })
 
     await t.test('of ten registrations of one client id at once one is made', async t => {
