@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type Page, type Route } from 'playwright-core'
 import type { Test } from 'tap'
 import { application } from '../harness/world.js'
 import { testDatabase } from '../support/database.js'
@@ -21,14 +21,20 @@ export const unlessChromium = { skip: !installed && 'chromium is not installed' 
 const clientFolder = fileURLToPath(new URL('../../src/client/dist/', import.meta.url))
 const pictures = fileURLToPath(new URL('../../screenshots/', import.meta.url))
 
+export interface BrowserOptions {
+  readonly dark?: boolean
+  readonly phone?: boolean
+  readonly scripts?: boolean
+}
+
 export interface World {
   readonly service: TestService
   readonly issuer: string
   /** The application's page: its `client` is `@mintmark/client`, made with what stands after `#` as JSON. */
   readonly app: string
   readonly chrome: Browser
-  /** A browser with nothing in it. */
-  browser(options?: { dark?: boolean; phone?: boolean; javaScriptEnabled?: boolean }): Promise<BrowserContext>
+  /** A browser with nothing in it, or with this session. */
+  browser(cookie?: string, options?: BrowserOptions): Promise<BrowserContext>
   /** Signs this browser in, by the page. */
   signIn(context: BrowserContext, email: string): Promise<void>
   /** How many tokens the service has minted so far, by its own counter. */
@@ -45,7 +51,12 @@ export async function browserWorld(t: Test): Promise<World> {
     void appPage(request, response)
   })
   const origin = new URL(app).origin
-  await application(database.sql, { clientId: 'spa', origins: [origin], audiences: ['api', 'other'] })
+  await application(database.sql, {
+    clientId: 'spa',
+    origins: [origin],
+    audiences: ['api', 'other'],
+    returnAddresses: [app],
+  })
   const port = await freePort()
   const issuer = `http://localhost:${port}`
   const service = await testService(t, {
@@ -61,17 +72,24 @@ export async function browserWorld(t: Test): Promise<World> {
     issuer,
     app,
     chrome,
-    browser: ({ dark = false, phone = false, javaScriptEnabled = true } = {}) =>
-      chrome.newContext({
-        javaScriptEnabled,
+    async browser(cookie, { dark = false, phone = false, scripts = true } = {}) {
+      const context = await chrome.newContext({
+        javaScriptEnabled: scripts,
         colorScheme: dark ? 'dark' : 'light',
         viewport: phone ? { width: 360, height: 740 } : { width: 1000, height: 760 },
-      }),
+      })
+      const attributes = { httpOnly: true, secure: true, sameSite: 'Lax' } as const
+      if (cookie !== undefined)
+        await context.addCookies([
+          { name: '__Host-session', value: cookie, domain: 'localhost', path: '/', ...attributes },
+        ])
+      return context
+    },
     async signIn(context: BrowserContext, email: string) {
       const page = await context.newPage()
       await page.goto(`${issuer}/sign-in`)
       await page.getByLabel('E-mail address').fill(email)
-      await page.getByLabel('Password').fill(goodPassword)
+      await page.getByLabel('Password', { exact: true }).fill(goodPassword)
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByRole('heading', { name: 'Your account' }).waitFor()
       await page.close()
@@ -113,16 +131,41 @@ globalThis.client?.onChange(change => changes.push(change))
 </script>`)
 }
 
+/** What is done to a page before anything is loaded. */
+export type Prepare = (page: Page) => Promise<unknown>
+
 /** A tab of the application, whose client is ready. */
 export async function openTab(
   world: World,
   context: BrowserContext,
   options: { audience?: string; tenant?: string } = {},
+  prepare: Prepare = async () => {},
 ): Promise<Page> {
   const page = await context.newPage()
+  await prepare(page)
   await page.goto(`${world.app}#${encodeURIComponent(JSON.stringify({ issuer: world.issuer, ...options }))}`)
   await page.waitForFunction('globalThis.client !== undefined')
   return page
+}
+
+/** The code of the `MintmarkError` that something in a page is refused with. */
+export async function codeOf(work: Promise<unknown>): Promise<string> {
+  const outcome = await work.then(
+    value => `it was not refused: ${JSON.stringify(value)}`,
+    error => /Mintmark: (\w+)/.exec(String(error))?.[1] ?? String(error),
+  )
+  return outcome
+}
+
+/** Answers a request of the application's page in the service's place. */
+export async function refuse({ app }: World, route: Route, status: number, code: string): Promise<void> {
+  const origin = new URL(app).origin
+  await route.fulfill({
+    status,
+    contentType: 'application/problem+json',
+    headers: { 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' },
+    body: JSON.stringify({ code }),
+  })
 }
 
 /** Everything that a console would show as wrong, refusals by the content security policy among it. */

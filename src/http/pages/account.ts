@@ -108,7 +108,7 @@ function account({ principal, profile, tenantName, tenantLost }: Live, places: r
     body: html`<dl>
 ${profile.name === null ? nothing : html`<div><dt>Name</dt><dd>${profile.name}</dd></div>`}
 <div><dt>E-mail address</dt><dd>${profile.email}</dd></div>
-<div><dt>Working in</dt><dd>${here}</dd></div>
+${places.length === 0 && here === 'None' ? nothing : html`<div><dt>Working in</dt><dd>${here}</dd></div>`}
 </dl>
 ${
   others.length === 0 && !standing

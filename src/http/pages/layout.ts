@@ -76,8 +76,10 @@ export interface Field {
 }
 
 export function field(asked: Field, fault?: Fault): Html {
-  const { name, label, type, autocomplete, value, hint, required = true, maxLength, first, rules } = asked
+  const { name, label, type, autocomplete, value, required = true, maxLength, first, rules } = asked
   const wrong = fault?.field === name
+  // What is wrong says what is asked for.
+  const hint = wrong ? undefined : asked.hint
   const about = [...(wrong ? [`${name}-error`] : []), ...(hint === undefined ? [] : [`${name}-hint`])]
   const attributes = [
     ...(value === undefined ? [] : [html` value="${value}"`]),
