@@ -40,17 +40,22 @@ for (const input of document.querySelectorAll('input[type=password]')) {
 }
 
 const linked = document.querySelectorAll('form[data-link]')
-if (linked.length > 0) takeLink()
-
-function takeLink() {
+if (linked.length > 0) {
   const purpose = linked[0].action.split('/').at(-2)
-  const given = new URLSearchParams(location.hash.slice(1)).get('token')
-  if (given !== null) {
-    sessionStorage.setItem(purpose, given)
-    history.replaceState(null, '', location.pathname + location.search)
-  } else if (linked[0].dataset.link === 'spent') sessionStorage.removeItem(purpose)
-  const token = sessionStorage.getItem(purpose)
-  const missing = document.querySelector('[data-no-link]')
+  const keep = () => {
+    const given = new URLSearchParams(location.hash.slice(1)).get('token')
+    if (given !== null) sessionStorage.setItem(purpose, given)
+    return given !== null
+  }
+  const bare = location.pathname + location.search
+  if (keep()) history.replaceState(null, '', bare)
+  else if (linked[0].dataset.link === 'spent') sessionStorage.removeItem(purpose)
+  // Another link to this page is opened over it.
+  addEventListener('hashchange', () => keep() && location.replace(bare))
+  fill(sessionStorage.getItem(purpose))
+}
+
+function fill(token) {
   for (const form of linked) {
     form.hidden = token === null
     const input = document.createElement('input')
@@ -58,5 +63,6 @@ function takeLink() {
     form.append(input)
   }
   // A refusal says it already.
-  missing.hidden = token !== null || document.querySelector('[role=alert]') !== null
+  const refused = document.querySelector('[role=alert]') !== null
+  document.querySelector('[data-no-link]').hidden = token !== null || refused
 }

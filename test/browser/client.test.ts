@@ -435,7 +435,7 @@ test(
     const faults = watch(browser)
     const page = await openTab(here, browser)
     await page.evaluate(() => client.signIn())
-    await page.getByText('to go on to spa').waitFor()
+    await page.getByText('to continue to spa').waitFor()
     t.equal(new URL(page.url()).origin, here.issuer)
     const { email } = await person(sql)
     await page.getByLabel('E-mail address').fill(email)

@@ -43,7 +43,7 @@ export interface World {
   readonly api: { answer: (request: IncomingMessage, response: ServerResponse) => void }
 }
 
-export async function browserWorld(t: Test): Promise<World> {
+export async function browserWorld(t: Test, env: Record<string, string> = {}): Promise<World> {
   const database = await testDatabase(t)
   const api: World['api'] = { answer: (_, response) => void response.end('ok') }
   const app = await serve(t, (request, response) => {
@@ -61,7 +61,7 @@ export async function browserWorld(t: Test): Promise<World> {
   const issuer = `http://localhost:${port}`
   const service = await testService(t, {
     database,
-    env: { ISSUER: issuer, MINTMARK_LISTEN: `127.0.0.1:${port}` },
+    env: { ISSUER: issuer, MINTMARK_LISTEN: `127.0.0.1:${port}`, ...env },
   })
   const chrome = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   t.teardown(() => chrome.close())
@@ -169,12 +169,14 @@ export async function refuse({ app }: World, route: Route, status: number, code:
 }
 
 /** Everything that a console would show as wrong, refusals by the content security policy among it. */
-export function watch(context: BrowserContext): string[] {
+export function watch(at: BrowserContext | Page): string[] {
   const faults: string[] = []
-  context.on('console', message => {
+  const page = at as Page
+  page.on('console', message => {
     if (message.type() === 'error' || message.type() === 'warning') faults.push(message.text())
   })
-  context.on('weberror', error => faults.push(String(error.error())))
+  if ('goto' in at) at.on('pageerror', error => faults.push(String(error)))
+  else at.on('weberror', error => faults.push(String(error.error())))
   return faults
 }
 

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { MembershipStore, Place } from '../../directory/tenants.js'
-import { html } from '../../html.js'
+import { type Html, html } from '../../html.js'
 import { deviceName } from '../../session/device-name.js'
 import type { ListedSession, Revocations } from '../../session/revocations.js'
 import type { Live } from '../../session/sessions.js'
@@ -100,25 +100,23 @@ const stepUpFirst = `/step-up?return_to=${encodeURIComponent('/devices')}`
 function account({ principal, profile, tenantName, tenantLost }: Live, places: readonly Place[]): Page {
   const { standing } = principal
   const roles = standing && standing.roles.length > 0 ? ` (${standing.roles.join(', ')})` : ''
-  const here = standing ? `${tenantName}${roles}` : tenantLost ? 'A tenant that you are no longer in' : 'None'
-  const others = places.filter(({ tenant }) => tenant !== standing?.tenant)
+  const nowhere = !standing && !tenantLost
+  const here = standing ? `${tenantName}${roles}` : nowhere ? 'None' : 'A tenant that you are no longer in'
+  const switches = [
+    ...places
+      .filter(({ tenant }) => tenant !== standing?.tenant)
+      .map(({ tenant, name }) => row(name, switchForm(name, tenant))),
+    ...(nowhere ? [] : [row('No tenant', switchForm('no tenant', ''))]),
+  ]
   return {
     title: 'Your account',
     wide: true,
     body: html`<dl>
-${profile.name === null ? nothing : html`<div><dt>Name</dt><dd>${profile.name}</dd></div>`}
-<div><dt>E-mail address</dt><dd>${profile.email}</dd></div>
-${places.length === 0 && here === 'None' ? nothing : html`<div><dt>Working in</dt><dd>${here}</dd></div>`}
+${profile.name === null ? nothing : fact('Name', profile.name)}
+${fact('E-mail address', profile.email)}
+${switches.length === 0 ? nothing : fact('Working in', here)}
 </dl>
-${
-  others.length === 0 && !standing
-    ? nothing
-    : html`<h2>Switch to</h2>
-<ul class="rows">
-${others.map(({ tenant, name }) => row(name, buttonForm('/tenant', html`Switch<span class="unseen"> to ${name}</span>`, hidden('tenant', tenant))))}
-${standing ? row('No tenant', buttonForm('/tenant', html`Switch<span class="unseen"> to no tenant</span>`, hidden('tenant', ''))) : nothing}
-</ul>`
-}
+${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${switches}</ul>`}
 <h2>Security</h2>
 <ul class="rows">
 <li><a href="/devices">Your devices</a></li>
@@ -128,8 +126,12 @@ ${buttonForm('/sign-out', 'Sign out')}`,
   }
 }
 
-const row = (name: string, more: ReturnType<typeof html>) =>
-  html`<li><span class="grow">${name}</span>${more}</li>`
+const fact = (term: string, text: string) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`
+
+const switchForm = (name: string, tenant: string) =>
+  buttonForm('/tenant', html`Switch<span class="unseen"> to ${name}</span>`, hidden('tenant', tenant))
+
+const row = (name: string, more: Html) => html`<li><span class="grow">${name}</span>${more}</li>`
 
 function changePassword(minLength: number, { profile }: Live, fault?: Fault): Page {
   const wrong = beside(fault, { wrong_password: 'current_password', weak_password: 'new_password' })
@@ -171,6 +173,7 @@ function device({ id, userAgent, address, createdAt, lastSeenAt }: ListedSession
         hidden('session', id),
       )
   return html`<li><div class="grow"><strong>${name}</strong>
-<p class="hint">${used} · signed in on ${day(createdAt)}${address === '' ? '' : ` from ${address}`}</p></div>
+<p class="hint">${used}</p>
+<p class="hint">Signed in on ${day(createdAt)}${address === '' ? '' : ` from ${address}`}</p></div>
 ${button}</li>`
 }

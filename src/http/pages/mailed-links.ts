@@ -198,7 +198,7 @@ ${newPasswordField('password', minLength, wrong)}`
   const spent = fault?.code === 'link_invalid'
   return {
     title: 'Choose your password',
-    lead: 'Your address is confirmed by this link.',
+    ...(!spent && { lead: 'It is the last step: with it you sign in from now on.' }),
     fault: wrong,
     returnTo: to?.application?.origin,
     body: [
@@ -215,7 +215,7 @@ function reset(minLength: number, fault?: Fault): Page {
   const spent = fault?.code === 'link_invalid'
   return {
     title: 'Choose a new password',
-    lead: 'It signs you out everywhere.',
+    ...(!spent && { lead: 'It signs you out everywhere.' }),
     fault: wrong,
     body: [
       noToken(another),

@@ -80,7 +80,7 @@ function signIn(
   const more = to ? `?return_to=${encodeURIComponent(to.address)}` : ''
   return {
     title: 'Sign in',
-    ...(to?.application && { lead: `to go on to ${to.application.name}` }),
+    ...(to?.application && { lead: `to continue to ${to.application.name}` }),
     done: signedOut ? 'You are signed out.' : undefined,
     fault: wrong,
     returnTo: to?.application?.origin,
@@ -101,7 +101,7 @@ function goOn({ address, application }: Destination, email: string): Page {
     title: 'You are signed in',
     lead: html`as <strong>${email}</strong>`,
     returnTo: application?.origin,
-    body: html`<p><a class="button" href="${address}">Go on to ${application?.name ?? ''}</a></p>
+    body: html`<p><a class="button" href="${address}">Continue to ${application?.name ?? ''}</a></p>
 ${buttonForm('/sign-out', 'Sign out, to use another account')}`,
   }
 }
