@@ -77,8 +77,11 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
       if (!present) await lookUp()
       const { sid, tenant: place } = pin as Person
       const key = JSON.stringify([sid, place, audience])
-      const turn = AbortSignal.timeout(patienceMs)
-      return await sharing.alone(key, turn, async () => (await adopt(key, spoilt)) ?? mint())
+      const asked = presence
+      return await sharing.alone(key, AbortSignal.timeout(patienceMs), async () => {
+        if (asked !== presence) throw new MintmarkError('signed_out')
+        return (await adopt(key, spoilt)) ?? mint()
+      })
     } catch (error) {
       const waited = (error as Error).name === 'TimeoutError' ? new MintmarkError('unavailable') : error
       // In its last seconds a token is renewed ahead of time: in an outage it is still good.

@@ -4,6 +4,7 @@ import type { FastifyPluginAsync } from 'fastify'
 import type { Acts } from '../acts.js'
 import { type AccountParts, accountPages } from './account.js'
 import { createFrame, type FrameParts } from './frame.js'
+import { invitationPages } from './invitation.js'
 import { mailedLinkPages } from './mailed-links.js'
 import { signInPages, stepUpPages } from './sign-in.js'
 
@@ -22,6 +23,7 @@ export function pages(parts: PageParts): FastifyPluginAsync {
     await app.register(assets(theme))
     await app.register(signInPages(frame, acts))
     await app.register(mailedLinkPages(frame, acts, passwordMinLength))
+    await app.register(invitationPages(frame, acts, passwordMinLength))
     await app.register(async app => {
       frame.requireVisitor(app)
       await app.register(accountPages(frame, acts, parts))

@@ -1,29 +1,11 @@
-/** Signing up, a forgotten password, an invitation: asking for a link, and what stands behind it. */
+/** Signing up and a forgotten password: asking for a link, and what stands behind it. */
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
-import { type Html, html } from '../../html.js'
+import { html } from '../../html.js'
 import type { Acts } from '../acts.js'
 import { Email, Password } from '../schemas.js'
-import { beside, type Destination, type Frame, parameter, ReturnTo, signInFor } from './frame.js'
+import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
-
-/** The token, or the whole link that a person without scripts has pasted. */
-const Link = Type.String({ maxLength: 2000 })
-/** A form sends an empty name where there is none. */
-const Name = Type.String({ maxLength: 100, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
-const byLink = { token: Link, password: Password, name: Name, return_to: ReturnTo }
-
-interface ByLink {
-  readonly token: string
-  readonly password: string
-  readonly name: string
-}
-const given = ({ token, password, name }: ByLink) => ({
-  token: tokenIn(token),
-  password,
-  name: name.trim() || undefined,
-})
-const tokenIn = (link: string) => link.trim().replace(/^.*#token=/, '')
+import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
 
 export function mailedLinkPages(frame: Frame, acts: Acts, minLength: number): FastifyPluginAsync {
   const destination = (request: FastifyRequest) =>
@@ -84,34 +66,6 @@ export function mailedLinkPages(frame: Frame, acts: Acts, minLength: number): Fa
       },
       fault => reset(minLength, fault),
     )
-
-    frame.get(app, '/invitations/accept', request => invited(request))
-    frame.post(
-      app,
-      '/invitations/accept',
-      { token: Link },
-      async (request, _reply, { token }) => {
-        if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
-        await acts.acceptInvitation(request, tokenIn(token))
-        return '/?done=joined'
-      },
-      (fault, request) => invited(request, fault),
-    )
-    frame.post(
-      app,
-      '/invitations/sign-up',
-      byLink,
-      async (request, reply, form) => {
-        await acts.signUpByInvitation(request, reply, given(form))
-        return '/?done=joined'
-      },
-      (fault, request, { name }) => invited(request, fault, name),
-    )
-
-    async function invited(request: FastifyRequest, fault?: Fault, name?: string): Promise<Page> {
-      const live = await frame.visitor(request)
-      return invitation(minLength, live?.profile.email, fault, name)
-    }
   }
 }
 
@@ -165,30 +119,6 @@ function onItsWay(email: string, more: string, to?: Destination): Page {
   }
 }
 
-/** The script fills the token in from the address; without scripts the link is pasted. */
-function linkForm(action: string, fields: Html, button: string, { spent = false, quiet = false } = {}): Html {
-  return html`<form method="post" action="${action}" data-link${spent ? html`="spent"` : nothing}>
-<noscript><div class="field"><label for="token">The whole link from the mail</label>
-<input id="token" name="token" type="text" autocomplete="off" required aria-describedby="token-hint">
-<p class="hint" id="token-hint">Copy it from the mail: without scripts this page cannot read it from the address.</p></div></noscript>
-${fields}
-<button${quiet ? html` class="quiet"` : nothing}>${button}</button>
-</form>`
-}
-
-const nameField = (fault: Fault | undefined, name: string | undefined) =>
-  field(
-    {
-      ...{ name: 'name', label: 'Your name (optional)', type: 'text', autocomplete: 'name' },
-      ...{ value: name, required: false, maxLength: 100 },
-    },
-    fault,
-  )
-
-/** Shown by the script in place of the form when the address holds no token. */
-const noToken = (another: Html) =>
-  html`<p class="alert" data-no-link hidden>This link is not whole. Open it from the mail again. ${another}</p>`
-
 function verify(minLength: number, to: Destination | undefined, fault?: Fault, name?: string): Page {
   const wrong = beside(fault, { weak_password: 'password' })
   const fields = html`${hidden('return_to', to?.address)}
@@ -224,28 +154,5 @@ function reset(minLength: number, fault?: Fault): Page {
       }),
       spent ? html`<p class="other">${another}</p>` : nothing,
     ],
-  }
-}
-
-function invitation(minLength: number, signedInAs: string | undefined, fault?: Fault, name?: string): Page {
-  const wrong = beside(fault, { weak_password: 'password' })
-  const spent = fault?.code === 'link_invalid'
-  const fields = html`${nameField(wrong, name)}
-${newPasswordField('password', minLength, wrong)}`
-  const join =
-    signedInAs === undefined
-      ? html`<p class="other">You have an account with the address of the invitation? <a href="${signInFor('/invitations/accept')}">Sign in first</a></p>`
-      : html`<p>You are signed in as <strong>${signedInAs}</strong>.</p>
-${linkForm('/invitations/accept', nothing, 'Join with this account', { spent })}
-<h2>Or make an account for the address of the invitation</h2>`
-  const make = linkForm('/invitations/sign-up', fields, 'Make an account and join', {
-    spent,
-    quiet: signedInAs !== undefined,
-  })
-  return {
-    title: 'You are invited',
-    ...(signedInAs === undefined && { lead: 'Make an account to join.' }),
-    fault: wrong,
-    body: [noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
   }
 }
