@@ -43,6 +43,7 @@ export async function describeApi() {
   const parts = {
     issuer: 'https://id.example.com',
     product: 'Mintmark',
+    theme: {},
     passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],

@@ -6,12 +6,13 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { RecordRefusal } from './audit.js'
 import type { OriginRegistry } from './directory/origins.js'
+import { createActs } from './http/acts.js'
 import { keyGuard, personGuard, requireAuthority, requireSessionOrKey } from './http/admin/context.js'
 import { type AdminParts, adminRoutes } from './http/admin/index.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
 import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
-import { pages } from './http/pages/pages.js'
+import { pages } from './http/pages/index.js'
 import { answerProblems } from './http/problems.js'
 import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
@@ -38,12 +39,14 @@ import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
 import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
+import type { Theme } from './theme.js'
 
 export interface AppParts {
   readonly issuer: string
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
   readonly product: string
+  readonly theme: Theme
   readonly passwordMinLength: number
   readonly registry: OriginRegistry
   readonly ring: KeyRing
@@ -68,6 +71,7 @@ export interface AppParts {
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { issuer, log, registry, ring, sessions, revocations, refused, metrics } = parts
   const watch = { metrics, refused }
+  const acts = createActs({ ...parts, invitations: parts.admin.invitations })
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -94,19 +98,19 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(async app => {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
-    await app.register(pages(parts.product, parts.passwordMinLength))
     touchAfterwards(app, sessions)
+    await app.register(pages({ ...parts, acts, watch, memberships: parts.admin.memberships }))
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 
     await app.register(async app => {
       guardOrigins(app, origins, 'registered applications')
-      await app.register(signOutRoute(sessions))
+      await app.register(signOutRoute(acts))
       await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
       await app.register(async app => {
         requireSession(app, sessions, watch)
         await app.register(whoAmIRoute)
-        await app.register(switchTenantRoute(sessions, refused))
+        await app.register(switchTenantRoute(acts))
       })
     })
 
@@ -132,19 +136,19 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
     await app.register(async app => {
       guardOrigins(app, origins, 'account applications')
-      await app.register(signUpRoutes(parts.signUp))
-      await app.register(signInRoute(parts.passwordSignIn, parts.finish, refused, metrics))
-      await app.register(forgottenPasswordRoutes(parts.passwordReset))
-      await app.register(invitationSignUpRoute(parts.admin.invitations))
+      await app.register(signUpRoutes(acts))
+      await app.register(signInRoute(acts))
+      await app.register(forgottenPasswordRoutes(acts))
+      await app.register(invitationSignUpRoute(acts))
       await app.register(async app => {
         requireSession(app, sessions, watch)
-        await app.register(changePasswordRoute(parts.changePassword, refused))
-        await app.register(stepUpRoute(parts.stepUp, refused))
-        await app.register(acceptInvitationRoute(parts.admin.invitations))
+        await app.register(changePasswordRoute(acts))
+        await app.register(stepUpRoute(acts))
+        await app.register(acceptInvitationRoute(acts))
         await app.register(deviceListRoute(revocations))
         await app.register(async app => {
           requireFreshProof(app, refused)
-          await app.register(endDeviceRoutes(revocations))
+          await app.register(endDeviceRoutes(acts))
         })
       })
     })

@@ -41,12 +41,14 @@ import { postgresSessionStore } from './store/postgres/session-store.js'
 import { postgresTenantStore } from './store/postgres/tenant-store.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
+import type { Theme } from './theme.js'
 
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
 
 export interface AssemblyParts {
   readonly config: Config
+  readonly theme: Theme
   readonly metrics: Metrics
   readonly log: FastifyBaseLogger
   readonly post: Post
@@ -91,6 +93,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       inBackground('audit', () => audit.record({ ...event, outcome: 'refused', ...(actor && { actor }) })),
     issuer,
     product,
+    theme: parts.theme,
     passwordMinLength,
     log,
     trustedProxies,

@@ -24,6 +24,8 @@ export interface Config {
   readonly passwordMinLength: number
   readonly sessionLimits: { readonly idleSeconds: number; readonly absoluteSeconds: number }
   readonly logLevel: string
+  /** A style sheet and a logo for the hosted pages. */
+  readonly themeFolder: string | undefined
   /** What mail calls this service, and who it comes from. */
   readonly product: string
   readonly mailFrom: string
@@ -42,6 +44,7 @@ const known = new Set([
   'MINTMARK_SESSION_ABSOLUTE_SECONDS',
   'MINTMARK_LOG_LEVEL',
   'MINTMARK_PRODUCT',
+  'MINTMARK_THEME_FOLDER',
   'MINTMARK_MAIL_FROM',
 ])
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']
@@ -159,6 +162,7 @@ export function parseConfig(env: Environment): Config {
     passwordMinLength,
     sessionLimits: { idleSeconds, absoluteSeconds },
     logLevel,
+    themeFolder: get('MINTMARK_THEME_FOLDER'),
     product,
     mailFrom,
   })

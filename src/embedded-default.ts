@@ -16,10 +16,12 @@ export async function prepareEmbedded(config: Config, address: Address, keks: Ke
   await migrate(address)
   const database = new Database(address, { connections: 1 })
   try {
+    const origins = demoOrigins.filter(origin => originFault(origin, config.issuer) === undefined)
     const demo = {
       clientId: 'demo',
       name: 'Demo',
-      origins: demoOrigins.filter(origin => originFault(origin, config.issuer) === undefined),
+      origins,
+      returnAddresses: origins.map(origin => `${origin}/`),
       audiences: ['demo-api'],
       tokenLifetimeSeconds: 300,
     }

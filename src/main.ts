@@ -104,8 +104,8 @@ Mintmark listens on ${issuer}
   keys    ${config.keysFolder}
   mail    ${'smtpUrl' in config.mail ? 'by SMTP' : `${config.mail.outboxFolder} (each mail is a file, and its link is printed here)`}
 
-Sign up:  ${issuer}/sign-up/verify
-or        curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'
+Open ${issuer} in a browser, or sign up with
+curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/json' -d '{"email":"ada@example.com"}'
 `)
 }
 

@@ -22,6 +22,7 @@ import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
 import { inspect } from './store/postgres/migrate.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
 import { connectRedis } from './store/redis/connection.js'
+import { loadTheme } from './theme.js'
 
 export interface ServiceParts {
   readonly config: Config
@@ -83,6 +84,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const shared = {
       metrics,
       config,
+      theme: await loadTheme(config.themeFolder),
       log,
       post: parts.post,
       inBackground,

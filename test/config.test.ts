@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { isLoopback, keysFolderOf, parseConfig } from '../src/config.js'
 import { StartRefused } from '../src/errors.js'
+import { loadTheme, noTheme } from '../src/theme.js'
 
 const production = {
   ISSUER: 'https://id.example.com',
@@ -39,6 +40,7 @@ test('an empty environment is the embedded default, on loopback only', t => {
     passwordMinLength: 15,
     sessionLimits: { idleSeconds: 604_800, absoluteSeconds: 2_592_000 },
     logLevel: 'info',
+    themeFolder: undefined,
     product: 'Mintmark',
     mailFrom: 'no-reply@localhost',
   })
@@ -58,6 +60,7 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     MINTMARK_SESSION_IDLE_SECONDS: '300',
     MINTMARK_SESSION_ABSOLUTE_SECONDS: '300',
     MINTMARK_LOG_LEVEL: 'debug',
+    MINTMARK_THEME_FOLDER: '/etc/mintmark/theme',
     MINTMARK_PRODUCT: 'Größe & Söhne',
     MINTMARK_MAIL_FROM: 'id@example.com',
   }
@@ -74,6 +77,7 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     passwordMinLength: 8,
     sessionLimits: { idleSeconds: 300, absoluteSeconds: 300 },
     logLevel: 'debug',
+    themeFolder: '/etc/mintmark/theme',
     product: 'Größe & Söhne',
     mailFrom: 'id@example.com',
   }
@@ -88,6 +92,13 @@ test('every setting arrives where it belongs, and an empty value counts as missi
   const asFiles = { ...env, SMTP_URL: '', MINTMARK_OUTBOX_FOLDER: '/var/spool/mintmark' }
   t.strictSame(parseConfig(asFiles), { ...expected, mail: { outboxFolder: '/var/spool/mintmark' } })
   t.end()
+})
+
+test('a theme folder that holds nothing of a theme refuses the start, and none is no theme', async t => {
+  t.strictSame(await loadTheme(undefined), noTheme)
+  await t.rejects(loadTheme(t.testdir({})), /holds none of theme.css, logo.svg and logo.png/)
+  await t.rejects(loadTheme('/nowhere'), { name: 'StartRefused' })
+  t.match(await loadTheme(t.testdir({ 'logo.png': 'png' })), { css: undefined, logo: { type: 'image/png' } })
 })
 
 test('the configuration is frozen, all the way down', t => {

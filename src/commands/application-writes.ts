@@ -18,10 +18,12 @@ interface Wanted extends Form {
   readonly name?: string
   readonly audience?: string[]
   readonly origin?: string[]
+  readonly returnAddress?: string[]
   readonly grant?: string[]
   readonly lifetime?: number
-  /** `--no-origins` and `--no-grants` were left out. */
+  /** `--no-origins`, `--no-return-addresses` and `--no-grants` were left out. */
   readonly origins: boolean
+  readonly returnAddresses: boolean
   readonly grants: boolean
 }
 
@@ -40,6 +42,7 @@ export function applicationWriteCommands(applications: Command): void {
     .requiredOption('--audience <audience...>', 'audiences its tokens may name; the first is the default')
     .option('--name <name>', 'what people call it (default: the client id)')
     .option('--origin <origin...>', 'exact browser origins, like https://app.example.com')
+    .option('--return-address <address...>', 'where sign-in may come back to, like https://app.example.com/')
     .addOption(grant())
     .addOption(lifetime().default(300))
     .option(...asJson)
@@ -53,6 +56,8 @@ export function applicationWriteCommands(applications: Command): void {
     .option('--name <name>', 'what people call it')
     .option('--origin <origin...>', 'all its browser origins')
     .option('--no-origins', 'it has no browser origin')
+    .option('--return-address <address...>', 'all addresses that sign-in may come back to')
+    .option('--no-return-addresses', 'sign-in comes back to none')
     .addOption(grant())
     .option('--no-grants', 'it may ask for tokens, and nothing else')
     .addOption(lifetime())
@@ -63,8 +68,10 @@ export function applicationWriteCommands(applications: Command): void {
 }
 
 async function create(clientId: string, wanted: Wanted): Promise<void> {
-  const defaults = { clientId, name: clientId, origins: [], audiences: [], tokenLifetimeSeconds: 300 }
-  const application = { ...defaults, ...changeOf({ ...wanted, origins: true, grants: true }) }
+  const none = { origins: [], returnAddresses: [], audiences: [] }
+  const defaults = { clientId, name: clientId, ...none, tokenLifetimeSeconds: 300 }
+  const kept = { origins: true, returnAddresses: true, grants: true }
+  const application = { ...defaults, ...changeOf({ ...wanted, ...kept }) }
   await write(wanted, `Created ${clientId}.`, async (store, issuer) => {
     insistOnSound(application, issuer)
     const answer = await store.create(application, operator)
@@ -83,7 +90,7 @@ export async function changeApplication(
 ): Promise<void> {
   if (Object.keys(to).length === 0)
     throw new CommandFailed(
-      'say what to change: --name, --audience, --origin, --no-origins, --grant, --no-grants, --lifetime',
+      'say what to change: --name, --audience, --origin, --no-origins, --return-address, --no-return-addresses, --grant, --no-grants, --lifetime',
     )
   await write(form, `${done} ${clientId}.`, async (store, issuer) => {
     const before = await store.read(clientId)
@@ -115,15 +122,23 @@ function insistOnSound(application: NewApplication, issuer: string): void {
 }
 
 /** Only what was given. */
-function changeOf({ name, audience, origin, origins, grant, grants, lifetime }: Wanted): ApplicationChange {
+function changeOf(wanted: Wanted): ApplicationChange {
+  const { name, audience, origin, origins, returnAddress, returnAddresses, grant, grants, lifetime } = wanted
   const audiencesTo = replacement({ given: audience, keep: true, option: 'audience', most: 50 })
   const originsTo = replacement({ given: origin, keep: origins, option: 'origin', most: 50 })
+  const addressesTo = replacement({
+    given: returnAddress,
+    keep: returnAddresses,
+    option: 'return-address',
+    most: 50,
+  })
   const grantsTo = replacement({ given: grant, keep: grants, option: 'grant', most: 2 })
   return {
     ...(name !== undefined && { name }),
     ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
     ...(audiencesTo && { audiences: audiencesTo }),
     ...(originsTo && { origins: originsTo }),
+    ...(addressesTo && { returnAddresses: addressesTo }),
     ...(grantsTo && { grants: grantsTo as Grant[] }),
   }
 }

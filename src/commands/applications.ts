@@ -88,14 +88,15 @@ const listing: Listing<Application> = {
 }
 
 function shown(application: Application): string[] {
-  const { clientId, name, state, origins, audiences, tokenLifetimeSeconds, grants, createdAt } = application
+  const { clientId, name, state, origins, returnAddresses, audiences, grants, createdAt } = application
   return details({
     'client id': clientId,
     name,
     state,
     origins: cell(origins),
+    'return to': cell(returnAddresses),
     audiences: cell(audiences),
-    'token lifetime': `${tokenLifetimeSeconds} s`,
+    'token lifetime': `${application.tokenLifetimeSeconds} s`,
     grants: cell(grants),
     created: time(createdAt),
   })

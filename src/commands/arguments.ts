@@ -63,7 +63,7 @@ export interface ListOption {
 /** A list that replaces the one before, or `--no-…` for an empty one; undefined where neither was given. */
 export function replacement({ given, keep, option, most }: ListOption): readonly string[] | undefined {
   if (!keep && given !== undefined)
-    throw new CommandFailed(`give --${option} or --no-${option}s, and not both`)
+    throw new CommandFailed(`give --${option} or --no-${plural(option)}, and not both`)
   if (!keep) return []
   const distinct = given && [...new Set(given)]
   if (distinct && distinct.length > most) throw new CommandFailed(`--${option} takes ${most} at most`)
@@ -74,8 +74,10 @@ export function replacement({ given, keep, option, most }: ListOption): readonly
 export function wholeList(list: ListOption): readonly string[] {
   const whole = replacement(list)
   if (whole) return whole
-  throw new CommandFailed(`give the whole list (--${list.option}), or --no-${list.option}s for none`)
+  throw new CommandFailed(`give the whole list (--${list.option}), or --no-${plural(list.option)} for none`)
 }
+
+const plural = (option: string) => option + (option.endsWith('s') ? 'es' : 's')
 
 function limit(text: string): number {
   if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)

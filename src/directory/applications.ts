@@ -15,6 +15,8 @@ export interface NewApplication {
   readonly name: string
   /** Exact origins, as a browser spells them. An origin belongs to one application. */
   readonly origins: readonly string[]
+  /** Where the hosted pages may send people back to: whole addresses, each of one of these origins. */
+  readonly returnAddresses: readonly string[]
   /** The first is the default. */
   readonly audiences: readonly string[]
   /** 60 to 900. */
@@ -32,7 +34,9 @@ export type ApplicationChange = Partial<Omit<Application, 'clientId' | 'createdA
 
 export interface OriginOwner {
   readonly clientId: ClientId
+  readonly name: string
   readonly grants: readonly Grant[]
+  readonly returnAddresses: readonly string[]
 }
 
 export interface ApplicationStore {
@@ -44,7 +48,7 @@ export interface ApplicationStore {
   ): Promise<Application | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
   read(clientId: string): Promise<Application | undefined>
   list(page: PageRequest): Promise<Page<Application>>
-  /** Origins and audiences that are given replace those before. */
+  /** Lists that are given replace those before. */
   change(
     clientId: string,
     to: ApplicationChange,
@@ -78,7 +82,22 @@ export function faultsOf(application: NewApplication, issuer: string): string[] 
     const fault = originFault(origin, issuer)
     if (fault) faults.push(fault)
   }
+  for (const address of application.returnAddresses) {
+    const fault = returnAddressFault(address, application.origins)
+    if (fault) faults.push(fault)
+  }
   return faults
+}
+
+/** It is compared letter by letter: one that a browser spells differently would never match. */
+function returnAddressFault(address: string, origins: readonly string[]): string | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (!url || url.href !== address || address.includes('#') || url.username !== '') {
+    return `${JSON.stringify(address)} is not an address to return to: write it whole, as a browser does, without #, like https://app.example.com/`
+  }
+  return origins.includes(url.origin)
+    ? undefined
+    : `${address} is not at one of the application's origins: add ${url.origin} to them (--origin)`
 }
 
 /** Why an origin cannot be registered. Same-site after the public suffix list, scheme included (RFC 6265bis, 5.2). */

@@ -29,6 +29,11 @@ export interface Membership {
   readonly createdAt: number
 }
 
+export interface Place {
+  readonly tenant: TenantId
+  readonly name: string
+}
+
 /** Judges a grant under the tenant's lock: whether the caller may give, or take, all of these permissions. */
 export type MayGrant = (permissions: ReadonlySet<string>) => boolean
 
@@ -75,6 +80,8 @@ export interface TenantStore {
  * only `everyTenant` takes it.
  */
 export interface MembershipStore {
+  /** Where this person may work: active tenants in which they are an active member, by name. */
+  placesOf(user: UserId): Promise<readonly Place[]>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Membership>>
   /** The tenants in which this person is a member, of any state. */
   of(user: UserId): Promise<readonly Membership[]>

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { RecordRefusal } from '../audit.js'
 import { Problem } from '../errors.js'
+import type { Live } from '../session/sessions.js'
 import { occasionOf } from './browser.js'
 import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
@@ -14,12 +15,16 @@ export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal):
   app.addHook('onRequest', freshProofGuard(refused))
 }
 
+export function proofIsFresh({ principal, now }: Live): boolean {
+  return now - principal.authTime <= proofSeconds
+}
+
 export function freshProofGuard(refused: RecordRefusal): Guard {
   return async request => {
-    const { principal, now } = signedIn(request).live
-    if (now - principal.authTime <= proofSeconds) return
+    const { live } = signedIn(request)
+    if (proofIsFresh(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
-    const { user: actor, session } = principal
+    const { user: actor, session } = live.principal
     refused({
       action: 'session.proved',
       reason: 'stale-proof',

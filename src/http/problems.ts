@@ -1,6 +1,6 @@
 /** Turns whatever a request ends with into a problem document from the catalogue (RFC 9457). */
 
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { catalogue, type ErrorCode, Outage, Problem } from '../errors.js'
 import { HashQueueFull } from '../login/password-hash.js'
 import { Throttled } from '../login/throttle.js'
@@ -33,25 +33,53 @@ export function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
+  const refusal = refusalOf(error, request.log)
+  refuse(reply, refusal)
+  const { code, detail, maxAge, errors } = refusal
+  return reply
+    .type('application/problem+json')
+    .serializer(JSON.stringify)
+    .send({ ...problemDocument(code, request.id), detail, max_age: maxAge, errors })
+}
+
+/** What a request ended with, in the catalogue's words. */
+export interface Refusal {
+  readonly code: ErrorCode
+  readonly detail?: string | undefined
+  /** Seconds. */
+  readonly retryAfter?: number | undefined
+  readonly maxAge?: number | undefined
+  readonly errors?: readonly Fault[]
+}
+
+/** What only the log may know goes there. */
+export function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal {
   if (error instanceof Problem) {
     const { code, detail, retryAfterSeconds: retryAfter, maxAgeSeconds: maxAge } = error
-    return send(reply, code, { detail, retryAfter, maxAge })
+    return { code, detail, retryAfter, maxAge }
   }
-  if (error instanceof HashQueueFull) return send(reply, 'busy', { retryAfter: 2 })
+  if (error instanceof HashQueueFull) return { code: 'busy', retryAfter: 2 }
   if (error instanceof Throttled) {
-    request.log.info({ limit: error.limit }, 'throttled')
-    return send(reply, 'too_many_requests', { retryAfter: error.retryAfterSeconds })
+    log.info({ limit: error.limit }, 'throttled')
+    return { code: 'too_many_requests', retryAfter: error.retryAfterSeconds }
   }
   if (error instanceof Outage) {
-    request.log.error({ outage: error.message }, 'the truth could not be reached')
-    return send(reply, error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', { retryAfter: 1 })
+    log.error({ outage: error.message }, 'the truth could not be reached')
+    return { code: error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', retryAfter: 1 }
   }
-  if ('validation' in error && error.validation)
-    return send(reply, 'invalid_request', { errors: faults(error) })
+  if ('validation' in error && error.validation) return { code: 'invalid_request', errors: faults(error) }
   const code = codeOfStatus((error as FastifyError).statusCode)
-  if (code) return send(reply, code, {})
-  request.log.error({ err: error }, 'unexpected error')
-  return send(reply, 'internal_error', {})
+  if (code) return { code }
+  log.error({ err: error }, 'unexpected error')
+  return { code: 'internal_error' }
+}
+
+/** The status and the headers of a refusal, whatever its body is. */
+export function refuse(reply: FastifyReply, { code, retryAfter, maxAge }: Refusal): void {
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  const authenticate = challenge(code, maxAge, isByBearer(reply.request))
+  if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
+  reply.code(catalogue[code][0]).header('cache-control', 'no-store')
 }
 
 /** What Fastify itself refuses: a body that is no JSON, too large, of another type. */
@@ -72,13 +100,6 @@ function faults(error: FastifyError): Fault[] {
   })
 }
 
-interface More {
-  readonly detail?: string | undefined
-  readonly retryAfter?: number | undefined
-  readonly maxAge?: number | undefined
-  readonly errors?: Fault[]
-}
-
 /**
  * RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie, in the words of
  * RFC 9470, which has them for bearer tokens; services by a key, after RFC 6750, section 3.
@@ -88,24 +109,6 @@ function challenge(code: ErrorCode, maxAge: number | undefined, byBearer: boolea
   if (code === 'forbidden' && byBearer) return 'Bearer error="insufficient_scope"'
   if (catalogue[code][0] !== 401) return undefined
   return maxAge === undefined ? 'Session' : `Session error="${code}", max_age="${maxAge}"`
-}
-
-function send(
-  reply: FastifyReply,
-  code: ErrorCode,
-  { detail, retryAfter, maxAge, errors }: More,
-): FastifyReply {
-  const [status] = catalogue[code]
-  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  const authenticate = challenge(code, maxAge, isByBearer(reply.request))
-  if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
-  const problem = { ...problemDocument(code, reply.request.id), detail, max_age: maxAge, errors }
-  return reply
-    .code(status)
-    .header('cache-control', 'no-store')
-    .type('application/problem+json')
-    .serializer(JSON.stringify)
-    .send(problem)
 }
 
 export function problemDocument(code: ErrorCode, requestId: string) {

@@ -50,6 +50,18 @@ export function originGuard(rules: OriginRules, callers: Callers): Guard {
   }
 }
 
+/** Guards the hosted forms, which no script sends and no other origin may: `Origin` is the issuer, and nothing else. */
+export function guardForms(app: FastifyInstance, issuer: string): void {
+  app.addHook('onRequest', async request => {
+    if (request.method === 'GET' || request.method === 'HEAD') return
+    const { origin } = request.headers
+    const site = request.headers['sec-fetch-site'] ?? 'same-origin'
+    if (origin === issuer && site === 'same-origin') return
+    request.log.info({ refused: 'not from a page of the issuer' }, 'origin refused')
+    throw new Problem('wrong_origin')
+  })
+}
+
 /** Answers preflights (Fetch, section 3.2.2). It only tells a browser to go on; the request itself is judged again. */
 export function answerPreflights(app: FastifyInstance, rules: OriginRules): void {
   app.options('*', { schema: { hide: true } }, async (request, reply) => {

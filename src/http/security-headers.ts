@@ -3,19 +3,23 @@
  * (what Node's parser refuses, a target that does not decode) carry them as well.
  */
 
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-]
+/** A form that is answered by a redirect to an application needs that application's origin here. */
+export function contentSecurityPolicy(formTo = "'self'"): string {
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    "connect-src 'self'",
+    `form-action ${formTo}`,
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ')
+}
 
 export function securityHeaders(issuer: string): Readonly<Record<string, string>> {
   return {
-    'content-security-policy': policy.join('; '),
+    'content-security-policy': contentSecurityPolicy(),
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
     // Under `no-referrer` a same-origin form would post `Origin: null`.

@@ -10,16 +10,18 @@ const pages: Record<LinkPurpose, string> = {
   'password-reset': '/password/reset',
 }
 
-/** Saves a new link and returns its address. */
+/** Saves a new link and returns its address. `returnTo` is where its page leads on to. */
 export async function newLink(
   store: AccountStore,
   issuer: string,
   purpose: LinkPurpose,
   email: EmailAddress,
+  returnTo?: string,
 ) {
   const token = newSecret()
   await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: linkMinutes * 60 })
-  return `${issuer}${pages[purpose]}#token=${token.reveal()}`
+  const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
 }
 
 /** The hash under which the store knows a token; undefined when it cannot be one of ours. */

@@ -27,7 +27,7 @@ export function createSignUp(parts: SignUpParts) {
   const { issuer, store, hasher, policy, post, inBackground, finish, throttle } = parts
   return {
     /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
-    async begin(email: string, from: string): Promise<boolean> {
+    async begin(email: string, from: string, returnTo?: string): Promise<boolean> {
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) return false
       await throttle.mailAsked(from)
@@ -35,7 +35,7 @@ export function createSignUp(parts: SignUpParts) {
       const account = await store.findByEmail(canonical)
       inBackground('sign-up mail', async () => {
         if (!(await throttle.mayMail('sign-up', canonical))) return
-        await (account ? sendNotice(account.email) : sendLink(parsed.address))
+        await (account ? sendNotice(account.email) : sendLink(parsed.address, returnTo))
       })
       return true
     },
@@ -66,11 +66,11 @@ export function createSignUp(parts: SignUpParts) {
   }
 
   function sendNotice(to: string): Promise<void> {
-    return post.send({ kind: 'already-registered', to, resetPage: `${issuer}/password/reset` })
+    return post.send({ kind: 'already-registered', to, resetPage: `${issuer}/password/forgot` })
   }
 
-  async function sendLink(address: EmailAddress): Promise<void> {
-    const link = await newLink(store, issuer, 'sign-up', address)
+  async function sendLink(address: EmailAddress, returnTo?: string): Promise<void> {
+    const link = await newLink(store, issuer, 'sign-up', address, returnTo)
     await post.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
   }
 }

@@ -6,6 +6,6 @@ import type { AccountStore } from './store.js'
 
 export async function sendWelcome(store: AccountStore, post: Post, issuer: string, address: EmailAddress) {
   const link = await newLink(store, issuer, 'password-reset', address)
-  const resetPage = `${issuer}/password/reset`
+  const resetPage = `${issuer}/password/forgot`
   await post.send({ kind: 'welcome', to: address.asTyped, link, validMinutes: linkMinutes, resetPage })
 }

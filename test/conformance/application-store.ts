@@ -1,12 +1,13 @@
 /** The rules of src/directory/applications.ts, for every back end. */
 import { test } from 'tap'
 import type { NewApplication } from '../../src/directory/applications.js'
-import { type OpenWorld, register, times } from './world.js'
+import { byOperator, type OpenWorld, register, times } from './world.js'
 
 const application = (clientId: string, ...origins: string[]): NewApplication => ({
   clientId,
   name: `${clientId} "quoted" \\ Ünïcode`,
   origins,
+  returnAddresses: origins.map(origin => `${origin}/a,"{b}?c=ü`),
   audiences: [`${clientId}-api`],
   tokenLifetimeSeconds: 120,
 })
@@ -22,14 +23,23 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
     })
 
     await t.test('each origin names its owner, with no grant that nobody gave', async t => {
-      t.equal(
-        await register(world, application('one', 'http://localhost:1', 'http://localhost:2')),
-        'created',
-      )
-      t.equal(await register(world, application('two', 'http://localhost:3')), 'created')
+      const owned = {
+        one: ['http://localhost:1', 'http://localhost:2'],
+        two: ['http://localhost:3'],
+      }
+      t.equal(await register(world, application('one', ...owned.one)), 'created')
+      t.equal(await register(world, application('two', ...owned.two)), 'created')
       t.strictSame(
         [...(await applications.origins())].sort(),
-        ['one', 'one', 'two'].map((clientId, i) => [`http://localhost:${i + 1}`, { clientId, grants: [] }]),
+        (['one', 'one', 'two'] as const).map((clientId, i) => [
+          `http://localhost:${i + 1}`,
+          {
+            clientId,
+            name: application(clientId).name,
+            grants: [],
+            returnAddresses: application('', ...owned[clientId]).returnAddresses,
+          },
+        ]),
       )
     })
 
@@ -55,7 +65,24 @@ export function applicationStoreSuite(backEnd: string, open: OpenWorld): void {
       t.equal(await register(world, application('one', 'http://localhost:5')), 'client-id-taken')
       const origins = await applications.origins()
       t.notOk(origins.has('http://localhost:5'))
-      t.strictSame(origins.get('http://localhost:1'), { clientId: 'one', grants: [] })
+      t.match(origins.get('http://localhost:1'), {
+        clientId: 'one',
+        grants: [],
+        returnAddresses: application('', 'http://localhost:1', 'http://localhost:2').returnAddresses,
+      })
+    })
+
+    await t.test('return addresses are replaced as a whole, and stay when others change', async t => {
+      const addresses = async () => (await applications.origins()).get('http://localhost:3')?.returnAddresses
+      const before = await addresses()
+      await applications.change('two', { name: 'Two' }, byOperator)
+      t.strictSame(await addresses(), before)
+      t.match(await applications.change('two', { returnAddresses: ['http://localhost:3/'] }, byOperator), {
+        returnAddresses: ['http://localhost:3/'],
+      })
+      t.strictSame(await addresses(), ['http://localhost:3/'])
+      await applications.change('two', { returnAddresses: [] }, byOperator)
+      t.strictSame(await addresses(), [])
     })
 
     await t.test('of ten registrations of one client id at once one is made', async t => {

@@ -36,6 +36,7 @@ const application = (clientId: string, ...origins: string[]): NewApplication => 
   clientId,
   name: clientId,
   origins,
+  returnAddresses: [],
   audiences: ['api'],
   tokenLifetimeSeconds: 300,
 })

@@ -514,7 +514,10 @@ async function tenants(t: Test, world: World): Promise<void> {
 async function minting(t: Test, world: World): Promise<void> {
   const audiences = ['https://api.example.com', 'a"b', 'c\\d', 'e,f', '{g}', 'ключ 🔑', 'NULL', "i'j"]
   const create = (clientId: string, origins: string[] = []) =>
-    register(world, { clientId, name: clientId, origins, audiences, tokenLifetimeSeconds: 61 })
+    register(world, {
+      ...{ clientId, name: clientId, origins, audiences },
+      ...{ returnAddresses: [], tokenLifetimeSeconds: 61 },
+    })
 
   await t.test('a mint reads its application: audiences in their order, whatever stands in them', async t => {
     const { user } = await person(world)

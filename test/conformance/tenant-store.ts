@@ -212,6 +212,27 @@ async function memberships(t: Test, world: World): Promise<void> {
     },
   )
 
+  await t.test('a person may work where they and the tenant are active, told by name', async t => {
+    const { user } = await person(world)
+    t.same(await world.memberships.placesOf(user), [])
+    const [b, a, suspended, left] = [
+      await made(world),
+      await made(world),
+      await made(world),
+      await made(world),
+    ]
+    await world.tenants.change(a.id, { name: 'A' }, byOperator)
+    await world.tenants.change(b.id, { name: 'B' }, byOperator)
+    for (const tenant of [b, a, suspended, left]) await put(world, tenant, user, 'member')
+    await world.tenants.change(suspended.id, { state: 'suspended' }, byOperator)
+    const of = { tenant: left.id, user, roleIds: [], state: 'suspended' as const }
+    await world.memberships.put(of, true, all, byOperator)
+    t.same(await world.memberships.placesOf(user), [
+      { tenant: a.id, name: 'A' },
+      { tenant: b.id, name: 'B' },
+    ])
+  })
+
   await t.test('a role that is removed leaves its members, and they keep the others', async t => {
     const tenant = await made(world)
     const { user } = await person(world)

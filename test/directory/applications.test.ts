@@ -14,13 +14,20 @@ const sound: NewApplication = {
   clientId: 'shop',
   name: 'Größe & Söhne 🛒',
   origins: ['https://app.example.com'],
+  returnAddresses: ['https://app.example.com/', 'https://app.example.com/signed-in?from=id'],
   audiences: ['https://api.example.com', 'shop-api'],
   tokenLifetimeSeconds: 300,
 }
 
 test('a sound application has no faults', t => {
   t.strictSame(faultsOf(sound, 'https://id.example.com'), [])
-  t.strictSame(faultsOf({ ...sound, origins: [], tokenLifetimeSeconds: 60 }, 'https://id.example.com'), [])
+  t.strictSame(
+    faultsOf(
+      { ...sound, origins: [], returnAddresses: [], tokenLifetimeSeconds: 60 },
+      'https://id.example.com',
+    ),
+    [],
+  )
   t.strictSame(
     faultsOf({ ...sound, clientId: 'a1', tokenLifetimeSeconds: 900 }, 'https://id.example.com'),
     [],
@@ -51,14 +58,38 @@ test('each fault is told with its mend, all of them at once', t => {
           RegExp,
         ],
     ),
-    [{ origins: ['https://app.example.com/'] }, /is not an origin: write it/],
+    [{ origins: ['https://app.example.com/'], returnAddresses: [] }, /is not an origin: write it/],
+    ...[
+      ...['', '/', 'https://app.example.com', 'HTTPS://app.example.com/', 'https://app.example.com/#'],
+      ...['https://app.example.com/#a', 'https://app.example.com:443/', 'https://app.example.com/a b'],
+      ...['https://app.example.com/a/../b', 'javascript:alert', ' https://app.example.com/'],
+    ].map(
+      address =>
+        [{ returnAddresses: [address] }, /write it whole|add null/] as [Partial<NewApplication>, RegExp],
+    ),
+    ...['https://evil.example/', 'https://app.example.com.evil.example/', 'http://app.example.com/'].map(
+      address =>
+        [{ returnAddresses: [address] }, /not at one of the application's origins/] as [
+          Partial<NewApplication>,
+          RegExp,
+        ],
+    ),
+    [{ returnAddresses: ['https://ada:secret@app.example.com/'] }, /write it whole/],
   ]
   for (const [more, mend] of wrong) {
     const faults = faultsOf({ ...sound, ...more }, 'https://id.example.com')
     t.equal(faults.length, 1, `${JSON.stringify(more)}: ${faults}`)
     t.match(faults[0], mend)
   }
-  const all = { clientId: '', name: '', origins: ['x', 'y'], audiences: ['', ' '], tokenLifetimeSeconds: 1 }
+  const all = {
+    ...sound,
+    clientId: '',
+    name: '',
+    returnAddresses: [],
+    origins: ['x', 'y'],
+    audiences: ['', ' '],
+    tokenLifetimeSeconds: 1,
+  }
   t.equal(faultsOf(all, 'https://id.example.com').length, 7)
   t.end()
 })
@@ -142,7 +173,10 @@ test('an origin is registered only when its browser would send it the cookie', t
   t.end()
 })
 
-const owner = (clientId: string): OriginOwner => ({ clientId: clientId as ClientId, grants: [] })
+const owner = (clientId: string): OriginOwner => ({
+  ...{ clientId: clientId as ClientId, name: clientId },
+  ...{ grants: [], returnAddresses: [] },
+})
 const known = 'https://app.example.com'
 
 /** A store whose answers the test decides, and a clock that only the test moves. */

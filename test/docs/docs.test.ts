@@ -118,6 +118,7 @@ test('every route is in the README, and no other', async t => {
     Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
   )
   const forPeopleAndProbes = [
+    ...['/', '/sign-in', '/sign-up', '/password/forgot', '/password', '/devices', '/step-up', '/sign-out'],
     '/sign-up/verify',
     '/password/reset',
     '/invitations/accept',
@@ -190,7 +191,7 @@ test('every value that a label can have is in docs/operations.md', async t => {
       'sign_ins',
       [
         ...values('src/login/password-sign-in.ts', /SignInRefusal =([^\n]*(?:\n +\|[^\n]+)*)/g),
-        ...values('src/http/routes/session.ts', /(?:const reason =|metrics\.signIn\() ?('[^']+')/g),
+        ...values('src/http/acts.ts', /(?:refuseSignIn\(request,|metrics\.signIn\() ?('[^']+')/g),
       ],
     ],
     ['mints', ['minted', ...values('src/token/exchange.ts', /refused: ('[^}]+)\}/g).slice(0, 4)]],

@@ -5,7 +5,7 @@ import tap, { test } from 'tap'
 import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { goodPassword, issuer, testService } from '../support/service.js'
-import { headersFrom, listRoutes, pathFor } from './routes.js'
+import { asksToSignIn, headersFrom, listRoutes, pathFor } from './routes.js'
 import { secretColumns, singleUsePurposes } from './schema.js'
 import { application, freshAddress, goodPhc, invitation, link, person, serviceKey } from './world.js'
 
@@ -34,12 +34,22 @@ const cookieRoutes = [
   'cookie at PUT /v1/session/tenant',
   'cookie at POST /v1/token',
   'cookie at POST /v1/invitations/accept',
+  'cookie at GET /',
+  'cookie at GET /devices',
+  'cookie at GET /password',
+  'cookie at GET /step-up',
+  'cookie at POST /tenant',
+  'cookie at POST /devices/end-others',
+  'cookie at POST /invitations/accept',
 ]
 /** These renew or end what they take. */
 const cookieEnds = [
   'cookie at PUT /v1/password',
   'cookie at POST /v1/session/step-up',
   'cookie at DELETE /v1/sessions/:id',
+  'cookie at POST /password',
+  'cookie at POST /step-up',
+  'cookie at POST /devices/end',
 ]
 const none: readonly string[] = []
 
@@ -60,19 +70,19 @@ const kinds: readonly Kind[] = [
   {
     kind: 'sign-up token',
     proves: 'mail_links.token_hash sign-up',
-    takenBy: ['sign-up/verify token'],
+    takenBy: ['sign-up/verify token', 'token at POST /sign-up/verify'],
     make: signUpLink,
   },
   {
     kind: 'reset token',
     proves: 'mail_links.token_hash password-reset',
-    takenBy: ['password/reset token'],
+    takenBy: ['password/reset token', 'token at POST /password/reset'],
     make: resetLink,
   },
   {
     kind: 'invitation',
     proves: 'invitations.token_hash',
-    takenBy: ['invitations/sign-up token'],
+    takenBy: ['invitations/sign-up token', 'token at POST /invitations/sign-up'],
     make: () => invitation(sql, freshAddress()),
   },
   {
@@ -153,7 +163,82 @@ const pathOf = (value: string) => encodeURIComponent(value.split('.')[0]?.slice(
 const asCookie = (value: string) => ({ cookie: `__Host-session=${value}` })
 const change = { current_password: goodPassword, new_password: newPassword }
 
+const post = (url: string, headers: Record<string, string>, fields: Record<string, string>) =>
+  app.inject({
+    method: 'POST',
+    url,
+    remoteAddress: freshNetworkAddress(),
+    headers: { origin: issuer, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+    payload: new URLSearchParams(fields).toString(),
+  })
+/** The hosted forms: each takes what the JSON route beside it takes. */
+const pages: readonly Acceptor[] = [
+  ...['/', '/devices', '/password', '/step-up'].map(url => ({
+    at: `cookie at GET ${url}`,
+    route: `GET ${url}`,
+    present: (value: string) => send('GET', url, asCookie(value)),
+  })),
+  ...Object.entries({
+    '/tenant': { tenant: '' },
+    '/devices/end-others': {},
+    '/step-up': { password: goodPassword },
+    '/password': change,
+  }).map(([url, fields]) => ({
+    at: `cookie at POST ${url}`,
+    route: `POST ${url}`,
+    present: (value: string) => post(url, asCookie(value), fields),
+  })),
+  {
+    at: 'cookie at POST /devices/end',
+    route: 'POST /devices/end',
+    present: value => post('/devices/end', asCookie(value), { session: value.split('.')[0] ?? '' }),
+  },
+  ...Object.entries({
+    '/sign-up/verify': { password: goodPassword, name: '' },
+    '/password/reset': { password: newPassword },
+    '/invitations/sign-up': { password: goodPassword, name: '' },
+  }).map(([url, fields]) => ({
+    at: `token at POST ${url}`,
+    route: `POST ${url}`,
+    present: (token: string) => post(url, {}, { token, ...fields }),
+  })),
+  {
+    at: 'cookie at POST /invitations/accept',
+    route: 'POST /invitations/accept',
+    present: async value =>
+      post('/invitations/accept', asCookie(value), { token: await invitationFor(value) }),
+  },
+  {
+    at: 'token at POST /invitations/accept',
+    route: 'POST /invitations/accept',
+    present: async token => post('/invitations/accept', asCookie((await person(sql)).cookie), { token }),
+  },
+  {
+    at: 'password at POST /sign-in',
+    route: 'POST /sign-in',
+    present: async value => post('/sign-in', {}, { email: (await person(sql)).email, password: value }),
+  },
+  {
+    at: 'password at POST /step-up',
+    route: 'POST /step-up',
+    present: async value => post('/step-up', asCookie((await person(sql)).cookie), { password: value }),
+  },
+  {
+    at: 'current_password at POST /password',
+    route: 'POST /password',
+    present: async value =>
+      post('/password', asCookie((await person(sql)).cookie), { ...change, current_password: value }),
+  },
+]
+/** For whoever the cookie belongs to. */
+async function invitationFor(cookie: string): Promise<string> {
+  const [row] = await sql`select u.email from sessions s join users u on u.id = s.user_id
+    where s.id = ${cookie.split('.')[0] ?? ''}`
+  return invitation(sql, row?.email ?? freshAddress())
+}
+
 const acceptors: readonly Acceptor[] = [
+  ...pages,
   {
     at: 'sign-up/verify token',
     route: 'POST /v1/sign-up/verify',
@@ -178,12 +263,8 @@ const acceptors: readonly Acceptor[] = [
   {
     at: 'cookie at POST /v1/invitations/accept',
     route: 'POST /v1/invitations/accept',
-    present: async value => {
-      const [row] = await sql`select u.email from sessions s join users u on u.id = s.user_id
-        where s.id = ${value.split('.')[0] ?? ''}`
-      const token = await invitation(sql, row?.email ?? freshAddress())
-      return send('POST', '/v1/invitations/accept', asCookie(value), { token })
-    },
+    present: async value =>
+      send('POST', '/v1/invitations/accept', asCookie(value), { token: await invitationFor(value) }),
   },
   {
     at: 'cookie at GET /v1/session',
@@ -283,7 +364,8 @@ for (const { kind, takenBy, make } of kinds) {
     for (const { at, present, refusal } of acceptors) {
       if (takenBy.includes(at)) continue
       const answer = await present(value)
-      if (refusal === undefined) t.match(String(answer.statusCode), /^40[013]$/, at)
+      if (asksToSignIn(answer)) t.equal(answer.statusCode, 303, at)
+      else if (refusal === undefined) t.match(String(answer.statusCode), /^40[013]$/, at)
       else t.equal(answer.body, refusal, at)
       t.notOk(answer.headers['set-cookie'], at)
     }
@@ -293,13 +375,12 @@ for (const { kind, takenBy, make } of kinds) {
         .statusCode,
       204,
     )
-    for (const at of takenBy) {
+    for (const [index, at] of takenBy.entries()) {
       const acceptor = acceptors.find(one => one.at === at)
-      const answer = await acceptor?.present(cookieEnds.includes(at) ? await make() : value)
-      t.ok(
-        answer && answer.statusCode < 300 && answer.body !== acceptor?.refusal,
-        `${at}: refused elsewhere, it still works here`,
-      )
+      const unspent = index === 0 || cookieRoutes.includes(at)
+      const answer = await acceptor?.present(unspent ? value : await make())
+      const done = answer && (answer.statusCode < 300 || (answer.statusCode === 303 && !asksToSignIn(answer)))
+      t.ok(done && answer.body !== acceptor?.refusal, `${at}: refused elsewhere, it still works here`)
     }
   })
 }
@@ -333,7 +414,7 @@ test('H2 is complete: every route that a cookie opens is an acceptor of cookies'
       headers: headersFrom(issuer),
       payload: {},
     })
-    if (anonymous.statusCode !== 401) continue
+    if (anonymous.statusCode !== 401 && !asksToSignIn(anonymous)) continue
     const known = (
       await app.inject({
         method: method as 'GET',

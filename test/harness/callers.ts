@@ -115,7 +115,7 @@ export const callers = {
 export type CallerName = keyof typeof callers
 export const callerNames = Object.keys(callers) as CallerName[]
 
-/** A status, or a status and the code of the problem. */
+/** A status, or a status and the code of the problem, or the address that a redirect names. */
 type Expected = number | `${number} ${string}`
 type Row = Record<CallerName, Expected>
 
@@ -148,6 +148,24 @@ const freshlyProved = (row: Row): Row => ({
 /** For the issuer's pages and applications that are trusted with the account. */
 const accountOnly = (row: Row): Row => ({ ...row, ...strangers, 'registered application': notTheirs })
 
+/** A page for who is signed in; everybody else signs in first. */
+function signedInPage(success: Expected): Row {
+  return { ...signedInOnly(success), ...toSignIn('303 /sign-in') }
+}
+/** What those get who are not signed in. */
+function toSignIn(answer: Expected): Partial<Row> {
+  const row = signedInOnly(200)
+  return Object.fromEntries(callerNames.filter(name => row[name] !== 200).map(name => [name, answer]))
+}
+function freshlyProvedPage(row: Row): Row {
+  return { ...row, 'stale proof': '303 /step-up?return_to=%2Fdevices' }
+}
+/** A form of a hosted page: only the issuer's own pages send it, and who is no browser does not. */
+function formOf(row: Row): Row {
+  const others = callerNames.filter(name => callers[name].origin !== issuer)
+  return { ...row, ...Object.fromEntries(others.map(name => [name, notTheirs])) }
+}
+
 /** For a freshly proved session of somebody who holds what it needs, from the issuer's or an admin application's origin. */
 const adminOnly = (success: number): Row => ({
   ...signedInOnly('403 forbidden'),
@@ -173,9 +191,37 @@ export const expectations: Readonly<Record<string, Row>> = {
   'GET /.well-known/historical-keys': open,
   'GET /.well-known/oauth-authorization-server': open,
   'GET /.well-known/openid-configuration': open,
+  'GET /sign-up': open,
   'GET /sign-up/verify': open,
+  'GET /password/forgot': open,
   'GET /password/reset': open,
-  'GET /assets/mail-link.js': open,
+  'GET /sign-out': open,
+  'GET /sign-in': { ...signedInPage('303 /'), ...toSignIn(200) },
+  'GET /': signedInPage(200),
+  'GET /devices': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fdevices') },
+  'GET /password': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fpassword') },
+  'GET /step-up': signedInPage(200),
+  'POST /sign-in': formOf({ ...everyone('303 /'), 'disabled user': '401 invalid_credentials' }),
+  'POST /sign-out': formOf(everyone('303 /sign-in?signed_out=1')),
+  'POST /step-up': formOf(signedInPage('303 /')),
+  'POST /sign-up': formOf(everyone(200)),
+  'POST /sign-up/verify': formOf(everyone('303 /?done=welcome')),
+  'POST /password/forgot': formOf(everyone(200)),
+  'POST /password/reset': formOf({ ...everyone(200), 'disabled user': '400 link_invalid' }),
+  'POST /password': formOf({
+    ...signedInPage('303 /?done=password'),
+    ...toSignIn('303 /sign-in?return_to=%2Fpassword'),
+  }),
+  'POST /tenant': formOf(signedInPage('303 /')),
+  'POST /devices/end': formOf(freshlyProvedPage(signedInPage('303 /sign-in?signed_out=1'))),
+  'POST /devices/end-others': formOf(freshlyProvedPage(signedInPage('303 /devices?done=devices'))),
+  'POST /invitations/accept': formOf({
+    ...signedInPage('303 /?done=joined'),
+    ...toSignIn('303 /sign-in?return_to=%2Finvitations%2Faccept'),
+  }),
+  'POST /invitations/sign-up': formOf(everyone('303 /?done=joined')),
+  'GET /assets/page.js': open,
+  'GET /assets/icon.svg': open,
   'GET /assets/style.css': open,
   'OPTIONS *': {
     ...everyone(204),

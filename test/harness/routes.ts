@@ -1,8 +1,10 @@
 /** Every route that the app serves, found while it registers them, and a body for each that it would accept. */
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import type postgres from 'postgres'
 import { type AppParts, buildApp } from '../../src/app.js'
+import { noTheme } from '../../src/theme.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,
@@ -26,6 +28,8 @@ export interface Route {
   readonly changesState: boolean
   /** It takes a form instead of JSON. */
   readonly form: boolean
+  /** A hosted page's form: `Origin` alone guards it. */
+  readonly page: boolean
   /** It takes a service key, and no cookie. */
   readonly forServices: boolean
 }
@@ -51,6 +55,7 @@ export async function listRoutes(): Promise<Route[]> {
   const parts: AppParts = {
     issuer,
     product: 'Mintmark',
+    theme: noTheme,
     passwordMinLength: 15,
     log: pino({ level: 'silent' }),
     trustedProxies: [],
@@ -77,7 +82,8 @@ export async function listRoutes(): Promise<Route[]> {
           const { consumes = [], security = [], body } = (schema ?? {}) as Documented
           const form = consumes.includes('application/x-www-form-urlencoded')
           const forServices = security.length > 0 && security.every(one => 'serviceKey' in one)
-          found.set(key, { key, method: one, url, body, changesState, form, forServices })
+          const page = form && !forServices
+          found.set(key, { key, method: one, url, body, changesState, form, page, forServices })
         }
       })
     },
@@ -156,6 +162,37 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
     'POST /v1/admin/signing-keys/reseal': async () => ({}),
     'POST /v1/introspect': async () => ({ token: 'none' }),
     'DELETE /v1/sessions': async () => undefined,
+    'POST /sign-in': async (_sql, { email }) => ({ email, password: goodPassword }),
+    'POST /sign-out': async () => ({}),
+    'POST /step-up': async () => ({ password: goodPassword }),
+    'POST /sign-up': async () => ({ email: freshAddress() }),
+    'POST /sign-up/verify': async sql => ({
+      token: await link(sql, 'sign-up', freshAddress()),
+      password: goodPassword,
+      name: '',
+    }),
+    'POST /password/forgot': async (_sql, { email }) => ({ email }),
+    'POST /password/reset': async (sql, { email }) => ({
+      token: await link(sql, 'password-reset', email),
+      password: goodPassword,
+    }),
+    'POST /password': async () => ({
+      current_password: goodPassword,
+      new_password: 'quite other words now',
+    }),
+    'POST /invitations/accept': async (sql, { email }) => ({ token: await invitation(sql, email) }),
+    'POST /invitations/sign-up': async sql => ({
+      token: await invitation(sql, freshAddress()),
+      password: goodPassword,
+      name: 'Ada',
+    }),
+    'POST /tenant': async (sql, { id }) => {
+      const acme = await tenant(sql)
+      await member(sql, id, acme, 'r1')
+      return { tenant: acme }
+    },
+    'POST /devices/end': async (_sql, { session }) => ({ session }),
+    'POST /devices/end-others': async () => ({}),
   }
 
 /** An address of the route at which there is something: the caller's own session, else things of others. */
@@ -177,6 +214,17 @@ export async function pathFor(sql: postgres.Sql, { url }: Route, { session }: Pe
     .replace(':session', other.session)
     .replace(':client', client)
     .replace(':key', key)
+}
+
+/** The public code of a refusal, in a problem document or on a page. */
+export function codeOf(answer: LightMyRequestResponse): string | undefined {
+  if (!String(answer.headers['content-type']).startsWith('text/html')) return answer.json().code
+  return /data-code="([a-z_]+)"/.exec(answer.body)?.[1]
+}
+
+/** A page that needs somebody who is signed in has none: it leads to the sign-in page. */
+export function asksToSignIn({ headers }: LightMyRequestResponse): boolean {
+  return /^\/sign-in(\?return_to=|$)/.test(String(headers.location))
 }
 
 /** A body as the route takes it. */

@@ -82,13 +82,15 @@ export interface Application {
   readonly audiences?: readonly string[]
   readonly grants?: readonly string[]
   readonly lifetime?: number
+  readonly returnAddresses?: readonly string[]
 }
 
 export async function application(sql: postgres.Sql, wanted: Application): Promise<void> {
   const { clientId, origins = [], audiences = ['api'], grants = [], lifetime = 300 } = wanted
+  const { returnAddresses = [] } = wanted
   await sql`
-    insert into applications (client_id, name, audiences, grants, token_lifetime_seconds)
-    values (${clientId}, ${clientId}, ${[...audiences]}, ${[...grants]}, ${lifetime})`
+    insert into applications (client_id, name, audiences, grants, token_lifetime_seconds, return_addresses)
+    values (${clientId}, ${clientId}, ${[...audiences]}, ${[...grants]}, ${lifetime}, ${[...returnAddresses]})`
   for (const origin of origins)
     await sql`insert into application_origins (origin, client_id) values (${origin}, ${clientId})`
 }

@@ -278,7 +278,7 @@ test('in the last second of a session no token is minted that is dead at birth',
 
 test('an older reading of the origins never overwrites a newer one', async t => {
   const readings: ((origins: ReadonlyMap<string, OriginOwner>) => void)[] = []
-  const owner: OriginOwner = { clientId: 'spa' as ClientId, grants: [] }
+  const owner: OriginOwner = { clientId: 'spa' as ClientId, name: 'spa', grants: [], returnAddresses: [] }
   const registry = openOriginRegistry(
     {
       origins: () => new Promise(resolve => void readings.push(resolve)),

@@ -27,7 +27,7 @@ test('applications are created, listed and shown as the admin API has them', asy
   const text = await prose(t, 'applications', 'show', 'web')
   t.match(
     text,
-    /^client id +web\nname +web\nstate +enabled\norigins +http:\/\/localhost:5173\naudiences +orders, bills\n/,
+    /^client id +web\nname +web\nstate +enabled\norigins +http:\/\/localhost:5173\nreturn to +-\naudiences +orders, bills\n/,
   )
   t.match(text, /\ngrants +account, admin\n/)
   const { items } = await api('applications')

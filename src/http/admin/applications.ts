@@ -15,6 +15,11 @@ import { describeApplication } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
 const Origins = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50, uniqueItems: true })
+const ReturnAddresses = Type.Array(Type.String({ maxLength: 2000 }), {
+  maxItems: 50,
+  uniqueItems: true,
+  description: 'Whole addresses at these origins that the hosted pages may send people back to.',
+})
 const Audiences = Type.Array(Type.String({ maxLength: 200 }), {
   minItems: 1,
   maxItems: 50,
@@ -34,6 +39,7 @@ const ApplicationObject = Type.Object(
     name: Type.String(),
     state: Type.String({ description: '`enabled` or `disabled`.' }),
     origins: Type.Array(Type.String()),
+    return_addresses: Type.Array(Type.String()),
     audiences: Type.Array(Type.String()),
     token_lifetime_seconds: Type.Integer(),
     grants: Type.Array(Type.String()),
@@ -90,6 +96,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
             client_id: ClientId,
             name: Name,
             origins: Type.Optional(Origins),
+            return_addresses: Type.Optional(ReturnAddresses),
             audiences: Audiences,
             token_lifetime_seconds: Type.Optional(Lifetime),
             grants: Type.Optional(Grants),
@@ -101,14 +108,12 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
         },
       },
       async (request, reply) => {
-        const { client_id, name, origins = [], audiences, token_lifetime_seconds, grants = [] } = request.body
+        const { client_id: clientId, origins = [], grants = [], ...given } = request.body
+        const { name, audiences, return_addresses = [], token_lifetime_seconds = 300 } = given
         const wanted = sound({
-          clientId: client_id,
-          name,
-          origins,
-          audiences,
-          tokenLifetimeSeconds: token_lifetime_seconds ?? 300,
-          grants,
+          ...{ clientId, name, origins, audiences, grants },
+          returnAddresses: return_addresses,
+          tokenLifetimeSeconds: token_lifetime_seconds,
         })
         const application = owned(accepted(await applications.create(wanted, by(request))))
         changed()
@@ -148,6 +153,7 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
             name: Type.Optional(Name),
             state: Type.Optional(State),
             origins: Type.Optional(Origins),
+            return_addresses: Type.Optional(ReturnAddresses),
             audiences: Type.Optional(Audiences),
             token_lifetime_seconds: Type.Optional(Lifetime),
             grants: Type.Optional(Grants),
@@ -158,8 +164,12 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
       async request => {
         const before = await applications.read(request.params.client)
         if (!before) throw new Problem('not_found')
-        const { token_lifetime_seconds: tokenLifetimeSeconds, ...given } = request.body
-        const to = { ...given, ...(tokenLifetimeSeconds !== undefined && { tokenLifetimeSeconds }) }
+        const { token_lifetime_seconds: lifetime, return_addresses: addresses, ...given } = request.body
+        const to = {
+          ...given,
+          ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
+          ...(addresses !== undefined && { returnAddresses: addresses }),
+        }
         sound({ ...before, ...to })
         const application = owned(accepted(await applications.change(before.clientId, to, by(request))))
         changed()

@@ -48,12 +48,13 @@ export function describeMembership({ user, email, name, tenant, state, roleIds, 
 }
 
 export function describeApplication({ clientId, tokenLifetimeSeconds, createdAt, ...rest }: Application) {
-  const { name, state, origins, audiences, grants } = rest
+  const { name, state, origins, returnAddresses, audiences, grants } = rest
   return {
     client_id: clientId,
     name,
     state,
     origins: [...origins],
+    return_addresses: [...returnAddresses],
     audiences: [...audiences],
     token_lifetime_seconds: tokenLifetimeSeconds,
     grants: [...grants],

@@ -1,15 +1,11 @@
 /** A person's devices: the list, ending one, ending all others or all. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { By } from '../../audit.js'
-import { Problem } from '../../errors.js'
-import type { SessionId } from '../../principal.js'
 import type { Revocations } from '../../session/revocations.js'
+import type { Acts } from '../acts.js'
 import { describeSession } from '../admin/describe.js'
-import { occasionOf } from '../browser.js'
-import { clearSessionCookie } from '../cookie.js'
 import { forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
-import { type SignedIn, signedIn } from '../signed-in.js'
+import { signedIn } from '../signed-in.js'
 
 const Device = Type.Object({
   id: Type.String(),
@@ -61,7 +57,7 @@ const proofProblems = [
 ] as const
 
 /** In the freshly proved context. */
-export function endDeviceRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
+export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/sessions/:id',
@@ -79,15 +75,7 @@ export function endDeviceRoutes(revocations: Revocations): FastifyPluginAsyncTyp
         },
       },
       async (request, reply) => {
-        const id = request.params.id as SessionId
-        const { principal } = signedIn(request).live
-        const answer = await revocations.endOne(
-          id,
-          principal.user,
-          by(signedIn(request), occasionOf(request)),
-        )
-        if (answer === 'unknown') throw new Problem('not_found')
-        if (id === principal.session) clearSessionCookie(reply)
+        await acts.endDevice(request, reply, request.params.id)
         return reply.code(204).send(null)
       },
     )
@@ -119,26 +107,8 @@ export function endDeviceRoutes(revocations: Revocations): FastifyPluginAsyncTyp
           },
         },
       },
-      async (request, reply) => {
-        const { live, credential } = signedIn(request)
-        const { user } = live.principal
-        const who = by(signedIn(request), occasionOf(request))
-        if (request.query.scope === 'all') {
-          const answer = await revocations.endAllOf(user, who)
-          if (answer === 'unknown') throw new Problem('unauthenticated')
-          clearSessionCookie(reply)
-          return answer
-        }
-        const own = { user, id: credential.id, provenSecretHash: credential.secret.hash() }
-        const answer = await revocations.endOthers(own, who)
-        if (answer === 'gone') throw new Problem('unauthenticated')
-        if (answer === 'superseded') throw new Problem('session_superseded')
-        return answer
-      },
+      (request, reply) =>
+        request.query.scope === 'all' ? acts.endAllDevices(request, reply) : acts.endOtherDevices(request),
     )
   }
-}
-
-function by({ live }: SignedIn, occasion: By['occasion']): By {
-  return { actor: live.principal.user, occasion }
 }

@@ -1,10 +1,7 @@
 /** Taking an invitation: as who is signed in, or by making an account with it. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from '../../errors.js'
-import type { Invitations } from '../../login/invitations.js'
-import { browserOf, occasionOf } from '../browser.js'
-import { opened } from '../opened.js'
+import type { Acts } from '../acts.js'
 import {
   Body,
   forAnyone,
@@ -16,10 +13,9 @@ import {
   problems,
   Text,
 } from '../schemas.js'
-import { signedIn } from '../signed-in.js'
 
 /** Outside the signed-in context. */
-export function invitationSignUpRoute(invitations: Invitations): FastifyPluginAsyncTypebox {
+export function invitationSignUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/sign-up',
@@ -36,21 +32,13 @@ export function invitationSignUpRoute(invitations: Invitations): FastifyPluginAs
           },
         },
       },
-      async (request, reply) => {
-        const { token, password, name } = request.body
-        const answer = await invitations.signUp(token, password, name, browserOf(request))
-        if ('refused' in answer) {
-          if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
-          throw new Problem('weak_password', { detail: answer.refused.weak })
-        }
-        return opened(request, reply, answer)
-      },
+      (request, reply) => acts.signUpByInvitation(request, reply, request.body),
     )
   }
 }
 
 /** In the signed-in context. */
-export function acceptInvitationRoute(invitations: Invitations): FastifyPluginAsyncTypebox {
+export function acceptInvitationRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/accept',
@@ -73,13 +61,7 @@ export function acceptInvitationRoute(invitations: Invitations): FastifyPluginAs
           },
         },
       },
-      async request => {
-        const { user } = signedIn(request).live.principal
-        const by = { actor: user, occasion: occasionOf(request) }
-        const taken = await invitations.accept(request.body.token, user, by)
-        if (!taken) throw new Problem('link_invalid')
-        return taken
-      },
+      request => acts.acceptInvitation(request, request.body.token),
     )
   }
 }

@@ -1,11 +1,6 @@
 /** Passwords: forgotten, reset by a link, changed while signed in. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { RecordRefusal } from '../../audit.js'
-import { Problem } from '../../errors.js'
-import type { PasswordChanger } from '../../login/password-change.js'
-import type { PasswordReset } from '../../login/password-reset.js'
-import { addressOf, occasionOf } from '../browser.js'
-import { setSessionCookie } from '../cookie.js'
+import type { Acts } from '../acts.js'
 import {
   Accepted,
   Body,
@@ -18,9 +13,8 @@ import {
   Password,
   problems,
 } from '../schemas.js'
-import { signedIn } from '../signed-in.js'
 
-export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyncTypebox {
+export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/password/forgot',
@@ -35,7 +29,7 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
         },
       },
       async (request, reply) => {
-        if (!(await reset.begin(request.body.email, addressOf(request)))) throw new Problem('invalid_email')
+        await acts.askForReset(request, request.body.email)
         return reply.code(202).send({ accepted: true })
       },
     )
@@ -56,9 +50,7 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
         },
       },
       async (request, reply) => {
-        const answer = await reset.complete(request.body.token, request.body.password, occasionOf(request))
-        if (answer === 'link_invalid') throw new Problem('link_invalid')
-        if (answer !== 'reset') throw new Problem('weak_password', { detail: answer.weak })
+        await acts.resetPassword(request, request.body)
         return reply.code(204).send(null)
       },
     )
@@ -66,10 +58,7 @@ export function forgottenPasswordRoutes(reset: PasswordReset): FastifyPluginAsyn
 }
 
 /** In the signed-in context. */
-export function changePasswordRoute(
-  change: PasswordChanger,
-  refused: RecordRefusal,
-): FastifyPluginAsyncTypebox {
+export function changePasswordRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.put(
       '/v1/password',
@@ -96,20 +85,7 @@ export function changePasswordRoute(
         },
       },
       async (request, reply) => {
-        const { live, credential } = signedIn(request)
-        const { current_password, new_password } = request.body
-        const occasion = occasionOf(request)
-        const { principal, profile } = live
-        const answer = await change(principal, profile, credential, current_password, new_password, occasion)
-        if ('refused' in answer) {
-          if (answer.refused === 'wrong_password') {
-            const { user: actor, session } = principal
-            refused({ action: 'password.changed', reason: 'wrong-password', actor, session, occasion })
-          }
-          if (typeof answer.refused === 'string') throw new Problem(answer.refused)
-          throw new Problem('weak_password', { detail: answer.refused.weak })
-        }
-        setSessionCookie(reply, answer.changed, live.now, live.principal.endsAt)
+        await acts.changePassword(request, reply, request.body)
         return reply.code(204).send(null)
       },
     )

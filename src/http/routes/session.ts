@@ -1,15 +1,8 @@
 /** The session: sign in, who am I, sign out. */
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { RecordRefusal } from '../../audit.js'
-import { Problem } from '../../errors.js'
-import type { Finish } from '../../login/finish.js'
-import type { PasswordSignIn } from '../../login/password-sign-in.js'
-import type { Live, Sessions } from '../../session/sessions.js'
-import { addressOf, browserOf, occasionOf } from '../browser.js'
-import { clearSessionCookie, readSessionCookie } from '../cookie.js'
-import type { Metrics } from '../metrics.js'
-import { opened } from '../opened.js'
+import type { Live } from '../../session/sessions.js'
+import type { Acts } from '../acts.js'
 import {
   Body,
   Email,
@@ -24,12 +17,7 @@ import {
 } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
 
-export function signInRoute(
-  passwordSignIn: PasswordSignIn,
-  finish: Finish,
-  refused: RecordRefusal,
-  metrics: Metrics,
-): FastifyPluginAsyncTypebox {
+export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session',
@@ -46,32 +34,7 @@ export function signInRoute(
           },
         },
       },
-      async (request, reply) => {
-        const { email, password } = request.body
-        const answer = await passwordSignIn.prove(email, password, addressOf(request))
-        if ('refused' in answer) {
-          const { refused: reason, user: actor } = answer
-          metrics.signIn(reason)
-          request.log.info({ refused: reason, user: actor }, 'sign-in refused')
-          refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
-          throw new Problem('invalid_credentials')
-        }
-        const answered = await finish(answer.identity, browserOf(request))
-        if (!answered) {
-          const reason = 'credential-changed'
-          metrics.signIn(reason)
-          request.log.info({ refused: reason, user: answer.identity.user }, 'sign-in refused')
-          refused({
-            action: 'session.opened',
-            reason,
-            actor: answer.identity.user,
-            occasion: occasionOf(request),
-          })
-          throw new Problem('invalid_credentials')
-        }
-        metrics.signIn('opened')
-        return opened(request, reply, answered)
-      },
+      (request, reply) => acts.signIn(request, reply, request.body),
     )
   }
 }
@@ -97,7 +60,7 @@ export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
 }
 
 /** Outside the signed-in context: signing out twice, or without a session, is no error. */
-export function signOutRoute(sessions: Sessions): FastifyPluginAsyncTypebox {
+export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/session',
@@ -114,9 +77,7 @@ export function signOutRoute(sessions: Sessions): FastifyPluginAsyncTypebox {
         },
       },
       async (request, reply) => {
-        const credential = readSessionCookie(request)
-        if (credential) await sessions.end(credential, occasionOf(request))
-        clearSessionCookie(reply)
+        await acts.signOut(request, reply)
         return reply.code(204).send(null)
       },
     )

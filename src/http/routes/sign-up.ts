@@ -1,10 +1,7 @@
 /** Signing up: ask for a link, then choose the password with it. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from '../../errors.js'
-import type { SignUp } from '../../login/sign-up.js'
-import { addressOf, browserOf } from '../browser.js'
-import { opened } from '../opened.js'
+import type { Acts } from '../acts.js'
 import {
   Accepted,
   Body,
@@ -18,7 +15,7 @@ import {
   Text,
 } from '../schemas.js'
 
-export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
+export function signUpRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/sign-up',
@@ -34,7 +31,7 @@ export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
         },
       },
       async (request, reply) => {
-        if (!(await signUp.begin(request.body.email, addressOf(request)))) throw new Problem('invalid_email')
+        await acts.askForSignUp(request, request.body.email)
         return reply.code(202).send({ accepted: true })
       },
     )
@@ -54,15 +51,7 @@ export function signUpRoutes(signUp: SignUp): FastifyPluginAsyncTypebox {
           },
         },
       },
-      async (request, reply) => {
-        const { token, password, name } = request.body
-        const answer = await signUp.verify(token, password, name, browserOf(request))
-        if ('refused' in answer) {
-          if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
-          throw new Problem('weak_password', { detail: answer.refused.weak })
-        }
-        return opened(request, reply, answer)
-      },
+      (request, reply) => acts.verifySignUp(request, reply, request.body),
     )
   }
 }

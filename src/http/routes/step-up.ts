@@ -1,13 +1,8 @@
 /** Step-up: proving oneself again while signed in. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { RecordRefusal } from '../../audit.js'
-import { Problem } from '../../errors.js'
-import type { StepUp } from '../../login/step-up.js'
-import { occasionOf } from '../browser.js'
-import { setSessionCookie } from '../cookie.js'
+import type { Acts } from '../acts.js'
 import { Body, forSessions, Instant, jsonProblems, Password, problems } from '../schemas.js'
-import { signedIn } from '../signed-in.js'
 
 const Proved = Type.Object(
   {
@@ -23,7 +18,7 @@ const Proved = Type.Object(
 )
 
 /** In the signed-in context. */
-export function stepUpRoute(stepUp: StepUp, refused: RecordRefusal): FastifyPluginAsyncTypebox {
+export function stepUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session/step-up',
@@ -48,21 +43,10 @@ export function stepUpRoute(stepUp: StepUp, refused: RecordRefusal): FastifyPlug
         },
       },
       async (request, reply) => {
-        const { live, credential } = signedIn(request)
-        const { user: actor, session } = live.principal
-        const occasion = occasionOf(request)
-        const answer = await stepUp(live.principal, credential, request.body, occasion)
-        if ('refused' in answer) {
-          if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
-          request.log.info({ refused: answer.refused }, 'step-up refused')
-          refused({ action: 'session.proved', reason: answer.refused, actor, session, occasion })
-          throw new Problem('wrong_password')
-        }
-        const { credential: renewed, now, endsAt, identity } = answer.proved
-        setSessionCookie(reply, renewed, now, endsAt)
+        const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
         const { amr, acr } = identity
         return {
-          session: { id: session, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
+          session: { id: credential.id, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
         }
       },
     )

@@ -21,6 +21,7 @@ const columns = {
   audiences: sql<string[]>`to_json(${applications.audiences})`,
   tokenLifetimeSeconds: applications.tokenLifetimeSeconds,
   grants: sql<Application['grants']>`to_json(${applications.grants})`,
+  returnAddresses: sql<string[]>`to_json(${applications.returnAddresses})`,
   origins: sql<string[]>`(select coalesce(json_agg(o.origin order by o.origin), '[]')
     from application_origins o where o.client_id = "applications"."client_id")`,
   createdAt: sql<number>`floor(extract(epoch from ${applications.createdAt}))::float8`,
@@ -33,19 +34,20 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
         db
           .select({
             origin: applicationOrigins.origin,
-            clientId: applications.clientId,
+            clientId: sql<ClientId>`${applications.clientId}`,
+            name: applications.name,
             grants: sql<OriginOwner['grants']>`to_json(${applications.grants})`,
+            returnAddresses: sql<string[]>`to_json(${applications.returnAddresses})`,
           })
           .from(applicationOrigins)
           .innerJoin(applications, eq(applications.clientId, applicationOrigins.clientId))
           .where(eq(applications.state, 'enabled')),
       )
-      return new Map<string, OriginOwner>(
-        rows.map(({ origin, clientId, grants }) => [origin, { clientId: clientId as ClientId, grants }]),
-      )
+      return new Map<string, OriginOwner>(rows.map(({ origin, ...owner }) => [origin, owner]))
     },
 
-    create({ clientId, name, origins, audiences, tokenLifetimeSeconds, grants = [] }, by) {
+    create(application, by) {
+      const { clientId, name, origins, returnAddresses, audiences, tokenLifetimeSeconds } = application
       return database.transaction(tx =>
         createOnce(tx, by.once, async () => {
           const values = {
@@ -53,7 +55,8 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
             name,
             tokenLifetimeSeconds,
             audiences: textArray(audiences) as never,
-            grants: textArray(grants) as never,
+            grants: textArray(application.grants ?? []) as never,
+            returnAddresses: textArray(returnAddresses) as never,
           }
           const created = await tx
             .insert(applications)
@@ -82,7 +85,8 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
       })
     },
 
-    change(clientId, { origins, audiences, grants, name, state, tokenLifetimeSeconds }, by) {
+    change(clientId, to, by) {
+      const { origins, returnAddresses, audiences, grants, name, state, tokenLifetimeSeconds } = to
       return database.transaction(async tx => {
         const set = {
           ...(name !== undefined && { name }),
@@ -90,6 +94,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
           ...(tokenLifetimeSeconds !== undefined && { tokenLifetimeSeconds }),
           ...(audiences !== undefined && { audiences: textArray(audiences) as never }),
           ...(grants !== undefined && { grants: textArray(grants) as never }),
+          ...(returnAddresses !== undefined && { returnAddresses: textArray(returnAddresses) as never }),
         }
         const is = eq(applications.clientId, clientId)
         const [locked] = await tx.select(columns).from(applications).where(is).for('no key update')

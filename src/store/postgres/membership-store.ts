@@ -6,7 +6,7 @@ import { type Membership, type MembershipStore, permissionsOfRoles } from '../..
 import type { TenantId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import type { Database, Queries } from './database.js'
-import { memberships, users } from './schema.js'
+import { memberships, tenants, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
 
 const columns = {
@@ -37,6 +37,19 @@ export function postgresMembershipStore(database: Database): MembershipStore {
           .limit(limit + 1)
         return pageOf(rows, limit, ({ user }) => user)
       })
+    },
+
+    placesOf(user) {
+      return database.read(tx =>
+        tx
+          .select({ tenant: sql<TenantId>`${tenants.id}`, name: tenants.name })
+          .from(memberships)
+          .innerJoin(tenants, eq(tenants.id, memberships.tenantId))
+          .where(
+            and(eq(memberships.userId, user), eq(memberships.state, 'active'), eq(tenants.state, 'active')),
+          )
+          .orderBy(asc(tenants.name), asc(tenants.id)),
+      )
     },
 
     of(user) {

@@ -193,6 +193,8 @@ export const applications = pgTable(
     audiences: text('audiences').array().notNull(),
     tokenLifetimeSeconds: integer('token_lifetime_seconds').notNull().default(300),
     grants: text('grants').array().notNull().default([]).$type<('account' | 'admin')[]>(),
+    /** Where the hosted pages may send a person back to, letter by letter. */
+    returnAddresses: text('return_addresses').array().notNull().default([]),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
   table => [

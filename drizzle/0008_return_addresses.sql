@@ -1,0 +1,1 @@
+ALTER TABLE "applications" ADD COLUMN "return_addresses" text[] DEFAULT '{}' NOT NULL;

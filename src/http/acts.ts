@@ -1,0 +1,191 @@
+/** What a JSON route and the hosted form beside it do alike: the domain asked, refusals recorded, the cookie set. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuditAction, By, RecordRefusal } from '../audit.js'
+import { Problem } from '../errors.js'
+import type { Finish, SignedIn as Opening } from '../login/finish.js'
+import type { Invitations } from '../login/invitations.js'
+import type { PasswordChanger } from '../login/password-change.js'
+import type { PasswordReset } from '../login/password-reset.js'
+import type { PasswordSignIn } from '../login/password-sign-in.js'
+import type { SignUp, SignUpRefusal } from '../login/sign-up.js'
+import type { StepUp } from '../login/step-up.js'
+import type { SessionId, TenantId, UserId } from '../principal.js'
+import type { Revocations } from '../session/revocations.js'
+import type { Sessions } from '../session/sessions.js'
+import { addressOf, browserOf, occasionOf } from './browser.js'
+import { clearSessionCookie, readSessionCookie, setSessionCookie } from './cookie.js'
+import type { Metrics } from './metrics.js'
+import { opened } from './opened.js'
+import { signedIn } from './signed-in.js'
+
+export interface ActParts {
+  readonly sessions: Sessions
+  readonly revocations: Revocations
+  readonly passwordSignIn: PasswordSignIn
+  readonly finish: Finish
+  readonly signUp: SignUp
+  readonly passwordReset: PasswordReset
+  readonly changePassword: PasswordChanger
+  readonly stepUp: StepUp
+  readonly invitations: Invitations
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
+}
+
+/** With a token from a mailed link somebody chooses a password and is signed in. */
+interface ByLink {
+  readonly token: string
+  readonly password: string
+  readonly name?: string | undefined
+}
+
+export type Acts = ReturnType<typeof createActs>
+
+/** Each answers what was done, or throws the `Problem` that says why not. */
+export function createActs(parts: ActParts) {
+  const { sessions, revocations, passwordSignIn, finish, refused, metrics } = parts
+
+  function refuseSignIn(request: FastifyRequest, reason: string, actor: UserId | undefined): Problem {
+    metrics.signIn(reason)
+    request.log.info({ refused: reason, user: actor }, 'sign-in refused')
+    refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
+    return new Problem('invalid_credentials')
+  }
+
+  /** Of somebody who is signed in. */
+  function record(request: FastifyRequest, action: AuditAction, reason: string): void {
+    const { user: actor, session } = signedIn(request).live.principal
+    refused({ action, reason, actor, session, occasion: occasionOf(request) })
+  }
+
+  return {
+    async signIn(request: FastifyRequest, reply: FastifyReply, who: { email: string; password: string }) {
+      const answer = await passwordSignIn.prove(who.email, who.password, addressOf(request))
+      if ('refused' in answer) throw refuseSignIn(request, answer.refused, answer.user)
+      const opening = await finish(answer.identity, browserOf(request))
+      if (!opening) throw refuseSignIn(request, 'credential-changed', answer.identity.user)
+      metrics.signIn('opened')
+      return opened(request, reply, opening)
+    },
+
+    /** With a session or without: signing out twice is no error. */
+    async signOut(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+      const credential = readSessionCookie(request)
+      if (credential) await sessions.end(credential, occasionOf(request))
+      clearSessionCookie(reply)
+    },
+
+    /** `returnTo` is an address that was checked: the link leads on to it. */
+    async askForSignUp(request: FastifyRequest, email: string, returnTo?: string): Promise<void> {
+      if (!(await parts.signUp.begin(email, addressOf(request), returnTo))) throw new Problem('invalid_email')
+    },
+
+    async verifySignUp(request: FastifyRequest, reply: FastifyReply, { token, password, name }: ByLink) {
+      const answer = await parts.signUp.verify(token, password, name, browserOf(request))
+      return opened(request, reply, welcomed(answer))
+    },
+
+    async signUpByInvitation(request: FastifyRequest, reply: FastifyReply, by: ByLink) {
+      const answer = await parts.invitations.signUp(by.token, by.password, by.name, browserOf(request))
+      return opened(request, reply, welcomed(answer))
+    },
+
+    async acceptInvitation(request: FastifyRequest, token: string) {
+      const { user } = signedIn(request).live.principal
+      const taken = await parts.invitations.accept(token, user, by(request))
+      if (!taken) throw new Problem('link_invalid')
+      return taken
+    },
+
+    async askForReset(request: FastifyRequest, email: string): Promise<void> {
+      if (!(await parts.passwordReset.begin(email, addressOf(request)))) throw new Problem('invalid_email')
+    },
+
+    async resetPassword(request: FastifyRequest, { token, password }: ByLink): Promise<void> {
+      const answer = await parts.passwordReset.complete(token, password, occasionOf(request))
+      if (answer === 'link_invalid') throw new Problem('link_invalid')
+      if (answer !== 'reset') throw new Problem('weak_password', { detail: answer.weak })
+    },
+
+    async changePassword(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      { current_password, new_password }: { current_password: string; new_password: string },
+    ): Promise<void> {
+      const { live, credential } = signedIn(request)
+      const { principal, profile } = live
+      const answer = await parts.changePassword(
+        principal,
+        profile,
+        credential,
+        current_password,
+        new_password,
+        occasionOf(request),
+      )
+      if ('refused' in answer) {
+        if (answer.refused === 'wrong_password') record(request, 'password.changed', 'wrong-password')
+        if (typeof answer.refused === 'string') throw new Problem(answer.refused)
+        throw new Problem('weak_password', { detail: answer.refused.weak })
+      }
+      setSessionCookie(reply, answer.changed, live.now, principal.endsAt)
+    },
+
+    async stepUp(request: FastifyRequest, reply: FastifyReply, proof: { password: string }) {
+      const { live, credential } = signedIn(request)
+      const answer = await parts.stepUp(live.principal, credential, proof, occasionOf(request))
+      if ('refused' in answer) {
+        if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
+        request.log.info({ refused: answer.refused }, 'step-up refused')
+        record(request, 'session.proved', answer.refused)
+        throw new Problem('wrong_password')
+      }
+      const { credential: renewed, now, endsAt } = answer.proved
+      setSessionCookie(reply, renewed, now, endsAt)
+      return answer.proved
+    },
+
+    async switchTenant(request: FastifyRequest, tenant: string | null): Promise<void> {
+      const { live, credential } = signedIn(request)
+      const to = tenant as TenantId | null
+      const answer = await sessions.switchTenant(credential, live.principal.user, to, occasionOf(request))
+      if (answer === 'superseded') throw new Problem('session_superseded')
+      if (answer !== 'forbidden') return
+      record(request, 'session.tenant', 'tenant_forbidden')
+      throw new Problem('tenant_forbidden')
+    },
+
+    /** Ending the session that asks signs out. */
+    async endDevice(request: FastifyRequest, reply: FastifyReply, id: string): Promise<void> {
+      const { user, session } = signedIn(request).live.principal
+      const answer = await revocations.endOne(id as SessionId, user, by(request))
+      if (answer === 'unknown') throw new Problem('not_found')
+      if (id === session) clearSessionCookie(reply)
+    },
+
+    async endOtherDevices(request: FastifyRequest) {
+      const { live, credential } = signedIn(request)
+      const own = { user: live.principal.user, id: credential.id, provenSecretHash: credential.secret.hash() }
+      const answer = await revocations.endOthers(own, by(request))
+      if (answer === 'gone') throw new Problem('unauthenticated')
+      if (answer === 'superseded') throw new Problem('session_superseded')
+      return answer
+    },
+
+    async endAllDevices(request: FastifyRequest, reply: FastifyReply) {
+      const answer = await revocations.endAllOf(signedIn(request).live.principal.user, by(request))
+      if (answer === 'unknown') throw new Problem('unauthenticated')
+      clearSessionCookie(reply)
+      return answer
+    },
+  }
+}
+
+function by(request: FastifyRequest): By {
+  return { actor: signedIn(request).live.principal.user, occasion: occasionOf(request) }
+}
+
+function welcomed(answer: Opening | { readonly refused: SignUpRefusal }): Opening {
+  if (!('refused' in answer)) return answer
+  if (answer.refused === 'link_invalid') throw new Problem('link_invalid')
+  throw new Problem('weak_password', { detail: answer.refused.weak })
+}

@@ -1,0 +1,179 @@
+/** Who is signed in: their account and tenants, their password, their devices. */
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { MembershipStore, Place } from '../../directory/tenants.js'
+import { type Html, html } from '../../html.js'
+import { deviceName } from '../../session/device-name.js'
+import type { ListedSession, Revocations } from '../../session/revocations.js'
+import type { Live } from '../../session/sessions.js'
+import type { Acts } from '../acts.js'
+import { proofIsFresh } from '../fresh-proof.js'
+import { Id, Password, SessionHandle } from '../schemas.js'
+import { signedIn } from '../signed-in.js'
+import { beside, type Frame, parameter } from './frame.js'
+import { buttonForm, type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
+import { ago, day } from './times.js'
+
+export interface AccountParts {
+  readonly memberships: Pick<MembershipStore, 'placesOf'>
+  readonly revocations: Revocations
+  readonly passwordMinLength: number
+}
+
+/** What a page that leads to another one has to say there. */
+const done: Readonly<Record<string, string>> = {
+  welcome: 'Welcome. You are signed in.',
+  joined: 'Welcome. You are a member now.',
+  password: 'Your password is changed, and your other devices are signed out.',
+  device: 'That device is signed out.',
+  devices: 'All other devices are signed out.',
+}
+
+export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): FastifyPluginAsync {
+  const { memberships, revocations, passwordMinLength } = parts
+  const told = (request: FastifyRequest) => done[String(parameter(request, 'done'))]
+
+  return async app => {
+    frame.get(app, '/', request => home(request))
+    frame.post(
+      app,
+      '/tenant',
+      { tenant: Type.Union([Id, Type.Literal('')]) },
+      async (request, _reply, { tenant }) => {
+        await acts.switchTenant(request, tenant || null)
+        return '/'
+      },
+      (fault, request) => home(request, fault),
+    )
+
+    frame.get(app, '/password', request => changePassword(passwordMinLength, signedIn(request).live))
+    frame.post(
+      app,
+      '/password',
+      { current_password: Password, new_password: Password },
+      async (request, reply, form) => {
+        await acts.changePassword(request, reply, form)
+        return '/?done=password'
+      },
+      (fault, request) => changePassword(passwordMinLength, signedIn(request).live, fault),
+    )
+
+    frame.get(app, '/devices', request => devices(request))
+    frame.post(
+      app,
+      '/devices/end',
+      { session: SessionHandle },
+      async (request, reply, { session }) => {
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        await acts.endDevice(request, reply, session)
+        const own = session === signedIn(request).credential.id
+        return own ? '/sign-in?signed_out=1' : '/devices?done=device'
+      },
+      (fault, request) => devices(request, fault),
+    )
+    frame.post(
+      app,
+      '/devices/end-others',
+      {},
+      async request => {
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        await acts.endOtherDevices(request)
+        return '/devices?done=devices'
+      },
+      (fault, request) => devices(request, fault),
+    )
+
+    async function home(request: FastifyRequest, fault?: Fault): Promise<Page> {
+      const { live } = signedIn(request)
+      return { ...account(live, await memberships.placesOf(live.principal.user)), fault, done: told(request) }
+    }
+
+    async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {
+      const { live } = signedIn(request)
+      return { ...deviceList(live, await revocations.list(live.principal.user)), fault, done: told(request) }
+    }
+  }
+}
+
+const stepUpFirst = `/step-up?return_to=${encodeURIComponent('/devices')}`
+
+function account({ principal, profile, tenantName, tenantLost }: Live, places: readonly Place[]): Page {
+  const { standing } = principal
+  const roles = standing && standing.roles.length > 0 ? ` (${standing.roles.join(', ')})` : ''
+  const nowhere = !standing && !tenantLost
+  const here = standing ? `${tenantName}${roles}` : nowhere ? 'None' : 'A tenant that you are no longer in'
+  const switches = [
+    ...places
+      .filter(({ tenant }) => tenant !== standing?.tenant)
+      .map(({ tenant, name }) => row(name, switchForm(name, tenant))),
+    ...(nowhere ? [] : [row('No tenant', switchForm('no tenant', ''))]),
+  ]
+  return {
+    title: 'Your account',
+    wide: true,
+    body: html`<dl>
+${profile.name === null ? nothing : fact('Name', profile.name)}
+${fact('E-mail address', profile.email)}
+${switches.length === 0 ? nothing : fact('Working in', here)}
+</dl>
+${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${switches}</ul>`}
+<h2>Security</h2>
+<ul class="rows">
+<li><a href="/devices">Your devices</a></li>
+<li><a href="/password">Change your password</a></li>
+</ul>
+${buttonForm('/sign-out', 'Sign out')}`,
+  }
+}
+
+const fact = (term: string, text: string) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`
+
+const switchForm = (name: string, tenant: string) =>
+  buttonForm('/tenant', html`Switch<span class="unseen"> to ${name}</span>`, hidden('tenant', tenant))
+
+const row = (name: string, more: Html) => html`<li><span class="grow">${name}</span>${more}</li>`
+
+function changePassword(minLength: number, { profile }: Live, fault?: Fault): Page {
+  const wrong = beside(fault, { wrong_password: 'current_password', weak_password: 'new_password' })
+  return {
+    title: 'Change your password',
+    lead: 'Your other devices are signed out by it.',
+    fault: wrong,
+    body: html`<form method="post" action="/password">
+<input type="text" autocomplete="username" value="${profile.email}" readonly hidden>
+${field({ name: 'current_password', label: 'Current password', type: 'password', autocomplete: 'current-password', first: true }, wrong)}
+${newPasswordField('new_password', minLength, wrong)}
+<button>Change password</button>
+</form>
+<p class="other"><a href="/">Back to your account</a></p>`,
+  }
+}
+
+function deviceList({ principal, now }: Live, sessions: readonly ListedSession[]): Page {
+  return {
+    title: 'Your devices',
+    lead: 'Where you are signed in with this account. End what you do not know or no longer use.',
+    wide: true,
+    body: html`<ul class="rows">
+${sessions.map(one => device(one, one.id === principal.session, now))}
+</ul>
+${sessions.length > 1 ? buttonForm('/devices/end-others', 'Sign out all other devices') : nothing}
+<p class="other"><a href="/">Back to your account</a></p>`,
+  }
+}
+
+function device({ id, userAgent, address, createdAt, lastSeenAt }: ListedSession, own: boolean, now: number) {
+  const name = deviceName(userAgent) ?? 'Unknown device'
+  const used = own ? 'In use now' : `Last used ${ago(now - lastSeenAt)}`
+  const button = own
+    ? html`<span class="badge">This device</span>`
+    : buttonForm(
+        '/devices/end',
+        html`Sign out<span class="unseen"> ${name}, ${used.toLowerCase()}</span>`,
+        hidden('session', id),
+      )
+  return html`<li><div class="grow"><strong>${name}</strong>
+<p class="hint">${used}</p>
+<p class="hint">Signed in on ${day(createdAt)}${address === '' ? '' : ` from ${address}`}</p></div>
+${button}</li>`
+}

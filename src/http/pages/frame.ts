@@ -1,0 +1,177 @@
+/** What every hosted page passes through: who may send its forms, what a refusal looks like, where it leads on. */
+import formbody from '@fastify/formbody'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Static, Type } from 'typebox'
+import type { OriginRegistry } from '../../directory/origins.js'
+import { catalogue, Problem } from '../../errors.js'
+import { Html } from '../../html.js'
+import { Throttled } from '../../login/throttle.js'
+import type { Live, Sessions } from '../../session/sessions.js'
+import { readSessionCookie } from '../cookie.js'
+import { type Refusal, refusalOf, refuse } from '../problems.js'
+import { guardForms } from '../same-origin.js'
+import { Body } from '../schemas.js'
+import { contentSecurityPolicy } from '../security-headers.js'
+import { recordSession, sessionGuard, type Watch } from '../signed-in.js'
+import { document, type Fault, type Look, type Page } from './layout.js'
+
+export interface FrameParts extends Look {
+  readonly issuer: string
+  readonly registry: OriginRegistry
+  readonly sessions: Sessions
+  readonly watch: Watch
+}
+
+/** Where a page leads on to: another page of ours, or an address that an application has registered. */
+export interface Destination {
+  readonly address: string
+  readonly application?: { readonly name: string; readonly origin: string }
+}
+
+/** Our own pages that sign-in and step-up may lead on to. */
+const ownPages = new Set(['/', '/devices', '/password', '/invitations/accept'])
+
+type Members = Parameters<typeof Body>[0]
+type Form<M extends Members> = Static<ReturnType<typeof Body<M>>>
+
+/** A place: where to go on to. A page: what is shown. */
+type Shown = string | Page | Promise<string | Page>
+
+export type Frame = ReturnType<typeof createFrame>
+
+export function createFrame(parts: FrameParts) {
+  const { issuer, registry, sessions, watch } = parts
+
+  /** Letter by letter: what is not registered is not looked at any further. */
+  async function destinationOf(wanted: unknown, request: FastifyRequest): Promise<Destination | undefined> {
+    if (typeof wanted !== 'string' || wanted === '') return undefined
+    if (ownPages.has(wanted)) return { address: wanted }
+    const origin = URL.canParse(wanted) ? new URL(wanted).origin : undefined
+    const owner = origin === undefined ? undefined : await registry.ownerOf(origin)
+    if (origin !== undefined && owner?.returnAddresses.includes(wanted))
+      return { address: wanted, application: { name: owner.name, origin } }
+    request.log.info({ refused: 'not a registered address' }, 'return address refused')
+    return undefined
+  }
+
+  async function show(reply: FastifyReply, shown: Shown): Promise<FastifyReply> {
+    const page = await shown
+    if (typeof page === 'string') return reply.redirect(page, 303)
+    if (page.returnTo !== undefined)
+      reply.header('content-security-policy', contentSecurityPolicy(`'self' ${page.returnTo}`))
+    return reply.type('text/html; charset=utf-8').send(document(parts, page).toString())
+  }
+
+  return {
+    destinationOf,
+
+    /** For a plugin of pages: forms and nothing else come in, and refusals go out as pages. */
+    async enter(app: FastifyInstance): Promise<void> {
+      guardForms(app, issuer)
+      app.removeAllContentTypeParsers()
+      await app.register(formbody)
+      app.setErrorHandler<FastifyError | Error>((error, request, reply) => {
+        if (error instanceof Throttled) watch.metrics.throttled(error.limit)
+        const refusal = refusalOf(error, request.log)
+        refuse(reply, refusal)
+        const { words } = faultOf(refusal)
+        const fault = { code: refusal.code, words }
+        return show(reply, {
+          title: 'That did not work',
+          fault,
+          body: new Html('<p><a href="/">Start again</a></p>'),
+        })
+      })
+    },
+
+    get(app: FastifyInstance, url: string, page: (request: FastifyRequest) => Shown): void {
+      app.get(url, { schema: { hide: true } }, async (request, reply) => show(reply, page(request)))
+    },
+
+    /** `work` does it and says where to go on to; `again` is the page with what is wrong. */
+    post<M extends Members>(
+      app: FastifyInstance,
+      url: string,
+      members: M,
+      work: (request: FastifyRequest, reply: FastifyReply, form: Form<M>) => Shown,
+      again: (fault: Fault, request: FastifyRequest, form: Form<M>) => Shown,
+    ): void {
+      const schema = { hide: true, consumes: ['application/x-www-form-urlencoded'], body: Body(members) }
+      app.post(url, { schema, attachValidation: true }, async (request, reply) => {
+        const form = request.body as Form<M>
+        try {
+          if (request.validationError) throw request.validationError
+          return await show(reply, await work(request, reply, form))
+        } catch (error) {
+          if (error instanceof Problem && error.code === 'unauthenticated')
+            return reply.redirect('/sign-in', 303)
+          if (error instanceof Throttled) watch.metrics.throttled(error.limit)
+          const refusal = refusalOf(error as Error, request.log)
+          refuse(reply, refusal)
+          const known = request.validationError ? ({} as Form<M>) : form
+          return show(reply, again(faultOf(refusal), request, known))
+        }
+      })
+    },
+
+    /** Who is signed in with this browser, on a page that is for anyone. */
+    async visitor(request: FastifyRequest): Promise<Live | undefined> {
+      const credential = readSessionCookie(request)
+      const resumed = credential && (await sessions.resume(credential))
+      if (!credential || !resumed || 'gone' in resumed) return undefined
+      recordSession(request, { live: resumed.live, credential })
+      return resumed.live
+    },
+
+    /** For a context of pages: whoever is not signed in signs in first. */
+    requireVisitor(app: FastifyInstance): void {
+      const guard = sessionGuard(sessions, watch)
+      app.addHook('onRequest', async (request, reply) => {
+        try {
+          await guard(request, reply)
+        } catch (error) {
+          if (!(error instanceof Problem)) throw error
+          const { url = '/' } = request.routeOptions
+          return reply.redirect(ownPages.has(url) && url !== '/' ? signInFor(url) : '/sign-in', 303)
+        }
+      })
+    },
+  }
+}
+
+/** Puts what is wrong beside the field that it is about, by its code. */
+export function beside(
+  fault: Fault | undefined,
+  fields: Readonly<Record<string, string>>,
+): Fault | undefined {
+  return fault && { ...fault, field: fields[fault.code] }
+}
+
+export const signInFor = (address: string) => `/sign-in?return_to=${encodeURIComponent(address)}`
+
+/** The parameter of an address, of which a browser may send any. */
+export function parameter(request: FastifyRequest, name: string): unknown {
+  return (request.query as Record<string, unknown>)[name]
+}
+
+/** Every form that leads on carries it. */
+export const ReturnTo = Type.Optional(Type.String({ maxLength: 2000 }))
+
+function faultOf({ code, detail, retryAfter }: Refusal): Fault {
+  if (code === 'invalid_request')
+    return { code, words: 'Something in this form is not in its right form. Check it and send it again.' }
+  if (code === 'too_many_requests')
+    return { code, words: `Too many attempts. Try again ${inWords(retryAfter ?? 60)}.` }
+  if (code === 'wrong_origin')
+    return { code, words: 'This form was not sent from one of these pages. Open the page and send it again.' }
+  if (code === 'unavailable')
+    return { code, words: 'This cannot be done at the moment, and nothing was changed. Try again shortly.' }
+  if (code === 'session_superseded')
+    return { code, words: 'Your session was renewed in another tab. Send it again.' }
+  return { code, words: detail ?? catalogue[code][1] }
+}
+
+function inWords(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60)
+  return minutes === 1 ? 'in a minute' : `in ${minutes} minutes`
+}

@@ -1,0 +1,48 @@
+/** The hosted pages: what a person does here in a browser, and the files that make them look like it. */
+import { readFile } from 'node:fs/promises'
+import type { FastifyPluginAsync } from 'fastify'
+import type { Acts } from '../acts.js'
+import { type AccountParts, accountPages } from './account.js'
+import { createFrame, type FrameParts } from './frame.js'
+import { invitationPages } from './invitation.js'
+import { mailedLinkPages } from './mailed-links.js'
+import { signInPages, stepUpPages } from './sign-in.js'
+
+const publicFolder = new URL('../../../public/', import.meta.url)
+
+export interface PageParts extends FrameParts, AccountParts {
+  readonly acts: Acts
+}
+
+/** Forms take the cookie only from these pages themselves; opening one changes nothing. */
+export function pages(parts: PageParts): FastifyPluginAsync {
+  const { acts, theme, passwordMinLength } = parts
+  const frame = createFrame(parts)
+  return async app => {
+    await frame.enter(app)
+    await app.register(assets(theme))
+    await app.register(signInPages(frame, acts))
+    await app.register(mailedLinkPages(frame, acts, passwordMinLength))
+    await app.register(invitationPages(frame, acts, passwordMinLength))
+    await app.register(async app => {
+      frame.requireVisitor(app)
+      await app.register(accountPages(frame, acts, parts))
+      await app.register(stepUpPages(frame, acts))
+    })
+  }
+}
+
+function assets({ css, logo }: FrameParts['theme']): FastifyPluginAsync {
+  return async app => {
+    const offer = (name: string, type: string, body: string | Buffer) =>
+      app.get(`/assets/${name}`, { schema: { hide: true } }, async (_request, reply) =>
+        reply.type(type).header('cache-control', 'public, max-age=300').send(body),
+      )
+    const own = (name: string) => readFile(new URL(name, publicFolder), 'utf8')
+    offer('page.js', 'text/javascript; charset=utf-8', await own('page.js'))
+    offer('style.css', 'text/css; charset=utf-8', await own('style.css'))
+    offer('icon.svg', 'image/svg+xml', await own('icon.svg'))
+    if (css !== undefined) offer('theme.css', 'text/css; charset=utf-8', css)
+    if (logo) offer('logo', logo.type, logo.bytes)
+  }
+}

@@ -1,0 +1,62 @@
+/** Taking an invitation: as who is signed in, or with an account that is made for it. */
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import { html } from '../../html.js'
+import type { Acts } from '../acts.js'
+import { beside, type Frame, signInFor } from './frame.js'
+import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
+import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
+
+export function invitationPages(frame: Frame, acts: Acts, minLength: number): FastifyPluginAsync {
+  return async app => {
+    frame.get(app, '/invitations/accept', request => invited(request))
+    frame.post(
+      app,
+      '/invitations/accept',
+      { token: Link },
+      async (request, _reply, { token }) => {
+        if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
+        await acts.acceptInvitation(request, tokenIn(token))
+        return '/?done=joined'
+      },
+      (fault, request) => invited(request, fault),
+    )
+    frame.post(
+      app,
+      '/invitations/sign-up',
+      byLink,
+      async (request, reply, form) => {
+        await acts.signUpByInvitation(request, reply, given(form))
+        return '/?done=joined'
+      },
+      (fault, request, { name }) => invited(request, fault, name),
+    )
+
+    async function invited(request: FastifyRequest, fault?: Fault, name?: string): Promise<Page> {
+      const live = await frame.visitor(request)
+      return invitation(minLength, live?.profile.email, fault, name)
+    }
+  }
+}
+
+function invitation(minLength: number, signedInAs: string | undefined, fault?: Fault, name?: string): Page {
+  const wrong = beside(fault, { weak_password: 'password' })
+  const spent = fault?.code === 'link_invalid'
+  const fields = html`${nameField(wrong, name)}
+${newPasswordField('password', minLength, wrong)}`
+  const join =
+    signedInAs === undefined
+      ? html`<p class="other">You have an account with the address of the invitation? <a href="${signInFor('/invitations/accept')}">Sign in first</a></p>`
+      : html`<p>You are signed in as <strong>${signedInAs}</strong>.</p>
+${linkForm('/invitations/accept', nothing, 'Join with this account', { spent })}
+<h2>Or make an account for the address of the invitation</h2>`
+  const make = linkForm('/invitations/sign-up', fields, 'Make an account and join', {
+    spent,
+    quiet: signedInAs !== undefined,
+  })
+  return {
+    title: 'You are invited',
+    ...(signedInAs === undefined && { lead: 'Make an account to join.' }),
+    fault: wrong,
+    body: [noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
+  }
+}

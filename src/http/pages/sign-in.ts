@@ -1,0 +1,136 @@
+/** Signing in and out, and proving oneself again. */
+import type { FastifyPluginAsync } from 'fastify'
+import { html } from '../../html.js'
+import type { Acts } from '../acts.js'
+import { Email, Password } from '../schemas.js'
+import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
+import { buttonForm, type Fault, field, hidden, nothing, type Page } from './layout.js'
+
+const currentPassword = (fault: Fault | undefined, first = false) =>
+  field(
+    { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', first },
+    fault,
+  )
+
+export function signInPages(frame: Frame, acts: Acts): FastifyPluginAsync {
+  return async app => {
+    frame.get(app, '/sign-in', async request => {
+      const to = await frame.destinationOf(parameter(request, 'return_to'), request)
+      const live = await frame.visitor(request)
+      if (!live) return signIn(to, undefined, { signedOut: parameter(request, 'signed_out') === '1' })
+      return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
+    })
+
+    frame.post(
+      app,
+      '/sign-in',
+      { email: Email, password: Password, return_to: ReturnTo },
+      async (request, reply, form) => {
+        await acts.signIn(request, reply, form)
+        return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+      },
+      async (fault, request, { email, return_to }) =>
+        signIn(await frame.destinationOf(return_to, request), fault, { email }),
+    )
+
+    frame.get(app, '/sign-out', async request => signOut(await wanted(request)))
+
+    frame.post(
+      app,
+      '/sign-out',
+      { return_to: ReturnTo },
+      async (request, reply, { return_to }) => {
+        await acts.signOut(request, reply)
+        return (await frame.destinationOf(return_to, request))?.address ?? '/sign-in?signed_out=1'
+      },
+      async (fault, request, { return_to }) => signOut(await frame.destinationOf(return_to, request), fault),
+    )
+
+    async function wanted(request: Parameters<typeof parameter>[0]) {
+      return frame.destinationOf(parameter(request, 'return_to'), request)
+    }
+  }
+}
+
+/** In the context of who is signed in. */
+export function stepUpPages(frame: Frame, acts: Acts): FastifyPluginAsync {
+  return async app => {
+    frame.get(app, '/step-up', async request =>
+      stepUp(await frame.destinationOf(parameter(request, 'return_to'), request)),
+    )
+    frame.post(
+      app,
+      '/step-up',
+      { password: Password, return_to: ReturnTo },
+      async (request, reply, form) => {
+        await acts.stepUp(request, reply, { password: form.password })
+        return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+      },
+      async (fault, request, { return_to }) => stepUp(await frame.destinationOf(return_to, request), fault),
+    )
+  }
+}
+
+function signIn(
+  to: Destination | undefined,
+  fault?: Fault,
+  { email, signedOut = false }: { email?: string | undefined; signedOut?: boolean } = {},
+): Page {
+  const wrong = beside(fault, { invalid_credentials: 'password' })
+  const more = to ? `?return_to=${encodeURIComponent(to.address)}` : ''
+  return {
+    title: 'Sign in',
+    ...(to?.application && { lead: `to continue to ${to.application.name}` }),
+    done: signedOut ? 'You are signed out.' : undefined,
+    fault: wrong,
+    returnTo: to?.application?.origin,
+    body: html`<form method="post" action="/sign-in">
+${hidden('return_to', to?.address)}
+${field({ name: 'email', label: 'E-mail address', type: 'email', autocomplete: 'username', value: email, maxLength: 320, first: true }, wrong)}
+${currentPassword(wrong)}
+<p class="aside"><a href="/password/forgot">Forgotten your password?</a></p>
+<button>Sign in</button>
+</form>
+<p class="other">No account yet? <a href="/sign-up${more}">Sign up</a></p>`,
+  }
+}
+
+/** Somebody is signed in already: they may have come for another account. */
+function goOn({ address, application }: Destination, email: string): Page {
+  return {
+    title: 'You are signed in',
+    lead: html`as <strong>${email}</strong>`,
+    returnTo: application?.origin,
+    body: html`<p><a class="button" href="${address}">Continue to ${application?.name ?? ''}</a></p>
+${buttonForm('/sign-out', 'Sign out, to use another account')}`,
+  }
+}
+
+function signOut(to: Destination | undefined, fault?: Fault): Page {
+  return {
+    title: 'Sign out',
+    lead: 'You are signed out on this device, in every application that you use with this account.',
+    fault,
+    returnTo: to?.application?.origin,
+    body: [
+      buttonForm('/sign-out', 'Sign out', hidden('return_to', to?.address), false),
+      html`<p class="other"><a href="/">Stay signed in</a></p>`,
+    ],
+  }
+}
+
+function stepUp(to: Destination | undefined, fault?: Fault): Page {
+  const wrong = beside(fault, { wrong_password: 'password' })
+  return {
+    title: 'Confirm that it is you',
+    lead: 'You signed in a while ago. Enter your password again to go on.',
+    fault: wrong,
+    returnTo: to?.application?.origin,
+    body: html`<form method="post" action="/step-up">
+${hidden('return_to', to?.address)}
+${currentPassword(wrong, true)}
+<button>Confirm</button>
+</form>
+${to ? nothing : html`<p class="other"><a href="/">Not now</a></p>`}`,
+  }
+}

@@ -1,0 +1,8 @@
+/** What the page of test/browser/world.ts puts into its global scope. */
+import type { Change, Client, createClient as create } from '../../src/client/index.js'
+
+declare global {
+  var client: Client
+  var changes: Change[]
+  var createClient: typeof create
+}
