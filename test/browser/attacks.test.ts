@@ -1,7 +1,7 @@
 /** What other sites, sibling hosts and hostile texts can do to the hosted pages in a real browser: nothing. */
 import type { Page } from 'playwright-core'
 import tap, { type Test, test } from 'tap'
-import { fingerprint, freshAddress, link, member, person, tenant } from '../harness/world.js'
+import { fingerprint, freshAddress, link, member, person, session, tenant } from '../harness/world.js'
 import { goodPassword } from '../support/service.js'
 import { browserWorld, serve, unlessChromium, type World, watch } from './world.js'
 
@@ -144,28 +144,37 @@ test(
   async t => {
     const { here, me, browser, page, sql } = await signedIn(t)
     const faults = watch(browser)
-    const acme = await tenant(sql)
-    await member(sql, me.id, acme, 'r1')
+    const nothingRan = async (where: string) => {
+      t.equal(await page.evaluate('typeof ran'), 'undefined', where)
+      t.equal(await page.locator('main script, main img, main svg, main style, #x').count(), 0, where)
+    }
     for (const text of hostile) {
-      await sql`update users set name = ${text} where id = ${me.id}`
+      const id = await tenant(sql)
       await sql`update tenants set name = ${text}, roles = ${sql.json({ r1: { name: text, permissions: [] } })}
-      where id = ${acme}`
-      await sql`update sessions set user_agent = ${text}, address = ${text} where user_id = ${me.id}`
-      for (const own of [null, acme]) {
-        await sql`update sessions set tenant_id = ${own} where id = ${me.session}`
-        await page.goto(here.issuer)
-        t.ok((await page.locator('main').textContent())?.includes(text), `${text} is shown as it is`)
-        t.equal(await page.evaluate('typeof ran'), 'undefined')
-        t.equal(await page.locator('main script, main img, main svg, main style, #x').count(), 0)
-      }
-      await page.goto(`${here.issuer}/devices`)
-      t.equal(await page.evaluate('typeof ran'), 'undefined')
-      for (const path of ['/sign-in', '/sign-up', '/step-up', '/sign-out', '/?done=', '/devices?done=']) {
-        const query = path.includes('?') ? '' : '?return_to='
-        await page.goto(`${here.issuer}${path}${query}${encodeURIComponent(text)}`)
-        t.equal(await page.evaluate('typeof ran'), 'undefined', path)
-        t.notOk((await page.content()).includes('zz9'), `${path} says nothing of it`)
-      }
+      where id = ${id}`
+      await member(sql, me.id, id, 'r1')
+      const other = await session(sql, me.id)
+      await sql`update sessions set user_agent = ${text}, address = ${text} where id = ${other.session}`
+      await sql`update users set name = ${text} where id = ${me.id}`
+      await sql`update sessions set tenant_id = ${id} where id = ${me.session}`
+      await page.goto(here.issuer)
+      const [, , role] = await page.locator('dd').allTextContents()
+      t.equal(role, `${text} (${text})`, 'it is shown as it is')
+      t.equal((await page.locator('dd').allTextContents())[0], text)
+      await nothingRan(`account: ${text}`)
+    }
+    for (const text of hostile.slice(0, -1))
+      t.equal(await page.getByText(text, { exact: true }).count(), 1, text)
+    await page.goto(`${here.issuer}/devices`)
+    for (const text of hostile)
+      t.ok((await page.locator('main').textContent())?.includes(`from ${text}`), text)
+    await nothingRan('devices')
+
+    const all = encodeURIComponent(`${hostile.join('')}zz9`)
+    for (const path of ['/sign-in', '/sign-up', '/step-up', '/sign-out', '/', '/devices']) {
+      await page.goto(`${here.issuer}${path}?return_to=${all}&done=${all}`)
+      await nothingRan(path)
+      t.notOk((await page.content()).includes('zz9'), `${path} says nothing of it`)
     }
     t.same(faults, [], 'the policy had nothing to refuse: nothing was tried')
   },
