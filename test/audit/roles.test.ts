@@ -158,10 +158,17 @@ test('LG-05: `mintmark migrate` with two logins makes one for the service, which
     await sql`select action, outcome, actor, subject, address, request_id from audit_events order by id`
   t.strictSame(
     rows.map(row => row.action),
-    ['keys.founded', 'account.created', 'session.opened', 'application.created', 'account.created'],
+    [
+      'keys.founded',
+      'keys.published',
+      'account.created',
+      'session.opened',
+      'application.created',
+      'account.created',
+    ],
   )
   const [bob] = await sql`select id::text from users where canonical_email = 'bob@example.com'`
-  t.strictSame(rows.slice(3), [
+  t.strictSame(rows.slice(4), [
     {
       action: 'application.created',
       outcome: 'done',
