@@ -17,4 +17,4 @@ for line in sys.stdin:
         jwt.decode(token, key.key, algorithms=["ES256"], issuer=issuer, audience=audience, leeway=3)
         print("ok", flush=True)
     except jwt.PyJWTError as error:
-        print(f"{type(error).__name__}: {error}", flush=True)
+        print(f"{type(error).__name__}: {error}".replace("\n", "; "), flush=True)

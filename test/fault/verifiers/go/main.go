@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/MicahParks/jwkset"
@@ -44,7 +45,8 @@ func main() {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
 		if _, err := parser.Parse(lines.Text(), keys.Keyfunc); err != nil {
-			fmt.Println(err)
+			// One line for each token, also where the reasons are several.
+			fmt.Println(strings.ReplaceAll(err.Error(), "\n", "; "))
 		} else {
 			fmt.Println("ok")
 		}
