@@ -30,6 +30,11 @@ function succeeds(cwd: string, command: string, ...args: string[]): boolean {
   return status === 0
 }
 
+/** A registry may fail to answer once. */
+function downloads(...command: [cwd: string, command: string, ...args: string[]]): boolean {
+  return succeeds(...command) || succeeds(...command) || succeeds(...command)
+}
+
 function python() {
   const found = ['python3', '/usr/bin/python3'].find(command =>
     succeeds('', command, '-c', 'import jwt, cryptography'),
@@ -39,7 +44,7 @@ function python() {
 
 function go() {
   const program = join(built, 'verify-token')
-  return succeeds('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
+  return downloads('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
 }
 
 function java() {
@@ -50,7 +55,7 @@ function java() {
   )
   const get = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get'
   const artifact = `-Dartifact=com.nimbusds:nimbus-jose-jwt:${version}`
-  if (!existsSync(jar)) succeeds('', 'mvn', '-q', '-B', get, artifact, '-Dtransitive=false')
+  if (!existsSync(jar)) downloads('', 'mvn', '-q', '-B', get, artifact, '-Dtransitive=false')
   return succeeds('test/interop/java', 'javac', '-cp', jar, '-d', built, 'VerifyToken.java')
     ? ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${jar}:${built}`, 'VerifyToken']
     : { missing: 'a JDK with Maven' }
