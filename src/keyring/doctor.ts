@@ -1,6 +1,6 @@
 /** Looks at the ring as a physician would: the clocks, the ages, the policy, and what each key signs. */
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
-import { dueAt, maxAgeSeconds, publishedKeys, signerOf, standbys } from './schedule.js'
+import { dueAt, maxAgeSeconds, publishedKeys, scheduled, signerOf, standbys } from './schedule.js'
 import { openSealedKey } from './signing-key.js'
 import type { Key, Ring } from './store.js'
 
@@ -55,9 +55,7 @@ function signer(ring: Ring): Finding {
 }
 
 function standby(ring: Ring): Finding {
-  const [key] = standbys(ring)
-  const scheduled = ring.keys.find(({ signsFrom }) => signsFrom !== null && signsFrom > ring.now)
-  const next = scheduled ?? key
+  const next = scheduled(ring) ?? standbys(ring)[0]
   if (!next) return { check: 'standby', ok: false, says: 'no key stands by: no instance has looked yet' }
   const ripens = next.publishedAt + next.leastLead - ring.now
   const says = ripens > 0 ? `ripe in ${Math.ceil(ripens)} s` : 'ripe: it can sign as soon as it must'

@@ -1,6 +1,6 @@
 /** The history of keys, for who verifies later: each with the time in which it signed, and since when it is not believed. */
 import { sign } from 'node:crypto'
-import type { SigningKey } from './signing-key.js'
+import { publicMembers, type SigningKey } from './signing-key.js'
 import type { Key, PublicJwk, Ring } from './store.js'
 
 /** OpenID Federation 1.0, "Federation Historical Keys Response": a public key with NumericDates in whole seconds. */
@@ -20,14 +20,13 @@ export function historicalKeys({ keys, now }: Ring): HistoricalKey[] {
 }
 
 function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: Key): HistoricalKey {
-  const { kty, crv, x, y, kid, alg, use } = publicJwk
   const from = signsFrom ?? publishedAt
   const revoked = compromised && {
     revoked_at: Math.floor(compromised.since ?? publishedAt),
     reason: 'compromised' as const,
   }
   return {
-    ...{ kty, crv, x, y, kid, alg, use },
+    ...publicMembers(publicJwk),
     iat: Math.floor(publishedAt),
     nbf: Math.floor(from),
     exp: signsFrom === null ? Math.floor(from) : Math.ceil(signsUntil ?? from),

@@ -6,7 +6,13 @@ import { signHistory } from './history.js'
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
 import { noOperator } from './operations.js'
 import { canSignNoMore, maintenance, publishedKeys, signerOf } from './schedule.js'
-import { assertPublishable, generateSealedKey, openSealedKey, type SigningKey } from './signing-key.js'
+import {
+  assertPublishable,
+  generateSealedKey,
+  openSealedKey,
+  publicMembers,
+  type SigningKey,
+} from './signing-key.js'
 import type { KeyRingStore, Ring } from './store.js'
 
 export interface PublishedSet {
@@ -139,9 +145,6 @@ async function publish(ring: Ring): Promise<PublishedSet> {
   return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
 }
 
-/** These members of each key, and no other. */
 export function serializeJwks(keys: Ring['keys']): string {
-  return JSON.stringify({
-    keys: keys.map(({ publicJwk: { kty, crv, x, y, kid, alg, use } }) => ({ kty, crv, x, y, kid, alg, use })),
-  })
+  return JSON.stringify({ keys: keys.map(({ publicJwk }) => publicMembers(publicJwk)) })
 }

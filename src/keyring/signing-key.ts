@@ -73,6 +73,11 @@ async function describe(jwk: JWK): Promise<PublicJwk> {
   return { kty, crv, x, y, kid, alg: 'ES256', use: 'sig' }
 }
 
+/** These members, and no other, are said of a key. */
+export function publicMembers({ kty, crv, x, y, kid, alg, use }: PublicJwk): PublicJwk {
+  return { kty, crv, x, y, kid, alg, use }
+}
+
 /** A published key whose kid is not its thumbprint, or that is not P-256, must never be served. */
 export async function assertPublishable(jwk: PublicJwk): Promise<void> {
   const described = await describe(jwk)
