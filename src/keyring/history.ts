@@ -1,6 +1,5 @@
 /** The history of keys, for who verifies later: each with the time in which it signed, and since when it is not believed. */
-import { sign } from 'node:crypto'
-import { publicMembers, type SigningKey } from './signing-key.js'
+import { publicMembers, type SigningKey, signCompact } from './signing-key.js'
 import type { Key, PublicJwk, Ring } from './store.js'
 
 /** OpenID Federation 1.0, "Federation Historical Keys Response": a public key with NumericDates in whole seconds. */
@@ -36,10 +35,7 @@ function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: K
 
 /** A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: whoever has the JWK Set can verify it. */
 export function signHistory(issuer: string, ring: Ring, signer: SigningKey): string {
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const header = encode({ alg: 'ES256', typ: 'jwk-set+jwt', kid: signer.kid })
-  const payload = encode({ iss: issuer, iat: Math.floor(ring.now), keys: historicalKeys(ring) })
-  const signed = `${header}.${payload}`
-  const signature = sign('sha256', Buffer.from(signed), { key: signer.private, dsaEncoding: 'ieee-p1363' })
-  return `${signed}.${signature.toString('base64url')}`
+  const header = { alg: 'ES256', typ: 'jwk-set+jwt', kid: signer.kid }
+  const payload = { iss: issuer, iat: Math.floor(ring.now), keys: historicalKeys(ring) }
+  return signCompact(signer, Buffer.from(JSON.stringify(header)).toString('base64url'), payload)
 }
