@@ -17,8 +17,8 @@ export type Kid = Branded<'Kid'>
 /** A service key's public half: 128 random bits, base64url (22 characters). It opens nothing. */
 export type ServiceKeyId = Branded<'ServiceKeyId'>
 
-/** How a person proved themselves, in the words of RFC 8176. */
-export type AuthenticationMethod = 'pwd'
+/** How a person proved themselves, in the words of RFC 8176: `pwd` here, whatever a provider says elsewhere. */
+export type AuthenticationMethod = string
 /** How strong the proof was: NIST SP 800-63B authenticator assurance levels. */
 export type AssuranceLevel = 'aal1' | 'aal2'
 

@@ -1,6 +1,6 @@
 /** The rules of src/session/store.ts, for every back end. Each test has users and sessions of its own. */
 import { type Test, test } from 'tap'
-import type { AuthenticationMethod, ClientId, TenantId } from '../../src/principal.js'
+import type { ClientId, TenantId } from '../../src/principal.js'
 import {
   address,
   byOperator,
@@ -106,7 +106,7 @@ async function opening(t: Test, world: World): Promise<void> {
   await t.test('any list of authentication methods comes back as it went in', async t => {
     const { user } = await person(world)
     const amr = ['pwd', 'a"b', 'c\\d', 'e,f', '{g}', ' h ', '', 'NULL', 'ключ 🔑', "i'j\n"]
-    const identity = { ...identityOf(user), amr: amr as AuthenticationMethod[], acr: 'aal2' as const }
+    const identity = { ...identityOf(user), amr, acr: 'aal2' as const }
     const { id } = await opened(world, user, { identity })
     const { row } = await world.sessions.read(id)
     t.strictSame(row?.amr, amr)

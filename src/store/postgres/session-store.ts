@@ -3,6 +3,7 @@ import { sql } from 'drizzle-orm'
 import type { SessionStore } from '../../session/store.js'
 import { writeAudit } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
+import { isCurrent } from './current-credential.js'
 import { Abandon, type Database } from './database.js'
 import type { HotReads } from './hot-reads.js'
 import { textArray } from './text-array.js'
@@ -31,8 +32,8 @@ export function postgresSessionStore(
               idle_seconds, user_agent, address)
             select ${id}, u.id, ${secretHash}, g.epoch, u.epoch, ${textArray(identity.amr)}, ${identity.acr},
               now() + ${absoluteSeconds} * interval '1 second', ${idleSeconds}, ${device.userAgent}, ${device.address}
-            from service g, users u join passwords p on p.user_id = u.id
-            where u.id = ${identity.user} and u.state = 'active' and p.version = ${identity.credential.version}
+            from service g, users u
+            where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity.credential)}
             returning ends_at
           ), replaced as (
             update sessions s set ended_at = now(), ended_reason = 'replaced'
@@ -80,10 +81,10 @@ export function postgresSessionStore(
             update sessions s
             set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
               auth_time = now(), last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
-            from service g, users u join passwords p on p.user_id = u.id
+            from service g, users u
             where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
               and u.id = s.user_id and u.state = 'active' and u.epoch = s.user_epoch
-              and g.epoch = s.service_epoch and p.version = ${identity.credential.version} and ${isLive}
+              and g.epoch = s.service_epoch and ${isCurrent(identity.credential)} and ${isLive}
             returning s.ends_at
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
