@@ -11,6 +11,7 @@ const tags = [
   { name: 'sign-up', description: 'Registering an account.' },
   { name: 'session', description: 'Signing in, asking who is signed in, signing out.' },
   { name: 'devices', description: 'Where a person is signed in, and ending it.' },
+  { name: 'federation', description: 'Signing in through OpenID providers.' },
   { name: 'password', description: 'Forgotten and changed passwords.' },
   { name: 'token', description: 'Access tokens for the session, and asking about them.' },
   { name: 'admin', description: 'The directory: people, tenants, roles, applications, service keys, audit.' },
@@ -32,6 +33,8 @@ const mintmarkHeader = required => ({
 
 function describeHeader({ schema, url, route }) {
   const changes = !['GET', 'HEAD', 'OPTIONS'].includes(String(route.method))
+  // A provider calls these.
+  if (url.startsWith('/v1/federation/')) return { url, schema }
   const byKey = schema?.security?.filter(one => 'serviceKey' in one).length ?? 0
   if (!changes || (byKey > 0 && byKey === schema.security.length)) return { url, schema }
   return { url, schema: { ...schema, headers: mintmarkHeader(byKey === 0) } }
@@ -61,6 +64,11 @@ export async function describeApi() {
     stepUp: behind,
     admin: behind,
     introspection: behind,
+    federation: behind,
+    identities: behind,
+    providerLogouts: behind,
+    post: behind,
+    inBackground: behind,
     health: undefined,
     beforeRoutes: async app => {
       await app.register(swagger, {

@@ -9,12 +9,19 @@ import type { OriginRegistry } from './directory/origins.js'
 import { createActs } from './http/acts.js'
 import { keyGuard, personGuard, requireAuthority, requireSessionOrKey } from './http/admin/context.js'
 import { type AdminParts, adminRoutes } from './http/admin/index.js'
+import { createFederationActs, type FederationActParts } from './http/federation-acts.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
 import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
 import { pages } from './http/pages/index.js'
 import { answerProblems } from './http/problems.js'
 import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
+import {
+  identitiesRoute,
+  offeredProvidersRoute,
+  providerRoutes,
+  unlinkRoute,
+} from './http/routes/federation.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
 import { type IntrospectionParts, introspectRoute } from './http/routes/introspect.js'
 import { acceptInvitationRoute, invitationSignUpRoute } from './http/routes/invitations.js'
@@ -31,10 +38,13 @@ import { touchKeysAfterwards } from './http/service-key.js'
 import { requireSession, sessionGuard, touchAfterwards } from './http/signed-in.js'
 import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
+import type { Federation } from './login/federation.js'
 import type { Finish } from './login/finish.js'
+import type { InBackground, Post } from './login/mail.js'
 import type { PasswordChanger } from './login/password-change.js'
 import type { PasswordReset } from './login/password-reset.js'
 import type { PasswordSignIn } from './login/password-sign-in.js'
+import type { ProviderLogouts } from './login/provider-logout.js'
 import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
 import type { Revocations } from './session/revocations.js'
@@ -55,6 +65,11 @@ export interface AppParts {
   readonly stepUp: StepUp
   readonly admin: AdminParts
   readonly introspection: IntrospectionParts
+  readonly federation: Federation
+  readonly identities: FederationActParts['identities']
+  readonly providerLogouts: ProviderLogouts
+  readonly post: Post
+  readonly inBackground: InBackground
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics
@@ -72,6 +87,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { issuer, log, registry, ring, sessions, revocations, refused, metrics } = parts
   const watch = { metrics, refused }
   const acts = createActs({ ...parts, invitations: parts.admin.invitations })
+  const ways = createFederationActs(parts)
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -99,13 +115,15 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
-    await app.register(pages({ ...parts, acts, watch, memberships: parts.admin.memberships }))
+    await app.register(pages({ ...parts, acts, ways, watch, memberships: parts.admin.memberships }))
+    await app.register(providerRoutes(parts.providerLogouts))
     const origins = { issuer, registry }
     answerPreflights(app, origins)
 
     await app.register(async app => {
       guardOrigins(app, origins, 'registered applications')
       await app.register(signOutRoute(acts))
+      await app.register(offeredProvidersRoute(ways))
       await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
       await app.register(async app => {
         requireSession(app, sessions, watch)
@@ -146,9 +164,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         await app.register(stepUpRoute(acts))
         await app.register(acceptInvitationRoute(acts))
         await app.register(deviceListRoute(revocations))
+        await app.register(identitiesRoute(ways))
         await app.register(async app => {
           requireFreshProof(app, refused)
           await app.register(endDeviceRoutes(acts))
+          await app.register(unlinkRoute(ways))
         })
       })
     })

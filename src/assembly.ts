@@ -7,11 +7,14 @@ import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { parseEmailAddress } from './directory/email-address.js'
 import type { OriginRegistry } from './directory/origins.js'
+import { createConnections } from './federation/metadata.js'
 import { addGauges, type Metrics } from './http/metrics.js'
 import type { Health } from './http/routes/health.js'
+import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import type { KeyRing } from './keyring/key-ring.js'
 import type { KeyOperations } from './keyring/operations.js'
 import { createVerificationKeys } from './keyring/verification-keys.js'
+import { createFederation } from './login/federation.js'
 import { createFinish } from './login/finish.js'
 import { createInvitations } from './login/invitations.js'
 import type { InBackground, Post } from './login/mail.js'
@@ -20,6 +23,7 @@ import { createPasswordHasher } from './login/password-hash.js'
 import { createPasswordPolicy } from './login/password-policy.js'
 import { createPasswordReset } from './login/password-reset.js'
 import { createPasswordSignIn } from './login/password-sign-in.js'
+import { createProviderLogouts } from './login/provider-logout.js'
 import { createSignUp } from './login/sign-up.js'
 import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
@@ -31,13 +35,14 @@ import { postgresApplicationStore } from './store/postgres/application-store.js'
 import { postgresAuditLog } from './store/postgres/audit-log.js'
 import { postgresAuthorityStore } from './store/postgres/authority-store.js'
 import type { Database } from './store/postgres/database.js'
+import { postgresFederationStore } from './store/postgres/federation-store.js'
 import type { HotReads } from './store/postgres/hot-reads.js'
 import { postgresIntrospections } from './store/postgres/introspect-read.js'
 import { postgresInvitationStore } from './store/postgres/invitation-store.js'
 import { postgresMembershipStore } from './store/postgres/membership-store.js'
 import { postgresRevocations } from './store/postgres/revocation-store.js'
 import { postgresServiceKeyStore } from './store/postgres/service-key-store.js'
-import { postgresSessionStore } from './store/postgres/session-store.js'
+import { endSessionRows, postgresSessionStore } from './store/postgres/session-store.js'
 import { postgresTenantStore } from './store/postgres/tenant-store.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
@@ -60,6 +65,7 @@ export interface AssemblyParts {
   readonly redis: Redis | undefined
   readonly ring: KeyRing
   readonly keyOperations: KeyOperations
+  readonly keks: KeyEncryptionKeys
   readonly registry: OriginRegistry
   /** On the main listener too: the embedded default only. */
   readonly health: Health | undefined
@@ -79,6 +85,8 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const login = { issuer, store, hasher, policy, throttle, post, inBackground, finish }
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
+  const identities = postgresFederationStore(database, endSessionRows)
+  const providers = { ...login, federation: identities, connections: createConnections(), keks: parts.keks }
   const invitations = postgresInvitationStore(database)
   const revocations = postgresRevocations(reserved)
   addGauges(metrics.registry, {
@@ -128,6 +136,11 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       introspections: postgresIntrospections(hot),
       keyOf: createVerificationKeys(),
     },
+    federation: createFederation({ ...providers, sessions }),
+    identities,
+    providerLogouts: createProviderLogouts(providers),
+    post,
+    inBackground,
     finish,
     passwordSignIn,
     signUp: createSignUp(login),

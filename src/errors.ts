@@ -6,6 +6,8 @@ export const catalogue = {
   unknown_role: [400, 'The tenant has no such role.'],
   weak_password: [400, 'This password cannot be used.'],
   link_invalid: [400, 'This link is unknown, used or too old. Ask for a new one.'],
+  federation_failed: [400, 'Signing in with this provider did not work. Start again.'],
+  logout_token_invalid: [400, 'This is not a logout token of this provider for this service.'],
   unknown_client: [
     400,
     'Name a registered application: by its origin or by client_id, the same one in both.',
@@ -27,11 +29,16 @@ export const catalogue = {
   tenant_forbidden: [403, 'This person is not an active member of that tenant.'],
   audience_forbidden: [403, 'This application may not ask for tokens for that audience.'],
   forbidden: [403, 'The caller does not hold what this needs.'],
+  sign_up_closed: [403, 'There is no account for this person, and this provider makes none here.'],
+  address_unverified: [403, 'The provider does not say that the e-mail address is this person’s.'],
   not_found: [404, 'There is nothing at this address.'],
   method_not_allowed: [405, 'This address does not take that method.'],
   request_timeout: [408, 'The request did not arrive in time.'],
   session_changed: [409, 'Someone else is signed in, or in another tenant, than this request expects.'],
   last_owner: [409, 'The tenant would be left without an active owner: make another one first.'],
+  account_exists: [409, 'There is an account with this address. Sign in to it, then link the provider.'],
+  identity_taken: [409, 'This account at the provider is linked to another account here.'],
+  last_way_in: [409, 'This is the only way to sign in to this account: set a password, or link another one.'],
   name_taken: [409, 'There is another one of this name or address.'],
   idempotency_conflict: [409, 'This Idempotency-Key was used for another request.'],
   body_too_large: [413, 'The body is larger than this route takes.'],
@@ -41,6 +48,7 @@ export const catalogue = {
   internal_error: [500, 'Something is wrong on our side.'],
   busy: [503, 'Too much to do at the moment. Try again shortly.'],
   unavailable: [503, 'The truth cannot be reached at the moment. Nothing was accepted; try again shortly.'],
+  provider_unavailable: [503, 'The provider cannot be reached at the moment. Try again shortly.'],
   not_confirmed: [503, 'It is not known whether this change was made. It is safe to repeat it.'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 

@@ -17,20 +17,48 @@ export type Kid = Branded<'Kid'>
 /** A service key's public half: 128 random bits, base64url (22 characters). It opens nothing. */
 export type ServiceKeyId = Branded<'ServiceKeyId'>
 
-/** How a person proved themselves, in the words of RFC 8176: `pwd` here, whatever a provider says elsewhere. */
+/** A person as one provider knows them: UUID v4 in lower case. */
+export type FederatedIdentityId = Branded<'FederatedIdentityId'>
+
+/** How a person proved themselves, in the words of RFC 8176; `fed` is ours, for a provider whose word does not count. */
 export type AuthenticationMethod = string
 /** How strong the proof was: NIST SP 800-63B authenticator assurance levels. */
 export type AssuranceLevel = 'aal1' | 'aal2'
 
 /**
- * What a sign-in method answers: this person, proved in this way, by this credential.
- * `credential.version` rises only when the credential really changes; a session is opened only while it is current.
+ * What a sign-in method answers: this person, proved in this way, by this credential. A session is opened only while
+ * the credential is current.
  */
 export interface Identity {
   readonly user: UserId
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
-  readonly credential: { readonly kind: 'password'; readonly version: number }
+  /** When they proved themselves, if not now: a NumericDate. 0: never in a way that counts here. */
+  readonly authTime?: number
+  readonly credential: PasswordCredential | FederatedCredential
+}
+
+/** `version` rises only when the password really changes. */
+export interface PasswordCredential {
+  readonly kind: 'password'
+  readonly version: number
+}
+
+/** It is current while the identity is linked, its provider enabled, and the provider's session not logged out. */
+export interface FederatedCredential {
+  readonly kind: 'federated'
+  readonly identity: FederatedIdentityId
+  readonly provider: string
+  readonly issuer: string
+  readonly subject: string
+  /** What the provider said of its proof. It is recorded as it is, whether it counts or not. */
+  readonly proof: {
+    readonly sid: string | undefined
+    readonly acr: string | undefined
+    readonly amr: readonly string[]
+    readonly authTime: number | undefined
+    readonly issuedAt: number
+  }
 }
 
 /** The tenant a principal acts in, with today's roles (their names) and permissions, both sorted. */

@@ -20,6 +20,8 @@ import { Database } from './store/postgres/database.js'
 import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
 import { inspect } from './store/postgres/migrate.js'
+import { postgresProviderStore } from './store/postgres/provider-store.js'
+import { endSessionRows } from './store/postgres/session-store.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
 import { connectRedis } from './store/redis/connection.js'
 import { loadTheme } from './theme.js'
@@ -67,7 +69,12 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     closers.push(() => background.drain(5000))
     const keyStore = postgresKeyRingStore(database)
     const ring = await openRing(keyStore, parts.keks, config.issuer)
-    const keyOperations = createKeyOperations(keyStore, parts.keks, config.issuer)
+    const keyOperations = createKeyOperations(
+      keyStore,
+      parts.keks,
+      config.issuer,
+      postgresProviderStore(database, endSessionRows),
+    )
     const registry = await openOriginRegistry(postgresApplicationStore(database))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
@@ -94,6 +101,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       redis,
       ring,
       keyOperations,
+      keks: parts.keks,
       registry,
     }
     const app = await assemble({ ...shared, health: embedded ? health : undefined })

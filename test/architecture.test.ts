@@ -18,7 +18,7 @@ interface Rule {
   readonly faults: (file: SourceFile) => string[]
 }
 
-const domain = /^src\/(session|login|directory|keyring|token)\//
+const domain = /^src\/(session|login|federation|directory|keyring|token)\//
 const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer|prom-client)(\/|$)/
 /** Metrics are http/'s: they are counted by route and answered to Prometheus. */
 const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer)(\/|$)/

@@ -10,6 +10,8 @@ import { publishedKeys } from '../keyring/schedule.js'
 import type { Ring } from '../keyring/store.js'
 import type { Kid } from '../principal.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
+import { postgresProviderStore } from '../store/postgres/provider-store.js'
+import { endSessionRows } from '../store/postgres/session-store.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
@@ -185,7 +187,15 @@ async function withOperations(work: (operations: KeyOperations, config: Config) 
   const { keys: keks, faults } = await loadKeyEncryptionKeys(config.keysFolder)
   if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
   await withDatabase(config, database =>
-    work(createKeyOperations(postgresKeyRingStore(database), keks, config.issuer), config),
+    work(
+      createKeyOperations(
+        postgresKeyRingStore(database),
+        keks,
+        config.issuer,
+        postgresProviderStore(database, endSessionRows),
+      ),
+      config,
+    ),
   )
 }
 

@@ -5,6 +5,7 @@ import { auditCommands } from './audit.js'
 import { keyCommands } from './keys.js'
 import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
+import { providerCommands } from './providers.js'
 import { recoverCommand } from './recover.js'
 import { roleCommands } from './roles.js'
 import { serviceKeyCommands } from './service-keys.js'
@@ -20,6 +21,7 @@ export function createProgram(): Command {
   roleCommands(program)
   memberCommands(program)
   applicationCommands(program)
+  providerCommands(program)
   serviceKeyCommands(program)
   sessionCommands(program)
   keyCommands(program)

@@ -1,24 +1,33 @@
 /** The session cookie `__Host-session=<id>.<secret>`: read strictly, written with one set of attributes, cleared by sign-out. */
 import type {} from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { BrowserSecret, flowSeconds } from '../federation/flow.js'
 import { type Credential, parseCredential } from '../session/credential.js'
 
 const name = '__Host-session'
 /** The prefix demands Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2). */
 const attributes = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } as const
 
+/** What a browser proves itself with when it comes back from a provider. */
+const flowName = '__Host-federation'
+
 /** A request with two session cookies has none: a browser never sends that, and nobody says which is meant. */
 export function readSessionCookie(request: FastifyRequest): Credential | undefined {
-  const header = request.headers.cookie
-  if (header === undefined) return undefined
-  const values = header
+  const value = onlyValue(request, name)
+  return value === undefined ? undefined : parseCredential(value)
+}
+
+export function readFlowCookie(request: FastifyRequest): BrowserSecret | undefined {
+  return BrowserSecret.parse(onlyValue(request, flowName))
+}
+
+function onlyValue({ headers }: FastifyRequest, called: string): string | undefined {
+  const values = (headers.cookie ?? '')
     .split(';')
     .map(pair => pair.replace(/^[ \t]+/, ''))
-    .filter(pair => pair.startsWith(`${name}=`))
+    .filter(pair => pair.startsWith(`${called}=`))
   const [only] = values
-  return values.length === 1 && only !== undefined
-    ? parseCredential(only.slice(name.length + 1).replace(/[ \t]+$/, ''))
-    : undefined
+  return values.length === 1 ? only?.slice(called.length + 1).replace(/[ \t]+$/, '') : undefined
 }
 
 /** Whether there is one, of whatever form. */
@@ -37,6 +46,11 @@ export function setSessionCookie(
     ...attributes,
     maxAge: Math.max(0, Math.floor(endsAt - now)),
   })
+}
+
+/** It outlives the flow that it was made for by nothing; each new flow of the browser renews it. */
+export function setFlowCookie(reply: FastifyReply, secret: BrowserSecret): void {
+  reply.setCookie(flowName, secret.reveal(), { ...attributes, maxAge: flowSeconds })
 }
 
 /** Only sign-out clears the cookie. The storage directive reaches this origin's own storage, never other cookies. */

@@ -1,5 +1,7 @@
 /** What operators do to the key ring, by command or by the admin API; each can be tried first, as a dry run. */
 import { type By, noRequest } from '../audit.js'
+import { secretSealedAs } from '../federation/provider.js'
+import type { ProviderStore, SealedSecret } from '../federation/store.js'
 import { compromise, type Leak } from './compromise.js'
 import { examine } from './doctor.js'
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
@@ -19,7 +21,12 @@ export interface Occasion {
 }
 
 /** Each answers the ring after it, or in a word why it stays as it is. */
-export function createKeyOperations(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string) {
+export function createKeyOperations(
+  store: KeyRingStore,
+  keks: KeyEncryptionKeys,
+  issuer: string,
+  providers: Pick<ProviderStore, 'reseal'>,
+) {
   const make = () => generateSealedKey(issuer, keks)
 
   return {
@@ -41,10 +48,12 @@ export function createKeyOperations(store: KeyRingStore, keks: KeyEncryptionKeys
       return store.change(decide, make, by, dryRun)
     },
 
-    /** Moves what can still sign under the newest key-encryption key. Throws where a key does not open. */
+    /** Moves what can still sign, and what providers know us by, under the newest key-encryption key. */
     async reseal({ by, dryRun }: Occasion) {
       await keks.reload()
-      return store.change(ring => resealing(ring, keks, issuer), make, by, dryRun)
+      const ring = await store.change(ring => resealing(ring, keks, issuer), make, by, dryRun)
+      if (!dryRun) await providers.reseal((id, secret) => resealedSecret(id, secret, keks, issuer), by)
+      return ring
     },
   }
 }
@@ -59,6 +68,13 @@ function resealing({ keys }: Ring, keks: KeyEncryptionKeys, issuer: string): Pla
     plain.fill(0)
   }
   return alter.length === 0 ? 'already-sealed' : { publish: [], alter }
+}
+
+/** One whose key-encryption key is gone is lost already; its provider says so, and the operator gives it again. */
+function resealedSecret(id: string, secret: SealedSecret, keks: KeyEncryptionKeys, issuer: string) {
+  if (secret.kekId === keks.newest() || !keks.has(secret.kekId)) return undefined
+  const boundTo = secretSealedAs(issuer, id)
+  return keks.seal(keks.open(secret.kekId, secret.sealed, boundTo), boundTo)
 }
 
 /**

@@ -19,6 +19,14 @@ export type Mail =
       readonly resetPage: string
     }
   | { readonly kind: 'password-changed'; readonly to: string }
+  /** `reset`: what was set before the mailbox was ever proved is gone. */
+  | {
+      readonly kind: 'identity-linked'
+      readonly to: string
+      readonly provider: string
+      readonly reset: boolean
+    }
+  | { readonly kind: 'identity-unlinked'; readonly to: string; readonly provider: string }
   /** A place in a tenant is offered. */
   | {
       readonly kind: 'invitation'

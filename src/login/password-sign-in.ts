@@ -1,6 +1,6 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
 import { parseEmailAddress } from '../directory/email-address.js'
-import type { Identity, UserId } from '../principal.js'
+import type { Identity, PasswordCredential, UserId } from '../principal.js'
 import type { InBackground } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import { type NormalisedPassword, readPassword } from './password-policy.js'
@@ -23,7 +23,7 @@ export type SignInRefusal =
   | 'malformed'
 
 export type SignInAnswer =
-  | { readonly identity: Identity }
+  | { readonly identity: Identity & { readonly credential: PasswordCredential } }
   | { readonly refused: SignInRefusal; readonly user?: UserId }
 
 export type PasswordSignIn = ReturnType<typeof createPasswordSignIn>

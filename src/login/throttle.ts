@@ -24,6 +24,8 @@ export const limits = {
    * By kind, and for no longer than a link lives: whoever asks in another's name takes no way back in from them.
    */
   'mail by recipient': { points: 3, seconds: 1800 },
+  /** Sign-ins through providers that were begun from one address. Many people may sit behind one. */
+  'federation by address': { points: 300, seconds: 900 },
   /** Requests of one person or service key to the admin API: a tenant's script in a loop takes nothing from others. */
   'admin by caller': { points: 1200, seconds: 60 },
 } as const
@@ -108,6 +110,8 @@ export function createThrottle(limiter: Limiter) {
     /** Whether one more mail may go to this recipient. Nobody is told: it would say that the address is known. */
     mayMail: async (kind: 'sign-up' | 'password-reset' | 'invitation', recipient: string) =>
       (await limiter.take('mail by recipient', keyOf(kind, recipient))) === 0,
+
+    federation: (address: string) => pay([['federation by address', keyOf(network(address))]]),
 
     admin: (caller: string) => pay([['admin by caller', keyOf(caller)]]),
 

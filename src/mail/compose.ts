@@ -86,6 +86,27 @@ function words(mail: Mail, product: string): Words {
           'If you do not want to, do nothing.',
         ],
       }
+    case 'identity-linked':
+      return {
+        subject: `You can sign in to ${product} with ${mail.provider} now`,
+        paragraphs: [
+          `An account at ${mail.provider} was linked to your account at ${product}: it signs you in from now on.`,
+          ...(mail.reset
+            ? [
+                'Nobody had opened a mail at this address before. A password that somebody may have set for the account does not work any more, and it was signed out everywhere.',
+              ]
+            : []),
+          `If this was not you, remove it under “Ways to sign in” in your account, set a new password, and tell whoever runs this service.`,
+        ],
+      }
+    case 'identity-unlinked':
+      return {
+        subject: `You cannot sign in to ${product} with ${mail.provider} any more`,
+        paragraphs: [
+          `The account at ${mail.provider} was removed from your account at ${product}.`,
+          'If this was not you, ask for a new password at once and tell whoever runs this service.',
+        ],
+      }
     case 'password-changed':
       return {
         subject: `Your password for ${product} was changed`,

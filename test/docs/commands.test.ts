@@ -6,10 +6,11 @@ import { createProgram } from '../../src/commands/program.js'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 
-/** The words of each `npx mintmark …` in a code block, without settings before it and comments behind it. */
+/** The words of each `npx mintmark …` in a code block, without settings before it, input and comments behind it. */
 function documented(markdown: string): string[][] {
-  return [...markdown.matchAll(/^ *(?:\w+=\S+ )?npx mintmark (.*?)(?: +#.*)?$/gm)].map(([, line = '']) =>
-    [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain),
+  return [...markdown.matchAll(/^ *(?:\w+=\S+ )?npx mintmark (.*?)(?: +< .*)?(?: +#.*)?$/gm)].map(
+    ([, line = '']) =>
+      [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain),
   )
 }
 
@@ -35,7 +36,9 @@ function fault(words: readonly string[]): string | undefined {
   return operands.length < required || operands.length > length ? `${name} takes other arguments` : undefined
 }
 
-for (const file of ['README.md', 'docs/operations.md']) {
+const files = ['README.md', 'docs/operations.md', 'docs/providers.md']
+
+for (const file of files) {
   test(`every command in ${file} is one, with options and arguments that it takes`, async t => {
     const lines = documented(read(file))
     t.ok(lines.length > 3)
@@ -44,7 +47,7 @@ for (const file of ['README.md', 'docs/operations.md']) {
 }
 
 test('every command is in the documents', async t => {
-  const lines = ['README.md', 'docs/operations.md'].flatMap(file => documented(read(file)))
+  const lines = files.flatMap(file => documented(read(file)))
   const shown = new Set(lines.map(words => find(words, createProgram())[0]))
   t.same([...shown].sort(), names(createProgram()).sort())
 })

@@ -119,6 +119,7 @@ test('every route is in the README, and no other', async t => {
   )
   const forPeopleAndProbes = [
     ...['/', '/sign-in', '/sign-up', '/password/forgot', '/password', '/devices', '/step-up', '/sign-out'],
+    '/sign-in-methods',
     '/sign-up/verify',
     '/password/reset',
     '/invitations/accept',
@@ -202,6 +203,9 @@ test('every value that a label can have is in docs/operations.md', async t => {
         [
           'assembly',
           'login/sign-up',
+          'http/federation-acts',
+          'login/federation',
+          'login/federation-admission',
           'login/invitations',
           'login/password-reset',
           'login/password-change',

@@ -1,19 +1,29 @@
 /** H2: every kind of secret or token at every place that redeems one: only the diagonal works. */
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { LightMyRequestResponse } from 'fastify'
 import tap, { test } from 'tap'
+import { callbackFrom, federationWorld } from '../federation/world.js'
 import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
-import { goodPassword, issuer, testService } from '../support/service.js'
+import { goodPassword, issuer } from '../support/service.js'
 import { asksToSignIn, headersFrom, listRoutes, pathFor } from './routes.js'
 import { secretColumns, singleUsePurposes } from './schema.js'
-import { application, freshAddress, goodPhc, invitation, link, person, serviceKey } from './world.js'
+import {
+  application,
+  freshAddress,
+  goodPhc,
+  identity,
+  invitation,
+  link,
+  person,
+  serviceKey,
+} from './world.js'
 
 const database = await testDatabase(tap)
 const { sql } = database
 await application(sql, { clientId: 'cli' })
-const service = await testService(tap, { database })
-const { app } = service
+const federation = await federationWorld(tap, {}, 'openid', database)
+const { app } = federation.service
 const newPassword = 'quite other words now'
 
 const sha256 = (secret: string) => createHash('sha256').update(Buffer.from(secret, 'base64url')).digest()
@@ -38,6 +48,12 @@ const cookieRoutes = [
   'cookie at GET /devices',
   'cookie at GET /password',
   'cookie at GET /step-up',
+  'cookie at GET /sign-in-methods',
+  'cookie at GET /v1/identities',
+  'cookie at POST /sign-in-methods/link',
+  'cookie at POST /sign-in-methods/unlink',
+  'cookie at POST /step-up/provider',
+  'cookie at DELETE /v1/identities/:id',
   'cookie at POST /tenant',
   'cookie at POST /devices/end-others',
   'cookie at POST /invitations/accept',
@@ -90,6 +106,27 @@ const kinds: readonly Kind[] = [
     proves: 'sessions.secret_hash',
     takenBy: [...cookieRoutes, ...cookieEnds],
     make: async () => (await person(sql)).cookie,
+  },
+  {
+    kind: 'state of a flow',
+    proves: 'federation_flows.state_hash',
+    takenBy: ['state at GET /v1/federation/:provider/callback'],
+    make: async () => (await flow()).state,
+  },
+  {
+    kind: 'flow cookie',
+    proves: 'federation_flows.browser_hash',
+    takenBy: ['flow cookie at GET /v1/federation/:provider/callback'],
+    make: async () => (await flow()).cookie,
+  },
+  {
+    kind: 'logout token',
+    takenBy: ['logout_token at POST /v1/federation/:provider/back-channel-logout'],
+    make: async () => {
+      const begun = await flow()
+      await comeBack(begun.callback, begun.cookie)
+      return federation.provider.logoutToken()
+    },
   },
   { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
   { kind: 'session secret', takenBy: none, make: async () => (await person(sql)).secret },
@@ -173,13 +210,15 @@ const post = (url: string, headers: Record<string, string>, fields: Record<strin
   })
 /** The hosted forms: each takes what the JSON route beside it takes. */
 const pages: readonly Acceptor[] = [
-  ...['/', '/devices', '/password', '/step-up'].map(url => ({
+  ...['/', '/devices', '/password', '/step-up', '/sign-in-methods'].map(url => ({
     at: `cookie at GET ${url}`,
     route: `GET ${url}`,
     present: (value: string) => send('GET', url, asCookie(value)),
   })),
   ...Object.entries({
     '/tenant': { tenant: '' },
+    '/sign-in-methods/link': { provider: 'acme' },
+    '/step-up/provider': { provider: 'acme' },
     '/devices/end-others': {},
     '/step-up': { password: goodPassword },
     '/password': change,
@@ -192,6 +231,12 @@ const pages: readonly Acceptor[] = [
     at: 'cookie at POST /devices/end',
     route: 'POST /devices/end',
     present: value => post('/devices/end', asCookie(value), { session: value.split('.')[0] ?? '' }),
+  },
+  {
+    at: 'cookie at POST /sign-in-methods/unlink',
+    route: 'POST /sign-in-methods/unlink',
+    present: async value =>
+      post('/sign-in-methods/unlink', asCookie(value), { identity: await identityFor(value) }),
   },
   ...Object.entries({
     '/sign-up/verify': { password: goodPassword, name: '' },
@@ -231,14 +276,68 @@ const pages: readonly Acceptor[] = [
   },
 ]
 /** For whoever the cookie belongs to. */
+async function identityFor(cookie: string): Promise<string> {
+  const [row] = await sql`select user_id from sessions where id = ${cookie.split('.')[0] ?? ''}`
+  return identity(sql, row?.user_id ?? (await person(sql)).id)
+}
 async function invitationFor(cookie: string): Promise<string> {
   const [row] = await sql`select u.email from sessions s join users u on u.id = s.user_id
     where s.id = ${cookie.split('.')[0] ?? ''}`
   return invitation(sql, row?.email ?? freshAddress())
 }
 
+/** A flow that a browser has begun, with what its provider sent back. */
+interface Flow {
+  readonly state: string
+  readonly cookie: string
+  readonly callback: string
+}
+const flows: Flow[] = []
+async function flow(): Promise<Flow> {
+  federation.provider.person = { sub: randomUUID(), email: freshAddress(), email_verified: true }
+  const visitor = federation.visitor()
+  const callback = await callbackFrom(await visitor.go())
+  const state = new URL(callback, issuer).searchParams.get('state') ?? ''
+  const begun = { state, callback, cookie: visitor.cookies.get('__Host-federation') ?? '' }
+  flows.push(begun)
+  return begun
+}
+const comeBack = (callback: string, cookie: string) =>
+  app.inject({ url: callback, headers: { cookie: `__Host-federation=${cookie}` } })
+
 const acceptors: readonly Acceptor[] = [
   ...pages,
+  {
+    at: 'state at GET /v1/federation/:provider/callback',
+    route: 'GET /v1/federation/:provider/callback',
+    present: async value => {
+      const known = flows.find(({ state }) => state === value) ?? (await flow())
+      return comeBack(known.callback.replace(known.state, encodeURIComponent(value)), known.cookie)
+    },
+  },
+  {
+    at: 'flow cookie at GET /v1/federation/:provider/callback',
+    route: 'GET /v1/federation/:provider/callback',
+    present: async value => {
+      const known = flows.find(({ cookie }) => cookie === value) ?? (await flow())
+      return comeBack(known.callback, value)
+    },
+  },
+  {
+    at: 'logout_token at POST /v1/federation/:provider/back-channel-logout',
+    route: 'POST /v1/federation/:provider/back-channel-logout',
+    present: logout_token => post('/v1/federation/acme/back-channel-logout', {}, { logout_token }),
+  },
+  {
+    at: 'cookie at GET /v1/identities',
+    route: 'GET /v1/identities',
+    present: value => send('GET', '/v1/identities', asCookie(value)),
+  },
+  {
+    at: 'cookie at DELETE /v1/identities/:id',
+    route: 'DELETE /v1/identities/:id',
+    present: async value => send('DELETE', `/v1/identities/${await identityFor(value)}`, asCookie(value)),
+  },
   {
     at: 'sign-up/verify token',
     route: 'POST /v1/sign-up/verify',

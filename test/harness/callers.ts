@@ -157,8 +157,8 @@ function toSignIn(answer: Expected): Partial<Row> {
   const row = signedInOnly(200)
   return Object.fromEntries(callerNames.filter(name => row[name] !== 200).map(name => [name, answer]))
 }
-function freshlyProvedPage(row: Row): Row {
-  return { ...row, 'stale proof': '303 /step-up?return_to=%2Fdevices' }
+function freshlyProvedPage(row: Row, page = '/devices'): Row {
+  return { ...row, 'stale proof': `303 /step-up?return_to=${encodeURIComponent(page)}` as Expected }
 }
 /** A form of a hosted page: only the issuer's own pages send it, and who is no browser does not. */
 function formOf(row: Row): Row {
@@ -215,6 +215,20 @@ export const expectations: Readonly<Record<string, Row>> = {
   'POST /tenant': formOf(signedInPage('303 /')),
   'POST /devices/end': formOf(freshlyProvedPage(signedInPage('303 /sign-in?signed_out=1'))),
   'POST /devices/end-others': formOf(freshlyProvedPage(signedInPage('303 /devices?done=devices'))),
+  'GET /v1/federation': open,
+  // There is no such provider, and nobody has begun anything.
+  'GET /v1/federation/:provider': everyone('404 not_found'),
+  'GET /v1/federation/:provider/callback': everyone('400 federation_failed'),
+  'POST /v1/federation/:provider/callback': everyone('400 federation_failed'),
+  'POST /v1/federation/:provider/back-channel-logout': everyone('404 not_found'),
+  'GET /sign-in-methods': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fsign-in-methods') },
+  'POST /sign-in-methods/link': formOf(freshlyProvedPage(signedInPage('404 not_found'), '/sign-in-methods')),
+  'POST /sign-in-methods/unlink': formOf(
+    freshlyProvedPage(signedInPage('303 /sign-in-methods?done=unlinked'), '/sign-in-methods'),
+  ),
+  'POST /step-up/provider': formOf(signedInPage('404 not_found')),
+  'GET /v1/identities': signedInOnly(200),
+  'DELETE /v1/identities/:id': accountOnly(freshlyProved(signedInOnly(204))),
   'POST /invitations/accept': formOf({
     ...signedInPage('303 /?done=joined'),
     ...toSignIn('303 /sign-in?return_to=%2Finvitations%2Faccept'),
@@ -298,6 +312,7 @@ export const expectations: Readonly<Record<string, Row>> = {
 }
 
 const openToApplications = new Set([
+  'GET /v1/federation',
   'GET /v1/session',
   'DELETE /v1/session',
   'PUT /v1/session/tenant',
@@ -308,6 +323,8 @@ const openToApplications = new Set([
 /** Which origins may read the answer, by route: CORS with credentials for exactly these. */
 export function readableBy(route: string): readonly string[] {
   if (openToApplications.has(route)) return [appOrigin, accountOrigin]
+  // Navigations, and what a provider sends.
+  if (route.includes(' /v1/federation/:provider')) return []
   if (route.includes(' /v1/admin/') || route.endsWith(' /v1/introspect')) return []
   return route.includes(' /v1/') ? [accountOrigin] : []
 }

@@ -9,6 +9,7 @@ import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,
   freshAddress,
+  identity,
   invitation,
   link,
   member,
@@ -73,6 +74,11 @@ export async function listRoutes(): Promise<Route[]> {
     stepUp: behind,
     admin: behind,
     introspection: behind,
+    federation: behind,
+    identities: behind,
+    providerLogouts: behind,
+    post: behind,
+    inBackground: behind,
     health: behind,
     beforeRoutes: async app => {
       app.addHook('onRoute', ({ method, url, schema }) => {
@@ -191,13 +197,20 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       await member(sql, id, acme, 'r1')
       return { tenant: acme }
     },
+    'DELETE /v1/identities/:id': async () => undefined,
+    'POST /v1/federation/:provider/back-channel-logout': async () => ({ logout_token: 'none' }),
+    'POST /v1/federation/:provider/callback': async () => ({}),
+    'POST /sign-in-methods/link': async () => ({ provider: 'nobody' }),
+    'POST /sign-in-methods/unlink': async (sql, { id }) => ({ identity: await identity(sql, id) }),
+    'POST /step-up/provider': async () => ({ provider: 'nobody' }),
     'POST /devices/end': async (_sql, { session }) => ({ session }),
     'POST /devices/end-others': async () => ({}),
   }
 
 /** An address of the route at which there is something: the caller's own session, else things of others. */
-export async function pathFor(sql: postgres.Sql, { url }: Route, { session }: Person): Promise<string> {
-  const path = url === '*' ? '/v1/token' : url.replace(':id', session)
+export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }: Person): Promise<string> {
+  const own = url.startsWith('/v1/identities/') ? await identity(sql, id) : session
+  const path = url === '*' ? '/v1/token' : url.replace(':id', own).replace(':provider', 'nobody')
   if (!path.includes(':')) return path
   const other = await person(sql)
   const acme = path.includes(':tenant') ? await tenant(sql) : ''

@@ -4,8 +4,8 @@ import type postgres from 'postgres'
 /** The one hash that is compared but never redeemed: proving a superseded secret opens nothing. */
 const notRedeemable = new Set(['sessions.previous_secret_hash'])
 
-/** Proved as often as its service calls. */
-const notSingleUse = new Set(['service_keys.secret_hash'])
+/** Proved as often as its service calls; and what a browser begins several flows with. */
+const notSingleUse = new Set(['service_keys.secret_hash', 'federation_flows.browser_hash'])
 
 export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
   return (await secretColumns(sql)).filter(name => !notSingleUse.has(name))
@@ -25,6 +25,8 @@ const notSecret = new Set([
   'sessions.secret_changed_at',
   'applications.token_lifetime_seconds',
   'idempotent_answers.request_hash',
+  // Sealed, and presented by us to the provider.
+  'providers.sealed_secret',
 ])
 
 /** The purposes that the check of mail_links allows. */

@@ -2,12 +2,15 @@
 import type { LightMyRequestResponse } from 'fastify'
 import tap, { type Test, test } from 'tap'
 import { limits } from '../../src/login/throttle.js'
+import { callbackFrom, federationWorld } from '../federation/world.js'
 import { Browser } from '../support/browser.js'
 import { eventually, goodPassword, issuer, type TestService, testService } from '../support/service.js'
+import { codeOf } from './routes.js'
 import { singleUseColumns, singleUsePurposes } from './schema.js'
 import { freshAddress, invitation, link, type Person, person, session } from './world.js'
 
-const service = await testService(tap)
+const federation = await federationWorld(tap)
+const { service } = federation
 const instances = [
   service,
   await testService(tap, { beside: service }),
@@ -114,6 +117,27 @@ const things: readonly SingleUse[] = [
     },
   },
   {
+    what: 'a code from a provider opens one session, and is taken there once',
+    storedIn: 'federation_flows.state_hash',
+    prepare: async () => {
+      const visitor = federation.visitor()
+      const callback = await callbackFrom(await visitor.go())
+      const value = `${visitor.cookies.get('__Host-federation')} ${callback}`
+      return { me: await person(sql), value }
+    },
+    redeem: (at, { value }) => {
+      const [cookie, callback = ''] = value.split(' ')
+      return at.app.inject({ url: callback, headers: { cookie: `__Host-federation=${cookie}` } })
+    },
+    success: 303,
+    losers: ['federation_failed'],
+    afterwards: async (t, _thing, cookies) => {
+      t.equal(cookies.length, 1)
+      t.equal(await status(cookies[0] as string), 200)
+      t.equal(federation.provider.count('token'), 1, 'FD-18: the provider was asked once')
+    },
+  },
+  {
     what: 'an invitation makes one account and one member',
     storedIn: 'invitations.token_hash',
     prepare: async () => {
@@ -159,7 +183,7 @@ for (const thing of things) {
     t.equal(won.length, 1, 'exactly one success')
     const lost = answers.filter(answer => answer.statusCode !== thing.success)
     t.same(
-      [...new Set(lost.map(answer => answer.json().code))].filter(code => !thing.losers.includes(code)),
+      [...new Set(lost.map(codeOf))].filter(code => !thing.losers.includes(String(code))),
       [],
     )
     const throttled = lost.filter(answer => answer.statusCode === 429).length

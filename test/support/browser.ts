@@ -29,6 +29,10 @@ export class Browser {
     return new Browser(app, origin, this.cookie)
   }
 
+  withCookie(cookie: string | undefined): Browser {
+    return new Browser(this.#app, this.origin, cookie)
+  }
+
   get = (url: string, headers: Record<string, string> = {}) => this.send('GET', url, undefined, headers)
   post = (url: string, body?: unknown, headers: Record<string, string> = {}) =>
     this.send('POST', url, body, headers)

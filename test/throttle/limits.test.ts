@@ -31,6 +31,13 @@ interface Case {
 const unknownToken = 'A'.repeat(43)
 
 const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
+  'federation by address': {
+    what: 'sign-ins through a provider begun from one address, whether there is one of that name or not',
+    passes: 404,
+    prepare: world => ({ attempt: () => world.at(here).get('/v1/federation/nobody') }),
+    atLast: world => world.at(here).get('/v1/federation/nobody'),
+    unhindered: async world => [['another address', await world.at().get('/v1/federation/nobody'), 404]],
+  },
   'sign-in by account and address': {
     what: 'one account from one address, however it is spelt',
     passes: 401,

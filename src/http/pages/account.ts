@@ -120,6 +120,7 @@ ${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${sw
 <h2>Security</h2>
 <ul class="rows">
 <li><a href="/devices">Your devices</a></li>
+<li><a href="/sign-in-methods">Your ways to sign in</a></li>
 <li><a href="/password">Change your password</a></li>
 </ul>
 ${buttonForm('/sign-out', 'Sign out')}`,

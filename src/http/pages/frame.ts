@@ -1,6 +1,6 @@
 /** What every hosted page passes through: who may send its forms, what a refusal looks like, where it leads on. */
 import formbody from '@fastify/formbody'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { OriginRegistry } from '../../directory/origins.js'
 import { catalogue, Problem } from '../../errors.js'
@@ -29,7 +29,7 @@ export interface Destination {
 }
 
 /** Our own pages that sign-in and step-up may lead on to. */
-const ownPages = new Set(['/', '/devices', '/password', '/invitations/accept'])
+const ownPages = new Set(['/', '/devices', '/password', '/invitations/accept', '/sign-in-methods'])
 
 type Members = Parameters<typeof Body>[0]
 type Form<M extends Members> = Static<ReturnType<typeof Body<M>>>
@@ -84,8 +84,20 @@ export function createFrame(parts: FrameParts) {
       })
     },
 
-    get(app: FastifyInstance, url: string, page: (request: FastifyRequest) => Shown): void {
-      app.get(url, { schema: { hide: true } }, async (request, reply) => show(reply, page(request)))
+    get(
+      app: FastifyInstance,
+      url: string,
+      page: (request: FastifyRequest, reply: FastifyReply) => Shown,
+      schema: FastifySchema = { hide: true },
+    ): void {
+      app.get(url, { schema }, async (request, reply) => show(reply, page(request, reply)))
+    },
+
+    /** What is wrong, for a page that says it itself; the status is the catalogue's. */
+    faulty(request: FastifyRequest, reply: FastifyReply, problem: Problem): Fault {
+      const refusal = refusalOf(problem, request.log)
+      refuse(reply, refusal)
+      return faultOf(refusal)
     },
 
     /** `work` does it and says where to go on to; `again` is the page with what is wrong. */

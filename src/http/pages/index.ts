@@ -2,32 +2,38 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Acts } from '../acts.js'
+import type { FederationActs } from '../federation-acts.js'
 import { type AccountParts, accountPages } from './account.js'
+import { federationPages } from './federation.js'
 import { createFrame, type FrameParts } from './frame.js'
 import { invitationPages } from './invitation.js'
 import { mailedLinkPages } from './mailed-links.js'
 import { signInPages, stepUpPages } from './sign-in.js'
+import { signInMethodPages } from './sign-in-methods.js'
 
 const publicFolder = new URL('../../../public/', import.meta.url)
 
 export interface PageParts extends FrameParts, AccountParts {
   readonly acts: Acts
+  readonly ways: FederationActs
 }
 
 /** Forms take the cookie only from these pages themselves; opening one changes nothing. */
 export function pages(parts: PageParts): FastifyPluginAsync {
-  const { acts, theme, passwordMinLength } = parts
+  const { acts, ways, theme, passwordMinLength } = parts
   const frame = createFrame(parts)
   return async app => {
     await frame.enter(app)
     await app.register(assets(theme))
-    await app.register(signInPages(frame, acts))
+    await app.register(signInPages(frame, acts, ways))
+    await app.register(federationPages(frame, ways))
     await app.register(mailedLinkPages(frame, acts, passwordMinLength))
     await app.register(invitationPages(frame, acts, passwordMinLength))
     await app.register(async app => {
       frame.requireVisitor(app)
       await app.register(accountPages(frame, acts, parts))
-      await app.register(stepUpPages(frame, acts))
+      await app.register(signInMethodPages(frame, ways))
+      await app.register(stepUpPages(frame, acts, ways))
     })
   }
 }

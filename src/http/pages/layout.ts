@@ -17,6 +17,8 @@ export interface Page {
   readonly fault?: Fault | undefined
   /** Lists need more room than forms. */
   readonly wide?: boolean
+  /** A page that only leads on: the browser goes there by itself. */
+  readonly goOn?: string
   /** Where an application's form leads back to. */
   readonly returnTo?: string | undefined
 }
@@ -31,7 +33,7 @@ export interface Fault {
 export const nothing = html``
 
 export function document({ product, theme }: Look, page: Page): Html {
-  const { title, lead, body, done, fault, wide = false } = page
+  const { title, lead, body, done, fault, goOn, wide = false } = page
   const logo = theme.logo ? '/assets/logo' : '/assets/icon.svg'
   const beside = fault?.field !== undefined
   return html`<!doctype html>
@@ -40,6 +42,7 @@ export function document({ product, theme }: Look, page: Page): Html {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
+${goOn === undefined ? nothing : html`<meta http-equiv="refresh" content="0;url=${goOn}">`}
 <title>${fault ? 'Error: ' : ''}${title} · ${product}</title>
 <link rel="icon" href="${logo}">
 <link rel="stylesheet" href="/assets/style.css">

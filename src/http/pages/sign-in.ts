@@ -1,8 +1,11 @@
 /** Signing in and out, and proving oneself again. */
-import type { FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { OfferedProvider } from '../../federation/store.js'
 import { html } from '../../html.js'
 import type { Acts } from '../acts.js'
+import type { FederationActs } from '../federation-acts.js'
 import { Email, Password } from '../schemas.js'
+import { providerButtons } from './federation.js'
 import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
 import { buttonForm, type Fault, field, hidden, nothing, type Page } from './layout.js'
 
@@ -12,12 +15,15 @@ const currentPassword = (fault: Fault | undefined, first = false) =>
     fault,
   )
 
-export function signInPages(frame: Frame, acts: Acts): FastifyPluginAsync {
+export function signInPages(frame: Frame, acts: Acts, ways: FederationActs): FastifyPluginAsync {
   return async app => {
     frame.get(app, '/sign-in', async request => {
       const to = await frame.destinationOf(parameter(request, 'return_to'), request)
       const live = await frame.visitor(request)
-      if (!live) return signIn(to, undefined, { signedOut: parameter(request, 'signed_out') === '1' })
+      if (!live)
+        return signIn(to, await ways.offered(), undefined, {
+          signedOut: parameter(request, 'signed_out') === '1',
+        })
       return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
     })
 
@@ -30,7 +36,7 @@ export function signInPages(frame: Frame, acts: Acts): FastifyPluginAsync {
         return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
       },
       async (fault, request, { email, return_to }) =>
-        signIn(await frame.destinationOf(return_to, request), fault, { email }),
+        signIn(await frame.destinationOf(return_to, request), await ways.offered(), fault, { email }),
     )
 
     frame.get(app, '/sign-out', async request => signOut(await wanted(request)))
@@ -53,10 +59,13 @@ export function signInPages(frame: Frame, acts: Acts): FastifyPluginAsync {
 }
 
 /** In the context of who is signed in. */
-export function stepUpPages(frame: Frame, acts: Acts): FastifyPluginAsync {
+export function stepUpPages(frame: Frame, acts: Acts, ways: FederationActs): FastifyPluginAsync {
   return async app => {
     frame.get(app, '/step-up', async request =>
-      stepUp(await frame.destinationOf(parameter(request, 'return_to'), request)),
+      stepUp(
+        await frame.destinationOf(parameter(request, 'return_to'), request),
+        await waysToProve(ways, request),
+      ),
     )
     frame.post(
       app,
@@ -66,13 +75,33 @@ export function stepUpPages(frame: Frame, acts: Acts): FastifyPluginAsync {
         await acts.stepUp(request, reply, { password: form.password })
         return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
       },
-      async (fault, request, { return_to }) => stepUp(await frame.destinationOf(return_to, request), fault),
+      async (fault, request, { return_to }) =>
+        stepUp(await frame.destinationOf(return_to, request), await waysToProve(ways, request), fault),
     )
   }
 }
 
+interface WaysToProve {
+  readonly password: boolean
+  readonly providers: readonly OfferedProvider[]
+}
+
+/** What this person has, and what of it counts. */
+async function waysToProve(ways: FederationActs, request: FastifyRequest): Promise<WaysToProve> {
+  const [offered, linked, password] = await Promise.all([
+    ways.offered(),
+    ways.identitiesOf(request),
+    ways.hasPassword(request),
+  ])
+  const providers = offered.filter(
+    ({ id, countsAsProof }) => countsAsProof && linked.some(({ provider }) => provider === id),
+  )
+  return { password, providers }
+}
+
 function signIn(
   to: Destination | undefined,
+  offered: readonly OfferedProvider[],
   fault?: Fault,
   { email, signedOut = false }: { email?: string | undefined; signedOut?: boolean } = {},
 ): Page {
@@ -91,6 +120,7 @@ ${currentPassword(wrong)}
 <p class="aside"><a href="/password/forgot">Forgotten your password?</a></p>
 <button>Sign in</button>
 </form>
+${providerButtons(offered, to?.address)}
 <p class="other">No account yet? <a href="/sign-up${more}">Sign up</a></p>`,
   }
 }
@@ -119,18 +149,28 @@ function signOut(to: Destination | undefined, fault?: Fault): Page {
   }
 }
 
-function stepUp(to: Destination | undefined, fault?: Fault): Page {
+function stepUp(to: Destination | undefined, { password, providers }: WaysToProve, fault?: Fault): Page {
   const wrong = beside(fault, { wrong_password: 'password' })
-  return {
-    title: 'Confirm that it is you',
-    lead: 'You signed in a while ago. Enter your password again to go on.',
-    fault: wrong,
-    returnTo: to?.application?.origin,
-    body: html`<form method="post" action="/step-up">
-${hidden('return_to', to?.address)}
+  const back = hidden('return_to', to?.address)
+  const byPassword = html`<form method="post" action="/step-up">
+${back}
 ${currentPassword(wrong, true)}
 <button>Confirm</button>
-</form>
+</form>`
+  const noWay = html`<p>You have no password here, and the way you signed in does not count for this.</p>
+<p><a class="button" href="/password/forgot">Set a password by mail</a></p>`
+  const byProvider = providers.map(({ id, name }) =>
+    buttonForm('/step-up/provider', `Confirm with ${name}`, html`${back}${hidden('provider', id)}`, password),
+  )
+  return {
+    title: 'Confirm that it is you',
+    lead: password
+      ? 'You signed in a while ago. Enter your password again to go on.'
+      : 'Prove once more that it is you, to go on.',
+    fault: wrong,
+    returnTo: to?.application?.origin,
+    body: html`${password ? byPassword : providers.length === 0 ? noWay : nothing}
+${byProvider}
 ${to ? nothing : html`<p class="other"><a href="/">Not now</a></p>`}`,
   }
 }

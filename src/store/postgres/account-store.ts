@@ -67,7 +67,12 @@ export function postgresAccountStore(database: Database): AccountStore {
         if (!email) return undefined
         const [person] = await tx
           .insert(users)
-          .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
+          .values({
+            email: email.asTyped,
+            canonicalEmail: email.canonical,
+            name: name ?? null,
+            addressProved: true,
+          })
           .onConflictDoNothing({ target: users.canonicalEmail })
           .returning({ id: users.id })
         if (!person) return undefined
@@ -91,6 +96,7 @@ export function postgresAccountStore(database: Database): AccountStore {
         const person = await lock(tx, eq(users.canonicalEmail, email.canonical))
         if (person?.state !== 'active') return undefined
         await setPassword(tx, person.id, phc)
+        await tx.update(users).set({ addressProved: true }).where(eq(users.id, person.id))
         await replaceEpoch(tx, person.id)
         const user = person.id as UserId
         await writeAudit(tx, {

@@ -109,7 +109,12 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         if (!taken) throw new Abandon(undefined)
         const [person] = await tx
           .insert(users)
-          .values({ email: taken.email, canonicalEmail: taken.canonicalEmail, name: name ?? null })
+          .values({
+            email: taken.email,
+            canonicalEmail: taken.canonicalEmail,
+            name: name ?? null,
+            addressProved: true,
+          })
           .onConflictDoNothing({ target: users.canonicalEmail })
           .returning({ id: users.id })
         if (!person) throw new Abandon(undefined)

@@ -63,7 +63,7 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       return database.transaction(async tx => {
         const place = await lockTenant(tx, tenant)
         if (!place) return 'unknown'
-        const before = await find(tx, tenant, user)
+        const before = await memberOf(tx, tenant, user)
         const [person] = await tx.select({ id: users.id }).from(users).where(eq(users.id, user))
         if (!person || (!before && !everyTenant)) return 'unknown'
         const wanted = [...new Set(roleIds)].sort()
@@ -81,14 +81,14 @@ export function postgresMembershipStore(database: Database): MembershipStore {
             set: { state, roleIds: roles as never },
           })
         await auditDone(tx, 'membership.set', by, { subject: user, tenant })
-        return (await find(tx, tenant, user)) as Membership
+        return (await memberOf(tx, tenant, user)) as Membership
       })
     },
 
     remove(tenant, user, everyTenant, mayGrant, by) {
       return database.transaction(async tx => {
         const place = await lockTenant(tx, tenant)
-        const before = place && (await find(tx, tenant, user))
+        const before = place && (await memberOf(tx, tenant, user))
         if (!before) return 'unknown'
         if (!mayGrant(permissionsOfRoles(place.roles, before.roleIds))) return 'forbidden'
         if (!everyTenant && (await isLastOwner(tx, before))) return 'last-owner'
@@ -106,13 +106,16 @@ function select(tx: Queries) {
   return tx.select(columns).from(memberships).innerJoin(users, eq(users.id, memberships.userId))
 }
 
-async function find(tx: Queries, tenant: TenantId, user: UserId): Promise<Membership | undefined> {
+export async function memberOf(tx: Queries, tenant: TenantId, user: UserId): Promise<Membership | undefined> {
   const [row] = await select(tx).where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
   return row
 }
 
 /** Under the tenant's lock: nobody else ceases to be one meanwhile. */
-async function isLastOwner(tx: Queries, { tenant, user, state, roleIds }: Membership): Promise<boolean> {
+export async function isLastOwner(
+  tx: Queries,
+  { tenant, user, state, roleIds }: Membership,
+): Promise<boolean> {
   if (state !== 'active' || !roleIds.includes(owner)) return false
   const others = await select(tx)
     .where(

@@ -38,6 +38,8 @@ export const users = pgTable(
     email: text('email').notNull(),
     canonicalEmail: text('canonical_email').notNull().unique(),
     name: text('name'),
+    /** Somebody came in through this mailbox once: what the account has, its person has set. */
+    addressProved: boolean('address_proved').notNull().default(false),
     state: text('state').notNull().default('active').$type<'active' | 'disabled'>(),
     epoch: epoch(),
     /** Beside all tenants: what an operator may do here (src/directory/authority.ts). */
@@ -171,7 +173,9 @@ export const sessions = pgTable(
     /** Not indexed: a touch stays a heap-only update. */
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
-    endedReason: text('ended_reason').$type<'signed-out' | 'replaced' | 'by-person' | 'by-operator'>(),
+    endedReason: text('ended_reason').$type<
+      'signed-out' | 'replaced' | 'by-person' | 'by-operator' | 'by-provider' | 'unlinked'
+    >(),
     userAgent: text('user_agent').notNull(),
     address: text('address').notNull(),
   },

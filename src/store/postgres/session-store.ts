@@ -1,16 +1,37 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
+import type { By } from '../../audit.js'
+import type { SessionId } from '../../principal.js'
 import type { SessionStore } from '../../session/store.js'
-import { writeAudit } from './audit-log.js'
+import { auditDone, writeAudit } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
-import { isCurrent } from './current-credential.js'
-import { Abandon, type Database } from './database.js'
+import { isCurrent, lockCredential, provedAt, recordFederated } from './current-credential.js'
+import { Abandon, type Database, type Queries } from './database.js'
 import type { HotReads } from './hot-reads.js'
 import { textArray } from './text-array.js'
 
 /** What must hold of a row `s` so that it may be used now. */
 export const isLive = sql`s.ended_at is null and s.ends_at > now()
   and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
+
+export type EndedReason = 'by-person' | 'by-operator' | 'by-provider' | 'unlinked'
+
+/** Ends those of them that live, in the transaction of its cause. Answers how many. */
+export type EndSessions = (
+  tx: Queries,
+  ids: readonly SessionId[],
+  reason: EndedReason,
+  by: By,
+) => Promise<number>
+
+export const endSessionRows: EndSessions = async (tx, ids, reason, by) => {
+  const ended = await tx.execute<{ id: SessionId; user: string }>(sql`
+    update sessions s set ended_at = now(), ended_reason = ${reason}
+    where s.id = any(${textArray(ids)}) and ${isLive}
+    returning s.id, s.user_id as "user"`)
+  for (const { id, user } of ended) await auditDone(tx, 'session.ended', by, { subject: user, session: id })
+  return ended.length
+}
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function postgresSessionStore(
@@ -25,15 +46,17 @@ export function postgresSessionStore(
     async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, occasion, replaces }) {
       // The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not
       // see has replaced them by the time it returns, and the new row is dead with the old ones.
-      const opening = database.transaction(db =>
-        db.execute<{ now: number; ends_at: number }>(sql`
+      const opening = database.transaction(async db => {
+        await lockCredential(db, identity)
+        const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
           with opened as (
-            insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at,
+            insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
               idle_seconds, user_agent, address)
-            select ${id}, u.id, ${secretHash}, g.epoch, u.epoch, ${textArray(identity.amr)}, ${identity.acr},
+            select ${id}, u.id, ${secretHash}, g.epoch, u.epoch, ${provedAt(identity)}, ${textArray(identity.amr)},
+              ${identity.acr},
               now() + ${absoluteSeconds} * interval '1 second', ${idleSeconds}, ${device.userAgent}, ${device.address}
             from service g, users u
-            where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity.credential)}
+            where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}
             returning ends_at
           ), replaced as (
             update sessions s set ended_at = now(), ended_reason = 'replaced'
@@ -48,11 +71,13 @@ export function postgresSessionStore(
               select 'session.ended', user_id::text, id from replaced) as done (what, whose, which)
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
-          from opened`),
-      )
+          from opened`)
+        if (row) await recordFederated(db, id, identity, row.ends_at)
+        return row
+      })
       // The person was deleted while this waited.
-      const [row] = await opening.catch(error => {
-        if (error instanceof DatabaseFault && error.sqlState === '23503') return []
+      const row = await opening.catch(error => {
+        if (error instanceof DatabaseFault && error.sqlState === '23503') return undefined
         throw error
       })
       return row ? { opened: { now: row.now, endsAt: row.ends_at } } : 'credential-changed'
@@ -75,16 +100,17 @@ export function postgresSessionStore(
     async renew({ id, provenSecretHash, newSecretHash, identity, occasion }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
       // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
-      const [row] = await database.transaction(db =>
-        db.execute<{ now: number; ends_at: number }>(sql`
+      const row = await database.transaction(async db => {
+        await lockCredential(db, identity)
+        const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
           with renewed as (
             update sessions s
             set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
-              auth_time = now(), last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
+              auth_time = ${provedAt(identity)}, last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
             from service g, users u
             where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
               and u.id = s.user_id and u.state = 'active' and u.epoch = s.user_epoch
-              and g.epoch = s.service_epoch and ${isCurrent(identity.credential)} and ${isLive}
+              and g.epoch = s.service_epoch and ${isCurrent(identity)} and ${isLive}
             returning s.ends_at
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
@@ -93,8 +119,10 @@ export function postgresSessionStore(
             from renewed
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
-          from renewed`),
-      )
+          from renewed`)
+        if (row) await recordFederated(db, id, identity, row.ends_at)
+        return row
+      })
       return row ? { renewed: { now: row.now, endsAt: row.ends_at } } : 'superseded'
     },
 

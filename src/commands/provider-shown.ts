@@ -1,0 +1,74 @@
+/** A provider as operators see it: in words, as a document, and whether it answers. */
+import { ProviderUnavailable } from '../federation/bounded-fetch.js'
+import { connect } from '../federation/metadata.js'
+import { type Provider, redirectAddress } from '../federation/provider.js'
+import { CommandFailed } from './context.js'
+import { cell, details, time } from './table.js'
+
+export function known<T>(id: string, provider: T | undefined): T {
+  if (provider === undefined)
+    throw new CommandFailed(`there is no provider ${id}: \`mintmark providers list\` has them`)
+  return provider
+}
+
+/** Asked as the service asks. */
+export async function reachable(provider: Provider, secret: string): Promise<void> {
+  try {
+    const { keys, fetch, config } = await connect(provider, secret)
+    const { jwks_uri: keysAt } = config.serverMetadata()
+    if (keys && keysAt !== undefined) await fetch(keysAt, { headers: { accept: 'application/json' } })
+  } catch (error) {
+    if (error instanceof ProviderUnavailable) throw new CommandFailed(`${provider.id}: ${error.message}`)
+    throw error
+  }
+}
+
+export function shown(issuer: string, provider: Provider): string[] {
+  const { id, name, kind, state, clientId, scopes, hosts, directories, createdAt } = provider
+  const { signUp, signUpDomains, authoritativeFor, claims, grants, countsAsProof, aal2 } = provider
+  const map = Object.entries(claims).map(([member, claim]) => `${member} from ${claim}`)
+  return details({
+    id,
+    name,
+    state,
+    kind: kind === 'github' ? 'GitHub (OAuth 2.0 without OpenID)' : 'OpenID',
+    issuer: provider.issuer,
+    'client id': clientId,
+    'redirect URI': redirectAddress(issuer, id),
+    'logout URI': kind === 'github' ? '-' : `${issuer}/v1/federation/${id}/back-channel-logout`,
+    scopes: cell(scopes),
+    'other hosts': cell(hosts),
+    directories: cell(directories),
+    'sign-up': signUp === 'domains' ? cell(signUpDomains) : signUp,
+    'authoritative for': cell(authoritativeFor),
+    claims: cell(map),
+    grants: cell(grants.map(({ claim, value, tenant, role }) => `${claim}=${value}: ${role} in ${tenant}`)),
+    'counts as proof': countsAsProof ? 'yes' : 'no',
+    aal2: cell(aal2),
+    created: time(createdAt),
+  })
+}
+
+/** Never with its secret. */
+export function describeProvider(issuer: string, provider: Provider) {
+  return {
+    id: provider.id,
+    name: provider.name,
+    kind: provider.kind,
+    state: provider.state,
+    issuer: provider.issuer,
+    client_id: provider.clientId,
+    redirect_uri: redirectAddress(issuer, provider.id),
+    scopes: provider.scopes,
+    hosts: provider.hosts,
+    directories: provider.directories,
+    sign_up: provider.signUp,
+    sign_up_domains: provider.signUpDomains,
+    authoritative_for: provider.authoritativeFor,
+    claims: provider.claims,
+    grants: provider.grants,
+    counts_as_proof: provider.countsAsProof,
+    aal2: provider.aal2,
+    created_at: Math.floor(provider.createdAt),
+  }
+}

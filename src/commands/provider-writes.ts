@@ -1,0 +1,209 @@
+/** `mintmark providers add` and `change`: what a provider is, judged and tried before it is stored. */
+import { isUtf8 } from 'node:buffer'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type PresetName, plain, presets } from '../federation/presets.js'
+import {
+  type ClaimMap,
+  faultsOf,
+  type Provider,
+  type ProviderDeclaration,
+  type ProviderGrant,
+  redirectAddress,
+  type SignUpPolicy,
+  secretSealedAs,
+} from '../federation/provider.js'
+import type { ProviderStore } from '../federation/store.js'
+import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import type { Database } from '../store/postgres/database.js'
+import { roleOf, tenantOf } from './arguments.js'
+import { CommandFailed, configuration, operator } from './context.js'
+import { asJson, type Form, say } from './output.js'
+import { describeProvider, known, reachable, shown } from './provider-shown.js'
+
+export type WithProviders = (
+  work: (store: ProviderStore, issuer: string, database: Database) => Promise<void>,
+) => Promise<void>
+
+interface Wanted extends Form {
+  readonly preset?: PresetName
+  readonly name?: string
+  readonly issuer?: string
+  readonly clientId?: string
+  readonly clientSecretStdin?: boolean
+  readonly scope?: string[]
+  readonly host?: string[]
+  readonly directory?: string[]
+  readonly signUp?: SignUpPolicy
+  readonly signUpDomain?: string[]
+  readonly authoritativeFor?: string[]
+  readonly claim?: ClaimMap
+  readonly grant?: RawGrant[]
+  readonly countsAsProof?: boolean
+  readonly aal2?: string[]
+}
+type RawGrant = Readonly<Record<'claim' | 'value' | 'tenant' | 'role', string>>
+
+export function providerWriteCommands(providers: Command, withProviders: WithProviders): void {
+  const writing = (command: Command) =>
+    command
+      .option('--name <name>', 'what its button says')
+      .option('--issuer <issuer>', 'as its own document says it, byte for byte')
+      .option('--client-id <id>', 'what it knows this service by')
+      .option('--client-secret-stdin', 'read the client secret from standard input, as one line')
+      .option('--scope <scope...>', 'all scopes that are asked for')
+      .option('--host <host...>', 'hosts beside the issuer’s that its document may name')
+      .option('--directory <id...>', 'of an issuer with {tenantid}: the directories that may sign in')
+      .addOption(
+        new Option('--sign-up <policy>', 'who gets an account by signing in').choices([
+          'open',
+          'domains',
+          'invitation',
+          'off',
+        ] satisfies SignUpPolicy[]),
+      )
+      .option('--sign-up-domain <domain...>', 'for --sign-up domains: whose verified addresses')
+      .option('--authoritative-for <domain...>', 'domains whose addresses it may link without more proof')
+      .option('--claim <member=claim...>', 'name=…, email_verified=…: which claim is what', claimMap)
+      .option('--grant <claim=value:tenant:role...>', 'whose claim has this value has this role', grantOf)
+      .option('--aal2 <acr:value|amr:value...>', 'what in a proof that counts is worth aal2')
+
+  writing(
+    providers
+      .command('add')
+      .argument('<id>', 'short, as in /v1/federation/<id>')
+      .description('let people sign in through a provider')
+      .addOption(new Option('--preset <name>', 'fill in what is known of it').choices(Object.keys(presets))),
+  )
+    .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
+    .option(...asJson)
+    .action((id: string, wanted: Wanted) =>
+      withProviders(async (store, issuer, database) => {
+        const preset = wanted.preset === undefined ? plain : presets[wanted.preset]
+        const declaration = { ...nothing, ...preset, id, ...(await changeOf(wanted, database)) }
+        const named = { ...declaration, name: declaration.name || id }
+        if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
+        if (!named.clientId) throw new CommandFailed('give --client-id')
+        if (!wanted.clientSecretStdin)
+          throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
+        insistOnSound(named, issuer)
+        const secret = await lineOfStdin()
+        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, secret)
+        const answer = await store.create(named, await sealed(issuer, id, secret), operator)
+        if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
+        if (answer === 'issuer-taken')
+          throw new CommandFailed(`another provider has the issuer ${named.issuer}`)
+        sayWritten(wanted, issuer, answer, `Added ${id}.`)
+      }),
+    )
+
+  writing(
+    providers
+      .command('change')
+      .argument('<id>')
+      .description('change a provider; a list replaces the one before'),
+  )
+    .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
+    .option('--no-counts-as-proof', 'it signs in, and nothing more')
+    .option('--no-grants', 'no claim gives a role')
+    .option(...asJson)
+    .action((id: string, wanted: Wanted & { grants: boolean }) =>
+      withProviders(async (store, issuer, database) => {
+        const before = known(id, await store.read(id))
+        const to = { ...(await changeOf(wanted, database)), ...(!wanted.grants && { grants: [] }) }
+        if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
+          throw new CommandFailed('say what to change: see --help')
+        insistOnSound({ ...before, ...to }, issuer)
+        const secret = wanted.clientSecretStdin ? await lineOfStdin() : undefined
+        const kept = secret === undefined ? undefined : await sealed(issuer, id, secret)
+        const answer = await store.change(id, to, kept, operator)
+        if (answer === 'unknown') throw new CommandFailed(`there is no provider ${id}`)
+        if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
+        sayWritten(wanted, issuer, answer, `Changed ${id}.`)
+      }),
+    )
+}
+
+const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
+  issuer: '',
+  clientId: '',
+  hosts: [],
+  directories: [],
+  signUp: 'off',
+  signUpDomains: [],
+  authoritativeFor: [],
+  claims: {},
+  grants: [],
+  countsAsProof: false,
+  aal2: [],
+}
+
+/** Only what was given. */
+async function changeOf(wanted: Wanted, database: Database) {
+  const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
+  const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
+  const grants = grant && (await Promise.all(grant.map(raw => resolved(raw, database))))
+  return {
+    ...(name !== undefined && { name }),
+    ...(issuer !== undefined && { issuer }),
+    ...(clientId !== undefined && { clientId }),
+    ...(scope && { scopes: scope }),
+    ...(host && { hosts: host }),
+    ...(directory && { directories: directory }),
+    ...(signUp !== undefined && { signUp }),
+    ...(signUp !== undefined && signUp !== 'domains' && { signUpDomains: [] }),
+    ...(signUpDomain && { signUpDomains: signUpDomain }),
+    ...(authoritativeFor && { authoritativeFor }),
+    ...(claim && { claims: claim }),
+    ...(grants && { grants }),
+    ...(countsAsProof !== undefined && { countsAsProof }),
+    ...(aal2 && { aal2 }),
+  }
+}
+
+async function resolved(
+  { claim, value, tenant, role }: RawGrant,
+  database: Database,
+): Promise<ProviderGrant> {
+  const place = await tenantOf(database, tenant)
+  return { claim, value, tenant: place.id, role: roleOf(place, role).id }
+}
+
+function insistOnSound(declaration: ProviderDeclaration, issuer: string): void {
+  const faults = faultsOf(declaration, issuer.startsWith('http:'))
+  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+}
+
+async function sealed(issuer: string, id: string, secret: string) {
+  const { keys, faults } = await loadKeyEncryptionKeys(configuration().keysFolder)
+  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  return keys.seal(Buffer.from(secret), secretSealedAs(issuer, id))
+}
+
+function sayWritten(form: Form, issuer: string, provider: Provider, done: string): void {
+  const register = `Register this redirect URI there: ${redirectAddress(issuer, provider.id)}`
+  say(form, describeProvider(issuer, provider), [done, register, '', ...shown(issuer, provider)])
+}
+
+function claimMap(text: string, before: ClaimMap = {}): ClaimMap {
+  const [, member, claim] = /^(name|email_verified)=(.+)$/.exec(text) ?? []
+  if (member === undefined) throw new InvalidArgumentError('It takes name=<claim> or email_verified=<claim>.')
+  return { ...before, [member]: claim }
+}
+
+/** The role's name is last, and may have colons; the claim has no `=`; the tenant is a UUID. */
+function grantOf(text: string, before: RawGrant[] = []): RawGrant[] {
+  const [, claim, value, tenant, role] = /^([^=]+)=(.+):([0-9a-f-]{36}):(.+)$/.exec(text) ?? []
+  if (claim === undefined || value === undefined || tenant === undefined || role === undefined)
+    throw new InvalidArgumentError('It takes <claim>=<value>:<tenant id>:<role>.')
+  return [...before, { claim, value, tenant, role }]
+}
+
+async function lineOfStdin(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  const bytes = Buffer.concat(chunks)
+  const line = bytes.toString().replace(/\r?\n$/, '')
+  if (!isUtf8(bytes) || !/^[\x20-\x7e]{1,1000}$/.test(line))
+    throw new CommandFailed('give the client secret as one line of visible characters')
+  return line
+}

@@ -1,0 +1,89 @@
+/** What a provider says of a person, cut down to what is believed of it. */
+import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
+import type { Provider } from './provider.js'
+
+/** A person as a provider that was verified says they are. */
+export interface Claimed {
+  readonly issuer: string
+  readonly subject: string
+  /** Only a verified address: of any other it is not even said that there is one. */
+  readonly email: EmailAddress | undefined
+  readonly name: string | undefined
+  /** What the person knows this identity by. */
+  readonly label: string
+  readonly proof: ClaimedProof
+  /** The keys of `grants` that hold, as `keyOf` writes them. */
+  readonly holds: ReadonlySet<string>
+}
+
+/** How and when the provider says that the person proved themselves. It is recorded; it counts where declared. */
+export interface ClaimedProof {
+  /** The provider's own session. */
+  readonly sid: string | undefined
+  readonly acr: string | undefined
+  readonly amr: readonly string[]
+  /** NumericDates. */
+  readonly authTime: number | undefined
+  readonly issuedAt: number
+}
+
+export type Claims = Readonly<Record<string, unknown>>
+
+/** Without control characters, and without those that turn the direction of what stands after them. */
+const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u
+
+const text = (value: unknown, most: number): string | undefined =>
+  typeof value === 'string' && value.length <= most && printable.test(value) ? value : undefined
+
+/** OpenID Connect Core 1.0, section 2: at most 255 ASCII characters. */
+export const subjectOf = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^[\x20-\x7e]{1,255}$/.test(value) ? value : undefined
+
+/** An own member, or nothing: no claim is read from a prototype. */
+const member = (claims: Claims, name: string): unknown =>
+  Object.hasOwn(claims, name) ? claims[name] : undefined
+
+export function claimedOf(
+  provider: Provider,
+  who: { readonly issuer: string; readonly subject: string; readonly now: number },
+  claims: Claims,
+): Claimed {
+  const { issuer, subject } = who
+  const verified = member(claims, provider.claims.email_verified ?? 'email_verified') === true
+  const typed = text(member(claims, 'email'), 320)
+  const parsed = typed === undefined ? undefined : parseEmailAddress(typed)
+  const address = parsed?.ok ? parsed.address : undefined
+  const amr = member(claims, 'amr')
+  return {
+    issuer,
+    subject,
+    email: verified ? address : undefined,
+    name: provider.claims.name === undefined ? undefined : text(member(claims, provider.claims.name), 100),
+    label: address?.asTyped ?? text(member(claims, 'preferred_username'), 100) ?? `${provider.name} account`,
+    proof: {
+      sid: text(member(claims, 'sid'), 255),
+      acr: text(member(claims, 'acr'), 255),
+      amr: (Array.isArray(amr) ? amr : []).flatMap(one => text(one, 64) ?? []).slice(0, 16),
+      authTime: time(member(claims, 'auth_time')),
+      issuedAt: time(member(claims, 'iat')) ?? Math.floor(who.now),
+    },
+    holds: new Set(
+      provider.grants.flatMap(({ claim, value }) =>
+        holds(member(claims, claim), value) ? [keyOf({ claim, value })] : [],
+      ),
+    ),
+  }
+}
+
+export const keyOf = ({ claim, value }: { readonly claim: string; readonly value: string }) =>
+  JSON.stringify([claim, value])
+
+/** A list of texts has it among them, a text is it. Nothing else holds: no `true`, no number, no nested object. */
+function holds(claim: unknown, value: string): boolean {
+  return Array.isArray(claim) ? claim.slice(0, 1000).includes(value) : claim === value
+}
+
+const time = (value: unknown): number | undefined =>
+  typeof value === 'number' && Number.isFinite(value) && value >= 0 && value < 2 ** 40
+    ? Math.floor(value)
+    : undefined

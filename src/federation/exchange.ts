@@ -1,0 +1,147 @@
+/** The protocol, by openid-client: the address a person is sent to, and what comes of the code they bring back. */
+import { errors, jwtVerify } from 'jose'
+import * as client from 'openid-client'
+import { ProviderUnavailable } from './bounded-fetch.js'
+import { type Claimed, type Claims, claimedOf, subjectOf } from './claimed.js'
+import type { Purpose } from './flow.js'
+import { gitHubClaims } from './github.js'
+import { algorithms, expectedIssuer, idTokenFault, leewaySeconds } from './id-token.js'
+import type { Connection } from './metadata.js'
+import type { Provider } from './provider.js'
+
+/** What binds an answer to the request it answers. */
+export interface Binding {
+  readonly state: string
+  readonly nonce: string
+  readonly codeVerifier: string
+}
+
+/** `declined`: the provider says that the person, or it itself, does not want to. `refused`: its answer is not believed. */
+export type Exchanged =
+  | { readonly claimed: Claimed }
+  | { readonly declined: string }
+  | { readonly refused: string }
+  | { readonly unavailable: string }
+
+/** Seconds: how old a proof that counts may be for a sign-in. Whoever is asked for it says when the proof was. */
+const mostProofAge = 2_592_000
+
+/** At a step-up the person shall prove themselves to the provider now, whatever session they have there. */
+export async function authorizationAddress(
+  provider: Provider,
+  { config }: Connection,
+  redirectUri: string,
+  { state, nonce, codeVerifier }: Binding,
+  purpose: Purpose,
+): Promise<string> {
+  const openid = provider.kind === 'openid'
+  const address = client.buildAuthorizationUrl(config, {
+    redirect_uri: redirectUri,
+    scope: provider.scopes.join(' '),
+    state,
+    code_challenge: await client.calculatePKCECodeChallenge(codeVerifier),
+    code_challenge_method: 'S256',
+    ...(openid && { nonce }),
+    ...(openid && purpose === 'step-up' && { prompt: 'login', max_age: '0' }),
+    ...(openid && purpose !== 'step-up' && provider.countsAsProof && { max_age: String(mostProofAge) }),
+  })
+  return address.href
+}
+
+/**
+ * `answer` is the query of the callback, as it came; `now` the database's clock. Throws nothing that a provider or a
+ * browser can cause.
+ */
+export async function exchange(
+  provider: Provider,
+  connection: Connection,
+  redirectUri: string,
+  answer: string,
+  binding: Binding,
+  now: number,
+): Promise<Exchanged> {
+  try {
+    const at = new URL(`${redirectUri}?${answer}`)
+    return provider.kind === 'github'
+      ? await byOAuth(provider, connection, at, binding, now)
+      : await byOpenId(provider, connection, at, binding, now)
+  } catch (error) {
+    if (error instanceof client.AuthorizationResponseError) return { declined: shortened(error.error) }
+    const unavailable = causes(error).find(
+      cause => cause instanceof ProviderUnavailable || cause instanceof errors.JWKSTimeout,
+    )
+    if (unavailable) return { unavailable: unavailable.message }
+    if (error instanceof client.ClientError || error instanceof client.ResponseBodyError || known(error))
+      return {
+        refused: shortened(
+          causes(error)
+            .map(({ message }) => message)
+            .join(': '),
+        ),
+      }
+    throw error
+  }
+}
+
+async function byOpenId(
+  provider: Provider,
+  connection: Connection,
+  at: URL,
+  { state, nonce, codeVerifier }: Binding,
+  now: number,
+): Promise<Exchanged> {
+  const tokens = await client.authorizationCodeGrant(connection.config, at, {
+    expectedState: state,
+    expectedNonce: nonce,
+    pkceCodeVerifier: codeVerifier,
+    idTokenExpected: true,
+  })
+  if (tokens.id_token === undefined || !connection.keys) return { refused: 'there is no ID token' }
+  const metadata = connection.config.serverMetadata()
+  const listed = metadata.id_token_signing_alg_values_supported ?? ['RS256']
+  const { payload: idToken, protectedHeader } = await jwtVerify(tokens.id_token, connection.keys, {
+    algorithms: algorithms.filter(one => listed.includes(one)),
+    currentDate: new Date(now * 1000),
+    clockTolerance: leewaySeconds,
+  })
+  const fault = idTokenFault(provider, idToken, protectedHeader, tokens.access_token, now)
+  const subject = subjectOf(idToken.sub)
+  const issuer = expectedIssuer(provider, idToken)
+  if (fault !== undefined || !subject || !issuer) return { refused: fault ?? 'sub is not a subject' }
+  // What the ID token says counts; what it does not say is asked for. The subject must be the same (section 5.3.2).
+  const more = lacks(provider, idToken) && metadata.userinfo_endpoint !== undefined
+  const asked = more ? await client.fetchUserInfo(connection.config, tokens.access_token, subject) : {}
+  return { claimed: claimedOf(provider, { issuer, subject, now }, { ...asked, ...idToken }) }
+}
+
+async function byOAuth(
+  provider: Provider,
+  connection: Connection,
+  at: URL,
+  { state, codeVerifier }: Binding,
+  now: number,
+): Promise<Exchanged> {
+  const checks = { expectedState: state, pkceCodeVerifier: codeVerifier }
+  const tokens = await client.authorizationCodeGrant(connection.config, at, checks)
+  const claims = await gitHubClaims(provider, connection, tokens.access_token)
+  if (!claims) return { refused: 'the API did not say who this is' }
+  return { claimed: claimedOf(provider, { issuer: provider.issuer, subject: claims.sub, now }, claims) }
+}
+
+function lacks({ claims, grants }: Provider, idToken: Claims): boolean {
+  const wanted = ['email', claims.name, claims.email_verified, ...grants.map(({ claim }) => claim)]
+  return wanted.some(name => name !== undefined && !Object.hasOwn(idToken, name))
+}
+
+/** What the library throws of answers that are not in their form. */
+const known = (error: unknown) =>
+  error instanceof TypeError || error instanceof SyntaxError || error instanceof errors.JOSEError
+
+function causes(error: unknown): Error[] {
+  const found: Error[] = []
+  for (let one = error; one instanceof Error && found.length < 8; one = one.cause) found.push(one)
+  return found
+}
+
+/** For the log: what a stranger wrote is cut. */
+const shortened = (text: string) => text.slice(0, 300)

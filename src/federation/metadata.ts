@@ -1,0 +1,143 @@
+/** A provider's own document, read and judged, and the client that is made of it; kept for an hour, and on through an outage. */
+import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import * as client from 'openid-client'
+import { type BoundedFetch, boundedFetch, isAllowed, ProviderUnavailable } from './bounded-fetch.js'
+import { directoryPlace, type Provider, type ProviderDeclaration } from './provider.js'
+
+/** Milliseconds after which a document is read again, and until which the last good one serves while that fails. */
+const freshMs = 3_600_000
+const keptMs = 86_400_000
+
+export interface Connection {
+  readonly config: client.Configuration
+  /** Kept for five minutes; an unknown one is looked for at once, every five seconds at most. */
+  readonly keys: JWTVerifyGetKey | undefined
+  readonly fetch: BoundedFetch
+}
+
+/** A client as the provider knows it. */
+type Declared = ProviderDeclaration & { readonly changedAt: number }
+
+export type Connections = ReturnType<typeof createConnections>
+
+/** `uptimeMs` is a monotonic clock. */
+export function createConnections(uptimeMs = () => performance.now()) {
+  const kept = new Map<
+    string,
+    { readonly of: string; readonly at: number; readonly connection: Connection }
+  >()
+
+  return {
+    /** Throws `ProviderUnavailable`. A changed row is another client at once. */
+    async to(provider: Provider, secret: string): Promise<Connection> {
+      const of = `${provider.changedAt} ${provider.issuer} ${provider.clientId}`
+      const last = kept.get(provider.id)
+      const age = last?.of === of ? uptimeMs() - last.at : Number.POSITIVE_INFINITY
+      if (last && age < freshMs) return last.connection
+      try {
+        const connection = await connect(provider, secret)
+        kept.set(provider.id, { of, at: uptimeMs(), connection })
+        return connection
+      } catch (error) {
+        if (last && age < keptMs) return last.connection
+        throw error
+      }
+    },
+  }
+}
+
+export async function connect(provider: Declared, secret: string): Promise<Connection> {
+  const fetch = boundedFetch(provider)
+  const config =
+    provider.kind === 'github' ? github(provider, secret) : await discover(provider, secret, fetch)
+  config[client.customFetch] = fetch as client.CustomFetch
+  if (provider.issuer.startsWith('http:')) client.allowInsecureRequests(config)
+  const keysAt = config.serverMetadata().jwks_uri
+  if (provider.kind === 'github' || keysAt === undefined) return { config, fetch, keys: undefined }
+  const keys = createRemoteJWKSet(new URL(keysAt), {
+    [customFetch]: (url, init) => fetch(url, init as RequestInit),
+    cacheMaxAge: 300_000,
+    cooldownDuration: 5000,
+  })
+  return { config, fetch, keys }
+}
+
+/** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
+function github({ issuer, clientId }: ProviderDeclaration, secret: string): client.Configuration {
+  return new client.Configuration(
+    {
+      issuer,
+      authorization_endpoint: `${issuer}/login/oauth/authorize`,
+      token_endpoint: `${issuer}/login/oauth/access_token`,
+      code_challenge_methods_supported: ['S256'],
+    },
+    clientId,
+    undefined,
+    client.ClientSecretPost(secret),
+  )
+}
+
+async function discover(provider: ProviderDeclaration, secret: string, fetch: BoundedFetch) {
+  const { issuer, clientId } = provider
+  const answer = await fetch(documentAddress(issuer), { headers: { accept: 'application/json' } })
+  const document = await readDocument(answer)
+  const methods = judged(provider, document)
+  const authentication = methods.includes('client_secret_basic')
+    ? client.ClientSecretBasic(secret)
+    : client.ClientSecretPost(secret)
+  if (!issuer.includes(directoryPlace))
+    return new client.Configuration(document, clientId, undefined, authentication)
+  // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
+  return client.discovery(new URL(microsoft), clientId, undefined, authentication, {
+    [client.customFetch]: async () => Response.json(document),
+  })
+}
+
+const microsoft = 'https://login.microsoftonline.com/organizations/v2.0'
+
+/** OpenID Connect Discovery 1.0, section 4.1. */
+function documentAddress(issuer: string): string {
+  const base = issuer.replace(directoryPlace, 'organizations').replace(/\/$/, '')
+  return `${base}/.well-known/openid-configuration`
+}
+
+async function readDocument(answer: Response): Promise<client.ServerMetadata> {
+  if (answer.status !== 200) throw new ProviderUnavailable(`its document was answered with ${answer.status}`)
+  const document: unknown = await answer.json().catch(() => undefined)
+  if (typeof document !== 'object' || document === null || Array.isArray(document))
+    throw new ProviderUnavailable('its document is not a JSON object')
+  return document as client.ServerMetadata
+}
+
+/** What we ask with stands in the address once, as we say it. */
+const parameters = new Set([
+  ...['response_type', 'response_mode', 'client_id', 'redirect_uri', 'scope', 'state', 'nonce', 'prompt'],
+  ...['max_age', 'code_challenge', 'code_challenge_method', 'request', 'request_uri'],
+])
+
+/** Answers how a client may prove itself. A document that says it is another's, or sends us elsewhere, is none. */
+function judged(provider: ProviderDeclaration, document: client.ServerMetadata): readonly string[] {
+  if (document.issuer !== provider.issuer)
+    throw new ProviderUnavailable(
+      `its document names the issuer ${JSON.stringify(document.issuer)?.slice(0, 300)}, not ${provider.issuer}, byte for byte`,
+    )
+  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const) {
+    const to = document[name]
+    if (to === undefined && name === 'userinfo_endpoint') continue
+    if (typeof to !== 'string' || !isAllowed(provider, to))
+      throw new ProviderUnavailable(
+        `its document has as ${name} ${JSON.stringify(to)?.slice(0, 300)}, which is not at the issuer's host nor at one that was declared, or not by https`,
+      )
+  }
+  const carried = new URL(document.authorization_endpoint as string).searchParams
+  const ours = [...carried.keys()].find(name => parameters.has(name))
+  if (ours !== undefined)
+    throw new ProviderUnavailable(`its authorization_endpoint already has the parameter ${ours}`)
+  const methods = document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+  const usable = ['client_secret_basic', 'client_secret_post']
+  if (!Array.isArray(methods) || !methods.some(method => usable.includes(method)))
+    throw new ProviderUnavailable(
+      'its token endpoint takes neither client_secret_basic nor client_secret_post',
+    )
+  return methods
+}

@@ -1,0 +1,150 @@
+/** What pages and JSON routes do about providers alike: begin, come back, unlink; refusals recorded, cookies set. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { AuditAction, RecordRefusal } from '../audit.js'
+import { type ErrorCode, Problem } from '../errors.js'
+import type { Purpose } from '../federation/flow.js'
+import type { FederationStore } from '../federation/store.js'
+import type { Completed, Federation, FederationRefusal } from '../login/federation.js'
+import type { InBackground, Post } from '../login/mail.js'
+import type { FederatedIdentityId } from '../principal.js'
+import type { Sessions } from '../session/sessions.js'
+import { addressOf, browserOf, occasionOf } from './browser.js'
+import { readFlowCookie, readSessionCookie, setFlowCookie, setSessionCookie } from './cookie.js'
+import type { Metrics } from './metrics.js'
+import { opened } from './opened.js'
+import { signedIn } from './signed-in.js'
+
+export interface FederationActParts {
+  readonly federation: Federation
+  readonly identities: Pick<FederationStore, 'identitiesOf' | 'hasPassword' | 'unlink'>
+  readonly sessions: Sessions
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
+}
+
+/** What the person is told; the reason itself is for the log. */
+const codes: Readonly<Record<FederationRefusal, ErrorCode>> = {
+  'no-flow': 'federation_failed',
+  declined: 'federation_failed',
+  'not-believed': 'federation_failed',
+  disabled: 'federation_failed',
+  'signed-out-meanwhile': 'federation_failed',
+  'not-linked': 'federation_failed',
+  'not-fresh': 'federation_failed',
+  'credential-changed': 'federation_failed',
+  unavailable: 'provider_unavailable',
+  busy: 'busy',
+  'account-exists': 'account_exists',
+  'address-unverified': 'address_unverified',
+  'sign-up-closed': 'sign_up_closed',
+  'identity-taken': 'identity_taken',
+}
+
+const details: Readonly<Partial<Record<FederationRefusal, string>>> = {
+  'no-flow':
+    'This was not begun in this browser, or it was more than ten minutes ago, or it was used already. Start again.',
+  declined: 'The provider did not sign you in, or you said no there.',
+  'not-believed': 'What the provider answered could not be verified. Start again.',
+  'signed-out-meanwhile': 'Somebody else, or nobody, is signed in here now. Sign in and start again.',
+  'not-linked': 'That account at the provider is not linked to yours.',
+  'not-fresh': 'The provider did not ask you to prove yourself again, so this does not count.',
+}
+
+const actions: Readonly<Record<Purpose, AuditAction>> = {
+  'sign-in': 'session.opened',
+  link: 'identity.linked',
+  'step-up': 'session.proved',
+}
+
+export type FederationActs = ReturnType<typeof createFederationActs>
+
+export function createFederationActs(parts: FederationActParts) {
+  const { federation, identities, sessions, metrics, refused } = parts
+
+  return {
+    offered: federation.offered,
+
+    /** Answers where the person goes. `returnTo` is an address that was checked. */
+    async begin(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      wanted: { provider: string; purpose: Purpose; returnTo: string | undefined },
+    ) {
+      const { provider, purpose, returnTo } = wanted
+      const user = purpose === 'sign-in' ? undefined : signedIn(request).live.principal.user
+      const secret = readFlowCookie(request)
+      const begun = await federation.begin({ provider, purpose, returnTo, user, secret }, addressOf(request))
+      if ('refused' in begun) throw new Problem('not_found')
+      if ('unavailable' in begun) {
+        request.log.warn({ provider, unavailable: begun.unavailable }, 'a provider cannot be reached')
+        throw new Problem('provider_unavailable', { retryAfterSeconds: 30 })
+      }
+      setFlowCookie(reply, begun.secret)
+      return begun
+    },
+
+    /** What came of it, with the cookie set; or the problem, said of the provider by its name. */
+    async complete(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      provider: string,
+    ): Promise<Completed & { readonly problem: Problem | undefined }> {
+      const answer = request.url.split('?')[1] ?? ''
+      const { state } = request.query as Record<string, unknown>
+      const completed = await federation.complete(
+        provider,
+        { answer, state },
+        readFlowCookie(request),
+        browserOf(request),
+        () => returning(request),
+      )
+      const { outcome, purpose } = completed
+      if ('opened' in outcome) {
+        metrics.signIn('opened')
+        opened(request, reply, outcome.opened)
+        return { ...completed, problem: undefined }
+      }
+      if ('renewed' in outcome) {
+        const { credential, now, endsAt } = outcome.renewed
+        setSessionCookie(reply, credential, now, endsAt)
+      }
+      if (!('refused' in outcome)) return { ...completed, problem: undefined }
+      const { refused: why, reason, user: actor } = outcome
+      if (purpose === 'sign-in') metrics.signIn(why)
+      request.log.info({ provider, refused: why, reason, user: actor }, 'provider sign-in refused')
+      // That nobody begun anything here is not worth a row that anybody can cause.
+      if (why !== 'no-flow' && why !== 'unavailable' && why !== 'busy')
+        refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
+      const detail = details[why]
+      const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
+      const problem = new Problem(codes[why], { ...(detail !== undefined && { detail }), ...retry })
+      return { ...completed, problem }
+    },
+
+    identitiesOf: (request: FastifyRequest) => identities.identitiesOf(signedIn(request).live.principal.user),
+
+    hasPassword: (request: FastifyRequest) => identities.hasPassword(signedIn(request).live.principal.user),
+
+    async unlink(request: FastifyRequest, id: string): Promise<void> {
+      const { principal, profile } = signedIn(request).live
+      const by = { actor: principal.user, occasion: occasionOf(request) }
+      const own = principal.session
+      const answer = await identities.unlink(principal.user, id as FederatedIdentityId, own, by)
+      if (answer === 'unknown') throw new Problem('not_found')
+      if (answer === 'last-way-in') throw new Problem('last_way_in')
+      const { providerName: provider } = answer.unlinked
+      parts.inBackground('identity unlinked mail', () =>
+        parts.post.send({ kind: 'identity-unlinked', to: profile.email, provider }),
+      )
+    },
+  }
+
+  async function returning(request: FastifyRequest) {
+    const credential = readSessionCookie(request)
+    const resumed = credential && (await sessions.resume(credential))
+    if (!credential || !resumed || 'gone' in resumed) return undefined
+    return { principal: resumed.live.principal, credential }
+  }
+}

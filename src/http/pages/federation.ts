@@ -1,0 +1,140 @@
+/** Going to a provider and coming back from it. The callback is the one navigation from elsewhere that changes something. */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { type Html, html } from '../../html.js'
+import type { Completed } from '../../login/federation.js'
+import type { FederationActs } from '../federation-acts.js'
+import { forAnyone, problems } from '../schemas.js'
+import { type Frame, parameter, signInFor } from './frame.js'
+import { type Fault, nothing, type Page } from './layout.js'
+
+const provider = Type.Object({ provider: Type.String({ maxLength: 32, description: 'The provider’s id.' }) })
+/** What a provider may put in; which of it counts is looked at behind it. */
+const anything = Type.Object({}, { additionalProperties: true })
+
+const beginSchema = {
+  operationId: 'beginFederation',
+  tags: ['federation'],
+  ...forAnyone,
+  summary: 'Send a browser to a provider, to sign in there (a navigation, not a fetch)',
+  params: provider,
+  querystring: Type.Object(
+    {
+      return_to: Type.Optional(
+        Type.String({
+          description: 'A registered return address of an application, or a page of the issuer.',
+        }),
+      ),
+    },
+    { additionalProperties: true },
+  ),
+  response: {
+    303: Type.Null({ description: 'To the provider, with `state`, `nonce` and PKCE’s S256 challenge.' }),
+    ...problems(
+      'not_found',
+      'provider_unavailable',
+      'too_many_requests',
+      'insecure_transport',
+      'unavailable',
+    ),
+  },
+}
+
+const callbackSchema = {
+  operationId: 'completeFederation',
+  tags: ['federation'],
+  ...forAnyone,
+  summary: 'Where a provider sends the browser back to; register it there as the redirect URI',
+  params: provider,
+  querystring: anything,
+  response: {
+    303: Type.Null({ description: 'Signed in, linked or proved; `Set-Cookie` holds the session.' }),
+    ...problems(
+      'federation_failed',
+      'address_unverified',
+      'sign_up_closed',
+      'account_exists',
+      'identity_taken',
+      'provider_unavailable',
+      'busy',
+      'insecure_transport',
+      'not_confirmed',
+      'unavailable',
+    ),
+  },
+}
+
+export function federationPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
+  return async app => {
+    frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), beginSchema)
+    frame.get(
+      app,
+      '/v1/federation/:provider/callback',
+      (request, reply) => complete(request, reply),
+      callbackSchema,
+    )
+  }
+
+  async function begin(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const to = await frame.destinationOf(parameter(request, 'return_to'), request)
+    const wanted = { provider: providerOf(request), purpose: 'sign-in', returnTo: to?.address } as const
+    return (await acts.begin(request, reply, wanted)).address
+  }
+
+  async function complete(request: FastifyRequest, reply: FastifyReply): Promise<string | Page> {
+    const completed = await acts.complete(request, reply, providerOf(request))
+    const { problem, returnTo, purpose } = completed
+    if (problem) return refusedPage(completed, frame.faulty(request, reply, problem))
+    // It is looked at again: what an application may have taken back since is not gone to.
+    const to = (await frame.destinationOf(returnTo, request))?.address
+    return to ?? (purpose === 'link' ? '/sign-in-methods?done=linked' : '/')
+  }
+}
+
+const providerOf = (request: FastifyRequest) => (request.params as { provider: string }).provider
+
+/** A form that led to a provider would be stopped by `form-action`: a page leads there instead. */
+export function goingOn(name: string, address: string): Page {
+  return {
+    title: `On to ${name}`,
+    goOn: address,
+    body: html`<p><a class="button" href="${address}">Go on to ${name}</a></p>`,
+  }
+}
+
+/** The buttons of a page that asks who somebody is. */
+export function providerButtons(
+  offered: readonly { readonly id: string; readonly name: string }[],
+  returnTo: string | undefined,
+): Html {
+  if (offered.length === 0) return nothing
+  const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  const buttons = offered.map(
+    ({ id, name }) =>
+      html`<li><a class="button quiet" href="/v1/federation/${id}${more}">Continue with ${name}</a></li>`,
+  )
+  return html`<p class="or"><span>or</span></p>
+<ul class="ways">${buttons}</ul>`
+}
+
+function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Fault): Page {
+  const again = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  if (purpose !== 'sign-in')
+    return {
+      title: 'That did not work',
+      fault,
+      body: html`<p><a class="button" href="/sign-in-methods">Back to your ways to sign in</a></p>`,
+    }
+  if (fault.code === 'account_exists')
+    return {
+      title: 'You have an account already',
+      lead: html`There is an account with the address that ${providerName} knows you by. Sign in to it once as you did before: then you can link ${providerName} to it.`,
+      fault,
+      body: html`<p><a class="button" href="${signInFor('/sign-in-methods')}">Sign in and link ${providerName}</a></p>`,
+    }
+  return {
+    title: 'You are not signed in',
+    fault,
+    body: html`<p><a class="button" href="/sign-in${again}">Back to sign-in</a></p>`,
+  }
+}

@@ -1,0 +1,111 @@
+/** The ways in that a person has: their password, and the providers they have linked. */
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { LinkedIdentity, OfferedProvider } from '../../federation/store.js'
+import { html } from '../../html.js'
+import type { FederationActs } from '../federation-acts.js'
+import { proofIsFresh } from '../fresh-proof.js'
+import { Id } from '../schemas.js'
+import { signedIn } from '../signed-in.js'
+import { goingOn } from './federation.js'
+import { type Frame, parameter, ReturnTo } from './frame.js'
+import { buttonForm, type Fault, hidden, nothing, type Page } from './layout.js'
+import { day } from './times.js'
+
+const done: Readonly<Record<string, string>> = {
+  linked: 'It is linked: it signs you in from now on.',
+  unlinked: 'It is removed, and what it had signed in is signed out.',
+}
+
+const ProviderId = Type.String({ maxLength: 32 })
+const stepUpFirst = `/step-up?return_to=${encodeURIComponent('/sign-in-methods')}`
+
+export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
+  return async app => {
+    frame.get(app, '/sign-in-methods', request => methods(request))
+    frame.post(
+      app,
+      '/sign-in-methods/link',
+      { provider: ProviderId },
+      async (request, reply, { provider }) => {
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        return goTo(request, reply, provider, 'link', '/sign-in-methods?done=linked')
+      },
+      (fault, request) => methods(request, fault),
+    )
+    frame.post(
+      app,
+      '/sign-in-methods/unlink',
+      { identity: Id },
+      async (request, _reply, { identity }) => {
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        await acts.unlink(request, identity)
+        return '/sign-in-methods?done=unlinked'
+      },
+      (fault, request) => methods(request, fault),
+    )
+    frame.post(
+      app,
+      '/step-up/provider',
+      { provider: ProviderId, return_to: ReturnTo },
+      async (request, reply, { provider, return_to }) => {
+        const to = await frame.destinationOf(return_to, request)
+        return goTo(request, reply, provider, 'step-up', to?.address)
+      },
+      (fault, request) => methods(request, fault),
+    )
+
+    async function goTo(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      provider: string,
+      purpose: 'link' | 'step-up',
+      returnTo: string | undefined,
+    ): Promise<Page> {
+      const { address, providerName } = await acts.begin(request, reply, { provider, purpose, returnTo })
+      return goingOn(providerName, address)
+    }
+
+    async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
+      const [linked, offered, password] = await Promise.all([
+        acts.identitiesOf(request),
+        acts.offered(),
+        acts.hasPassword(request),
+      ])
+      return { ...list(linked, offered, password), fault, done: done[String(parameter(request, 'done'))] }
+    }
+  }
+}
+
+function list(
+  linked: readonly LinkedIdentity[],
+  offered: readonly OfferedProvider[],
+  password: boolean,
+): Page {
+  const free = offered.filter(({ id }) => !linked.some(({ provider }) => provider === id))
+  return {
+    title: 'Your ways to sign in',
+    lead: 'Each of them alone signs you in. Remove what you do not know.',
+    wide: true,
+    body: html`<ul class="rows">
+<li><span class="grow"><strong>Password</strong></span>${
+      password ? html`<a href="/password">Change</a>` : html`<a href="/password/forgot">Set one by mail</a>`
+    }</li>
+${linked.map(way)}
+</ul>
+${
+  free.length === 0
+    ? nothing
+    : html`<h2>Add another</h2>
+<ul class="rows">${free.map(one => html`<li><span class="grow">${one.name}</span>${buttonForm('/sign-in-methods/link', html`Link<span class="unseen"> ${one.name}</span>`, hidden('provider', one.id))}</li>`)}</ul>`
+}
+<p class="other"><a href="/">Back to your account</a></p>`,
+  }
+}
+
+function way({ id, providerName, providerEnabled, label, createdAt }: LinkedIdentity) {
+  const off = providerEnabled ? nothing : html`<p class="hint">Turned off by whoever runs this service</p>`
+  return html`<li><div class="grow"><strong>${providerName}</strong>
+<p class="hint">${label}, linked on ${day(createdAt)}</p>${off}</div>
+${buttonForm('/sign-in-methods/unlink', html`Remove<span class="unseen"> ${providerName}, ${label}</span>`, hidden('identity', id))}</li>`
+}

@@ -1,0 +1,86 @@
+/** Whom a provider's identity lets in: who is linked to it, whose address it may speak for, or somebody new. */
+import type { Occasion } from '../audit.js'
+import type { Claimed } from '../federation/claimed.js'
+import type { Provider } from '../federation/provider.js'
+import type { FederationStore } from '../federation/store.js'
+import type { FederatedIdentityId, UserId } from '../principal.js'
+import type { InBackground, Post } from './mail.js'
+
+export type AdmissionRefusal =
+  | 'disabled'
+  /** An account has this address. Its person proves it first, then links. */
+  | 'account-exists'
+  | 'address-unverified'
+  | 'sign-up-closed'
+  | 'identity-taken'
+
+type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
+type Refused = { readonly refused: AdmissionRefusal; readonly user?: UserId }
+
+interface Parts {
+  readonly federation: FederationStore
+  readonly post: Post
+  readonly inBackground: InBackground
+}
+
+/**
+ * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
+ * for its domain; and an address that is not verified is not even looked at.
+ */
+export async function admit(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const { federation } = parts
+  const admitted = await known(parts, provider, claimed, occasion)
+  if ('refused' in admitted || provider.grants.length === 0) return admitted
+  // No person acts: the provider's word does, and the audit row of what it changes names none.
+  await federation.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
+  return admitted
+}
+
+async function known(parts: Parts, provider: Provider, claimed: Claimed, occasion: Occasion) {
+  const { federation } = parts
+  const found = await federation.find(claimed.issuer, claimed.subject)
+  if (found) return found.active ? found : { refused: 'disabled' as const, user: found.user }
+  if (!claimed.email) return { refused: 'address-unverified' as const }
+  const account = await federation.accountWith(claimed.email.canonical)
+  if (account) return linkOrRefuse(parts, provider, claimed, account, occasion)
+  if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
+  const registered = await federation.register(provider.id, claimed, occasion)
+  if (registered !== 'taken') return registered
+  // Another tab of the same person was faster, or somebody took the address.
+  return (await federation.find(claimed.issuer, claimed.subject)) ?? { refused: 'account-exists' as const }
+}
+
+async function linkOrRefuse(
+  { federation, post, inBackground }: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  { user, active }: { readonly user: UserId; readonly active: boolean },
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  if (!active) return { refused: 'disabled', user }
+  if (!provider.authoritativeFor.includes(domainOf(claimed))) return { refused: 'account-exists', user }
+  const adopted = await federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  if (adopted === 'taken') return { refused: 'identity-taken', user }
+  const { id, notify: to, reset } = adopted
+  if (to !== undefined)
+    inBackground('identity linked mail', () =>
+      post.send({ kind: 'identity-linked', to, provider: provider.name, reset }),
+    )
+  return { id, user }
+}
+
+async function maySignUp(federation: FederationStore, provider: Provider, claimed: Claimed) {
+  const { signUp, signUpDomains } = provider
+  if (signUp === 'open') return true
+  if (signUp === 'domains') return signUpDomains.includes(domainOf(claimed))
+  if (signUp === 'invitation' && claimed.email) return federation.isInvited(claimed.email.canonical)
+  return false
+}
+
+/** `canonical` has one `@`. */
+const domainOf = ({ email }: Claimed) => email?.canonical.split('@')[1] ?? ''

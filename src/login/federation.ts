@@ -1,0 +1,234 @@
+/** A provider as a sign-in method: sent there and back, and what is made of the person that it says this is. */
+import type { By, Occasion } from '../audit.js'
+import { ProviderUnavailable } from '../federation/bounded-fetch.js'
+import type { Claimed } from '../federation/claimed.js'
+import { authorizationAddress, type Exchanged, exchange } from '../federation/exchange.js'
+import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '../federation/flow.js'
+import type { Connections } from '../federation/metadata.js'
+import { redirectAddress } from '../federation/provider.js'
+import type { ConsumedFlow, FederationStore } from '../federation/store.js'
+import type { KeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import type { Identity, Principal, UserId } from '../principal.js'
+import type { Credential } from '../session/credential.js'
+import type { Sessions } from '../session/sessions.js'
+import { type AdmissionRefusal, admit } from './federation-admission.js'
+import { federatedIdentity, provesNow } from './federation-proof.js'
+import type { Browser, Finish, SignedIn } from './finish.js'
+import type { InBackground, Post } from './mail.js'
+import { connectionTo } from './provider-connection.js'
+import type { Throttle } from './throttle.js'
+
+/** Exchanges with one provider at a time. A slow one takes its own places, and nobody else's. */
+const mostExchanges = 50
+
+export interface FederationParts {
+  readonly issuer: string
+  readonly federation: FederationStore
+  readonly connections: Connections
+  readonly keks: KeyEncryptionKeys
+  readonly sessions: Sessions
+  readonly throttle: Throttle
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly finish: Finish
+}
+
+export interface Wanted {
+  readonly provider: string
+  readonly purpose: Purpose
+  readonly user: UserId | undefined
+  /** An address that was checked. */
+  readonly returnTo: string | undefined
+  /** What the browser holds of an earlier flow. */
+  readonly secret: BrowserSecret | undefined
+}
+
+export type Begun =
+  | { readonly address: string; readonly secret: BrowserSecret; readonly providerName: string }
+  | { readonly refused: 'unknown-provider' }
+  | { readonly unavailable: string; readonly providerName: string }
+
+export type FederationRefusal =
+  | AdmissionRefusal
+  | 'no-flow'
+  | 'declined'
+  | 'not-believed'
+  | 'unavailable'
+  | 'busy'
+  | 'signed-out-meanwhile'
+  | 'not-linked'
+  | 'not-fresh'
+  | 'credential-changed'
+
+export interface Completed {
+  readonly purpose: Purpose
+  readonly returnTo: string | undefined
+  readonly providerName: string
+  readonly outcome:
+    | { readonly opened: SignedIn }
+    | { readonly linked: boolean }
+    | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
+    | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId }
+}
+
+/** Who is signed in with the browser that comes back. */
+export interface Returning {
+  readonly principal: Principal
+  readonly credential: Credential
+}
+
+export type Federation = ReturnType<typeof createFederation>
+
+export function createFederation(parts: FederationParts) {
+  const { issuer, federation, sessions, throttle, finish } = parts
+  const exchanging = new Map<string, number>()
+
+  return {
+    offered: () => federation.offered(),
+
+    /** Keeps what the answer will be compared with, and says where the person goes. */
+    async begin(wanted: Wanted, from: string): Promise<Begun> {
+      await throttle.federation(from)
+      const found = await federation.provider(wanted.provider)
+      if (!found) return { refused: 'unknown-provider' }
+      const { provider } = found
+      const secret = wanted.secret ?? BrowserSecret.make()
+      const state = newState()
+      try {
+        const connection = await connectionTo(parts, provider)
+        const address = await authorizationAddress(
+          provider,
+          connection,
+          redirectAddress(issuer, provider.id),
+          { state, nonce: secret.nonce(state), codeVerifier: secret.codeVerifier(state) },
+          wanted.purpose,
+        )
+        await federation.begin({
+          provider: provider.id,
+          purpose: wanted.purpose,
+          user: wanted.user,
+          returnTo: wanted.returnTo,
+          stateHash: stateHash(state) as Buffer,
+          browserHash: secret.hash(),
+          lifetimeSeconds: flowSeconds,
+        })
+        return { address, secret, providerName: provider.name }
+      } catch (error) {
+        if (!(error instanceof ProviderUnavailable)) throw error
+        return { unavailable: error.message, providerName: provider.name }
+      }
+    },
+
+    /**
+     * `answer` is the query of the callback as it came, `state` what it has as that. The flow is consumed before the
+     * provider is asked anything: of any number of parallel callbacks one asks.
+     */
+    async complete(
+      providerId: string,
+      { answer, state }: { readonly answer: string; readonly state: unknown },
+      secret: BrowserSecret | undefined,
+      browser: Browser,
+      returning: () => Promise<Returning | undefined>,
+    ): Promise<Completed> {
+      const hash = stateHash(state)
+      const consumed = hash && secret && (await federation.consume(providerId, hash, secret.hash()))
+      if (!consumed || !secret)
+        return {
+          purpose: 'sign-in',
+          returnTo: undefined,
+          providerName: providerId,
+          outcome: { refused: 'no-flow', reason: 'this browser has begun no such flow, or it is over' },
+        }
+      const { flow, provider } = consumed
+      const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
+      const exchanged = await exchangeWith(consumed, answer, secret, state as string)
+      if (exchanged === 'busy' || !('claimed' in exchanged))
+        return { ...known, outcome: refusedBy(exchanged) }
+      const { claimed } = exchanged
+      if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
+      const who = await returning()
+      if (!who || who.principal.user !== flow.user)
+        return { ...known, outcome: { refused: 'signed-out-meanwhile', reason: 'another session, or none' } }
+      const outcome =
+        flow.purpose === 'link'
+          ? await link(consumed, claimed, who, browser.occasion)
+          : await stepUp(consumed, claimed, who, browser.occasion)
+      return { ...known, outcome }
+    },
+  }
+
+  async function exchangeWith(
+    { provider, now }: ConsumedFlow,
+    answer: string,
+    secret: BrowserSecret,
+    state: string,
+  ): Promise<Exchanged | 'busy'> {
+    const under = exchanging.get(provider.id) ?? 0
+    if (under >= mostExchanges) return 'busy'
+    exchanging.set(provider.id, under + 1)
+    try {
+      const binding = { state, nonce: secret.nonce(state), codeVerifier: secret.codeVerifier(state) }
+      const connection = await connectionTo(parts, provider)
+      return await exchange(provider, connection, redirectAddress(issuer, provider.id), answer, binding, now)
+    } catch (error) {
+      if (error instanceof ProviderUnavailable) return { unavailable: error.message }
+      throw error
+    } finally {
+      exchanging.set(provider.id, (exchanging.get(provider.id) ?? 1) - 1)
+    }
+  }
+
+  async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
+    const admitted = await admit(parts, provider, claimed, browser.occasion)
+    if ('refused' in admitted) return { ...admitted, reason: admitted.refused }
+    const identity = federatedIdentity(provider, claimed, admitted, now)
+    const opened = await finish(identity, browser)
+    if (!opened)
+      return { refused: 'credential-changed' as const, reason: 'credential-changed', user: admitted.user }
+    return { opened }
+  }
+
+  async function link(
+    { provider }: ConsumedFlow,
+    claimed: Claimed,
+    { principal }: Returning,
+    occasion: Occasion,
+  ) {
+    const by: By = { actor: principal.user, occasion }
+    const linked = await federation.link(provider.id, claimed, principal.user, by)
+    if (linked === 'taken')
+      return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
+    const { notify: to } = linked
+    if (to !== undefined)
+      parts.inBackground('identity linked mail', () =>
+        parts.post.send({ kind: 'identity-linked', to, provider: provider.name, reset: false }),
+      )
+    return { linked: to !== undefined }
+  }
+
+  async function stepUp(
+    { provider, beganAt, now }: ConsumedFlow,
+    claimed: Claimed,
+    { principal, credential }: Returning,
+    occasion: Occasion,
+  ) {
+    const { user } = principal
+    const known = await federation.find(claimed.issuer, claimed.subject)
+    if (known?.user !== user)
+      return { refused: 'not-linked' as const, reason: 'it is not an identity of this person', user }
+    if (!provesNow(provider, claimed, beganAt))
+      return { refused: 'not-fresh' as const, reason: 'the proof is not of now, or does not count', user }
+    const identity: Identity = federatedIdentity(provider, claimed, known, now)
+    const renewed = await sessions.renew(credential, identity, occasion)
+    return renewed === 'superseded'
+      ? { refused: 'credential-changed' as const, reason: 'superseded', user }
+      : { renewed }
+  }
+}
+
+function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }> | 'busy') {
+  if (exchanged === 'busy') return { refused: 'busy' as const, reason: 'too many exchanges at once' }
+  if ('declined' in exchanged) return { refused: 'declined' as const, reason: exchanged.declined }
+  if ('unavailable' in exchanged) return { refused: 'unavailable' as const, reason: exchanged.unavailable }
+  return { refused: 'not-believed' as const, reason: exchanged.refused }
+}

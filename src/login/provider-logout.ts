@@ -1,0 +1,34 @@
+/** A provider ends the sessions that it opened: its logout token is verified, and exactly those it names end. */
+import type { Occasion } from '../audit.js'
+import { ProviderUnavailable } from '../federation/bounded-fetch.js'
+import { judgeLogoutToken } from '../federation/logout-token.js'
+import type { FederationParts } from './federation.js'
+import { connectionTo } from './provider-connection.js'
+
+export type LogoutAnswer =
+  | { readonly ended: number }
+  | { readonly refused: string }
+  | { readonly unavailable: string }
+
+export type ProviderLogouts = ReturnType<typeof createProviderLogouts>
+
+export function createProviderLogouts(
+  parts: Pick<FederationParts, 'issuer' | 'federation' | 'connections' | 'keks'>,
+) {
+  const { federation } = parts
+  return {
+    async take(providerId: string, token: string, occasion: Occasion): Promise<LogoutAnswer> {
+      const found = await federation.provider(providerId)
+      if (!found) return { refused: 'unknown-provider' }
+      try {
+        const connection = await connectionTo(parts, found.provider)
+        const judged = await judgeLogoutToken(found.provider, connection, token, found.now)
+        if ('refused' in judged) return judged
+        return { ended: await federation.logOut(judged.logout, { actor: undefined, occasion }) }
+      } catch (error) {
+        if (error instanceof ProviderUnavailable) return { unavailable: error.message }
+        throw error
+      }
+    },
+  }
+}

@@ -1,0 +1,218 @@
+/** Signing in through providers, in Postgres: flows consumed once, identities that belong to one person. */
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { FederationStore } from '../../federation/store.js'
+import type { FederatedIdentityId, SessionId, UserId } from '../../principal.js'
+import { auditDone } from './audit-log.js'
+import { Abandon, type Database, type Queries } from './database.js'
+import { applyGrants } from './federation-grants.js'
+import { adopt, link, register } from './federation-links.js'
+import { withSecret } from './provider-store.js'
+import { invitations, passwords, users } from './schema.js'
+import {
+  federatedIdentities,
+  federatedSessions,
+  federationFlows,
+  providerLogouts,
+  providers,
+} from './schema-federation.js'
+import type { EndSessions } from './session-store.js'
+
+const identityColumns = {
+  id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
+  provider: federatedIdentities.providerId,
+  providerName: providers.name,
+  providerEnabled: sql<boolean>`${providers.state} = 'enabled'`,
+  label: federatedIdentities.label,
+  createdAt: sql<number>`floor(extract(epoch from ${federatedIdentities.createdAt}))::float8`,
+}
+
+export function postgresFederationStore(database: Database, endSessions: EndSessions): FederationStore {
+  return {
+    offered: () =>
+      database.read(async tx => [
+        ...(await tx
+          .select({ id: providers.id, name: providers.name, countsAsProof: providers.countsAsProof })
+          .from(providers)
+          .where(eq(providers.state, 'enabled'))
+          .orderBy(asc(providers.name), asc(providers.id))),
+      ]),
+
+    provider: id =>
+      database.read(async tx => {
+        const [row] = await tx
+          .select({ ...withSecret, now: databaseNow })
+          .from(providers)
+          .where(and(eq(providers.id, id), eq(providers.state, 'enabled')))
+        if (!row) return undefined
+        const { now, ...provider } = row
+        return { provider, now }
+      }),
+
+    async begin({ provider, stateHash, browserHash, purpose, user, returnTo, lifetimeSeconds }) {
+      await database.transaction(tx =>
+        tx.insert(federationFlows).values({
+          stateHash,
+          browserHash,
+          providerId: provider,
+          purpose,
+          userId: user ?? null,
+          returnTo: returnTo ?? null,
+          expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+        }),
+      )
+    },
+
+    consume(id, stateHash, browserHash) {
+      return database.transaction(async tx => {
+        const [flow] = await tx
+          .delete(federationFlows)
+          .where(
+            and(
+              eq(federationFlows.stateHash, stateHash),
+              eq(federationFlows.browserHash, browserHash),
+              eq(federationFlows.providerId, id),
+              gt(federationFlows.expiresAt, sql`now()`),
+            ),
+          )
+          .returning({
+            purpose: federationFlows.purpose,
+            user: federationFlows.userId,
+            returnTo: federationFlows.returnTo,
+            beganAt: sql<number>`extract(epoch from ${federationFlows.createdAt})::float8`,
+          })
+        const [row] = await tx
+          .select({ ...withSecret, now: databaseNow })
+          .from(providers)
+          .where(and(eq(providers.id, id), eq(providers.state, 'enabled')))
+        if (!flow || !row) return undefined
+        const { now, ...provider } = row
+        const { beganAt, purpose, user, returnTo } = flow
+        return {
+          flow: { purpose, user: (user ?? undefined) as UserId | undefined, returnTo: returnTo ?? undefined },
+          provider,
+          beganAt,
+          now,
+        }
+      })
+    },
+
+    find(issuer, subject) {
+      return database.read(async tx => {
+        const [row] = await tx
+          .select({
+            id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
+            user: sql<UserId>`${users.id}`,
+            active: sql<boolean>`${users.state} = 'active'`,
+          })
+          .from(federatedIdentities)
+          .innerJoin(users, eq(users.id, federatedIdentities.userId))
+          .where(and(eq(federatedIdentities.issuer, issuer), eq(federatedIdentities.subject, subject)))
+        return row
+      })
+    },
+
+    accountWith(email) {
+      return database.read(async tx => {
+        const [row] = await tx
+          .select({ user: sql<UserId>`${users.id}`, active: sql<boolean>`${users.state} = 'active'` })
+          .from(users)
+          .where(eq(users.canonicalEmail, email))
+        return row
+      })
+    },
+
+    isInvited(email) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select({ id: invitations.id })
+          .from(invitations)
+          .where(and(eq(invitations.canonicalEmail, email), gt(invitations.expiresAt, sql`now()`)))
+          .limit(1)
+        return rows.length > 0
+      })
+    },
+
+    register: (provider, claimed, occasion) =>
+      database.transaction(tx => register(tx, provider, claimed, occasion)),
+    link: (provider, claimed, user, by) => database.transaction(tx => link(tx, provider, claimed, user, by)),
+    adopt: (provider, claimed, user, by) =>
+      database.transaction(tx => adopt(tx, provider, claimed, user, by)),
+    applyGrants: (provider, claimed, user, by) =>
+      database.transaction(tx => applyGrants(tx, provider, claimed, user, by)),
+
+    identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
+
+    hasPassword: user => database.read(tx => hasPassword(tx, user)),
+
+    unlink(user, identity, keeping, by) {
+      return database.transaction(async tx => {
+        // The person first: of two unlinked at once the second sees what the first has left.
+        await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
+        const all = await identitiesOf(tx, user)
+        const gone = all.find(({ id }) => id === identity)
+        if (!gone) return 'unknown'
+        const others = all.filter(({ id, providerEnabled }) => id !== identity && providerEnabled)
+        if (others.length === 0 && !(await hasPassword(tx, user))) throw new Abandon('last-way-in' as const)
+        await tx.delete(federatedIdentities).where(eq(federatedIdentities.id, identity))
+        const opened = await tx
+          .select({ session: federatedSessions.sessionId })
+          .from(federatedSessions)
+          .where(eq(federatedSessions.identityId, identity))
+        const ids = opened.map(({ session }) => session as SessionId).filter(id => id !== keeping)
+        await endSessions(tx, ids, 'unlinked', by)
+        await auditDone(tx, 'identity.unlinked', by, { subject: user })
+        return { unlinked: gone }
+      })
+    },
+
+    logOut({ provider, issuer, jti, subject, sid, issuedAt }, by) {
+      return database.transaction(async tx => {
+        // Sign-ins under way hold this row: they are over when it is ours, or begin after it.
+        await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, provider)).for('update')
+        const [taken] = await tx
+          .insert(providerLogouts)
+          .values({
+            issuer,
+            jti,
+            subject: subject ?? null,
+            providerSession: sid ?? null,
+            issuedAt: sql`to_timestamp(${issuedAt}::float8)`,
+          })
+          .onConflictDoNothing()
+          .returning({ jti: providerLogouts.jti })
+        if (!taken) return 0
+        const named = await tx
+          .select({ session: federatedSessions.sessionId })
+          .from(federatedSessions)
+          .where(
+            and(
+              eq(federatedSessions.issuer, issuer),
+              sid === undefined ? undefined : eq(federatedSessions.providerSession, sid),
+              subject === undefined ? undefined : eq(federatedSessions.subject, subject),
+            ),
+          )
+        const ids = named.map(({ session }) => session as SessionId)
+        const ended = await endSessions(tx, ids, 'by-provider', by)
+        await auditDone(tx, 'provider.logout', by, { subject: provider })
+        return ended
+      })
+    },
+  }
+}
+
+const databaseNow = sql<number>`extract(epoch from now())::float8`
+
+async function identitiesOf(tx: Queries, user: UserId) {
+  const rows = await tx
+    .select(identityColumns)
+    .from(federatedIdentities)
+    .innerJoin(providers, eq(providers.id, federatedIdentities.providerId))
+    .where(eq(federatedIdentities.userId, user))
+    .orderBy(asc(federatedIdentities.createdAt), asc(federatedIdentities.id))
+  return [...rows]
+}
+
+async function hasPassword(tx: Queries, user: UserId): Promise<boolean> {
+  const rows = await tx.select({ user: passwords.userId }).from(passwords).where(eq(passwords.userId, user))
+  return rows.length > 0
+}

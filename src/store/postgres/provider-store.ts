@@ -1,0 +1,154 @@
+/** Providers in Postgres, as operators declare them. */
+import { asc, eq, sql } from 'drizzle-orm'
+import type {
+  ClaimMap,
+  ProviderChange,
+  ProviderGrant,
+  ProviderWithSecret,
+} from '../../federation/provider.js'
+import type { ProviderStore } from '../../federation/store.js'
+import type { SessionId } from '../../principal.js'
+import { auditDone } from './audit-log.js'
+import { DatabaseFault } from './connection.js'
+import type { Database, Queries } from './database.js'
+import { federatedSessions, providers } from './schema-federation.js'
+import type { EndSessions } from './session-store.js'
+import { textArray } from './text-array.js'
+
+const list = (column: unknown) => sql<string[]>`to_json(${column})`
+const seconds = (column: unknown) => sql<number>`extract(epoch from ${column})::float8`
+
+export const providerColumns = {
+  id: providers.id,
+  name: providers.name,
+  kind: providers.kind,
+  issuer: providers.issuer,
+  clientId: providers.clientId,
+  state: providers.state,
+  scopes: list(providers.scopes),
+  hosts: list(providers.hosts),
+  directories: list(providers.directories),
+  signUp: providers.signUp,
+  signUpDomains: list(providers.signUpDomains),
+  authoritativeFor: list(providers.authoritativeFor),
+  claims: sql<ClaimMap>`${providers.claims}`,
+  grants: sql<ProviderGrant[]>`${providers.grants}`,
+  countsAsProof: providers.countsAsProof,
+  aal2: list(providers.aal2),
+  createdAt: seconds(providers.createdAt),
+  changedAt: seconds(providers.changedAt),
+}
+
+export const withSecret = {
+  ...providerColumns,
+  sealedSecret: providers.sealedSecret,
+  kekId: providers.kekId,
+}
+
+export function postgresProviderStore(database: Database, endSessions: EndSessions): ProviderStore {
+  return {
+    async create(declaration, { sealed, kekId }, by) {
+      return database.transaction(async tx => {
+        if (await find(tx, declaration.id)) return 'id-taken'
+        const { id, kind } = declaration
+        const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(declaration) }
+        const [row] = await tx
+          .insert(providers)
+          .values(values as never)
+          .onConflictDoNothing()
+          .returning(providerColumns)
+        if (!row) return 'issuer-taken'
+        await auditDone(tx, 'provider.created', by, { subject: id })
+        return row
+      })
+    },
+
+    list: () =>
+      database.read(async tx => [
+        ...(await tx.select(providerColumns).from(providers).orderBy(asc(providers.id))),
+      ]),
+
+    read: id => database.read(tx => find(tx, id)),
+
+    async change(id, to, secret, by) {
+      const changing = database.transaction(async tx => {
+        const set = {
+          ...columnsOf(to),
+          ...(secret && { sealedSecret: secret.sealed, kekId: secret.kekId }),
+          changedAt: sql`clock_timestamp()`,
+        }
+        const [row] = await tx
+          .update(providers)
+          .set(set as never)
+          .where(eq(providers.id, id))
+          .returning(providerColumns)
+        if (!row) return 'unknown' as const
+        await auditDone(tx, 'provider.changed', by, { subject: id })
+        return row
+      })
+      return changing.catch(error => {
+        if (error instanceof DatabaseFault && error.sqlState === '23505') return 'issuer-taken' as const
+        throw error
+      })
+    },
+
+    remove(id, by) {
+      return database.transaction(async tx => {
+        const gone = await tx.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id })
+        if (gone.length === 0) return 'unknown'
+        await auditDone(tx, 'provider.deleted', by, { subject: id })
+        return 'removed'
+      })
+    },
+
+    endSessions(id, by) {
+      return database.transaction(async tx => {
+        const opened = await tx
+          .select({ session: federatedSessions.sessionId })
+          .from(federatedSessions)
+          .where(eq(federatedSessions.providerId, id))
+        const ids = opened.map(({ session }) => session as SessionId)
+        return endSessions(tx, ids, 'by-operator', by)
+      })
+    },
+
+    reseal(again, by) {
+      return database.transaction(async tx => {
+        const rows = await tx.select(withSecret).from(providers).orderBy(asc(providers.id)).for('update')
+        const done: string[] = []
+        for (const { id, sealedSecret, kekId } of rows) {
+          const secret = again(id, { sealed: sealedSecret, kekId })
+          if (!secret) continue
+          const set = { sealedSecret: secret.sealed, kekId: secret.kekId }
+          await tx.update(providers).set(set).where(eq(providers.id, id))
+          await auditDone(tx, 'provider.changed', by, { subject: id })
+          done.push(id)
+        }
+        return done
+      })
+    },
+  }
+}
+
+async function find(tx: Queries, id: string): Promise<ProviderWithSecret | undefined> {
+  const [row] = await tx.select(withSecret).from(providers).where(eq(providers.id, id))
+  return row
+}
+
+/** Only what was given; lists as literals, because the drivers fetch no types. */
+function columnsOf(to: ProviderChange): Record<string, unknown> {
+  const { name, issuer, clientId, state, signUp, countsAsProof, claims, grants } = to
+  const lists = {
+    scopes: to.scopes,
+    hosts: to.hosts,
+    directories: to.directories,
+    signUpDomains: to.signUpDomains,
+    authoritativeFor: to.authoritativeFor,
+    aal2: to.aal2,
+  }
+  const given = { name, issuer, clientId, state, signUp, countsAsProof, claims, grants }
+  return Object.fromEntries([
+    ...Object.entries(given).filter(([, value]) => value !== undefined),
+    ...Object.entries(lists).flatMap(([key, value]) => (value ? [[key, textArray(value)]] : [])),
+  ])
+}
