@@ -93,11 +93,11 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
   })
 }
 
-const microsoft = 'https://login.microsoftonline.com/organizations/v2.0'
+const microsoft = 'https://login.microsoftonline.com/common/v2.0'
 
 /** OpenID Connect Discovery 1.0, section 4.1. */
 function documentAddress(issuer: string): string {
-  const base = issuer.replace(directoryPlace, 'organizations').replace(/\/$/, '')
+  const base = issuer.replace(directoryPlace, 'common').replace(/\/$/, '')
   return `${base}/.well-known/openid-configuration`
 }
 

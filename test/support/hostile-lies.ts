@@ -1,12 +1,13 @@
 /** What the hostile provider may say instead of the truth, at any of its endpoints. */
 import { createServer } from 'node:http'
 import type { JWK } from 'jose'
+import type { Heard } from './hostile-wire.js'
 
 /** How the bytes leave, where it is not at once. */
 export type Pace =
   | 'hang' // never
   | 'reset' // RST instead of an answer
-  | 'cut' // half of the body, then RST
+  | 'cut' // half of the body, then the end of the connection
   | 'drip' // the head at once, then a byte a second
   | { readonly lateMilliseconds: number }
 
@@ -18,7 +19,7 @@ export interface Answer {
   readonly pace?: Pace
 }
 /** From the honest answer to the one that is sent. */
-export type Lie<Of = Answer> = (honest: Of) => Of | Promise<Of>
+export type Lie = (honest: Answer, heard: Heard) => Answer | Promise<Answer>
 
 const json = { 'content-type': 'application/json' }
 

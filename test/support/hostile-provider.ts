@@ -23,6 +23,7 @@ import {
   claimsOf,
   discoveryDocument,
   type Endpoint,
+  endpointAt,
   type GithubEmail,
   githubEmails,
   githubUser,
@@ -135,18 +136,17 @@ export class HostileProvider {
   }
 
   async #answer(heard: Heard): Promise<Answer> {
-    const paths = Object.entries(places[this.kind]) as [Endpoint, string][]
-    const endpoint = paths.find(([, path]) => path === heard.path)?.[0]
+    const { endpoint, tenant } = endpointAt(this.kind, heard.path)
     this.requests.push({ ...heard, endpoint: endpoint ?? 'elsewhere' })
     if (endpoint === undefined) return json({ message: 'Not Found' }, 404)
-    const truth = await this.#truth(endpoint, heard)
-    return (await this.lies[endpoint]?.(truth)) ?? truth
+    const truth = await this.#truth(endpoint, heard, tenant)
+    return (await this.lies[endpoint]?.(truth, heard)) ?? truth
   }
 
-  #truth(endpoint: Endpoint, heard: Heard): Answer | Promise<Answer> {
+  #truth(endpoint: Endpoint, heard: Heard, tenant: string): Answer | Promise<Answer> {
     switch (endpoint) {
       case 'discovery':
-        return json(discoveryDocument(this.kind, this.url, this.issuer, this.keys[0]?.alg ?? 'ES256'))
+        return json(discoveryDocument(this.kind, this.url, tenant, this.keys))
       case 'jwks':
         return json({ keys: this.keys.map(({ jwk }) => this.#published(jwk)) })
       case 'authorize':

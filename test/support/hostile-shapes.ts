@@ -37,10 +37,10 @@ export const places: Record<Kind, Partial<Record<Endpoint, string>>> = {
 }
 
 /** Microsoft announces neither PKCE, which it supports, nor `iss` in its answers, which it does not send. */
-export function discoveryDocument(kind: Kind, url: string, issuer: string, alg: string) {
+export function discoveryDocument(kind: Kind, url: string, tenant: string, keys: readonly { alg: string }[]) {
   const at = (endpoint: Endpoint) => `${url}${places[kind][endpoint]}`
   return {
-    issuer,
+    issuer: issuerOf(kind, url, tenant),
     authorization_endpoint: at('authorize'),
     token_endpoint: at('token'),
     userinfo_endpoint: at('userinfo'),
@@ -50,7 +50,7 @@ export function discoveryDocument(kind: Kind, url: string, issuer: string, alg: 
     response_types_supported: ['code', 'id_token', 'code id_token'],
     response_modes_supported: ['query', 'fragment', 'form_post'],
     subject_types_supported: [kind === 'microsoft' ? 'pairwise' : 'public'],
-    id_token_signing_alg_values_supported: [alg],
+    id_token_signing_alg_values_supported: [...new Set(keys.map(({ alg }) => alg))],
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     ...(kind === 'microsoft'
       ? { tenant_region_scope: null, cloud_instance_name: 'microsoftonline.com', http_logout_supported: true }
@@ -61,6 +61,14 @@ export function discoveryDocument(kind: Kind, url: string, issuer: string, alg: 
           backchannel_logout_session_supported: true,
         }),
   }
+}
+
+/** Microsoft answers under a tenant's name as under `common`; the document then has that tenant in it. */
+export function endpointAt(kind: Kind, path: string): { endpoint: Endpoint | undefined; tenant: string } {
+  const tenant = kind === 'microsoft' ? /^\/([0-9a-f-]{36})\//.exec(path)?.[1] : undefined
+  const common = tenant === undefined ? path : path.replace(tenant, 'common')
+  const all = Object.entries(places[kind]) as [Endpoint, string][]
+  return { endpoint: all.find(([, place]) => place === common)?.[0], tenant: tenant ?? '{tenantid}' }
 }
 
 /** In Microsoft's `common` document the tenant is a blank that the client fills in from `tid`. */

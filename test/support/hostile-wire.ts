@@ -46,7 +46,7 @@ function send(reply: ServerResponse, { status, headers, body, pace }: Answer): v
   reply.writeHead(status, { 'content-length': bytes.length, ...headers })
   if (pace === undefined) return void reply.end(bytes)
   if (pace === 'cut') {
-    return void reply.write(bytes.subarray(0, bytes.length / 2), () => reply.socket?.resetAndDestroy())
+    return void reply.write(bytes.subarray(0, bytes.length / 2), () => reply.socket?.destroy())
   }
   let sent = 0
   const timer = setInterval(() => {
