@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import tap, { type Test, test } from 'tap'
-import { invitation, link, member, person, session, tenant } from '../harness/world.js'
+import { identity, invitation, link, member, person, session, tenant } from '../harness/world.js'
 import { browserWorld, picture, unlessChromium, type World, watch } from './world.js'
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -131,6 +131,7 @@ const sights: readonly Sight[] = [
       await page.getByText('is wrong').waitFor()
     },
   },
+  { name: 'sign-in-methods', title: 'Your ways to sign in', signedIn: true, open: at('/sign-in-methods') },
   { name: 'step-up', title: 'Confirm that it is you', signedIn: true, open: at('/step-up') },
   { name: 'sign-out', title: 'Sign out', signedIn: true, open: at('/sign-out') },
   {
@@ -148,6 +149,7 @@ async function somebody(here: World) {
   const [acme, globex] = [await tenant(sql), await tenant(sql)]
   await sql`update tenants set name = 'Globex International' where id = ${globex}`
   await sql`update users set name = 'Ada Lovelace' where id = ${me.id}`
+  await identity(sql, me.id)
   await member(sql, me.id, acme, 'r1', 'r2')
   await member(sql, me.id, globex, 'r1')
   await sql`update sessions set tenant_id = ${acme}, user_agent = ${agents[0]} where id = ${me.session}`

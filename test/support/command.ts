@@ -46,10 +46,19 @@ export async function commandLine(
   t: Test,
   ...of: [database: TestDatabase, keysFolder?: string, more?: Record<string, string>]
 ): Promise<(...args: string[]) => Promise<Said>> {
+  const say = await commandLineWithInput(t, ...of)
+  return (...args) => say('', ...args)
+}
+
+/** What is typed comes first. */
+export async function commandLineWithInput(
+  t: Test,
+  ...of: [database: TestDatabase, keysFolder?: string, more?: Record<string, string>]
+): Promise<(input: string, ...args: string[]) => Promise<Said>> {
   const { cwd, env } = await surroundings(t, ...of)
-  return async (...args) => {
+  return async (input, ...args) => {
     const command = run(t, 'cli.js', args, cwd, env)
-    command.child.stdin?.end()
+    command.child.stdin?.end(input)
     const code = await command.exited
     return { code, out: command.stdout(), err: command.stderr() }
   }

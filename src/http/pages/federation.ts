@@ -125,12 +125,21 @@ function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Faul
       fault,
       body: html`<p><a class="button" href="/sign-in-methods">Back to your ways to sign in</a></p>`,
     }
+  const link = html`<p><a class="button" href="${signInFor('/sign-in-methods')}">Sign in and link ${providerName}</a></p>`
   if (fault.code === 'account_exists')
     return {
       title: 'You have an account already',
       lead: html`There is an account with the address that ${providerName} knows you by. Sign in to it once as you did before: then you can link ${providerName} to it.`,
       fault,
-      body: html`<p><a class="button" href="${signInFor('/sign-in-methods')}">Sign in and link ${providerName}</a></p>`,
+      body: link,
+    }
+  if (fault.code === 'address_unverified' || fault.code === 'sign_up_closed')
+    return {
+      title: `${providerName} cannot sign you in yet`,
+      fault: { ...fault, words: wordsFor(providerName)[fault.code] },
+      body: html`<p>You have an account here? Sign in to it as you did before: then you can link ${providerName} to it.</p>
+${link}
+<p class="other"><a href="/sign-in${again}">Back to sign-in</a></p>`,
     }
   return {
     title: 'You are not signed in',
@@ -138,3 +147,8 @@ function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Faul
     body: html`<p><a class="button" href="/sign-in${again}">Back to sign-in</a></p>`,
   }
 }
+
+const wordsFor = (name: string) => ({
+  address_unverified: `${name} does not confirm that your e-mail address is yours.`,
+  sign_up_closed: `There is no account for you here, and ${name} does not make one.`,
+})
