@@ -12,7 +12,7 @@ export interface SealedSecret {
 }
 
 /**
- * Rules (test/conformance/provider-store.ts): each change is one transaction with its audit row.
+ * Rules (test/process/provider-commands.test.ts, test/federation): each change is one transaction with its audit row.
  * - When `change` to disabled or `remove` has returned, nobody is signed in through the provider any more. Sessions
  *   that it opened before live on: they are ours. `endSessions` ends them.
  * - `remove` takes the links with it: an identity does not come back with a provider of the same name.
@@ -91,7 +91,7 @@ export interface ProviderLogout {
 }
 
 /**
- * Rules (test/conformance/federation-store.ts):
+ * Rules (test/federation):
  * - A flow is consumed by one DELETE, by its state and its browser together, while its provider is enabled.
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
  * - `adopt` links an account without any proof by its person: what a stranger may have set before (a password, other
