@@ -6,15 +6,16 @@ import { createBackground } from './background.js'
 import type { Config } from './config.js'
 import { type OriginRegistry, openOriginRegistry } from './directory/origins.js'
 import { StartRefused } from './errors.js'
-import { createMetrics } from './http/metrics.js'
+import { createMetrics, type Metrics } from './http/metrics.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
 import { metricsRoute } from './http/routes/metrics.js'
 import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
-import type { Post } from './login/mail.js'
+import type { InBackground, Post } from './login/mail.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
+import { cleanUp } from './store/postgres/clean-up.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
 import { HotReads } from './store/postgres/hot-reads.js'
@@ -36,6 +37,7 @@ export interface ServiceParts {
   readonly linesDropped?: () => number
   /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
   readonly lookEveryMs?: number
+  readonly cleanEveryMs?: number
 }
 
 export interface Service {
@@ -48,6 +50,9 @@ export interface Service {
 
 /** Milliseconds after which a shutdown no longer waits for requests under way. */
 const mostClosingMs = 10_000
+
+/** Milliseconds. A round removes up to 10 000 rows of a table: 160 a second. */
+const cleanEveryMs = 60_000
 
 /** Kept free for ending sessions, which must work while everything else waits for a connection. */
 const reservedConnections = 2
@@ -76,6 +81,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       postgresProviderStore(database, endSessionRows),
     )
     const registry = await openOriginRegistry(postgresApplicationStore(database))
+    closers.push(cleanRegularly(database, metrics, background.run, parts.cleanEveryMs ?? cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
     redis?.connect().catch(() => {})
@@ -124,6 +130,16 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await close()
     throw error
   }
+}
+
+/** Whichever instance comes first does it; the others pass. */
+function cleanRegularly(database: Database, metrics: Metrics, inBackground: InBackground, everyMs: number) {
+  const clean = async () => {
+    const removed = await cleanUp(database)
+    if (removed !== 'elsewhere') for (const [table, rows] of removed) metrics.cleaned(table, rows)
+  }
+  const timer = setInterval(() => inBackground('clean-up', clean), everyMs).unref()
+  return () => clearInterval(timer)
 }
 
 /** What changes elsewhere is followed at once where it is announced, and within seconds where it is not. */

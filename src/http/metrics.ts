@@ -22,6 +22,8 @@ export interface Metrics {
   mint(outcome: string): void
   sessionRefused(reason: string): void
   throttled(limit: string): void
+  /** Rows that clean-up removed. */
+  cleaned(table: string, rows: number): void
   background(job: string, outcome: 'done' | 'failed'): void
   /** Every request of this app, by its route (never its path), method and status. */
   observe(app: FastifyInstance): void
@@ -46,6 +48,7 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
   const mints = counter('mints_total', 'Token requests by outcome', 'outcome')
   const refused = counter('sessions_refused_total', 'Cookies that opened nothing, by reason', 'reason')
   const throttled = counter('throttled_total', 'Attempts that were not made, by limit', 'limit')
+  const cleaned = counter('cleaned_rows_total', 'Rows of what has ended that were removed, by table', 'table')
   const jobs = counter(
     'background_total',
     'Work after an answer (mail, audit), by job and outcome',
@@ -68,6 +71,7 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
     mint: outcome => mints.inc({ outcome }),
     sessionRefused: reason => refused.inc({ reason }),
     throttled: limit => throttled.inc({ limit }),
+    cleaned: (table, rows) => cleaned.inc({ table }, rows),
     background: (job, outcome) => jobs.inc({ job, outcome }),
     observe(app) {
       // Looking a series up by its labels costs more than counting in it.

@@ -39,6 +39,7 @@ export interface TestServiceOptions {
   /** Another instance on the same database, keys and outbox. */
   readonly beside?: TestService
   readonly lookEveryMs?: number
+  readonly cleanEveryMs?: number
   /** A database that the test made, when it puts something between. */
   readonly database?: TestDatabase
   /** Where Postgres is reached, when not directly. */
@@ -82,6 +83,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     post,
     log,
     lookEveryMs: options.lookEveryMs ?? 5000,
+    ...(options.cleanEveryMs !== undefined && { cleanEveryMs: options.cleanEveryMs }),
   })
   t.teardown(() => service.close())
 

@@ -80,6 +80,7 @@ export const mailLinks = pgTable(
     check('mail_links_purpose', sql`${table.purpose} in ('sign-up', 'password-reset')`),
     check('mail_links_hash', sql`octet_length(${table.tokenHash}) = 32`),
     index('mail_links_address').on(table.canonicalEmail, table.purpose),
+    index('mail_links_expires_at').on(table.expiresAt),
   ],
 )
 
@@ -145,6 +146,7 @@ export const invitations = pgTable(
   table => [
     check('invitations_hash', sql`octet_length(${table.tokenHash}) = 32`),
     index('invitations_tenant').on(table.tenantId),
+    index('invitations_expires_at').on(table.expiresAt),
   ],
 )
 
@@ -181,6 +183,9 @@ export const sessions = pgTable(
   },
   table => [
     index('sessions_user').on(table.userId),
+    // For clean-up. A touch changes none of these columns, so that it stays a heap-only update.
+    index('sessions_ends_at').on(table.endsAt),
+    index('sessions_ended_at').on(table.endedAt).where(sql`${table.endedAt} is not null`),
     check('sessions_id', sql`length(${table.id}) = 22`),
     check('sessions_hash', sql`octet_length(${table.secretHash}) = 32`),
     check('sessions_ended', sql`(${table.endedAt} is null) = (${table.endedReason} is null)`),
