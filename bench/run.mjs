@@ -3,46 +3,28 @@
 //
 //   npm run bench                 five rounds of four seconds, with 100 000 people in 1 000 tenants
 //   npm run bench -- 3 2 10000    three rounds of two, with 10 000 people in 100 tenants
-import { fork, spawnSync } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
-import autocannon from 'autocannon'
+import { availableParallelism, cpus } from 'node:os'
 import postgres from 'postgres'
-import { makeFirstKey } from '../dist/keyring/key-encryption-keys.js'
 import { newCredential } from '../dist/session/credential.js'
-import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
 import { migrate } from '../dist/store/postgres/migrate.js'
 import { seed, signInBody } from './seed.mjs'
+import { checksOf, load, median, mintsOf, start, unpin, withPostgres } from './support.mjs'
 
 const [rounds = 5, seconds = 4, people = 100_000] = process.argv.slice(2).map(Number)
 const connections = 32
 const notes = []
-const folder = await mkdtemp(join(tmpdir(), 'mintmark-bench-'))
-await chmod(folder, 0o755)
-const server = await startEmbeddedPostgres({ folder: join(folder, 'data') })
-const address = server.connection
-try {
+
+await withPostgres(async (address, keysFolder) => {
   await migrate(address)
-  await makeFirstKey(join(folder, 'keys'))
   const sql = postgres({ ...address, max: 1, onnotice: () => {} })
   const cookies = await seed(sql, people, newCredential())
   await sql.end()
-  await measure(cookies)
-} finally {
-  await server.stop()
-  await rm(folder, { recursive: true, force: true })
-}
+  await measure(cookies, { address, keysFolder })
+})
 
-async function measure(cookies) {
-  const check = cookies.map(cookie => ({ method: 'GET', path: '/v1/session', headers: { cookie } }))
-  const mint = cookies.map(cookie => ({
-    method: 'POST',
-    path: '/v1/token',
-    headers: { cookie, 'x-mintmark': '1', 'content-type': 'application/json' },
-    body: '{"client_id":"bench"}',
-  }))
+async function measure(cookies, where) {
+  const check = checksOf(cookies)
+  const mint = mintsOf(cookies)
   console.log(
     `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, Node ${process.version}, Postgres 18`,
   )
@@ -54,11 +36,15 @@ async function measure(cookies) {
   )
   console.log('|---|---|---|---|---|---|---|---|---|')
   for (const logLevel of ['info', 'silent']) {
-    const servers = { ours: await start('ours.mjs', logLevel), limit: await start('limit.mjs', logLevel) }
+    const servers = {
+      ours: await start('ours.mjs', { ...where, logLevel }),
+      limit: await start('limit.mjs', { ...where, logLevel }),
+    }
     const suffix = logLevel === 'info' ? '' : ', without logging'
     await pair(`\`GET /v1/session\`${suffix}`, servers, check)
     await pair(`\`POST /v1/token\`${suffix}`, servers, mint)
     if (logLevel === 'info') await underSignIns(servers.ours, mint)
+    if (logLevel === 'info') await twoProcesses(servers.ours, check, mint, { ...where, logLevel })
     for (const { child } of Object.values(servers)) child.disconnect()
   }
   for (const line of notes) console.log(line)
@@ -113,59 +99,26 @@ async function underSignIns(target, mint) {
   )
 }
 
-/** The requests in turn, each connection beginning at another of them. */
-async function load({ url, pid }, requests, duration, parallel = connections) {
-  const before = cpuSeconds(pid)
-  const latencies = []
-  let begun = 0
-  const setupClient = client => {
-    const place = (begun++ * 31) % requests.length
-    client.setRequests([...requests.slice(place), ...requests.slice(0, place)])
+/** A second process of ours beside the first, on the same Postgres: what both answer together. */
+async function twoProcesses(first, check, mint, settings) {
+  const second = await start('ours.mjs', settings)
+  // Each may use both cores now, as two processes of a production machine would.
+  for (const { pid } of [first, second]) unpin(pid)
+  for (const [name, requests] of [
+    ['checks', check],
+    ['mints', mint],
+  ]) {
+    const ratios = []
+    for (let round = 0; round < rounds; round++) {
+      const alone = await load(first, requests, seconds)
+      const both = await Promise.all(
+        [first, second].map(one => load(one, requests, seconds, connections / 2)),
+      )
+      ratios.push((both[0].rate + both[1].rate) / alone.rate)
+    }
+    notes.push(
+      `\nTwo processes answer ${median(ratios).toFixed(2)} times as many ${name} as one (Postgres and the load on the same cores).`,
+    )
   }
-  const run = autocannon({ url, connections: parallel, duration, setupClient })
-  run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds))
-  const result = await run
-  if (result.non2xx || result.errors) throw new Error(`${result.non2xx} refused, ${result.errors} errors`)
-  const answered = result.requests.total
-  latencies.sort((a, b) => a - b)
-  return {
-    rate: answered / result.duration,
-    p50: result.latency.p50,
-    p99: result.latency.p99,
-    p50Exact: latencies[latencies.length >> 1],
-    cpu: ((cpuSeconds(pid) - before) / answered) * 1e6,
-  }
-}
-
-/** User and system time of a process, from /proc/<pid>/stat (proc(5): fields 14 and 15, in ticks of 10 ms). */
-function cpuSeconds(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1).split(' ')
-  return (Number(fields[11]) + Number(fields[12])) / 100
-}
-
-/** Pinned to the first core, where the machine can; the load (this process) to the second. */
-async function start(script, logLevel) {
-  const nowhere = openSync('/dev/null', 'w')
-  const env = {
-    ...process.env,
-    BENCH: JSON.stringify({ address, logLevel, keysFolder: join(folder, 'keys') }),
-  }
-  const child = fork(new URL(script, import.meta.url), { env, stdio: ['ignore', nowhere, 'inherit', 'ipc'] })
-  closeSync(nowhere)
-  const url = await new Promise((resolve, reject) => {
-    child.once('message', resolve)
-    child.once('exit', code => reject(new Error(`${script} ended with ${code}`)))
-  })
-  pin(child.pid, 0)
-  pin(process.pid, 1)
-  return { child, pid: child.pid, url }
-}
-
-function pin(pid, core) {
-  spawnSync('taskset', ['-acp', String(core), String(pid)])
-}
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[sorted.length >> 1]
+  second.child.disconnect()
 }
