@@ -37,6 +37,7 @@ import type { PasswordReset } from './login/password-reset.js'
 import type { PasswordSignIn } from './login/password-sign-in.js'
 import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
+import type { Throttle } from './login/throttle.js'
 import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
 import type { Theme } from './theme.js'
@@ -55,6 +56,7 @@ export interface AppParts {
   readonly stepUp: StepUp
   readonly admin: AdminParts
   readonly introspection: IntrospectionParts
+  readonly throttle: Pick<Throttle, 'signOut'>
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics

@@ -2,7 +2,6 @@
 
 import { availableParallelism } from 'node:os'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { Redis } from 'ioredis'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { parseEmailAddress } from './directory/email-address.js'
@@ -41,6 +40,7 @@ import { postgresSessionStore } from './store/postgres/session-store.js'
 import { postgresTenantStore } from './store/postgres/tenant-store.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
+import type { RedisClient } from './store/redis/connection.js'
 import type { Theme } from './theme.js'
 
 /** Over this many waiting password hashes the answer is 503. */
@@ -57,7 +57,7 @@ export interface AssemblyParts {
   readonly hot: HotReads
   /** Connections that only ending sessions may use. */
   readonly reserved: Database
-  readonly redis: Redis | undefined
+  readonly redis: RedisClient | undefined
   readonly ring: KeyRing
   readonly keyOperations: KeyOperations
   readonly registry: OriginRegistry
@@ -128,6 +128,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       introspections: postgresIntrospections(hot),
       keyOf: createVerificationKeys(),
     },
+    throttle,
     finish,
     passwordSignIn,
     signUp: createSignUp(login),

@@ -56,7 +56,7 @@ export function sessionCommands(program: Command): void {
               ? await revocations.endAll(operator)
               : await revocations.endAllOf(await personOf(database, user), operator)
           const { ended } = known(user ?? '', answer)
-          say(form, { ended }, `Ended ${ended} session(s).`)
+          say(form, { ended }, ended === undefined ? 'Ended.' : `Ended ${ended} session(s).`)
         })
       },
     )

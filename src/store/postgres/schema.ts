@@ -13,7 +13,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { PlatformRole } from '../../directory/authority.js'
-import { bytea, epoch, instant } from './schema-columns.js'
+import { bytea, epoch, instant, type SessionEnd } from './schema-columns.js'
 
 export * from './schema-records.js'
 
@@ -171,7 +171,7 @@ export const sessions = pgTable(
     /** Not indexed: a touch stays a heap-only update. */
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
-    endedReason: text('ended_reason').$type<'signed-out' | 'replaced' | 'by-person' | 'by-operator'>(),
+    endedReason: text('ended_reason').$type<SessionEnd>(),
     userAgent: text('user_agent').notNull(),
     address: text('address').notNull(),
   },

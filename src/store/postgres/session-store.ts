@@ -72,14 +72,14 @@ export function postgresSessionStore(
       )
     },
 
-    async renew({ id, provenSecretHash, newSecretHash, identity, occasion }) {
+    async renew({ id, provenSecretHash, next, identity, occasion }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
       // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
       const [row] = await database.transaction(db =>
         db.execute<{ now: number; ends_at: number }>(sql`
           with renewed as (
             update sessions s
-            set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
+            set secret_hash = ${next.secretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
               auth_time = now(), last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
             from service g, users u
             where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
@@ -95,7 +95,7 @@ export function postgresSessionStore(
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
           from renewed`),
       )
-      return row ? { renewed: { now: row.now, endsAt: row.ends_at } } : 'superseded'
+      return row ? { renewed: { id, now: row.now, endsAt: row.ends_at } } : 'superseded'
     },
 
     switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
@@ -137,6 +137,7 @@ export function postgresSessionStore(
             ${occasion.requestId ?? null}
           from ended`),
       )
+      return 'ended'
     },
   }
 }
