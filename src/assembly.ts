@@ -24,6 +24,7 @@ import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
 import { sendWelcome } from './login/welcome.js'
 import { createSessions } from './session/sessions.js'
+import type { SessionStores } from './session-stores.js'
 import { createLimiter } from './store/limiter.js'
 import { postgresAccountStore } from './store/postgres/account-store.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
@@ -31,12 +32,9 @@ import { postgresAuditLog } from './store/postgres/audit-log.js'
 import { postgresAuthorityStore } from './store/postgres/authority-store.js'
 import type { Database } from './store/postgres/database.js'
 import type { HotReads } from './store/postgres/hot-reads.js'
-import { postgresIntrospections } from './store/postgres/introspect-read.js'
 import { postgresInvitationStore } from './store/postgres/invitation-store.js'
 import { postgresMembershipStore } from './store/postgres/membership-store.js'
-import { postgresRevocations } from './store/postgres/revocation-store.js'
 import { postgresServiceKeyStore } from './store/postgres/service-key-store.js'
-import { postgresSessionStore } from './store/postgres/session-store.js'
 import { postgresTenantStore } from './store/postgres/tenant-store.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
@@ -55,8 +53,8 @@ export interface AssemblyParts {
   readonly inBackground: InBackground
   readonly database: Database
   readonly hot: HotReads
-  /** Connections that only ending sessions may use. */
   readonly reserved: Database
+  readonly stores: SessionStores
   readonly redis: RedisClient | undefined
   readonly ring: KeyRing
   readonly keyOperations: KeyOperations
@@ -70,8 +68,10 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     parts
   const { keyOperations } = parts
   const { issuer, product, passwordMinLength, trustedProxies } = config
-  const store = postgresAccountStore(database)
-  const sessions = createSessions(postgresSessionStore(database, hot, reserved), config.sessionLimits)
+  const { stores } = parts
+  const { revocations } = stores
+  const store = postgresAccountStore(database, stores.within)
+  const sessions = createSessions(stores.sessions, config.sessionLimits)
   const hasher = createPasswordHasher({ concurrency: hashesAtOnce(), queueLimit: mostQueuedHashes })
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
@@ -80,7 +80,6 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
   const invitations = postgresInvitationStore(database)
-  const revocations = postgresRevocations(reserved)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),
     statementsPending: () => hot.pending + database.pending + reserved.pending,
@@ -125,7 +124,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     },
     introspection: {
       issuer,
-      introspections: postgresIntrospections(hot),
+      introspections: stores.introspections,
       keyOf: createVerificationKeys(),
     },
     throttle,

@@ -14,6 +14,7 @@ import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
 import type { Post } from './login/mail.js'
+import { openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
@@ -54,6 +55,7 @@ const reservedConnections = 2
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
   await refuseUnfit(address, log)
+  for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
   const database = new Database(address)
   const hot = new HotReads(address)
   const reserved = new Database(address, { connections: reservedConnections })
@@ -74,6 +76,10 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     redis?.connect().catch(() => {})
     closers.push(() => redis?.disconnect())
 
+    const sessionRows = config.sessionStore === 'redis' ? await openRows(config, parts.keks) : undefined
+    closers.push(() => sessionRows?.close())
+    const stores = sessionStores({ database, hot, reserved, rows: sessionRows?.rows })
+
     const health: Health & { closing: boolean } = {
       closing: false,
       redis: () => announcements?.state,
@@ -91,6 +97,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       database,
       hot,
       reserved,
+      stores,
       redis,
       ring,
       keyOperations,

@@ -4,6 +4,8 @@ import type { Test } from 'tap'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import type { SessionId } from '../../src/principal.js'
 import { postgresAccountStore } from '../../src/store/postgres/account-store.js'
+import type { Database } from '../../src/store/postgres/database.js'
+import type { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { RedisReads } from '../../src/store/postgres/sessions-in-redis/reads.js'
 import { redisRevocations } from '../../src/store/postgres/sessions-in-redis/revocations.js'
 import { redisSessionStore } from '../../src/store/postgres/sessions-in-redis/session-store.js'
@@ -24,6 +26,8 @@ export interface RedisWorld extends World {
   readonly redis: RedisClient
   readonly rows: SessionRows
   readonly sql: postgres.Sql
+  readonly database: Database
+  readonly hot: HotReads
   readonly keks: KeyEncryptionKeys
   /** Where those keys are files. */
   readonly keysFolder: string
@@ -57,6 +61,8 @@ export async function worldOn(t: Test, url: string): Promise<RedisWorld> {
     redis,
     rows,
     sql,
+    database,
+    hot,
     keks,
     keysFolder,
     within,

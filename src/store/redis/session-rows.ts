@@ -1,4 +1,5 @@
 /** Session rows in Redis: written once under a MAC of ours, read within a bound; only last-seen and the place change. */
+import { Cluster } from 'ioredis'
 import { Outage } from '../../errors.js'
 import type { KeyEncryptionKeys } from '../../keyring/key-encryption-keys.js'
 import type { SessionId, TenantId } from '../../principal.js'
@@ -127,6 +128,18 @@ export class SessionRows {
   async idsOf(user: string): Promise<readonly SessionId[]> {
     const ids = await this.#run('listed', indexKey(user), [mostListed - 1])
     return (Array.isArray(ids) ? ids : []).map(id => String(id) as SessionId)
+  }
+
+  /** All that there are, in batches; what changes meanwhile may be missed or come twice. */
+  async *scan(): AsyncGenerator<readonly SessionId[]> {
+    for (const master of this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis]) {
+      for (let cursor = '0'; ; ) {
+        const [next, keys] = await master.scan(cursor, 'MATCH', rowKey('*'), 'COUNT', 200)
+        yield keys.flatMap(key => (/\{(.{22})\}$/.exec(key)?.slice(1) ?? []) as SessionId[])
+        cursor = next
+        if (cursor === '0') break
+      }
+    }
   }
 
   async unlist(user: string, id: SessionId): Promise<void> {

@@ -99,9 +99,17 @@ export async function endListed(
 }
 
 /** Nobody knows whose secret it is: only the secret is refused, not the id that it came with. */
-export async function refuseSecret(tx: Queries, secretHash: Buffer, reason: SessionEnd): Promise<void> {
+export async function refuseSecret(
+  tx: Queries,
+  id: SessionId,
+  secretHash: Buffer,
+  reason: SessionEnd,
+): Promise<void> {
   await tx.execute(sql`
     insert into revoked_sessions (secret_hash, reason, until)
     select ${secretHash}::bytea, ${reason}, ${longestLife}
     where not exists (select from revoked_sessions where secret_hash = ${secretHash})`)
+  // The other store may have it, and there the secret proves the id.
+  await tx.execute(sql`update sessions set ended_at = now(), ended_reason = ${reason}
+    where id = ${id} and (secret_hash = ${secretHash} or previous_secret_hash = ${secretHash}) and ended_at is null`)
 }

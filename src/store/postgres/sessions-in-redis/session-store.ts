@@ -101,7 +101,7 @@ export function redisSessionStore(
       const ended = await reserved.transaction(async tx => {
         await lockSession(tx, id)
         if (!row) return (await endListed(tx, id, secretHash, reason)) ? undefined : ('not here' as const)
-        const mine = await proven(tx, row, secretHash)
+        const mine = await proven(tx, row, secretHash, 'or before')
         const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
         if (!mine || at === undefined) return undefined
         const about = { actor: mine.user, subject: mine.user, session: at, occasion }
@@ -118,7 +118,7 @@ export function redisSessionStore(
             await lockSession(tx, id)
             // It may have been renewed since it was looked for.
             if (await endListed(tx, id, secretHash, reason)) return
-            await refuseSecret(tx, secretHash, reason)
+            await refuseSecret(tx, id, secretHash, reason)
             await writeAudit(tx, { action: 'session.ended', outcome: 'done', occasion })
           }),
       }
@@ -145,10 +145,17 @@ interface Proven {
 }
 
 /** Whose row it is and when it ends by itself, if this hash is its secret's. */
-async function proven(tx: Queries, row: StoredRow, secretHash: Buffer): Promise<Proven | undefined> {
+async function proven(
+  tx: Queries,
+  row: StoredRow,
+  secretHash: Buffer,
+  now?: 'or before',
+): Promise<Proven | undefined> {
+  // A row that was renewed in the table, and copied from there, knows the secret before.
+  const before = now ? sql`or s.previous_secret_hash = ${secretHash}` : sql``
   const [mine] = await tx.execute<{ user: UserId; ends_at: string }>(sql`
     select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as ends_at
-    from ${stored(row)} s where s.secret_hash = ${secretHash}`)
+    from ${stored(row)} s where s.secret_hash = ${secretHash} ${before}`)
   return mine && { user: mine.user, until: sql`${mine.ends_at}::timestamptz` }
 }
 
@@ -166,7 +173,7 @@ interface Before {
 async function replace(tx: Queries, { id, secretHash, row }: Before) {
   await lockSession(tx, id)
   if (!row) {
-    await refuseSecret(tx, secretHash, 'replaced')
+    await refuseSecret(tx, id, secretHash, 'replaced')
     return undefined
   }
   const mine = await proven(tx, row, secretHash)

@@ -50,7 +50,7 @@ export function timestamp(instant: SQL): SQL {
 /** A row `s` under its next id and secret; what is left out of the JSON was null, or is kept beside it. */
 export function renewed(next: Successor, more: SQL): SQL {
   return sql`jsonb_strip_nulls(to_jsonb(s) || jsonb_build_object('id', ${next.id}::text,
-    'secret_hash', ${next.secretHash}::bytea, 'secret_changed_at', now(), 'last_seen_at', null) || ${more})`
+    'secret_hash', ${next.secretHash}::bytea, 'previous_secret_hash', null, 'secret_changed_at', now(), 'last_seen_at', null) || ${more})`
 }
 
 /** A new proof of who it is. */
