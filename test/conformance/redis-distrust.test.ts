@@ -435,7 +435,7 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
     else t.ok(answer instanceof Outage || answer?.row, 'of another')
   }
   gone.thaw()
-  await gone.stop()
+  await gone.kill()
   await eventually(async () => {
     const answers = await Promise.all(sessions.map(own => goneOf(world, own).catch(error => error.name)))
     return (
@@ -444,7 +444,7 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
       ) || undefined
     )
   })
-  gone.start()
+  await gone.start()
   await eventually(async () => {
     const answers = await Promise.all(sessions.map(own => goneOf(world, own).catch(error => error.name)))
     return answers.every(answer => answer === 'live') || undefined

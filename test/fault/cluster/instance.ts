@@ -17,6 +17,7 @@ export interface InstanceOptions {
   readonly databaseUrl: string
   readonly postgres: TcpProxy
   readonly redis: TcpProxy | undefined
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Start {
@@ -80,6 +81,7 @@ export class Instance {
           MINTMARK_TRUSTED_PROXIES: '127.0.0.1',
           MINTMARK_LOG_LEVEL: 'warn',
           CLOCK_SHIFT_MS: String(clockShiftMs),
+          ...this.#options.env,
           ...env,
         },
       },
