@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type postgres from 'postgres'
 import type { SessionId, UserId } from '../../src/principal.js'
+import { until } from './cluster/postgres.js'
 import type { History, Op, Told } from './history.js'
 
 const by = { actor: undefined, occasion: { requestId: undefined, address: undefined } }
@@ -48,8 +49,13 @@ export class Operator {
 
   /** The ids of a person's live sessions. */
   async list(user: string): Promise<string[]> {
-    const listed = await this.#hands.revocations.list(user as UserId)
-    return listed.map(({ id }) => id)
+    let ids: string[] = []
+    await until(async () => {
+      const listed = await this.#hands.revocations.list(user as UserId).catch(() => undefined)
+      ids = listed?.map(({ id }) => id) ?? []
+      return listed !== undefined
+    })
+    return ids
   }
 
   /** The next version of a membership; a suspended one has none that anybody sees. */

@@ -61,6 +61,11 @@ export class Cluster {
     return new Cluster(folder, primary, redis, operators)
   }
 
+  get store(): Store {
+    if (!this.sessionRedis) return 'postgres'
+    return this.sessionRedis.cluster ? 'cluster' : 'redis'
+  }
+
   get operatorUrl(): string {
     return this.primary.url(this.operators.port)
   }

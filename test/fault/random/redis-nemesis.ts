@@ -144,7 +144,7 @@ async function rowsOf(server: RedisServer): Promise<[string, string[]][]> {
   const keys = (await server.command('keys', 'mintmark:session:*').catch(() => [])) as string[]
   const rows: [string, string[]][] = []
   for (const key of keys.slice(-40)) {
-    const fields = (await server.command('hgetall', key).catch(() => [])) as string[]
+    const fields = Object.entries((await server.command('hgetall', key).catch(() => ({}))) as object).flat()
     if (fields.length > 0) rows.push([key, fields])
   }
   return rows

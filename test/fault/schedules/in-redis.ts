@@ -16,6 +16,7 @@ async function holderOf(stage: Stage, device: Device) {
 export const inRedis: readonly Schedule[] = [
   {
     rule: 'a row that is put back after its session ended lets nobody in, however it ended',
+    exposes: ['redis-alone'],
     async play(stage) {
       const ends: ((device: Device, other: Device) => Promise<unknown>)[] = [
         device => device.signOut(stage.at(1)),
@@ -39,7 +40,7 @@ export const inRedis: readonly Schedule[] = [
         const { cookie } = device
         const holder = await holderOf(stage, device)
         const key = rowOf(device)
-        const fields = (await holder.command('hgetall', key)) as string[]
+        const fields = Object.entries((await holder.command('hgetall', key)) as object).flat()
         await end(device, other)
         await holder.command('hset', key, ...fields)
         for (const number of [1, 2]) {
@@ -52,6 +53,7 @@ export const inRedis: readonly Schedule[] = [
   },
   {
     rule: 'signing out while Redis cannot be asked holds when it is back',
+    exposes: ['redis-outage-as-401'],
     async play(stage) {
       for (const fault of ['frozen', 'killed'] as const) {
         const device = await stage.device()
@@ -77,13 +79,22 @@ export const inRedis: readonly Schedule[] = [
     rule: 'a Redis that is full or read-only refuses what writes, and nobody loses a session',
     async play(stage) {
       const device = await stage.device()
-      const holder = await holderOf(stage, device)
-      await holder.command('config', 'set', 'maxmemory', '1')
+      const masters = stage.cluster.sessionRedis?.masters ?? []
+      for (const master of masters) await master.command('config', 'set', 'maxmemory', '1')
       const full = [await device.check(stage.at(1)), await device.mint(stage.at(2))]
       for (const entry of full) stage.claim(entry.outcome === 'ok', 'what is there is read', entry)
       const refused = [await device.stepUp(stage.at(1)), await device.signIn(stage.at(1))]
       for (const entry of refused) stage.claim(entry.outcome !== 'ok', 'nothing is written', entry)
-      await holder.command('config', 'set', 'maxmemory', '0')
+      for (const master of masters) await master.command('config', 'set', 'maxmemory', '0')
+      const { pair } = stage.cluster.sessionRedis ?? {}
+      if (pair) {
+        await pair.master.command('replicaof', '127.0.0.1', '1')
+        const readOnly = [await device.check(stage.at(1)), await device.stepUp(stage.at(1))]
+        stage.claim(readOnly[0]?.status !== 401 && readOnly[1]?.status === 503, 'read-only', ...readOnly)
+        const unknown = await stage.newDevice(device.person).signIn(stage.at(2))
+        stage.claim(unknown.status === 503, 'nobody is let in without a row', unknown)
+        await pair.master.command('replicaof', 'no', 'one')
+      }
       const heals = device.cookie && (await device.heals(stage.at(1), device.cookie))
       stage.claim(heals?.outcome === 'ok', 'it lives', ...(heals ? [heals] : []))
     },
