@@ -121,7 +121,9 @@ export class Instance {
       await probe?.body?.cancel()
       if (probe?.status === 200) this.#served = child
       return probe?.status === 200
-    }, 30)
+    }, 30).catch(error => {
+      throw new Error(`instance ${this.number}: ${(error as Error).message}\n${this.#lastWords()}`)
+    })
   }
 
   /** What was not asked for before: how often it ended by itself, and its last words. */
