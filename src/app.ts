@@ -47,6 +47,7 @@ import type { PasswordSignIn } from './login/password-sign-in.js'
 import type { ProviderLogouts } from './login/provider-logout.js'
 import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
+import type { Throttle } from './login/throttle.js'
 import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
 import type { Theme } from './theme.js'
@@ -70,6 +71,7 @@ export interface AppParts {
   readonly providerLogouts: ProviderLogouts
   readonly post: Post
   readonly inBackground: InBackground
+  readonly throttle: Pick<Throttle, 'signOut'>
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics

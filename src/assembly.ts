@@ -2,7 +2,6 @@
 
 import { availableParallelism } from 'node:os'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
-import type { Redis } from 'ioredis'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
 import { parseEmailAddress } from './directory/email-address.js'
@@ -29,6 +28,7 @@ import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
 import { sendWelcome } from './login/welcome.js'
 import { createSessions } from './session/sessions.js'
+import type { SessionStores } from './session-stores.js'
 import { createLimiter } from './store/limiter.js'
 import { postgresAccountStore } from './store/postgres/account-store.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
@@ -37,15 +37,13 @@ import { postgresAuthorityStore } from './store/postgres/authority-store.js'
 import type { Database } from './store/postgres/database.js'
 import { postgresFederationStore } from './store/postgres/federation-store.js'
 import type { HotReads } from './store/postgres/hot-reads.js'
-import { postgresIntrospections } from './store/postgres/introspect-read.js'
 import { postgresInvitationStore } from './store/postgres/invitation-store.js'
 import { postgresMembershipStore } from './store/postgres/membership-store.js'
-import { postgresRevocations } from './store/postgres/revocation-store.js'
 import { postgresServiceKeyStore } from './store/postgres/service-key-store.js'
-import { endSessionRows, postgresSessionStore } from './store/postgres/session-store.js'
 import { postgresTenantStore } from './store/postgres/tenant-store.js'
 import { postgresUserStore } from './store/postgres/user-store.js'
 import { announce } from './store/redis/announcements.js'
+import type { RedisClient } from './store/redis/connection.js'
 import type { Theme } from './theme.js'
 
 /** Over this many waiting password hashes the answer is 503. */
@@ -60,9 +58,9 @@ export interface AssemblyParts {
   readonly inBackground: InBackground
   readonly database: Database
   readonly hot: HotReads
-  /** Connections that only ending sessions may use. */
   readonly reserved: Database
-  readonly redis: Redis | undefined
+  readonly stores: SessionStores
+  readonly redis: RedisClient | undefined
   readonly ring: KeyRing
   readonly keyOperations: KeyOperations
   readonly keks: KeyEncryptionKeys
@@ -76,8 +74,10 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     parts
   const { keyOperations } = parts
   const { issuer, product, passwordMinLength, trustedProxies } = config
-  const store = postgresAccountStore(database)
-  const sessions = createSessions(postgresSessionStore(database, hot, reserved), config.sessionLimits)
+  const { stores } = parts
+  const { revocations } = stores
+  const store = postgresAccountStore(database, stores.within)
+  const sessions = createSessions(stores.sessions, config.sessionLimits)
   const hasher = createPasswordHasher({ concurrency: hashesAtOnce(), queueLimit: mostQueuedHashes })
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
@@ -85,10 +85,9 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const login = { issuer, store, hasher, policy, throttle, post, inBackground, finish }
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
-  const identities = postgresFederationStore(database, endSessionRows)
+  const identities = postgresFederationStore(database, stores.within)
   const providers = { ...login, federation: identities, connections: createConnections(), keks: parts.keks }
   const invitations = postgresInvitationStore(database)
-  const revocations = postgresRevocations(reserved)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),
     statementsPending: () => hot.pending + database.pending + reserved.pending,
@@ -133,7 +132,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     },
     introspection: {
       issuer,
-      introspections: postgresIntrospections(hot),
+      introspections: stores.introspections,
       keyOf: createVerificationKeys(),
     },
     federation: createFederation({ ...providers, sessions }),
@@ -141,6 +140,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     providerLogouts: createProviderLogouts(providers),
     post,
     inBackground,
+    throttle,
     finish,
     passwordSignIn,
     signUp: createSignUp(login),

@@ -1,17 +1,17 @@
 /** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
 import { isIP } from 'node:net'
 import { StartRefused } from './errors.js'
+import { type RedisSettings, redisSettings } from './redis-settings.js'
 
 export interface ListenAddress {
   readonly host: string
   readonly port: number
 }
 
-export interface Config {
+export interface Config extends RedisSettings {
   readonly issuer: string
   /** A server of the operator's, or the embedded default with its data folder. */
   readonly database: { readonly url: string } | { readonly embeddedIn: string }
-  readonly redisUrl: string | undefined
   readonly listen: ListenAddress
   readonly healthListen: ListenAddress
   readonly keysFolder: string
@@ -42,6 +42,7 @@ const known = new Set([
   'MINTMARK_PASSWORD_MIN_LENGTH',
   'MINTMARK_SESSION_IDLE_SECONDS',
   'MINTMARK_SESSION_ABSOLUTE_SECONDS',
+  'MINTMARK_SESSION_REDIS_UNSAFE',
   'MINTMARK_LOG_LEVEL',
   'MINTMARK_PRODUCT',
   'MINTMARK_THEME_FOLDER',
@@ -99,10 +100,7 @@ export function parseConfig(env: Environment): Config {
   if (url === undefined && mode === 'production') {
     faults.push('NODE_ENV=production needs DATABASE_URL: the embedded default is for development')
   }
-  const redisUrl = get('REDIS_URL')
-  if (redisUrl !== undefined && !isUrl(redisUrl, /^rediss?:$/)) {
-    faults.push('REDIS_URL is not a Redis address: write redis://host:6379 or rediss://host:6379')
-  }
+  const redis = redisSettings(get, faults)
   const ownerUrl = get('MINTMARK_OWNER_DATABASE_URL')
   if (ownerUrl !== undefined && !isUrl(ownerUrl, /^postgres(ql)?:$/)) {
     faults.push('MINTMARK_OWNER_DATABASE_URL is not a Postgres address: write it like DATABASE_URL')
@@ -152,7 +150,7 @@ export function parseConfig(env: Environment): Config {
   return frozen({
     issuer,
     database: url === undefined ? { embeddedIn: get('MINTMARK_DATA_FOLDER') ?? 'data' } : { url },
-    redisUrl,
+    ...redis,
     listen,
     healthListen,
     keysFolder: keysFolderOf(env),

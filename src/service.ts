@@ -6,23 +6,23 @@ import { createBackground } from './background.js'
 import type { Config } from './config.js'
 import { type OriginRegistry, openOriginRegistry } from './directory/origins.js'
 import { StartRefused } from './errors.js'
-import { createMetrics, type Metrics } from './http/metrics.js'
+import { createMetrics } from './http/metrics.js'
 import { type Health, healthRoutes } from './http/routes/health.js'
 import { metricsRoute } from './http/routes/metrics.js'
 import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
-import type { InBackground, Post } from './login/mail.js'
+import type { Post } from './login/mail.js'
+import { endingSessions, openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
-import { cleanUp } from './store/postgres/clean-up.js'
+import { cleanRegularly } from './store/postgres/clean-up.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
 import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
 import { inspect } from './store/postgres/migrate.js'
 import { postgresProviderStore } from './store/postgres/provider-store.js'
-import { endSessionRows } from './store/postgres/session-store.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
 import { connectRedis } from './store/redis/connection.js'
 import { loadTheme } from './theme.js'
@@ -51,9 +51,6 @@ export interface Service {
 /** Milliseconds after which a shutdown no longer waits for requests under way. */
 const mostClosingMs = 10_000
 
-/** Milliseconds. A round removes up to 10 000 rows of a table: 160 a second. */
-const cleanEveryMs = 60_000
-
 /** Kept free for ending sessions, which must work while everything else waits for a connection. */
 const reservedConnections = 2
 
@@ -61,6 +58,7 @@ const reservedConnections = 2
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
   await refuseUnfit(address, log)
+  for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
   const database = new Database(address)
   const hot = new HotReads(address)
   const reserved = new Database(address, { connections: reservedConnections })
@@ -78,14 +76,18 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       keyStore,
       parts.keks,
       config.issuer,
-      postgresProviderStore(database, endSessionRows),
+      postgresProviderStore(database, endingSessions(config)),
     )
     const registry = await openOriginRegistry(postgresApplicationStore(database))
-    closers.push(cleanRegularly(database, metrics, background.run, parts.cleanEveryMs ?? cleanEveryMs))
+    closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
     redis?.connect().catch(() => {})
     closers.push(() => redis?.disconnect())
+
+    const sessionRows = config.sessionStore === 'redis' ? await openRows(config, parts.keks) : undefined
+    closers.push(() => sessionRows?.close())
+    const stores = sessionStores({ database, hot, reserved, rows: sessionRows?.rows })
 
     const health: Health & { closing: boolean } = {
       closing: false,
@@ -104,6 +106,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       database,
       hot,
       reserved,
+      stores,
       redis,
       ring,
       keyOperations,
@@ -130,16 +133,6 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     await close()
     throw error
   }
-}
-
-/** Whichever instance comes first does it; the others pass. */
-function cleanRegularly(database: Database, metrics: Metrics, inBackground: InBackground, everyMs: number) {
-  const clean = async () => {
-    const removed = await cleanUp(database)
-    if (removed !== 'elsewhere') for (const [table, rows] of removed) metrics.cleaned(table, rows)
-  }
-  const timer = setInterval(() => inBackground('clean-up', clean), everyMs).unref()
-  return () => clearInterval(timer)
 }
 
 /** What changes elsewhere is followed at once where it is announced, and within seconds where it is not. */

@@ -23,7 +23,7 @@ const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|n
 /** Metrics are http/'s: they are counted by route and answered to Prometheus. */
 const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer)(\/|$)/
 const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
-const wiring = /^src\/(main|service|assembly|embedded-default|commands\/[a-z-]+)\.ts$/
+const wiring = /^src\/(main|service|assembly|session-stores|embedded-default|commands\/[a-z-]+)\.ts$/
 const comparesClocks = 'src/keyring/doctor.ts'
 const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
@@ -49,7 +49,7 @@ const sourceRules: Rule[] = [
     faults: file =>
       domain.test(file.path)
         ? imports(file).filter(to =>
-            /^src\/(app|assembly|background|config|service|main|cli|embedded-default|commands\/.*)\.ts$/.test(
+            /^src\/(app|assembly|background|config|service|session-stores|main|cli|embedded-default|commands\/.*)\.ts$/.test(
               to,
             ),
           )
@@ -64,7 +64,7 @@ const sourceRules: Rule[] = [
   },
   {
     prose:
-      'Stores are wired in by main.ts, service.ts, assembly.ts, embedded-default.ts and the commands alone.',
+      'Stores are wired in by main.ts, service.ts, assembly.ts, session-stores.ts, embedded-default.ts and the commands alone.',
     faults: file =>
       file.path.startsWith('src/store/') || wiring.test(file.path)
         ? []

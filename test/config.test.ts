@@ -24,13 +24,15 @@ function faultsOf(env: Record<string, string | undefined>): readonly string[] {
 
 /** The list that the message itself gives. */
 const known = /known: (.*)\)$/.exec(faultsOf({ MINTMARK_NO_SUCH_NAME: '1' })[0] ?? '')?.[1]?.split(', ') ?? []
-const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'SMTP_URL', 'NODE_ENV']
+const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'SESSION_STORE', 'SMTP_URL', 'NODE_ENV']
 
 test('an empty environment is the embedded default, on loopback only', t => {
   t.strictSame(parseConfig({}), {
     issuer: 'http://localhost:4000',
     database: { embeddedIn: 'data' },
     redisUrl: undefined,
+    sessionStore: 'postgres',
+    acceptsUnsafeRedis: false,
     listen: { host: '127.0.0.1', port: 4000 },
     healthListen: { host: '127.0.0.1', port: 4001 },
     keysFolder: 'keys',
@@ -50,7 +52,9 @@ test('an empty environment is the embedded default, on loopback only', t => {
 test('every setting arrives where it belongs, and an empty value counts as missing', t => {
   const env = {
     ...production,
-    REDIS_URL: 'rediss://cache.example.com:6380',
+    REDIS_URL: 'rediss://cache.example.com:6380,rediss://cache.example.com:6381',
+    SESSION_STORE: 'redis',
+    MINTMARK_SESSION_REDIS_UNSAFE: 'accepted',
     MINTMARK_LISTEN: '[::]:8080',
     MINTMARK_HEALTH_LISTEN: '0.0.0.0:8081',
     MINTMARK_KEYS_FOLDER: ' /run/keys ',
@@ -67,7 +71,9 @@ test('every setting arrives where it belongs, and an empty value counts as missi
   const expected = {
     issuer: 'https://id.example.com',
     database: { url: production.DATABASE_URL },
-    redisUrl: 'rediss://cache.example.com:6380',
+    redisUrl: 'rediss://cache.example.com:6380,rediss://cache.example.com:6381',
+    sessionStore: 'redis',
+    acceptsUnsafeRedis: true,
     listen: { host: '::', port: 8080 },
     healthListen: { host: '0.0.0.0', port: 8081 },
     keysFolder: '/run/keys',
@@ -144,6 +150,14 @@ const bad: [name: string, value: string, mend: RegExp, env?: Record<string, stri
   ['MINTMARK_TRUSTED_PROXIES', 'true', /neither an address nor a block/],
   ['REDIS_URL', 'localhost:6379', /redis:\/\/host:6379/],
   ['REDIS_URL', 'http://localhost:6379', /redis:\/\/host:6379/],
+  ['REDIS_URL', 'redis://a:1,b:2', /commas between/],
+  ['REDIS_URL', 'redis://a:1,', /commas between/],
+  ['REDIS_URL', 'redis://a:1,rediss://b:2', /same scheme, user and password/],
+  ['REDIS_URL', 'redis://u:p@a:1,redis://u:q@b:2', /same scheme, user and password/],
+  ['REDIS_URL', 'redis://a:1/3,redis://b:2/3', /no database number/],
+  ['SESSION_STORE', 'memory', /postgres or redis/],
+  ['SESSION_STORE', 'redis', /needs REDIS_URL/],
+  ['MINTMARK_SESSION_REDIS_UNSAFE', 'yes', /takes accepted/],
   ['DATABASE_URL', 'mysql://u@h/d', /postgres:\/\/user/, production],
   ['DATABASE_URL', 'db.example.com', /postgres:\/\/user/, production],
   ['MINTMARK_OWNER_DATABASE_URL', 'db.example.com', /write it like DATABASE_URL/],

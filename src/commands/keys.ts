@@ -9,9 +9,9 @@ import { createKeyOperations, type KeyOperations } from '../keyring/operations.j
 import { publishedKeys } from '../keyring/schedule.js'
 import type { Ring } from '../keyring/store.js'
 import type { Kid } from '../principal.js'
+import { endingSessions } from '../session-stores.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { endSessionRows } from '../store/postgres/session-store.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
@@ -192,7 +192,7 @@ async function withOperations(work: (operations: KeyOperations, config: Config) 
         postgresKeyRingStore(database),
         keks,
         config.issuer,
-        postgresProviderStore(database, endSessionRows),
+        postgresProviderStore(database, endingSessions(config)),
       ),
       config,
     ),

@@ -2,8 +2,8 @@
 import type { Command } from 'commander'
 import { type Provider, secretSealedAs } from '../federation/provider.js'
 import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import { endingSessions } from '../session-stores.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { endSessionRows } from '../store/postgres/session-store.js'
 import { CommandFailed, configuration, operator, withDatabase } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
 import { describeProvider, known, reachable, shown } from './provider-shown.js'
@@ -113,7 +113,7 @@ const endedInWords = (ended: number | undefined) =>
 const withProviders: WithProviders = work => {
   const config = configuration()
   return withDatabase(config, database =>
-    work(postgresProviderStore(database, endSessionRows), config.issuer, database),
+    work(postgresProviderStore(database, endingSessions(config)), config.issuer, database),
   )
 }
 

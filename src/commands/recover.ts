@@ -28,7 +28,8 @@ export function recoverCommand(program: Command): void {
           }
           const { ended, links } = await recover(database, await keyMaker(config))
           print('This database is trusted from now on.')
-          print(`  ${ended} session(s) ended: everybody signs in again`)
+          const which = config.sessionStore === 'redis' ? 'every session' : `${ended} session(s)`
+          print(`  ${which} ended: everybody signs in again`)
           print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
           print('  tokens are signed with a new key; verifiers meet its kid as soon as they refetch')
         },

@@ -1,12 +1,14 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
-import type { Command } from 'commander'
+import { type Command, InvalidArgumentError } from 'commander'
 import { describeSession } from '../http/admin/describe.js'
 import type { SessionId } from '../principal.js'
 import type { ListedSession } from '../session/revocations.js'
-import { postgresRevocations } from '../store/postgres/revocation-store.js'
+import { refuseUnfitRedis } from '../session-stores.js'
+import { copyToRedis, copyToTable } from '../store/postgres/sessions-in-redis/moving.js'
 import { who } from './arguments.js'
 import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
-import { asJson, type Form, type Listing, say, sayList } from './output.js'
+import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
+import { withRevocations, withRows } from './session-stores.js'
 import { cell, time } from './table.js'
 
 export function sessionCommands(program: Command): void {
@@ -18,10 +20,10 @@ export function sessionCommands(program: Command): void {
     .description('the live sessions of a person, the latest used first')
     .option(...asJson)
     .action(async (user: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const items = await postgresRevocations(database).list(await personOf(database, user))
+      await withRevocations(async (revocations, database) => {
+        const items = await revocations.list(await personOf(database, user))
         await sayList(form, async () => ({ items, next: undefined }), listing)
-      })
+      }, 'reads rows')
     })
 
   sessions
@@ -32,8 +34,8 @@ export function sessionCommands(program: Command): void {
     .allowUnknownOption()
     .option(...asJson)
     .action(async (id: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const answer = await postgresRevocations(database).endOne(id as SessionId, 'anyone', operator)
+      await withRevocations(async revocations => {
+        const answer = await revocations.endOne(id as SessionId, 'anyone', operator)
         if (answer === 'unknown') throw new CommandFailed(`there is no session ${id}`)
         say(form, { id, ended: true }, `Ended ${id}.`)
       })
@@ -49,17 +51,42 @@ export function sessionCommands(program: Command): void {
       async (user: string | undefined, { everybody = false, ...form }: Form & { everybody?: boolean }) => {
         if ((user === undefined) !== everybody)
           throw new CommandFailed('name one person, or give --everybody, and not both')
-        await withDatabase(configuration(), async database => {
-          const revocations = postgresRevocations(database)
+        await withRevocations(async (revocations, database) => {
           const answer =
             user === undefined
               ? await revocations.endAll(operator)
               : await revocations.endAllOf(await personOf(database, user), operator)
           const { ended } = known(user ?? '', answer)
-          say(form, { ended }, `Ended ${ended} session(s).`)
+          say(form, { ended }, ended === undefined ? 'Ended.' : `Ended ${ended} session(s).`)
         })
       },
     )
+
+  sessions
+    .command('migrate')
+    .requiredOption('--to <store>', 'redis or postgres', store)
+    .description(
+      'copy the live sessions into the other store, beside running services; again takes up what has changed',
+    )
+    .option(...asJson)
+    .action(async ({ to, ...form }: Form & { to: 'redis' | 'postgres' }) => {
+      const config = configuration()
+      if (config.redisUrl === undefined)
+        throw new CommandFailed('REDIS_URL is missing: name the Redis of the sessions')
+      for (const warning of await refuseUnfitRedis({ ...config, sessionStore: 'redis' })) note(form, warning)
+      const copy = to === 'redis' ? copyToRedis : copyToTable
+      await withDatabase(config, database =>
+        withRows(config, async rows => {
+          const copied = await copy(database, rows)
+          say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
+        }),
+      )
+    })
+}
+
+function store(text: string): string {
+  if (text === 'redis' || text === 'postgres') return text
+  throw new InvalidArgumentError('It is redis or postgres.')
 }
 
 const listing: Listing<ListedSession> = {

@@ -9,7 +9,9 @@ import type { PasswordReset } from '../login/password-reset.js'
 import type { PasswordSignIn } from '../login/password-sign-in.js'
 import type { SignUp, SignUpRefusal } from '../login/sign-up.js'
 import type { StepUp } from '../login/step-up.js'
+import type { Throttle } from '../login/throttle.js'
 import type { SessionId, TenantId, UserId } from '../principal.js'
+import { newCredential } from '../session/credential.js'
 import type { Revocations } from '../session/revocations.js'
 import type { Sessions } from '../session/sessions.js'
 import { addressOf, browserOf, occasionOf } from './browser.js'
@@ -28,6 +30,7 @@ export interface ActParts {
   readonly changePassword: PasswordChanger
   readonly stepUp: StepUp
   readonly invitations: Invitations
+  readonly throttle: Pick<Throttle, 'signOut'>
   readonly refused: RecordRefusal
   readonly metrics: Metrics
 }
@@ -71,7 +74,12 @@ export function createActs(parts: ActParts) {
     /** With a session or without: signing out twice is no error. */
     async signOut(request: FastifyRequest, reply: FastifyReply): Promise<void> {
       const credential = readSessionCookie(request)
-      if (credential) await sessions.end(credential, occasionOf(request))
+      const ending = credential ? await sessions.end(credential, occasionOf(request)) : 'ended'
+      if (ending !== 'ended') {
+        // Anybody may have made that cookie up, and each costs a row.
+        await parts.throttle.signOut(addressOf(request))
+        await ending.refuse()
+      }
       clearSessionCookie(reply)
     },
 
@@ -162,13 +170,25 @@ export function createActs(parts: ActParts) {
       if (id === session) clearSessionCookie(reply)
     },
 
-    async endOtherDevices(request: FastifyRequest) {
+    async endOtherDevices(request: FastifyRequest, reply: FastifyReply) {
       const { live, credential } = signedIn(request)
-      const own = { user: live.principal.user, id: credential.id, provenSecretHash: credential.secret.hash() }
-      const answer = await revocations.endOthers(own, by(request))
+      const { user, endsAt } = live.principal
+      const next = newCredential()
+      const answer = await revocations.endOthers(
+        {
+          user,
+          id: credential.id,
+          provenSecretHash: credential.secret.hash(),
+          next: { id: next.id, secretHash: next.secret.hash() },
+        },
+        by(request),
+      )
       if (answer === 'gone') throw new Problem('unauthenticated')
       if (answer === 'superseded') throw new Problem('session_superseded')
-      return answer
+      const { ended, renewed } = answer
+      if (renewed !== undefined)
+        setSessionCookie(reply, { id: renewed, secret: next.secret }, live.now, endsAt)
+      return ended === undefined ? {} : { ended }
     },
 
     async endAllDevices(request: FastifyRequest, reply: FastifyReply) {

@@ -37,6 +37,19 @@ export const SessionHandle = Type.String({
   description: 'The public id of a session.',
 })
 
+/** Sessions that have ended. */
+export const Ended = (description: string) =>
+  Type.Object(
+    {
+      ended: Type.Optional(
+        Type.Integer({
+          description: 'How many were live; left out with sessions in Redis, where nobody counts.',
+        }),
+      ),
+    },
+    { description },
+  )
+
 /** The one answer to a request that is followed up by mail, or not. */
 export const Accepted = Type.Object(
   { accepted: Type.Literal(true) },

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, link, mkdir, open as openFile, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isOurs, makeMac } from './mac.js'
 import { open, seal } from './sealing.js'
 
 const suffix = '.kek'
@@ -14,6 +15,9 @@ export interface KeyEncryptionKeys {
   seal(plain: Buffer, boundTo: string): { kekId: string; sealed: Buffer }
   /** Throws, naming the file that is missing, when the key is not here. */
   open(kekId: string, sealed: Buffer, boundTo: string): Buffer
+  /** A MAC of `text` under the newest key, by its id; `isOurs` takes one under any key that is here. */
+  mac(purpose: string, text: string): string
+  isOurs(purpose: string, text: string, mac: string): boolean
   has(kekId: string): boolean
   /** The id of the key that seals now. */
   newest(): string | undefined
@@ -77,6 +81,12 @@ export async function makeFirstKey(folder: string): Promise<void> {
 function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncryptionKeys {
   let keys = loaded
   const newest = () => [...keys.keys()].sort().at(-1)
+  const sealing = () => {
+    const id = newest()
+    const kek = id === undefined ? undefined : keys.get(id)
+    if (id === undefined || !kek) throw new Error(`there is no key-encryption key in ${folder}`)
+    return { id, kek }
+  }
   return {
     get size() {
       return keys.size
@@ -89,11 +99,14 @@ function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncrypt
       return fresh.faults
     },
     seal(plain, boundTo) {
-      const id = newest()
-      const kek = id === undefined ? undefined : keys.get(id)
-      if (id === undefined || !kek) throw new Error(`there is no key-encryption key in ${folder}`)
+      const { id, kek } = sealing()
       return { kekId: id, sealed: seal(kek, plain, boundTo) }
     },
+    mac(purpose, text) {
+      const { id, kek } = sealing()
+      return makeMac(kek, id, purpose, text)
+    },
+    isOurs: (purpose, text, mac) => isOurs(id => keys.get(id), purpose, text, mac),
     open(kekId, sealed, boundTo) {
       const kek = keys.get(kekId)
       if (!kek) throw new Error(`the key-encryption key ${join(folder, kekId + suffix)} is missing`)

@@ -26,5 +26,10 @@ export function open(kek: Buffer, sealed: Buffer, boundTo: string): Buffer {
 }
 
 function derive(kek: Buffer): Buffer {
-  return Buffer.from(hkdfSync('sha256', kek, '', 'mintmark sealing v1', 32))
+  return keyFor(kek, 'mintmark sealing v1')
+}
+
+/** A key of its own for each purpose: what was made for one is worth nothing for another. */
+export function keyFor(kek: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', kek, '', purpose, 32))
 }

@@ -1,7 +1,7 @@
 /** Changing a password while signed in: the current one is proved, the other sessions end, this one gets a new secret. */
 import type { Occasion } from '../audit.js'
 import type { Principal } from '../principal.js'
-import { type Credential, newSecret } from '../session/credential.js'
+import { type Credential, newCredential } from '../session/credential.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -45,12 +45,12 @@ export function createPasswordChange({
     const verdict = await policy.check(newPassword, { email, ...(name !== null && { name }) })
     if (!verdict.ok) return { refused: { weak: verdict.detail } }
 
-    const secret = newSecret()
+    const next = newCredential()
     const answer = await store.changePassword({
       user: principal.user,
       session: principal.session,
       provenSecretHash: proven.secret.hash(),
-      newSecretHash: secret.hash(),
+      next: { id: next.id, secretHash: next.secret.hash() },
       expectedVersion: proof.identity.credential.version,
       phc: await hasher.hash(verdict.password),
       occasion,
@@ -58,6 +58,6 @@ export function createPasswordChange({
     if (answer === 'superseded') return { refused: 'session_superseded' }
     if (answer === 'credential-changed') return { refused: 'wrong_password' }
     inBackground('password changed mail', () => post.send({ kind: 'password-changed', to: email }))
-    return { changed: { id: proven.id, secret } }
+    return { changed: { id: answer.changed, secret: next.secret } }
   }
 }

@@ -2,6 +2,7 @@
 import type { Occasion } from '../audit.js'
 import type { CanonicalEmail, EmailAddress } from '../directory/email-address.js'
 import type { SessionId, UserId } from '../principal.js'
+import type { Successor } from '../session/store.js'
 
 export interface Account {
   readonly user: UserId
@@ -53,8 +54,10 @@ export interface AccountStore {
   /** Consumes a reset link and sets the password of its (still active) person. */
   resetPassword(tokenHash: Buffer, phc: string, occasion: Occasion): Promise<UserId | undefined>
 
-  /** Changes the password and carries only the caller's session over, under a new secret. */
-  changePassword(change: PasswordChange): Promise<'changed' | 'superseded' | 'credential-changed'>
+  /** Changes the password and carries only the caller's session over, under a new secret; answers its id from then on. */
+  changePassword(
+    change: PasswordChange,
+  ): Promise<{ readonly changed: SessionId } | 'superseded' | 'credential-changed'>
   /** One more wrong password in a row; a right one forgets them, and so does a new password. */
   recordFailure(user: UserId): Promise<void>
   forgetFailures(user: UserId): Promise<void>
@@ -73,7 +76,7 @@ export interface PasswordChange {
   readonly session: SessionId
   /** The compare of the compare-and-swap: the hash that this request proved. */
   readonly provenSecretHash: Buffer
-  readonly newSecretHash: Buffer
+  readonly next: Successor
   readonly expectedVersion: number
   readonly phc: string
   readonly occasion: Occasion

@@ -11,7 +11,10 @@ export const limits = {
   'sign-in by account and address': { points: 10, seconds: 900 },
   /** Wrong passwords for one account from everywhere: a slow guess with many addresses. */
   'sign-in by account': { points: 100, seconds: 3600 },
-  /** Wrong passwords from one address, whatever the account: one password tried on many accounts. */
+  /**
+   * Wrong passwords from one address, whatever the account: one password tried on many accounts. Signing out of a
+   * session that Redis lacks counts too: anybody can make up its cookie, and it is remembered.
+   */
   'sign-in by address': { points: 50, seconds: 900 },
   /** Wrong current passwords by one signed-in person, at a change of password or a step-up. */
   'current password by person': { points: 10, seconds: 900 },
@@ -98,6 +101,8 @@ export function createThrottle(limiter: Limiter) {
       await pay([['current password by person', key]])
       return { succeeded: () => limiter.clear('current password by person', key) }
     },
+
+    signOut: (address: string) => pay([['sign-in by address', keyOf(network(address))]]),
 
     async link(address: string) {
       const key = keyOf(network(address))

@@ -1,6 +1,7 @@
 /** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
 import type { By } from '../audit.js'
 import type { SessionId, UserId } from '../principal.js'
+import type { Successor } from './store.js'
 
 /** A live session as its person sees it in the list. Times are NumericDates. */
 export interface ListedSession {
@@ -18,6 +19,13 @@ export interface OwnSession {
   readonly user: UserId
   readonly id: SessionId
   readonly provenSecretHash: Buffer
+  /** For a back end that carries a session over only as a new one. */
+  readonly next: Successor
+}
+
+/** How many were live, where that is known. */
+export interface Ended {
+  readonly ended?: number
 }
 
 /**
@@ -28,6 +36,7 @@ export interface OwnSession {
  *   meanwhile ends with the others.
  * - `endOthers` takes the person's lock first, then reads whether the caller's own session still lives under that
  *   proof, then replaces the epoch and carries only that session over. Of two devices that end each other one wins.
+ *   `renewed`: it goes on under this id and the new secret, and the cookie must follow.
  * - They work while every other connection is taken.
  */
 export interface Revocations {
@@ -36,8 +45,11 @@ export interface Revocations {
   /** `owner` is whose it must be. Ending what has ended is no error; of another's it is not even said that it exists. */
   endOne(id: SessionId, owner: UserId | 'anyone', by: By): Promise<'ended' | 'unknown'>
   /** `gone`: the caller's own session has ended meanwhile. `superseded`: it lives, under a newer secret. */
-  endOthers(own: OwnSession, by: By): Promise<{ readonly ended: number } | 'gone' | 'superseded'>
-  endAllOf(user: UserId, by: By): Promise<{ readonly ended: number } | 'unknown'>
+  endOthers(
+    own: OwnSession,
+    by: By,
+  ): Promise<(Ended & { readonly renewed?: SessionId }) | 'gone' | 'superseded'>
+  endAllOf(user: UserId, by: By): Promise<Ended | 'unknown'>
   /** Everybody's. */
-  endAll(by: By): Promise<{ readonly ended: number }>
+  endAll(by: By): Promise<Ended>
 }

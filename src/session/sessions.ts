@@ -1,7 +1,7 @@
 /** A session's life: open, resume, touch, end. The row decides; this file only says in words what the row means. */
 import type { Occasion } from '../audit.js'
 import type { Identity, Principal, SessionId, Standing, TenantId, UserId } from '../principal.js'
-import { type Credential, newCredential, newSecret, proves } from './credential.js'
+import { type Credential, newCredential, proves } from './credential.js'
 import type {
   Device,
   MintQuestion,
@@ -93,17 +93,17 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
 
     /** The person proved themselves again: the session gets a new secret, and the time and manner of this proof. */
     async renew(proven: Credential, identity: Identity, occasion: Occasion) {
-      const secret = newSecret()
+      const next = newCredential()
       const answer = await store.renew({
         id: proven.id,
         provenSecretHash: proven.secret.hash(),
-        newSecretHash: secret.hash(),
+        next: { id: next.id, secretHash: next.secret.hash() },
         identity,
         occasion,
       })
-      return answer === 'superseded'
-        ? answer
-        : { credential: { id: proven.id, secret } satisfies Credential, ...answer.renewed }
+      if (answer === 'superseded') return answer
+      const { id, now, endsAt } = answer.renewed
+      return { credential: { id, secret: next.secret } satisfies Credential, now, endsAt }
     },
 
     switchTenant: (proven: Credential, actor: UserId, tenant: TenantId | null, occasion: Occasion) =>
@@ -124,12 +124,20 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
 export function judge(credential: Credential, { now, row }: Reading): Resumed {
   const presented = credential.secret.hash()
   if (!row) return { gone: 'unknown' }
-  if (!proves(presented, row.secretHash)) {
-    const superseded = row.previousSecretHash !== null && proves(presented, row.previousSecretHash)
+  const renewed = row.ended === 'renewed'
+  if (renewed || !proves(presented, row.secretHash)) {
+    const former = renewed ? row.secretHash : row.previousSecretHash
+    const superseded = former !== null && proves(presented, former)
     if (!superseded) return { gone: 'forged' }
-    return { gone: whyGone(row) ?? (row.secretAgeSeconds > renewalSeconds ? 'replayed' : 'superseded') }
+    return { gone: whyNotRenewed(row) ?? (row.secretAgeSeconds > renewalSeconds ? 'replayed' : 'superseded') }
   }
   return judgeUnproved(credential.id, { now, row })
+}
+
+/** Of a row that goes on under another id the rest is said there. */
+function whyNotRenewed(row: SessionRow): Gone | undefined {
+  if (row.ended !== 'renewed') return whyGone(row)
+  return row.userActive ? undefined : 'disabled'
 }
 
 /** For who asks about a session by its public id, and was proved in another way. */

@@ -35,7 +35,8 @@ export interface SessionRow {
   /** The hash that the last change of secret replaced: proving it opens nothing. */
   readonly previousSecretHash: Buffer | null
   readonly secretAgeSeconds: number
-  readonly ended: boolean
+  /** `renewed`: it lives on under another id, which a new proof got; its secret is then the one before. */
+  readonly ended: false | 'ended' | 'renewed'
   /** The epochs that the row carries are still those of the service and of its user. */
   readonly epochsCurrent: boolean
   readonly pastAbsolute: boolean
@@ -85,12 +86,18 @@ export interface MintReading extends Reading {
   readonly kid: Kid | undefined
 }
 
+/** What a session goes on under: the hash of its new secret, and the id that it takes where a new proof gets a new one. */
+export interface Successor {
+  readonly id: SessionId
+  readonly secretHash: Buffer
+}
+
 /** A new secret for a session whose person proved themselves again. */
 export interface Renewal {
   readonly id: SessionId
   /** The compare of the compare-and-swap: the hash that this request proved. */
   readonly provenSecretHash: Buffer
-  readonly newSecretHash: Buffer
+  readonly next: Successor
   readonly identity: Identity
   readonly occasion: Occasion
 }
@@ -103,24 +110,32 @@ export interface TenantSwitch {
   readonly occasion: Occasion
 }
 
+/** The back end lacks the session, and it could come back: `refuse` has the presented secret open nothing if it does. */
+export interface NotHere {
+  refuse(): Promise<void>
+}
+
 /**
  * Rules that every back end keeps (test/conformance/session-store.ts runs them):
  * - `read` and `readForMint` are one fresh autocommit statement on the primary each; they are never joined, cached
- *   or answered by a replica, and throw `Outage` when the primary cannot be asked.
+ *   or answered by a replica, and throw `Outage` when the primary cannot be asked. Where the row lies elsewhere it is
+ *   read before that statement begins, which then refuses what was revoked; a row that cannot be read is an `Outage`.
  * - `open` inserts only while the user is active and the identity's credential version is current.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
  * - `renew` replaces the secret only of a live session of that person, while the hash is the one that was proved and
- *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds.
+ *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds. It
+ *   answers the id that the session has from then on.
  * - `switchTenant` moves a live session, under the same proof, into a tenant in which its person is an active member.
  * - What `open`, `renew`, `switchTenant` and `end` change they also write to the audit log, in the same transaction.
- * - `end` ends the row only if the hash is its secret's or its previous secret's; ending twice is no error.
+ * - `end` ends the row only if the hash is its secret's or its previous secret's, and then under whatever id it goes
+ *   on; ending twice is no error.
  */
 export interface SessionStore {
   open(session: NewSession): Promise<{ opened: { now: number; endsAt: number } } | 'credential-changed'>
   read(id: SessionId): Promise<Reading>
   readForMint(id: SessionId, question: MintQuestion): Promise<MintReading>
   touch(id: SessionId): Promise<void>
-  renew(renewal: Renewal): Promise<{ renewed: { now: number; endsAt: number } } | 'superseded'>
+  renew(renewal: Renewal): Promise<{ renewed: { id: SessionId; now: number; endsAt: number } } | 'superseded'>
   switchTenant(change: TenantSwitch): Promise<'switched' | 'forbidden' | 'superseded'>
-  end(id: SessionId, secretHash: Buffer, reason: 'signed-out', occasion: Occasion): Promise<void>
+  end(id: SessionId, secretHash: Buffer, reason: 'signed-out', occasion: Occasion): Promise<'ended' | NotHere>
 }

@@ -1,5 +1,4 @@
 /** The counters behind the throttle: in Redis for all instances together; here, and stricter, while Redis is away. */
-import type { Redis } from 'ioredis'
 import {
   type RateLimiterAbstract,
   RateLimiterMemory,
@@ -7,11 +6,13 @@ import {
   RateLimiterRes,
 } from 'rate-limiter-flexible'
 import { type Limiter, type LimitName, limits } from '../login/throttle.js'
+import { answers, giveUpOn, type RedisClient } from './redis/connection.js'
+import { inTime } from './redis/in-time.js'
 
 /** Milliseconds that an attempt may lose to a Redis that hangs. */
 const patienceMs = 100
 
-export function createLimiter(redis: Redis | undefined, { patience = patienceMs } = {}): Limiter {
+export function createLimiter(redis: RedisClient | undefined, { patience = patienceMs } = {}): Limiter {
   const names = Object.keys(limits) as LimitName[]
   const counters = new Map(names.map(name => [name, countersFor(name, redis)]))
 
@@ -23,7 +24,7 @@ export function createLimiter(redis: Redis | undefined, { patience = patienceMs 
       return await inTime(work(shared), patience)
     } catch (error) {
       if (error instanceof RateLimiterRes) throw error
-      if (answers(redis)) redis.disconnect(true)
+      giveUpOn(redis)
       return work(local)
     }
   }
@@ -47,33 +48,12 @@ export function createLimiter(redis: Redis | undefined, { patience = patienceMs 
   }
 }
 
-/**
- * Rejects when there is no answer in time. Under load it may be this event loop that is late, and it fires timers before
- * it reads: what lies in the socket by then still counts, or a flood would loosen the limits that it meets.
- */
-async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => setImmediate(() => reject(new Error('Redis does not answer'))), ms)
-  })
-  try {
-    return await Promise.race([answer, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** A connection that was given up on stays `ready` until it has closed, which a Redis that hangs puts off. */
-function answers(redis: Redis): boolean {
-  return redis.status === 'ready' && redis.stream.writable
-}
-
 interface Counters {
   readonly shared: RateLimiterAbstract | undefined
   readonly local: RateLimiterAbstract
 }
 
-function countersFor(name: LimitName, redis: Redis | undefined): Counters {
+function countersFor(name: LimitName, redis: RedisClient | undefined): Counters {
   const { points, seconds: duration } = limits[name]
   const keyPrefix = `mintmark:limit:${name.replaceAll(' ', '-')}`
   if (!redis) return { shared: undefined, local: new RateLimiterMemory({ keyPrefix, points, duration }) }

@@ -17,6 +17,7 @@ import {
   person,
   random,
   register,
+  successor,
   times,
   type World,
 } from './world.js'
@@ -69,7 +70,7 @@ const changeOf = (own: { id: string; secretHash: Buffer; identity: { user: strin
     user: own.identity.user,
     session: own.id,
     provenSecretHash: own.secretHash,
-    newSecretHash: random(32),
+    next: successor(),
     expectedVersion: version,
     phc: 'phc-changed',
     occasion,

@@ -14,6 +14,7 @@ import { postgresMembershipStore } from '../../src/store/postgres/membership-sto
 import { postgresRevocations } from '../../src/store/postgres/revocation-store.js'
 import { postgresServiceKeyStore } from '../../src/store/postgres/service-key-store.js'
 import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
+import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
 import { postgresTenantStore } from '../../src/store/postgres/tenant-store.js'
 import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { testDatabase } from '../support/database.js'
@@ -22,14 +23,21 @@ import { eventually } from '../support/service.js'
 import type { Arrange, AuditRow, Held, World } from './world.js'
 
 export async function postgresWorld(t: Test): Promise<World> {
+  return (await postgresParts(t)).world
+}
+
+/** With what another world needs that has its sessions elsewhere. */
+export async function postgresParts(t: Test) {
   const { address, sql } = await testDatabase(t)
   const database = new Database(address)
   const hot = new HotReads(address)
   t.teardown(() => Promise.all([database.close(), hot.close()]))
-  return {
+  const world: World = {
     sessions: postgresSessionStore(database, hot),
     revocations: postgresRevocations(database),
     accounts: postgresAccountStore(database),
+    within: sessionsInTable,
+    transaction: work => database.transaction(work),
     applications: postgresApplicationStore(database),
     users: postgresUserStore(database),
     tenants: postgresTenantStore(database),
@@ -41,6 +49,7 @@ export async function postgresWorld(t: Test): Promise<World> {
     audit: postgresAuditLog(database),
     arrange: arrange(sql),
   }
+  return { world, database, hot, sql }
 }
 
 function arrange(sql: postgres.Sql): Arrange {
@@ -73,8 +82,6 @@ function arrange(sql: postgres.Sql): Arrange {
     ageKey: (key, { expiry = 0, use = 0 }) =>
       one(sql`update service_keys set expires_at = expires_at - ${expiry} * ${second},
         last_used_at = last_used_at - ${use} * ${second} where id = ${key}`),
-    setPreviousHash: (session, hash) =>
-      one(sql`update sessions set previous_secret_hash = ${hash} where id = ${session}`),
     enterTenant: (session, tenant) =>
       one(sql`update sessions set tenant_id = ${tenant} where id = ${session}`),
     async rowOf(session) {

@@ -11,15 +11,22 @@ import type { ServiceKeyStore } from '../../src/directory/service-keys.js'
 import type { MembershipStore, TenantStore } from '../../src/directory/tenants.js'
 import type { UserStore } from '../../src/directory/users.js'
 import type { KeyRingStore } from '../../src/keyring/store.js'
-import type { AccountStore } from '../../src/login/store.js'
+import type { AccountStore, PasswordChange } from '../../src/login/store.js'
 import type { Identity, ServiceKeyId, SessionId, TenantId, UserId } from '../../src/principal.js'
+import type { Credential } from '../../src/session/credential.js'
 import type { Revocations } from '../../src/session/revocations.js'
-import type { NewSession, SessionStore } from '../../src/session/store.js'
+import { judge } from '../../src/session/sessions.js'
+import type { NewSession, SessionStore, Successor } from '../../src/session/store.js'
+import type { Queries } from '../../src/store/postgres/database.js'
+import type { SessionsWithin } from '../../src/store/postgres/sessions-within.js'
 
 export interface World {
   readonly sessions: SessionStore
   readonly revocations: Revocations
   readonly accounts: AccountStore
+  readonly within: SessionsWithin
+  /** Of another store, for what it does with sessions. */
+  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T>
   readonly applications: ApplicationStore
   readonly users: UserStore
   readonly tenants: TenantStore
@@ -30,6 +37,10 @@ export interface World {
   readonly keys: KeyRingStore
   readonly audit: AuditLog
   readonly arrange: Arrange
+  /** A touch takes no lock, and needs none: it moves last-seen of the row that was read, and of no other. */
+  readonly touchesWhatIsHeld?: boolean
+  /** How many sessions ended by an epoch is not said. */
+  readonly countsNone?: boolean
 }
 
 /** Time passes and operators act: everything here is done and committed when the call returns. */
@@ -47,7 +58,6 @@ export interface Arrange {
   ageProof(session: SessionId, seconds: number): Promise<void>
   /** Shifts times of a service key into the past. */
   ageKey(key: ServiceKeyId, by: { readonly expiry?: number; readonly use?: number }): Promise<void>
-  setPreviousHash(session: SessionId, hash: Buffer): Promise<void>
   enterTenant(session: SessionId, tenant: TenantId | null): Promise<void>
   /** What stands in the row, as text: for "nothing was changed". Undefined: there is none. */
   rowOf(session: SessionId): Promise<string | undefined>
@@ -99,6 +109,8 @@ export type Held =
 export type OpenWorld = (t: Test) => Promise<World>
 
 export const random = (bytes: number) => randomBytes(bytes)
+/** What a session goes on under when its person proves themselves again. */
+export const successor = (): Successor => ({ id: sessionId(), secretHash: random(32) })
 export const sessionId = () => randomBytes(16).toString('base64url') as SessionId
 
 export function address(text = `person.${randomBytes(6).toString('hex')}@example.com`): EmailAddress {
@@ -162,6 +174,43 @@ export async function opened(world: World, user: UserId, more: Partial<NewSessio
   const answer = await world.sessions.open(session)
   if (answer === 'credential-changed') throw new Error('the session was not opened')
   return { ...session, ...answer.opened }
+}
+
+/** The same session after a renewal, a changed password or the end of all others: what it is called from then on. */
+export function goesOn<Own extends { readonly id: SessionId; readonly secretHash: Buffer }>(
+  own: Own,
+  next: Successor,
+  id: SessionId,
+): Own {
+  return { ...own, id, secretHash: next.secretHash }
+}
+
+/** Changes the password, and answers in one word what came of it. */
+export async function changed(world: World, change: PasswordChange) {
+  const answer = await world.accounts.changePassword(change)
+  return typeof answer === 'string' ? answer : 'changed'
+}
+
+/** What presenting this secret is answered with. */
+export async function goneOf(
+  world: World,
+  { id, secretHash }: { readonly id: SessionId; readonly secretHash: Buffer },
+) {
+  const presented = { id, secret: { hash: () => secretHash } } as unknown as Credential
+  const resumed = judge(presented, await world.sessions.read(id))
+  return 'gone' in resumed ? resumed.gone : 'live'
+}
+
+/** What ending so many by an epoch answers. */
+export const count = ({ countsNone }: World, ended: number) => (countsNone ? {} : { ended })
+
+/** A new proof: the session under its new secret, and under its new id where there is one. */
+export async function renewed<Own extends Awaited<ReturnType<typeof opened>>>(world: World, own: Own) {
+  const next = successor()
+  const { id, secretHash: provenSecretHash, identity } = own
+  const answer = await world.sessions.renew({ id, provenSecretHash, next, identity, occasion })
+  if (answer === 'superseded') throw new Error('the session was not renewed')
+  return goesOn(own, next, answer.renewed.id)
 }
 
 /** Whether a session may be used, in the words of the row. */

@@ -204,7 +204,7 @@ test('every value that a label can have is in docs/operations.md', async t => {
           'assembly',
           'login/sign-up',
           'http/federation-acts',
-          'service',
+          'store/postgres/clean-up',
           'login/federation',
           'login/federation-admission',
           'login/invitations',

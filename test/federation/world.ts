@@ -12,7 +12,7 @@ import type { ProviderStore } from '../../src/federation/store.js'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresProviderStore } from '../../src/store/postgres/provider-store.js'
-import { endSessionRows } from '../../src/store/postgres/session-store.js'
+import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
 import { Browser } from '../support/browser.js'
 import type { TestDatabase } from '../support/database.js'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.js'
@@ -64,7 +64,7 @@ export async function federationWorld(
   const service = await testService(t, { ...(onto && { database: onto }) })
   const database = new Database(service.database.address, { connections: 2 })
   t.teardown(() => database.close())
-  const store = postgresProviderStore(database, endSessionRows)
+  const store = postgresProviderStore(database, sessionsInTable)
   const { keys } = await loadKeyEncryptionKeys(`${service.folder}/keys`)
   const world: FederationWorld = {
     service,

@@ -65,6 +65,7 @@ export async function listRoutes(): Promise<Route[]> {
     registry: behind,
     ring: behind,
     sessions: behind,
+    throttle: behind,
     finish: behind,
     passwordSignIn: behind,
     signUp: behind,

@@ -3,8 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { freePort } from './process.js'
+import { eventually } from './service.js'
 
 /** For tap's `skip`: says why on a laptop without Redis; in CI test/run.mjs has failed already. */
 export const skipWithoutRedis = process.env.TEST_REDIS_SERVER === undefined && 'redis-server is not installed'
@@ -18,6 +20,9 @@ export interface RedisServer {
   /** Connections stay open and new ones are taken, but nothing is answered. */
   freeze(): void
   thaw(): void
+  /** Until it answers. */
+  ready(): Promise<void>
+  command(name: string, ...args: string[]): Promise<unknown>
 }
 
 /** It is not started yet. */
@@ -31,6 +36,16 @@ export async function redisServer(t: Test): Promise<RedisServer> {
       server.once('close', () => resolve())
       server.kill('SIGKILL')
     })
+  const command = async (name: string, ...args: string[]) => {
+    const redis = new Redis({ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => null })
+    redis.on('error', () => {})
+    try {
+      await redis.connect()
+      return await redis.call(name, ...args)
+    } finally {
+      redis.disconnect()
+    }
+  }
   t.teardown(async () => {
     await stop()
     await rm(folder, { recursive: true, force: true })
@@ -44,5 +59,10 @@ export async function redisServer(t: Test): Promise<RedisServer> {
     stop,
     freeze: () => void server?.kill('SIGSTOP'),
     thaw: () => void server?.kill('SIGCONT'),
+    ready: async () =>
+      void (await eventually(
+        async () => (await command('ping').catch(() => undefined)) === 'PONG' || undefined,
+      )),
+    command,
   }
 }

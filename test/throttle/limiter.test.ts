@@ -1,10 +1,9 @@
 /** The counters: as many pass as is documented, with Redis, without, and while it is away. RL of the attack list. */
 import { execFileSync } from 'node:child_process'
-import type { Redis } from 'ioredis'
 import { type Test, test } from 'tap'
 import { createThrottle, type Limiter, type LimitName, limits, network } from '../../src/login/throttle.js'
 import { createLimiter } from '../../src/store/limiter.js'
-import { connectRedis } from '../../src/store/redis/connection.js'
+import { connectRedis, type RedisClient } from '../../src/store/redis/connection.js'
 import { type RedisServer, redisServer, skipWithoutRedis } from '../support/redis.js'
 import { eventually } from '../support/service.js'
 
@@ -12,7 +11,7 @@ const names = Object.keys(limits) as LimitName[]
 
 interface Instance {
   readonly limiter: Limiter
-  readonly redis: Redis
+  readonly redis: RedisClient
 }
 
 /** A limiter with a connection of its own, as an instance has it, but patient: a busy machine is no Redis that hangs. */
@@ -25,7 +24,7 @@ async function instance(t: Test, { url }: RedisServer, patience = 10_000): Promi
 }
 
 /** It answers: its status alone may be that of a connection whose end has not been seen yet. */
-const ready = (redis: Redis) =>
+const ready = (redis: RedisClient) =>
   eventually(async () => (await redis.ping().catch(() => undefined)) === 'PONG' || undefined, 10)
 
 async function running(t: Test): Promise<RedisServer> {

@@ -4,15 +4,11 @@ import { Type } from 'typebox'
 import { may } from '../../directory/authority.js'
 import type { SessionId, UserId } from '../../principal.js'
 import type { Revocations } from '../../session/revocations.js'
-import { Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
+import { Ended, Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
 import { by, type Needs } from './context.js'
 import { describeSession } from './describe.js'
 import { accepted, adminProblems, forAdmins } from './shapes.js'
 
-const Ended = Type.Object(
-  { ended: Type.Integer({ description: 'How many were live.' }) },
-  { description: 'They have ended.' },
-)
 const ListedSession = Type.Object({
   id: Type.String(),
   device: Type.Union([Type.String(), Type.Null()]),
@@ -58,7 +54,7 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
           ...forAdmins,
           summary: 'End all sessions of a person',
           params: UserPath,
-          response: { 200: Ended, ...problems(...adminProblems, 'not_found') },
+          response: { 200: Ended('They have ended.'), ...problems(...adminProblems, 'not_found') },
         },
       },
       async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
@@ -93,7 +89,7 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
           operationId: 'endAllSessions',
           ...forAdmins,
           summary: 'End the sessions of everybody, the caller’s too',
-          response: { 200: Ended, ...problems(...adminProblems) },
+          response: { 200: Ended('They have ended.'), ...problems(...adminProblems) },
         },
       },
       async request => revocations.endAll(by(request)),

@@ -75,9 +75,9 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
       app,
       '/devices/end-others',
       {},
-      async request => {
+      async (request, reply) => {
         if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
-        await acts.endOtherDevices(request)
+        await acts.endOtherDevices(request, reply)
         return '/devices?done=devices'
       },
       (fault, request) => devices(request, fault),

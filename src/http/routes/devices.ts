@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { Revocations } from '../../session/revocations.js'
 import type { Acts } from '../acts.js'
 import { describeSession } from '../admin/describe.js'
-import { forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
+import { Ended, forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
 
 const Device = Type.Object({
@@ -99,16 +99,15 @@ export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
             { additionalProperties: false },
           ),
           response: {
-            200: Type.Object(
-              { ended: Type.Integer({ description: 'How many were live.' }) },
-              { description: 'They have ended.' },
-            ),
+            200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.'),
             ...problems(...proofProblems),
           },
         },
       },
       (request, reply) =>
-        request.query.scope === 'all' ? acts.endAllDevices(request, reply) : acts.endOtherDevices(request),
+        request.query.scope === 'all'
+          ? acts.endAllDevices(request, reply)
+          : acts.endOtherDevices(request, reply),
     )
   }
 }

@@ -6,9 +6,9 @@ import { writeAudit } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
 import { mailLinks, passwords, users } from './schema.js'
-import { isLive } from './session-store.js'
+import { sessionsInTable } from './sessions-within.js'
 
-export function postgresAccountStore(database: Database): AccountStore {
+export function postgresAccountStore(database: Database, within = sessionsInTable): AccountStore {
   const find = async (condition: SQL): Promise<Account | undefined> => {
     const [row] = await database.read(db =>
       db
@@ -110,23 +110,13 @@ export function postgresAccountStore(database: Database): AccountStore {
       })
     },
 
-    changePassword({ user, session, provenSecretHash, newSecretHash, expectedVersion, phc, occasion }) {
+    changePassword({ user, session, provenSecretHash, next, expectedVersion, phc, occasion }) {
       return database.transaction(async tx => {
         const person = await lock(tx, eq(users.id, user))
         if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
           return 'credential-changed'
         await setPassword(tx, user, phc)
         const epoch = await replaceEpoch(tx, user)
-        // Only a session that is live now, and whose secret is still the one that was proved, is carried over.
-        const carried = await tx.execute(sql`
-            update sessions s
-            set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
-              auth_time = now(), last_seen_at = now(), user_epoch = ${epoch}
-            from service g
-            where s.id = ${session} and s.user_id = ${user} and s.secret_hash = ${provenSecretHash}
-              and s.user_epoch = ${person.epoch} and s.service_epoch = g.epoch and ${isLive}
-            returning s.id`)
-        if (carried.length !== 1) throw new Abandon('superseded' as const)
         // Whoever asked for a reset link before must not be able to undo this.
         await tx
           .delete(mailLinks)
@@ -141,7 +131,10 @@ export function postgresAccountStore(database: Database): AccountStore {
           session,
           occasion,
         })
-        return 'changed'
+        const own = { id: session, user, provenSecretHash, next, former: person.epoch, epoch, proved: true }
+        const carried = await within.spare(tx, own)
+        if (typeof carried === 'string') throw new Abandon('superseded' as const)
+        return { changed: carried.id }
       })
     },
 

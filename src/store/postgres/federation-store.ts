@@ -15,7 +15,7 @@ import {
   providerLogouts,
   providers,
 } from './schema-federation.js'
-import type { EndSessions } from './session-store.js'
+import type { SessionsWithin } from './sessions-within.js'
 
 const identityColumns = {
   id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
@@ -26,7 +26,10 @@ const identityColumns = {
   createdAt: sql<number>`floor(extract(epoch from ${federatedIdentities.createdAt}))::float8`,
 }
 
-export function postgresFederationStore(database: Database, endSessions: EndSessions): FederationStore {
+export function postgresFederationStore(
+  database: Database,
+  within: Pick<SessionsWithin, 'end'>,
+): FederationStore {
   return {
     offered: () =>
       database.read(async tx => [
@@ -159,7 +162,7 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
           .from(federatedSessions)
           .where(eq(federatedSessions.identityId, identity))
         const ids = opened.map(({ session }) => session as SessionId).filter(id => id !== keeping)
-        await endSessions(tx, ids, 'unlinked', by)
+        await within.end(tx, ids, 'unlinked', by)
         await auditDone(tx, 'identity.unlinked', by, { subject: user })
         return { unlinked: gone }
       })
@@ -192,7 +195,7 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
             ),
           )
         const ids = named.map(({ session }) => session as SessionId)
-        const ended = await endSessions(tx, ids, 'by-provider', by)
+        const ended = await within.end(tx, ids, 'by-provider', by)
         await auditDone(tx, 'provider.logout', by, { subject: provider })
         return ended
       })

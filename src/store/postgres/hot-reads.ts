@@ -65,9 +65,14 @@ export const columns = (asked: string) => `
   to_json(m.role_ids) as role_ids,
   t.roles`
 
-export const joins = (tenantWanted: string, session = '$1') => `
+export function sessionInTable(id: string): string {
+  return `sessions s on s.id = ${id}`
+}
+
+/** `session` is where the row `s` is: in its table, or in a parameter. */
+export const joins = (tenantWanted: string, session = sessionInTable('$1')) => `
   from service g
-  left join sessions s on s.id = ${session}
+  left join ${session}
   left join users u on u.id = s.user_id
   left join lateral (select ${tenantWanted} as id) w on true
   left join memberships m on m.user_id = s.user_id and m.tenant_id = w.id and m.state = 'active'
@@ -77,16 +82,21 @@ export const joins = (tenantWanted: string, session = '$1') => `
 export const checkStatement = `select ${columns('$1::text')} ${joins('s.tenant_id')} where g.only`
 
 /** A mint: session id, tenant or null, client id, origin or null. */
-export const mintStatement = `select ${columns('$1::text')},
+export const mintStatement = mintStatementFrom(sessionInTable('$1'))
+
+/** `more` are columns of the caller's own. */
+export function mintStatementFrom(session: string, more = ''): string {
+  return `select ${columns('$1::text')}${more},
   to_json(a.audiences) as audiences,
   least(a.token_lifetime_seconds, (select longest_lifetime from key_policy)) as token_lifetime_seconds,
   (select k.kid from signing_keys k
     where k.signs_from <= now() and (k.signs_until is null or k.signs_until > now())
     order by k.signs_from desc limit 1) as kid
-  ${joins('coalesce($2::uuid, s.tenant_id)')}
+  ${joins('coalesce($2::uuid, s.tenant_id)', session)}
   left join applications a on a.client_id = $3 and a.state = 'enabled' and ($4::text is null or exists
     (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
   where g.only`
+}
 
 export interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
   asked: string
@@ -118,7 +128,7 @@ export interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 't
   roles: TenantStanding['roles']
 }
 
-interface MintRow extends CheckRow {
+export interface MintRow extends CheckRow {
   audiences: string[] | null
   token_lifetime_seconds: number
   kid: Kid | null
@@ -141,16 +151,7 @@ export class HotReads {
 
   async readForMint(id: SessionId, { tenant, client, origin }: MintQuestion): Promise<MintReading> {
     const row = await this.ask<MintRow>(id, mintStatement, [id, tenant ?? null, client, origin ?? null])
-    const application = row.audiences && {
-      audiences: row.audiences,
-      tokenLifetimeSeconds: row.token_lifetime_seconds,
-    }
-    return {
-      now: row.now,
-      row: sessionRow(row),
-      application: application ?? undefined,
-      kid: row.kid ?? undefined,
-    }
+    return mintReading(row, sessionRow(row))
   }
 
   /** Throws `Outage` unless a primary answers on these connections. */
@@ -191,13 +192,26 @@ export class HotReads {
   }
 }
 
+export function mintReading(row: MintRow, session: SessionRow | undefined): MintReading {
+  const application = row.audiences && {
+    audiences: row.audiences,
+    tokenLifetimeSeconds: row.token_lifetime_seconds,
+  }
+  return {
+    now: row.now,
+    row: session,
+    application: application ?? undefined,
+    kid: row.kid ?? undefined,
+  }
+}
+
 export function sessionRow(row: CheckRow): SessionRow | undefined {
   if (!row.found) return undefined
   return {
     secretHash: row.secret_hash,
     previousSecretHash: row.previous_secret_hash,
     secretAgeSeconds: row.secret_age,
-    ended: row.ended,
+    ended: row.ended && 'ended',
     epochsCurrent: row.epochs_current,
     pastAbsolute: row.past_absolute,
     pastIdle: row.past_idle,

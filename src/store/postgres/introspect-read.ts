@@ -2,11 +2,20 @@
 import type { KeyRow } from '../../directory/service-keys.js'
 import type { PublicJwk } from '../../keyring/store.js'
 import type { TenantId } from '../../principal.js'
-import type { IntrospectionStore } from '../../token/introspection.js'
-import { type CheckRow, columns, type HotReads, joins, sessionRow } from './hot-reads.js'
+import type { SessionRow } from '../../session/store.js'
+import type {
+  IntrospectionQuestion,
+  IntrospectionReading,
+  IntrospectionStore,
+} from '../../token/introspection.js'
+import { type CheckRow, columns, type HotReads, joins, sessionInTable, sessionRow } from './hot-reads.js'
 
 /** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
-export const introspectStatement = `select ${columns(`$1::text || ' ' || coalesce($2, '-')`)},
+export const introspectStatement = introspectStatementFrom(sessionInTable('$2'))
+
+/** `session` is where the row `s` is, `more` are columns of the caller's own. */
+export function introspectStatementFrom(session: string, more = ''): string {
+  return `select ${columns(`$1::text || ' ' || coalesce($2, '-')`)}${more},
   k.id is not null as key_found,
   k.secret_hash as key_hash,
   k.revoked_at is not null as key_revoked,
@@ -18,14 +27,15 @@ export const introspectStatement = `select ${columns(`$1::text || ' ' || coalesc
   coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
   to_json(a.audiences) as audiences,
   j.public_jwk
-  ${joins('$3::uuid', '$2')}
+  ${joins('$3::uuid', session)}
   left join service_keys k on k.id = $1
   left join tenants kt on kt.id = k.tenant_id
   left join applications a on a.client_id = $4 and a.state = 'enabled'
   left join signing_keys j on j.kid = $5 and (j.unpublished_at is null or j.unpublished_at > now())
   where g.only`
+}
 
-interface IntrospectRow extends CheckRow {
+export interface IntrospectRow extends CheckRow {
   key_found: boolean
   key_hash: Buffer
   key_revoked: boolean
@@ -41,18 +51,26 @@ interface IntrospectRow extends CheckRow {
 
 export function postgresIntrospections(hot: HotReads): IntrospectionStore {
   return {
-    async read({ key, token }) {
-      const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
-      const asked = `${key} ${token?.session ?? '-'}`
-      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, [key, ...about])
-      return {
-        now: row.now,
-        row: sessionRow(row),
-        key: keyRow(row),
-        application: row.audiences ? { audiences: row.audiences } : undefined,
-        publicJwk: row.public_jwk ?? undefined,
-      }
+    async read(question) {
+      const { asked, parameters } = introspectQuestion(question)
+      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, parameters)
+      return introspectReading(row, sessionRow(row))
     },
+  }
+}
+
+export function introspectQuestion({ key, token }: IntrospectionQuestion) {
+  const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
+  return { asked: `${key} ${token?.session ?? '-'}`, parameters: [key, ...about] }
+}
+
+export function introspectReading(row: IntrospectRow, session: SessionRow | undefined): IntrospectionReading {
+  return {
+    now: row.now,
+    row: session,
+    key: keyRow(row),
+    application: row.audiences ? { audiences: row.audiences } : undefined,
+    publicJwk: row.public_jwk ?? undefined,
   }
 }
 

@@ -12,7 +12,7 @@ import { auditDone } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
 import type { Database, Queries } from './database.js'
 import { federatedSessions, providers } from './schema-federation.js'
-import type { EndSessions } from './session-store.js'
+import type { SessionsWithin } from './sessions-within.js'
 import { textArray } from './text-array.js'
 
 const list = (column: unknown) => sql<string[]>`to_json(${column})`
@@ -45,7 +45,10 @@ export const withSecret = {
   kekId: providers.kekId,
 }
 
-export function postgresProviderStore(database: Database, endSessions: EndSessions): ProviderStore {
+export function postgresProviderStore(
+  database: Database,
+  within: Pick<SessionsWithin, 'end'>,
+): ProviderStore {
   return {
     async create(declaration, { sealed, kekId }, by) {
       return database.transaction(async tx => {
@@ -108,7 +111,7 @@ export function postgresProviderStore(database: Database, endSessions: EndSessio
           .from(federatedSessions)
           .where(eq(federatedSessions.providerId, id))
         const ids = opened.map(({ session }) => session as SessionId)
-        return endSessions(tx, ids, 'by-operator', by)
+        return within.end(tx, ids, 'by-operator', by)
       })
     },
 

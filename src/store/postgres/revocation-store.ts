@@ -7,8 +7,9 @@ import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch, replaceServiceEpoch } from './epochs.js'
 import { sessions, users } from './schema.js'
 import { isLive } from './session-store.js'
+import { type SessionsWithin, sessionsInTable } from './sessions-within.js'
 
-interface ListedRow extends Record<string, unknown> {
+export interface ListedRow extends Record<string, unknown> {
   readonly id: SessionId
   readonly userAgent: string
   readonly address: string
@@ -23,10 +24,7 @@ export function postgresRevocations(database: Database): Revocations {
     list(user) {
       return database.read(async tx => {
         const rows = await tx.execute<ListedRow>(sql`
-          select s.id, s.user_agent as "userAgent", s.address,
-            ${seconds(sql`s.created_at`)} as "createdAt", ${seconds(sql`s.last_seen_at`)} as "lastSeenAt",
-            ${seconds(sql`s.ends_at`)} as "endsAt"
-          ${liveSessions} and s.user_id = ${user}
+          select ${listedColumns} ${liveSessions} and s.user_id = ${user}
           order by s.last_seen_at desc, s.id`)
         return [...rows]
       })
@@ -51,46 +49,63 @@ export function postgresRevocations(database: Database): Revocations {
       })
     },
 
+    ...revocationsByEpoch(database, sessionsInTable, countLive),
+  }
+}
+
+/** How many of these sessions are live; undefined where that cannot be known. */
+type Count = (tx: Queries, whose: SQL) => Promise<number | undefined>
+
+/** What ends more than one session, wherever their rows are. */
+export function revocationsByEpoch(
+  database: Database,
+  within: SessionsWithin,
+  count: Count,
+): Pick<Revocations, 'endOthers' | 'endAllOf' | 'endAll'> {
+  return {
     endOthers(own, by) {
       return database.transaction(async tx => {
-        await lockPerson(tx, own.user)
-        // A statement of its own: what the one that waited for the lock read beside it may be older than the wait.
-        const [mine] = await tx.execute<{ proven: boolean }>(sql`
-          select s.secret_hash = ${own.provenSecretHash} as proven
-          ${liveSessions} and s.id = ${own.id} and s.user_id = ${own.user} for no key update of s`)
-        if (!mine) throw new Abandon('gone' as const)
-        if (!mine.proven) throw new Abandon('superseded' as const)
-        const ended = (await countLive(tx, sql`s.user_id = ${own.user}`)) - 1
+        const former = await lockPerson(tx, own.user)
+        if (former === undefined) throw new Abandon('gone' as const)
+        const live = await count(tx, sql`s.user_id = ${own.user}`)
         const epoch = await replaceEpoch(tx, own.user)
-        await tx.execute(sql`update sessions set user_epoch = ${epoch} where id = ${own.id}`)
         await auditDone(tx, 'sessions.ended', by, { subject: own.user, session: own.id })
-        return { ended }
+        const carried = await within.spare(tx, { ...own, former, epoch, proved: false })
+        if (typeof carried === 'string') throw new Abandon(carried)
+        return { ...counted(live, 1), ...(carried.id !== own.id && { renewed: carried.id }) }
       })
     },
 
     endAllOf(user, by) {
       return database.transaction(async tx => {
-        if (!(await lockPerson(tx, user))) return 'unknown'
-        const ended = await countLive(tx, sql`s.user_id = ${user}`)
+        if ((await lockPerson(tx, user)) === undefined) return 'unknown'
+        const ended = await count(tx, sql`s.user_id = ${user}`)
         await replaceEpoch(tx, user)
         await auditDone(tx, 'sessions.ended', by, { subject: user })
-        return { ended }
+        return counted(ended)
       })
     },
 
     endAll(by) {
       return database.transaction(async tx => {
         await tx.execute(sql`select from service for no key update`)
-        const ended = await countLive(tx, sql`true`)
+        const ended = await count(tx, sql`true`)
         await replaceServiceEpoch(tx)
         await auditDone(tx, 'service.sessions-ended', by)
-        return { ended }
+        return counted(ended)
       })
     },
   }
 }
 
+const counted = (live: number | undefined, spared = 0) => (live === undefined ? {} : { ended: live - spared })
+
 const seconds = (instant: SQL) => sql`floor(extract(epoch from ${instant}))::float8`
+
+/** Of a row `s`: `ListedRow`. */
+export const listedColumns = sql`s.id, s.user_agent as "userAgent", s.address,
+  ${seconds(sql`s.created_at`)} as "createdAt", ${seconds(sql`s.last_seen_at`)} as "lastSeenAt",
+  ${seconds(sql`s.ends_at`)} as "endsAt"`
 
 const liveSessions = sql`from sessions s join users u on u.id = s.user_id join service g on g.epoch = s.service_epoch
   where ${isLive} and u.epoch = s.user_epoch and u.state = 'active'`
@@ -102,8 +117,12 @@ async function countLive(tx: Queries, whose: SQL): Promise<number> {
   return row?.count ?? 0
 }
 
-/** Whoever changes a person's sessions as a whole takes this first; false: there is no such person. */
-async function lockPerson(tx: Queries, user: string): Promise<boolean> {
-  const locked = await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
-  return locked.length > 0
+/**
+ * Whoever changes a person's sessions as a whole takes this first. Answers their epoch, by a statement of its own: the
+ * one that waited for the lock may have read the one before. Undefined: there is no such person.
+ */
+async function lockPerson(tx: Queries, user: string): Promise<bigint | undefined> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
+  const [person] = await tx.select({ epoch: users.epoch }).from(users).where(eq(users.id, user))
+  return person?.epoch
 }

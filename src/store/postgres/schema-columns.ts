@@ -7,3 +7,13 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, m
 /** A random 64-bit value, compared for equality only: replacing it ends whatever carries the old one. */
 export const epoch = () => bigint('epoch', { mode: 'bigint' }).notNull().default(randomEpoch)
 const randomEpoch = sql`('x' || left(replace(gen_random_uuid()::text, '-', ''), 12) || right(replace(gen_random_uuid()::text, '-', ''), 4))::bit(64)::bigint`
+
+/** Why a session ended. `renewed`: it goes on under another id. */
+export type SessionEnd =
+  | 'signed-out'
+  | 'replaced'
+  | 'renewed'
+  | 'by-person'
+  | 'by-operator'
+  | 'by-provider'
+  | 'unlinked'

@@ -13,7 +13,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { Exemption, PublicJwk } from '../../keyring/store.js'
-import { bytea, instant } from './schema-columns.js'
+import { bytea, instant, type SessionEnd } from './schema-columns.js'
 
 /**
  * The times from which the schedule of the key ring follows, in seconds; one row, which the service only reads. A
@@ -134,6 +134,33 @@ export const auditEvents = pgTable(
     index('audit_events_actor').on(table.actor, table.at),
     index('audit_events_at').on(table.at),
     index('audit_events_tenant').on(table.tenant, table.id),
+  ],
+)
+
+/**
+ * With sessions in Redis: what Redis may still hold, or hold again after a fail-over, and must not be believed about.
+ * A row names a session, a secret, or both. It is kept until whatever it refuses would have ended by itself.
+ */
+export const revokedSessions = pgTable(
+  'revoked_sessions',
+  {
+    number: bigint('number', { mode: 'bigint' }).primaryKey().generatedAlwaysAsIdentity(),
+    /** Null where nobody proved whose secret it was: an id is public. */
+    id: text('id').unique(),
+    secretHash: bytea('secret_hash'),
+    reason: text('reason').notNull().$type<SessionEnd>(),
+    /** The id under which it goes on. */
+    renewedAs: text('renewed_as'),
+    revokedAt: instant('revoked_at').notNull().defaultNow(),
+    until: instant('until').notNull(),
+  },
+  table => [
+    check('revoked_sessions_what', sql`num_nonnulls(${table.id}, ${table.secretHash}) > 0`),
+    check('revoked_sessions_id', sql`length(${table.id}) = 22`),
+    check('revoked_sessions_hash', sql`octet_length(${table.secretHash}) = 32`),
+    check('revoked_sessions_renewed', sql`(${table.renewedAs} is null) = (${table.reason} <> 'renewed')`),
+    index('revoked_sessions_secret').on(table.secretHash),
+    index('revoked_sessions_until').on(table.until),
   ],
 )
 

@@ -13,7 +13,7 @@ import {
   uuid,
 } from 'drizzle-orm/pg-core'
 import type { PlatformRole } from '../../directory/authority.js'
-import { bytea, epoch, instant } from './schema-columns.js'
+import { bytea, epoch, instant, type SessionEnd } from './schema-columns.js'
 
 export * from './schema-records.js'
 
@@ -175,17 +175,14 @@ export const sessions = pgTable(
     /** Not indexed: a touch stays a heap-only update. */
     lastSeenAt: instant('last_seen_at').notNull().defaultNow(),
     endedAt: instant('ended_at'),
-    endedReason: text('ended_reason').$type<
-      'signed-out' | 'replaced' | 'by-person' | 'by-operator' | 'by-provider' | 'unlinked'
-    >(),
+    endedReason: text('ended_reason').$type<SessionEnd>(),
     userAgent: text('user_agent').notNull(),
     address: text('address').notNull(),
   },
   table => [
     index('sessions_user').on(table.userId),
-    // For clean-up. A touch changes none of these columns, so that it stays a heap-only update.
+    // For clean-up. A touch does not change it, so that it stays a heap-only update.
     index('sessions_ends_at').on(table.endsAt),
-    index('sessions_ended_at').on(table.endedAt).where(sql`${table.endedAt} is not null`),
     check('sessions_id', sql`length(${table.id}) = 22`),
     check('sessions_hash', sql`octet_length(${table.secretHash}) = 32`),
     check('sessions_ended', sql`(${table.endedAt} is null) = (${table.endedReason} is null)`),

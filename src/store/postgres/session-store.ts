@@ -1,37 +1,16 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
-import type { By } from '../../audit.js'
-import type { SessionId } from '../../principal.js'
 import type { SessionStore } from '../../session/store.js'
-import { auditDone, writeAudit } from './audit-log.js'
+import { writeAudit } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
 import { isCurrent, lockCredential, provedAt, recordFederated } from './current-credential.js'
-import { Abandon, type Database, type Queries } from './database.js'
+import { Abandon, type Database } from './database.js'
 import type { HotReads } from './hot-reads.js'
 import { textArray } from './text-array.js'
 
 /** What must hold of a row `s` so that it may be used now. */
 export const isLive = sql`s.ended_at is null and s.ends_at > now()
   and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
-
-export type EndedReason = 'by-person' | 'by-operator' | 'by-provider' | 'unlinked'
-
-/** Ends those of them that live, in the transaction of its cause. Answers how many. */
-export type EndSessions = (
-  tx: Queries,
-  ids: readonly SessionId[],
-  reason: EndedReason,
-  by: By,
-) => Promise<number>
-
-export const endSessionRows: EndSessions = async (tx, ids, reason, by) => {
-  const ended = await tx.execute<{ id: SessionId; user: string }>(sql`
-    update sessions s set ended_at = now(), ended_reason = ${reason}
-    where s.id = any(${textArray(ids)}) and ${isLive}
-    returning s.id, s.user_id as "user"`)
-  for (const { id, user } of ended) await auditDone(tx, 'session.ended', by, { subject: user, session: id })
-  return ended.length
-}
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function postgresSessionStore(
@@ -97,7 +76,7 @@ export function postgresSessionStore(
       )
     },
 
-    async renew({ id, provenSecretHash, newSecretHash, identity, occasion }) {
+    async renew({ id, provenSecretHash, next, identity, occasion }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
       // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
       const row = await database.transaction(async db => {
@@ -105,7 +84,7 @@ export function postgresSessionStore(
         const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
           with renewed as (
             update sessions s
-            set secret_hash = ${newSecretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
+            set secret_hash = ${next.secretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
               auth_time = ${provedAt(identity)}, last_seen_at = now(), amr = ${textArray(identity.amr)}, acr = ${identity.acr}
             from service g, users u
             where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
@@ -123,7 +102,7 @@ export function postgresSessionStore(
         if (row) await recordFederated(db, id, identity, row.ends_at)
         return row
       })
-      return row ? { renewed: { now: row.now, endsAt: row.ends_at } } : 'superseded'
+      return row ? { renewed: { id, now: row.now, endsAt: row.ends_at } } : 'superseded'
     },
 
     switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
@@ -165,6 +144,7 @@ export function postgresSessionStore(
             ${occasion.requestId ?? null}
           from ended`),
       )
+      return 'ended'
     },
   }
 }

@@ -1,19 +1,59 @@
 /** How Redis is spoken to: short time-outs, nothing queued while it is away, reconnecting for as long as we run. */
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 
-/** `retryEveryMs: null`: one attempt, for a command that ends anyway. */
-export function connectRedis(url: string, retryEveryMs: number | null = 500): Redis {
-  const redis = new Redis(url, {
-    lazyConnect: true,
-    enableOfflineQueue: false,
-    // Not what an attempt may lose: the limiter, which is on its way, has a shorter patience of its own.
-    commandTimeout: 1000,
-    connectTimeout: 1000,
-    maxRetriesPerRequest: 0,
-    autoResubscribe: false,
-    retryStrategy: () => retryEveryMs,
-  })
+export type RedisClient = Redis | Cluster
+
+/** Not what an attempt may lose: whoever is on somebody's way has a shorter patience of its own (in-time.ts). */
+const common = { commandTimeout: 1000, connectTimeout: 1000, maxRetriesPerRequest: 0, autoResubscribe: false }
+
+/** One address is a server, several are nodes of a Cluster. `retryEveryMs: null`: one attempt, for a command that ends anyway. */
+export function connectRedis(addresses: string, retryEveryMs: number | null = 500): RedisClient {
+  const urls = addresses.split(',').map(one => one.trim())
+  const redis = urls.length === 1 ? server(urls[0] as string, retryEveryMs) : cluster(urls, retryEveryMs)
   // It retries by itself; without a listener it would print to the console.
   redis.on('error', () => {})
   return redis
+}
+
+/** A connection that was given up on stays `ready` until it has closed, which a Redis that hangs puts off. */
+export function answers(redis: RedisClient): boolean {
+  return redis.status === 'ready' && (!(redis instanceof Redis) || redis.stream.writable)
+}
+
+/** After no answer in time: whoever comes next fails at once, until it answers again. Nodes of a Cluster fail alone. */
+export function giveUpOn(redis: RedisClient): void {
+  if (redis instanceof Redis && answers(redis)) redis.disconnect(true)
+}
+
+function server(url: string, retryEveryMs: number | null): Redis {
+  return new Redis(url, {
+    ...common,
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    retryStrategy: () => retryEveryMs,
+  })
+}
+
+function cluster(urls: readonly string[], retryEveryMs: number | null): Cluster {
+  const { username, password, protocol } = new URL(urls[0] as string)
+  return new Cluster([...urls], {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    clusterRetryStrategy: () => retryEveryMs,
+    // A node that hangs closes nothing and moves nothing: only looking tells who has taken its slots over.
+    slotsRefreshInterval: 1000,
+    slotsRefreshTimeout: 1000,
+    retryDelayOnFailover: 20,
+    retryDelayOnClusterDown: 20,
+    retryDelayOnTryAgain: 20,
+    maxRedirections: 6,
+    // Certificates are for names.
+    dnsLookup: (name, answer) => answer(null, name),
+    redisOptions: {
+      ...common,
+      ...(username !== '' && { username: decodeURIComponent(username) }),
+      ...(password !== '' && { password: decodeURIComponent(password) }),
+      ...(protocol === 'rediss:' && { tls: {} }),
+    },
+  })
 }

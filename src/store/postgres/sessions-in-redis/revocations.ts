@@ -1,0 +1,73 @@
+/** Ending sessions whose rows are in Redis: one by the list in Postgres, more than one by an epoch as everywhere. */
+import { sql } from 'drizzle-orm'
+import type { SessionId, UserId } from '../../../principal.js'
+import type { Revocations } from '../../../session/revocations.js'
+import type { SessionRows, StoredRow } from '../../redis/session-rows.js'
+import { auditDone } from '../audit-log.js'
+import { Abandon, type Database, type Queries } from '../database.js'
+import { type ListedRow, listedColumns, revocationsByEpoch } from '../revocation-store.js'
+import { textArray } from '../text-array.js'
+import { lockSession, longestLife, revokeLine } from './revoked.js'
+import { sessionsInRedis } from './sessions-within.js'
+import { mayBeBelieved, stored, timestamp } from './stored-row.js'
+
+const form = /^[A-Za-z0-9_-]{21}[AQgw]$/
+
+/** `database` has connections of its own: whatever else waits, these do not wait for it. */
+export function redisRevocations(database: Database, rows: SessionRows): Revocations {
+  return {
+    async list(user) {
+      const ids = await rows.idsOf(user)
+      const found = await Promise.all(ids.map(id => rows.read(id)))
+      const given = found.filter(row => row !== undefined)
+      const listed = await database.read(async tx => [
+        ...(await tx.execute<ListedRow>(sql`
+          select ${listedColumns}
+          from unnest(${textArray(given.map(({ row }) => row))}, ${textArray(given.map(({ changes }) => changes))})
+            as given (row, changes)
+          cross join lateral jsonb_populate_record(null::sessions, given.row::jsonb || given.changes::jsonb) s
+          join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
+          join service g on g.epoch = s.service_epoch
+          where s.user_id = ${user} and ${mayBeBelieved}
+          order by s.last_seen_at desc, s.id`)),
+      ])
+      const live = new Set(listed.map(({ id }) => id))
+      // What is over now never lives again.
+      await Promise.all(ids.filter(id => !live.has(id)).map(id => rows.unlist(user, id)))
+      return listed
+    },
+
+    async endOne(id, owner, by) {
+      if (!form.test(id)) return 'unknown'
+      const row = await rows.read(id).catch(error => {
+        // An operator names an id and need not prove anything: it works without Redis.
+        if (owner === 'anyone') return undefined
+        throw error
+      })
+      if (!row && owner !== 'anyone') return 'unknown'
+      const ended = await database.transaction<{ at: SessionId | undefined } | 'unknown'>(async tx => {
+        await lockSession(tx, id)
+        const whose = row && (await ownerOf(tx, row))
+        if (owner !== 'anyone' && whose?.user !== owner) throw new Abandon('unknown' as const)
+        const reason = by.actor === undefined ? 'by-operator' : 'by-person'
+        const until = whose ? sql`${whose.until}::timestamptz` : longestLife
+        const at = await revokeLine(tx, { id, reason, until })
+        if (at !== undefined)
+          await auditDone(tx, 'session.ended', by, { ...(whose && { subject: whose.user }), session: at })
+        return { at }
+      })
+      if (ended === 'unknown') return ended
+      if (ended.at !== undefined) await rows.retire(ended.at)
+      return 'ended'
+    },
+
+    // How many there were is in Redis, which these do not need.
+    ...revocationsByEpoch(database, sessionsInRedis(rows), async () => undefined),
+  }
+}
+
+async function ownerOf(tx: Queries, row: StoredRow) {
+  const [whose] = await tx.execute<{ user: UserId; until: string }>(sql`
+    select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as until from ${stored(row)} s`)
+  return whose
+}

@@ -1,0 +1,182 @@
+/** Session rows in Redis: written once under a MAC of ours, read within a bound; only last-seen and the place change. */
+import { Cluster } from 'ioredis'
+import { Outage } from '../../errors.js'
+import type { KeyEncryptionKeys } from '../../keyring/key-encryption-keys.js'
+import type { SessionId, TenantId } from '../../principal.js'
+import { answers, giveUpOn, type RedisClient } from './connection.js'
+import { inTime } from './in-time.js'
+import { type Script, scripts } from './session-scripts.js'
+
+/** A row as Postgres wrote it and reads it again: nobody else looks into these texts. */
+export interface StoredRow {
+  /** JSON with the columns of the table `sessions`. */
+  readonly row: string
+  /** JSON with what has changed since. */
+  readonly changes: string
+  /** As it stands beside the row: by it a change finds only the row that was read. */
+  readonly mac: string
+}
+
+export interface NewRow {
+  readonly id: SessionId
+  readonly user: string
+  readonly row: string
+  /** As `timestampOf` writes it. */
+  readonly seen: string
+  /** Milliseconds since 1970. */
+  readonly now: number
+  readonly endsAt: number
+}
+
+/** Milliseconds: what a request may lose to a Redis that hangs. A write may wait for a disk. */
+export const defaultPatience = { read: 100, write: 500 }
+
+/** An ended row is kept so long, in milliseconds: who presents it, or ends it again, is told the same as before. */
+const keptAfterEnd = 3_600_000
+/** Longer than a session lives, in milliseconds: Postgres says when it ends, not the clock of Redis. */
+const grace = 60_000
+/** Of one person. More than that nobody reads. */
+const mostListed = 500
+
+const purpose = 'mintmark session rows v1'
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+const timestamp = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/
+
+export const rowKey = (id: string) => `mintmark:session:{${id}}`
+export const indexKey = (user: string) => `mintmark:sessions-of:{${user}}`
+
+/** Of equal length for all times, so that texts compare as times do. `seconds` are since 1970, with a fraction. */
+export function timestampOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().replace('Z', '000Z')
+}
+
+export class SessionRows {
+  readonly #redis: RedisClient
+  readonly #keks: KeyEncryptionKeys
+  readonly #patience: typeof defaultPatience
+
+  constructor(redis: RedisClient, keks: KeyEncryptionKeys, patience = defaultPatience) {
+    this.#redis = redis
+    this.#keks = keks
+    this.#patience = patience
+    for (const [name, lua] of Object.entries(scripts))
+      redis.defineCommand(`mintmark_${name}`, { numberOfKeys: 1, lua })
+  }
+
+  /**
+   * Undefined: Redis answers, and has no row that we wrote for this id. Whatever else lies there, of somebody else's,
+   * of another id or too long, is none. Throws `Outage` when Redis cannot be asked.
+   */
+  async read(id: SessionId): Promise<StoredRow | undefined> {
+    const fields = await this.#run('read', rowKey(id), [])
+    if (!Array.isArray(fields)) return undefined
+    const [row, mac, seen, place] = fields.map(String)
+    if (!this.#isOurs('row', id, row, mac)) return undefined
+    const lastSeen = this.#opened('seen', id, seen)
+    if (lastSeen === undefined || !timestamp.test(lastSeen)) return undefined
+    const changes: Record<string, string | null> = { last_seen_at: lastSeen }
+    const tenant = this.#opened('place', id, place)
+    if (tenant !== undefined) changes.tenant_id = uuid.test(tenant) ? tenant : null
+    return { row: row as string, changes: JSON.stringify(changes), mac: mac as string }
+  }
+
+  /** In the list of its person first: a session that nobody could find there must not be. */
+  async write({ id, user, row, seen, now, endsAt }: NewRow): Promise<void> {
+    const life = Math.ceil(endsAt - now + grace)
+    await this.#run('list', indexKey(user), [id, endsAt, life, now])
+    const args = [row, this.#mac('row', id, row), this.#sealed('seen', id, seen), life]
+    const written = await this.#run('write', rowKey(id), args).catch(async error => {
+      // It may have been written; then it goes again, by the same connection.
+      await this.undo({ id, user, row })
+      throw error
+    })
+    if (written !== 1) throw new Error(`there is a session ${id} already`)
+  }
+
+  /** What was written in a transaction that came to nothing. Its secret was told to nobody: it may fail. */
+  async undo({ id, user, row }: Pick<NewRow, 'id' | 'user' | 'row'>): Promise<void> {
+    await this.#run('undo', rowKey(id), [row]).catch(() => {})
+    await this.unlist(user, id)
+  }
+
+  async touch(id: SessionId, { mac }: StoredRow, seen: string): Promise<void> {
+    await this.#run('touch', rowKey(id), [mac, seen, this.#sealed('seen', id, seen)])
+  }
+
+  async place(id: SessionId, { mac }: StoredRow, tenant: TenantId | null): Promise<boolean> {
+    return (await this.#run('place', rowKey(id), [mac, this.#sealed('place', id, tenant ?? '-')])) === 1
+  }
+
+  /** After its end was recorded elsewhere: nothing rests on it, so it may fail. */
+  async retire(id: SessionId): Promise<void> {
+    await this.#run('retire', rowKey(id), [keptAfterEnd]).catch(() => {})
+  }
+
+  /** From the other store. */
+  async copy({ id, user, row, seen, now, endsAt }: NewRow): Promise<void> {
+    const life = Math.ceil(endsAt - now + grace)
+    await this.#run('list', indexKey(user), [id, endsAt, life, now])
+    await this.#run('copy', rowKey(id), [
+      row,
+      this.#mac('row', id, row),
+      this.#sealed('seen', id, seen),
+      life,
+    ])
+  }
+
+  /** For the list alone: whether one of them lives is asked of its row. */
+  async idsOf(user: string): Promise<readonly SessionId[]> {
+    const ids = await this.#run('listed', indexKey(user), [mostListed - 1])
+    return (Array.isArray(ids) ? ids : []).map(id => String(id) as SessionId)
+  }
+
+  /** All that there are, in batches; what changes meanwhile may be missed or come twice. */
+  async *scan(): AsyncGenerator<readonly SessionId[]> {
+    for (const master of this.#redis instanceof Cluster ? this.#redis.nodes('master') : [this.#redis]) {
+      for (let cursor = '0'; ; ) {
+        const [next, keys] = await master.scan(cursor, 'MATCH', rowKey('*'), 'COUNT', 200)
+        yield keys.flatMap(key => (/\{(.{22})\}$/.exec(key)?.slice(1) ?? []) as SessionId[])
+        cursor = next
+        if (cursor === '0') break
+      }
+    }
+  }
+
+  async unlist(user: string, id: SessionId): Promise<void> {
+    await inTime(this.#redis.zrem(indexKey(user), id), this.#patience.write).catch(() => {})
+  }
+
+  async #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
+    if (!answers(this.#redis)) throw new Outage('nothing', 'Redis is away')
+    const patience = script === 'read' || script === 'listed' ? this.#patience.read : this.#patience.write
+    const run = this.#redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>
+    try {
+      return await inTime(run[`mintmark_${script}`]?.(key, ...args) ?? Promise.reject(), patience)
+    } catch (error) {
+      // Its reply may repeat what was sent: only its first word is told.
+      const [word = ''] = (error as Error).message.split(' ')
+      if (!/^[A-Z]+$/.test(word)) giveUpOn(this.#redis)
+      throw new Outage('nothing', `Redis: ${/^[A-Z]+$/.test(word) ? word : 'no answer'}`)
+    }
+  }
+
+  #text = (field: string, id: string, value: string) => `${field}\n${rowKey(id)}\n${value}`
+
+  #mac(field: string, id: string, value: string): string {
+    return this.#keks.mac(purpose, this.#text(field, id, value))
+  }
+
+  #isOurs(field: string, id: string, value = '', mac = ''): boolean {
+    return this.#keks.isOurs(purpose, this.#text(field, id, value), mac)
+  }
+
+  /** A value with its MAC behind it. */
+  #sealed(field: string, id: string, value: string): string {
+    return `${value} ${this.#mac(field, id, value)}`
+  }
+
+  #opened(field: string, id: string, sealed = ''): string | undefined {
+    const [value = '', mac = ''] = sealed.split(' ', 2)
+    return this.#isOurs(field, id, value, mac) ? value : undefined
+  }
+}

@@ -1,0 +1,76 @@
+/** The Lua of session rows: each script is one step that no other client of Redis sees half done, on one key. */
+
+/** Nothing of ours is longer: what is, was planted, and is not even fetched. */
+export const mostBytes = 8192
+
+/**
+ * A row's fields, or nothing. A master is asked whether it is one before it may say that there is none: deleting what
+ * is not there changes nothing, and a replica, or a master that has lost its replicas, refuses to.
+ */
+const read = `
+local kind = redis.call('type', KEYS[1])['ok']
+if kind == 'none' then redis.call('del', KEYS[1]) return false end
+if kind ~= 'hash' then return false end
+for _, field in ipairs({'row', 'mac', 'seen', 'place'}) do
+  if redis.call('hstrlen', KEYS[1], field) > ${mostBytes} then return false end
+end
+return redis.call('hmget', KEYS[1], 'row', 'mac', 'seen', 'place')`
+
+/** Written once. row, mac, seen, milliseconds to live. */
+const write = `
+if redis.call('exists', KEYS[1]) == 1 then return 0 end
+redis.call('hset', KEYS[1], 'row', ARGV[1], 'mac', ARGV[2], 'seen', ARGV[3])
+redis.call('pexpire', KEYS[1], ARGV[4])
+return 1`
+
+/** What was written a moment ago and came to nothing. Its row. */
+const undo = `
+if redis.call('hget', KEYS[1], 'row') == ARGV[1] then redis.call('del', KEYS[1]) end
+return 1`
+
+/** Only forward, and only of the row that was read. Its mac, the time, the time with its mac. */
+const touch = `
+if redis.call('hget', KEYS[1], 'mac') ~= ARGV[1] then return 0 end
+local before = redis.call('hget', KEYS[1], 'seen') or ''
+if string.sub(before, 1, #ARGV[2]) >= ARGV[2] then return 0 end
+redis.call('hset', KEYS[1], 'seen', ARGV[3])
+return 1`
+
+/** Its mac, the tenant with its mac. */
+const place = `
+if redis.call('hget', KEYS[1], 'mac') ~= ARGV[1] then return 0 end
+redis.call('hset', KEYS[1], 'place', ARGV[2])
+return 1`
+
+/** It has ended: kept a while, so that whoever presents it is told why. Milliseconds. */
+const retire = `
+if redis.call('pttl', KEYS[1]) > tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
+return 1`
+
+/** As it is in the other store now, with the later of both last-seens. row, mac, seen, milliseconds to live. */
+const copy = `
+local kind = redis.call('type', KEYS[1])['ok']
+if kind ~= 'hash' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+local seen = redis.call('hget', KEYS[1], 'seen') or ''
+if redis.call('hget', KEYS[1], 'row') ~= ARGV[1] then redis.call('del', KEYS[1]) end
+if string.sub(seen, 1, 27) < string.sub(ARGV[3], 1, 27) then seen = ARGV[3] end
+redis.call('hset', KEYS[1], 'row', ARGV[1], 'mac', ARGV[2], 'seen', seen)
+redis.call('pexpire', KEYS[1], ARGV[4])
+return 1`
+
+/** Of a person's index: the id, its end, milliseconds to live, and now: what has ended by then leaves it. */
+const list = `
+local kind = redis.call('type', KEYS[1])['ok']
+if kind ~= 'zset' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+redis.call('zremrangebyscore', KEYS[1], '-inf', ARGV[4])
+redis.call('zadd', KEYS[1], ARGV[2], ARGV[1])
+if redis.call('pttl', KEYS[1]) < tonumber(ARGV[3]) then redis.call('pexpire', KEYS[1], ARGV[3]) end
+return 1`
+
+/** The ids of a person's index, the last to end first. */
+const listed = `
+if redis.call('type', KEYS[1])['ok'] ~= 'zset' then return {} end
+return redis.call('zrevrange', KEYS[1], 0, ARGV[1])`
+
+export const scripts = { read, write, undo, touch, place, retire, copy, list, listed }
+export type Script = keyof typeof scripts
