@@ -209,21 +209,6 @@ test('a sign-out that nobody can prove refuses one secret, and ends no session o
   t.equal(after?.count, 2, 'once for each secret')
 })
 
-test('what is over by itself leaves the list', { skip }, async t => {
-  const world = await redisWorld(t)
-  const { user } = await person(world)
-  const sessions = await times(3, () => opened(world, user))
-  for (const { id } of sessions) await world.revocations.endOne(id, user, byPerson(user))
-  await world.sql`update revoked_sessions set until = now()`
-  const last = await opened(world, user)
-  await world.revocations.endOne(last.id, user, byPerson(user))
-  const left = await world.sql`select id from revoked_sessions`
-  t.same(
-    left.map(({ id }) => id),
-    [last.id],
-  )
-})
-
 test('FLUSHALL signs people out, and whoever signs in again is in', { skip }, async t => {
   const world = await redisWorld(t)
   const { user } = await person(world)

@@ -14,9 +14,8 @@ import { Database } from '../../src/store/postgres/database.js'
 import { postgresProviderStore } from '../../src/store/postgres/provider-store.js'
 import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
 import { Browser } from '../support/browser.js'
-import type { TestDatabase } from '../support/database.js'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.js'
-import { issuer, type TestService, testService } from '../support/service.js'
+import { issuer, type TestService, type TestServiceOptions, testService } from '../support/service.js'
 
 export const clientId = 'mintmark'
 export const clientSecret = 'a secret that only the two of them know'
@@ -57,11 +56,11 @@ export async function federationWorld(
   t: Test,
   options: Partial<ProviderDeclaration> = {},
   kind: HostileProvider['kind'] = 'openid',
-  onto?: TestDatabase,
+  onto: Pick<TestServiceOptions, 'database' | 'env'> = {},
 ): Promise<FederationWorld> {
   const provider = await startHostileProvider({ clientId, clientSecret, kind })
   t.teardown(() => provider.close())
-  const service = await testService(t, { ...(onto && { database: onto }) })
+  const service = await testService(t, onto)
   const database = new Database(service.database.address, { connections: 2 })
   t.teardown(() => database.close())
   const store = postgresProviderStore(database, sessionsInTable)

@@ -22,7 +22,7 @@ import {
 const database = await testDatabase(tap)
 const { sql } = database
 await application(sql, { clientId: 'cli' })
-const federation = await federationWorld(tap, {}, 'openid', database)
+const federation = await federationWorld(tap, {}, 'openid', { database })
 const { app } = federation.service
 const newPassword = 'quite other words now'
 
