@@ -1,5 +1,5 @@
 // What the benches share: a service in a process of its own on one core, the load on another, and what both cost.
-import { fork, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -20,6 +20,15 @@ export async function withPostgres(work) {
     await server.stop()
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** One that forgets all when it is stopped. */
+export async function startRedis() {
+  const port = 20_000 + Math.floor(Math.random() * 10_000)
+  const options = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no']
+  const child = spawn('redis-server', options.map(String), { stdio: 'ignore' })
+  await new Promise(resolve => setTimeout(resolve, 500))
+  return { url: `redis://127.0.0.1:${port}`, stop: () => child.kill() }
 }
 
 /** Pinned to the first core, where the machine can; the load (this process) to the second. */
