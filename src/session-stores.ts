@@ -16,6 +16,7 @@ import { sessionsInRedis } from './store/postgres/sessions-in-redis/sessions-wit
 import { type SessionsWithin, sessionsInTable } from './store/postgres/sessions-within.js'
 import { connectRedis } from './store/redis/connection.js'
 import { examineRedis } from './store/redis/fitness.js'
+import { inTime } from './store/redis/in-time.js'
 import { SessionRows } from './store/redis/session-rows.js'
 import type { IntrospectionStore } from './token/introspection.js'
 
@@ -69,7 +70,8 @@ export async function openRows(
 ): Promise<OpenRows> {
   const redis = connectRedis(redisUrl ?? '', forCommand ? null : undefined)
   const rows = new SessionRows(redis, keks, forCommand ? patienceOfCommands : undefined)
-  await redis.connect().catch(() => {})
+  // One that is away is tried for again in the background: nobody waits for it here.
+  await inTime(redis.connect(), 2000).catch(() => {})
   return { rows, close: () => redis.disconnect() }
 }
 

@@ -6,7 +6,9 @@ import type { Entry, Facts, History, Op, Outcome, Told } from './history.js'
 import { type Person, passwordName, type SeededSession } from './people.js'
 
 export interface Cookie {
+  /** As the history knows it: its first id. */
   readonly session: string
+  readonly id: string
   readonly value: string
   /** `session#n`: how the history calls it. */
   readonly name: string
@@ -29,7 +31,8 @@ export class Device {
     this.person = person
     this.#http = http
     this.#history = history
-    if (session) this.cookie = { session: session.id, value: session.cookie, name: `${session.id}#0` }
+    if (session)
+      this.cookie = { session: session.id, id: session.id, value: session.cookie, name: `${session.id}#0` }
   }
 
   /** Over the cookie it has, as browsers do, unless told to forget it. */
@@ -53,7 +56,7 @@ export class Device {
   check(at: Instance, cookie = this.cookie): Promise<Entry> {
     return this.#do('check', at, cookie, { method: 'GET', path: '/v1/session' }, ({ body }) => {
       const { session, user, tenant } = body as WhoAmI
-      const facts = { sid: session.id, sub: user.id }
+      const facts = { sid: this.#history.sessionOf(session.id), sub: user.id }
       return tenant ? { ...facts, ...version(user.id, tenant.id, tenant.roles) } : facts
     })
   }
@@ -70,7 +73,7 @@ export class Device {
       ({ body: told }) => {
         const { access_token } = told as { access_token: string }
         const claims = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())
-        const facts = { sid: claims.sid, sub: claims.sub }
+        const facts = { sid: this.#history.sessionOf(claims.sid), sub: claims.sub }
         return claims.tenant ? { ...facts, ...version(claims.sub, claims.tenant, claims.roles) } : facts
       },
       { forbidden: lost },
@@ -82,7 +85,7 @@ export class Device {
       const mine = (body as { sessions: { id: string; current: boolean }[] }).sessions.find(
         one => one.current,
       )
-      return mine ? { sid: mine.id } : {}
+      return mine ? { sid: this.#history.sessionOf(mine.id) } : {}
     })
   }
 
@@ -92,7 +95,7 @@ export class Device {
 
   stepUp(at: Instance, password = this.person.passwords[0] ?? '', cookie = this.cookie): Promise<Entry> {
     const ask = { method: 'POST', path: '/v1/session/step-up', body: { password } } as const
-    return this.#do('step-up', at, cookie, ask, answer => this.#renewed(answer))
+    return this.#do('step-up', at, cookie, ask, answer => this.#renewed(answer, cookie))
   }
 
   async changePassword(
@@ -105,9 +108,16 @@ export class Device {
     const facts = { password: passwordName(person.id, from), newPassword: passwordName(person.id, to) }
     const body = { current_password: from, new_password: to }
     const ask = { method: 'PUT', path: '/v1/password', body } as const
-    const entry = await this.#do('change-password', at, cookie, ask, answer => this.#renewed(answer), {
-      facts,
-    })
+    const entry = await this.#do(
+      'change-password',
+      at,
+      cookie,
+      ask,
+      answer => this.#renewed(answer, cookie),
+      {
+        facts,
+      },
+    )
     if (entry.outcome === 'ok') person.passwords = [to]
     if (entry.outcome === 'unknown') person.passwords = [...person.passwords, to]
     return entry
@@ -121,12 +131,13 @@ export class Device {
 
   endOne(at: Instance, target: string, cookie = this.cookie): Promise<Entry> {
     return this.#do('end-one', at, cookie, { method: 'DELETE', path: `/v1/sessions/${target}` }, () => ({}), {
-      target,
+      target: this.#history.sessionOf(target),
     })
   }
 
   endOthers(at: Instance, cookie = this.cookie): Promise<Entry> {
-    return this.#do('end-others', at, cookie, { method: 'DELETE', path: '/v1/sessions' })
+    const ask = { method: 'DELETE', path: '/v1/sessions' } as const
+    return this.#do('end-others', at, cookie, ask, answer => this.#renewed(answer, cookie))
   }
 
   endAll(at: Instance, cookie = this.cookie): Promise<Entry> {
@@ -178,17 +189,19 @@ export class Device {
     return { ...what, start, end, ...tell(answer, read, more) }
   }
 
-  #keep(answer: Answer): Cookie | undefined {
+  #keep(answer: Answer, from?: Cookie): Cookie | undefined {
     if (!answer.cookie) return undefined
-    const session = answer.cookie.split('.')[0] ?? ''
-    const count = this.#renewals.get(session) ?? (this.cookie?.session === session ? 1 : 0)
+    const id = answer.cookie.split('.')[0] ?? ''
+    const session = from?.session ?? id
+    if (id !== session) this.#history.goesOn(session, id)
+    const count = this.#renewals.get(session) ?? (from ? 1 : 0)
     this.#renewals.set(session, count + 1)
-    this.cookie = { session, value: answer.cookie, name: `${session}#${count}` }
+    this.cookie = { session, id, value: answer.cookie, name: `${session}#${count}` }
     return this.cookie
   }
 
-  #renewed(answer: Answer): Facts {
-    const cookie = this.#keep(answer)
+  #renewed(answer: Answer, from: Cookie | undefined): Facts {
+    const cookie = this.#keep(answer, from)
     return cookie ? { renewed: cookie.name } : {}
   }
 }

@@ -21,6 +21,8 @@ export type Op =
   | 'operator disables'
   | 'operator enables'
   | 'operator changes a membership'
+  /** Rows that lay in Redis are gone, and may come back. */
+  | 'Redis loses rows'
   /** Is this session accepted again, some seconds after all faults are over? */
   | 'healed'
 
@@ -70,6 +72,16 @@ export interface Facts {
 
 export class History {
   readonly entries: Entry[] = []
+  /** A session keeps its first id here, whatever ids its later proofs get. */
+  readonly #firstIds = new Map<string, string>()
+
+  goesOn(session: string, id: string): void {
+    this.#firstIds.set(id, session)
+  }
+
+  sessionOf(id: string): string {
+    return this.#firstIds.get(id) ?? id
+  }
 
   add(entry: Entry): Entry {
     this.entries.push(entry)

@@ -8,7 +8,7 @@ import { runSeed } from './random/seed.js'
 import { runRevokes } from './revokes.js'
 import { runRoleRemovals } from './role-removals.js'
 import { runRotations } from './rotations.js'
-import { schedules } from './schedules/index.js'
+import { schedulesFor } from './schedules/index.js'
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     'role-removals': { type: 'string' },
     rotations: { type: 'string' },
     only: { type: 'string' },
+    store: { type: 'string', default: 'postgres' },
   },
 })
 const print = (line: string) => void process.stdout.write(`${line}\n`)
@@ -35,7 +36,7 @@ function count(held: boolean): void {
 async function directed(cluster: Cluster): Promise<void> {
   const fleet = await cluster.fleet(tree, 3)
   await Promise.all(fleet.instances.map(instance => instance.start()))
-  for (const schedule of schedules) {
+  for (const schedule of schedulesFor(store ?? 'postgres')) {
     if (values.only !== undefined && !schedule.rule.includes(values.only)) continue
     if (schedule.needsRedis && !cluster.redis) {
       print(`skipped  ${schedule.rule}: redis-server is not installed`)
@@ -70,7 +71,9 @@ async function random(cluster: Cluster): Promise<void> {
   await fleet.close()
 }
 
-const cluster = await Cluster.start()
+const store = (['postgres', 'redis', 'cluster'] as const).find(name => name === values.store)
+if (!store) throw new Error('--store takes postgres, redis or cluster')
+const cluster = await Cluster.start(store)
 const end = async () => {
   await cluster.close()
   print(`${passed} passed, ${failed} failed`)

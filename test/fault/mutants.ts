@@ -6,7 +6,7 @@ import { basename, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import type { Cluster } from './cluster/cluster.js'
 import { play, report } from './play.js'
-import { schedules } from './schedules/index.js'
+import { schedulesFor } from './schedules/index.js'
 
 const run = promisify(execFile)
 /** What the copy has of its own. */
@@ -19,7 +19,15 @@ export async function runMutants(
   print: (line: string) => void,
   only?: string,
 ): Promise<boolean[]> {
-  const names = (await readdir(patches)).filter(name => name.endsWith('.patch')).sort()
+  const schedules = schedulesFor(cluster.store)
+  const exposed = new Set(schedules.flatMap(({ exposes = [] }) => exposes))
+  const elsewhere = new Set(
+    schedulesFor(cluster.store === 'postgres' ? 'redis' : 'postgres').flatMap(({ exposes = [] }) => exposes),
+  )
+  const names = (await readdir(patches))
+    .filter(name => name.endsWith('.patch'))
+    .filter(name => exposed.has(basename(name, '.patch')) || !elsewhere.has(basename(name, '.patch')))
+    .sort()
   const results: boolean[] = []
   for (const name of names.map(name => basename(name, '.patch'))) {
     if (only !== undefined && !name.includes(only)) continue
@@ -38,7 +46,7 @@ export async function runMutants(
 }
 
 export async function runMutant(cluster: Cluster, name: string): Promise<{ caught: boolean; told: string }> {
-  const schedule = schedules.find(({ exposes }) => exposes?.includes(name))
+  const schedule = schedulesFor(cluster.store).find(({ exposes }) => exposes?.includes(name))
   if (!schedule) return { caught: false, told: 'no schedule names it' }
   const tree = await mkdtemp(join(tmpdir(), 'mm-'))
   try {

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type postgres from 'postgres'
 import type { SessionId, UserId } from '../../src/principal.js'
+import { until } from './cluster/postgres.js'
 import type { History, Op, Told } from './history.js'
 
 const by = { actor: undefined, occasion: { requestId: undefined, address: undefined } }
@@ -23,7 +24,7 @@ export class Operator {
   static hands = hands
 
   endOne(target: string) {
-    return this.#do('operator ends one', { target }, ({ revocations }) =>
+    return this.#do('operator ends one', { target: this.#history.sessionOf(target) }, ({ revocations }) =>
       revocations.endOne(target as SessionId, 'anyone', by),
     )
   }
@@ -44,6 +45,17 @@ export class Operator {
 
   enable(user: string) {
     return this.#do('operator enables', { user }, ({ users }) => users.enable(user as UserId, by))
+  }
+
+  /** The ids of a person's live sessions. */
+  async list(user: string): Promise<string[]> {
+    let ids: string[] = []
+    await until(async () => {
+      const listed = await this.#hands.revocations.list(user as UserId).catch(() => undefined)
+      ids = listed?.map(({ id }) => id) ?? []
+      return listed !== undefined
+    })
+    return ids
   }
 
   /** The next version of a membership; a suspended one has none that anybody sees. */
@@ -81,7 +93,7 @@ export class Operator {
 interface Hands {
   readonly revocations: Pick<
     import('../../src/session/revocations.js').Revocations,
-    'endOne' | 'endAllOf' | 'endAll'
+    'list' | 'endOne' | 'endAllOf' | 'endAll'
   >
   readonly users: {
     disable(user: UserId, operator: typeof by): Promise<unknown>
@@ -91,15 +103,25 @@ interface Hands {
 }
 
 /** From the build that is tried: a mutant's operator has the mutant's mistakes. */
-async function hands(tree: string, url: string): Promise<Hands> {
+async function hands(tree: string, url: string, redis?: { url: string; keysFolder: string }): Promise<Hands> {
   const load = (name: string) => import(pathToFileURL(resolve(tree, 'dist/store/postgres', name)).href)
   const { Database } = await load('database.js')
   const { postgresRevocations } = await load('revocation-store.js')
   const { postgresUserStore } = await load('user-store.js')
   const database = new Database({ url }, { connections: 4 })
+  const users = postgresUserStore(database)
+  if (!redis) return { users, revocations: postgresRevocations(database), close: () => database.close() }
+  const { redisRevocations } = await load('sessions-in-redis/revocations.js')
+  const { openRows } = await import(pathToFileURL(resolve(tree, 'dist/session-stores.js')).href)
+  const keyring = await import(pathToFileURL(resolve(tree, 'dist/keyring/key-encryption-keys.js')).href)
+  const { keys } = await keyring.loadKeyEncryptionKeys(redis.keysFolder)
+  const { rows, close } = await openRows({ redisUrl: redis.url }, keys)
   return {
-    revocations: postgresRevocations(database),
-    users: postgresUserStore(database),
-    close: () => database.close(),
+    users,
+    revocations: redisRevocations(database, rows),
+    close: async () => {
+      close()
+      await database.close()
+    },
   }
 }

@@ -3,6 +3,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { hash } from '@node-rs/argon2'
 import type postgres from 'postgres'
 import { newCredential } from '../../src/session/credential.js'
+import type { SessionRows } from '../../src/store/redis/session-rows.js'
 import type { History } from './history.js'
 
 export interface Person {
@@ -57,11 +58,13 @@ export async function tenant(sql: postgres.Sql, versions = 400): Promise<string>
 export async function session(
   sql: postgres.Sql,
   { id: user, passwords }: Person,
-  { history, tenant }: { history?: History; tenant?: string } = {},
+  { history, tenant, rows }: { history?: History; tenant?: string; rows?: SessionRows } = {},
 ): Promise<SeededSession> {
   const { id, secret } = newCredential()
   const start = performance.now()
-  await sql`
+  if (rows) await inRedis(rows)
+  else
+    await sql`
     insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, tenant_id, amr, acr, ends_at,
       idle_seconds, user_agent, address)
     select ${id}, u.id, ${secret.hash()}, g.epoch, u.epoch, ${tenant ?? null}, '{pwd}', 'aal1',
@@ -77,6 +80,20 @@ export async function session(
     facts: { opened: id, password: passwordName(user, passwords[0] ?? '') },
   })
   return { id, cookie: `${id}.${secret.reveal()}` }
+
+  /** So long unseen that the first use is worth a touch. */
+  async function inRedis(rows: SessionRows): Promise<void> {
+    const [row] = await sql<{ row: string; seen: string }[]>`
+      select jsonb_strip_nulls(jsonb_build_object('id', ${id}::text, 'user_id', u.id,
+          'secret_hash', ${secret.hash()}::bytea, 'secret_changed_at', now(), 'service_epoch', g.epoch,
+          'user_epoch', u.epoch, 'tenant_id', ${tenant ?? null}::uuid, 'auth_time', now(), 'amr', '["pwd"]'::jsonb,
+          'acr', 'aal1', 'created_at', now(), 'ends_at', now() + interval '30 days', 'idle_seconds', 604800,
+          'user_agent', 'fault suite', 'address', '192.0.2.1'))::text as row,
+        to_char(now() at time zone 'UTC' - interval '2 hours', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as seen
+      from users u, service g where u.id = ${user}`
+    if (!row) throw new Error(`there is no person ${user}`)
+    await rows.write({ id, user, ...row, now: 0, endsAt: 30 * 86_400_000 })
+  }
 }
 
 /** People may have equal passwords; in a history each has names of its own for them. */

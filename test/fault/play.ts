@@ -50,6 +50,7 @@ export function report({ schedule, violations, failed, milliseconds }: Played): 
 
 async function heal(cluster: Cluster, fleet: Fleet): Promise<void> {
   await cluster.operators.heal()
+  await cluster.sessionRedis?.heal()
   for (const instance of fleet.instances) {
     await instance.postgres.heal()
     await instance.redis?.heal()

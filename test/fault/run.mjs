@@ -4,6 +4,7 @@
 //   npm run test:fault -- --seeds 200           as many seeds as that, from a random first one
 //   npm run test:fault -- --seed 4711           that seed alone
 //   npm run test:fault -- --seconds 8           how long each seed runs, at most 10
+//   npm run test:fault -- --store redis         sessions in one Redis with a replica; cluster: in a Cluster of three nodes
 //   npm run test:fault -- --mutants             every planted bug with the schedule that must expose it
 //   npm run test:fault -- --revokes 10000       as many revocations, each tried on every instance
 //   npm run test:fault -- --rotations 20         as many rotations of the signing key and a leak, under load and SIGKILL

@@ -1,4 +1,6 @@
 /** What a schedule or a run plays on: the servers, the instances of one build, people, and the history they write. */
+
+import { join } from 'node:path'
 import { check } from './checker/checker.js'
 import type { Cluster, Fleet } from './cluster/cluster.js'
 import type { Instance, Start } from './cluster/instance.js'
@@ -37,7 +39,9 @@ export class Stage {
   }
 
   static async set(cluster: Cluster, fleet: Fleet, tree: string): Promise<Stage> {
-    const hands = await Operator.hands(tree, cluster.operatorUrl)
+    const { sessionRedis } = cluster
+    const redis = sessionRedis && { url: sessionRedis.url, keysFolder: join(cluster.folder, 'keys') }
+    const hands = await Operator.hands(tree, cluster.operatorUrl, redis)
     return new Stage(cluster, fleet, tree, history => new Operator(history, cluster.primary.sql, hands))
   }
 
@@ -78,14 +82,18 @@ export class Stage {
   }
 
   session(whose: Person, tenant?: string): Promise<SeededSession> {
-    return session(this.sql, whose, { history: this.history, ...(tenant !== undefined && { tenant }) })
+    const { rows } = this.cluster.sessionRedis ?? {}
+    const where = { ...(tenant !== undefined && { tenant }), ...(rows && { rows }) }
+    return session(this.sql, whose, { history: this.history, ...where })
   }
 
   /** Row locks that somebody else holds; what is returned gives them back. */
   async lock(table: 'users' | 'sessions', ...ids: string[]): Promise<() => Promise<void>> {
     const held = await this.sql.reserve()
     await held`begin`
-    await held`select from ${held(table)} where id::text = any(${ids}) for update`
+    if (table === 'sessions' && this.cluster.sessionRedis) {
+      for (const id of ids) await held`select pg_advisory_xact_lock(735194601, hashtext(${id}))`
+    } else await held`select from ${held(table)} where id::text = any(${ids}) for update`
     let release: Promise<void> | undefined
     const give = async () => {
       await held`commit`
@@ -140,16 +148,28 @@ export class Stage {
   }
 
   async verdict(): Promise<Violation[]> {
-    const living = await livingSessions(
-      this.sql,
-      this.people.map(({ id }) => id),
-    )
+    const living = await this.#living()
     for (const instance of this.fleet.instances) {
       for (const words of instance.takeFallen()) {
         this.claim(false, `instance ${instance.number} ended by itself:\n${words}`)
       }
     }
     return [...this.#own, ...check(this.history.entries, living)]
+  }
+
+  /** By what is kept: the sessions that a check would let in. */
+  async #living(): Promise<Set<string>> {
+    const people = this.people.map(({ id }) => id)
+    if (!this.cluster.sessionRedis) return livingSessions(this.sql, people)
+    await this.cluster.sessionRedis.heal()
+    const lists = await Promise.all(people.map(id => this.operator.list(id)))
+    return new Set(lists.flat().map(id => this.history.sessionOf(id)))
+  }
+
+  /** Rows that lie in Redis are lost from `start` on, until now. */
+  lost(start: number): void {
+    const op = 'Redis loses rows'
+    this.history.add({ client: 'Redis', op, start, end: performance.now(), outcome: 'ok', facts: {} })
   }
 
   async end(): Promise<void> {

@@ -1,8 +1,8 @@
 /** What the migrated schema says about secrets: the columns that hold hashes of them, and the purposes of links. */
 import type postgres from 'postgres'
 
-/** The one hash that is compared but never redeemed: proving a superseded secret opens nothing. */
-const notRedeemable = new Set(['sessions.previous_secret_hash'])
+/** Hashes that are compared but never redeemed: proving a superseded or a refused secret opens nothing. */
+const notRedeemable = new Set(['sessions.previous_secret_hash', 'revoked_sessions.secret_hash'])
 
 /** Proved as often as its service calls. */
 const notSingleUse = new Set(['service_keys.secret_hash'])

@@ -1,6 +1,7 @@
 /** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs people out by itself. */
 import { Cluster, type Redis } from 'ioredis'
 import { connectRedis } from './connection.js'
+import { inTime } from './in-time.js'
 
 export interface Fitness {
   /** What no setting makes good. */
@@ -11,12 +12,18 @@ export interface Fitness {
   readonly unknown: readonly string[]
 }
 
+/** Milliseconds for all of it. */
+const patience = 8000
+
 export async function examineRedis(addresses: string): Promise<Fitness> {
   const redis = connectRedis(addresses, null)
-  try {
+  const look = async () => {
     await redis.connect()
     const masters = redis instanceof Cluster ? redis.nodes('master') : [redis]
-    const each = await Promise.all(masters.map(master => examine(master, redis instanceof Cluster)))
+    return Promise.all(masters.map(master => examine(master, redis instanceof Cluster)))
+  }
+  try {
+    const each = await inTime(look(), patience)
     const all = (of: (one: Fitness) => readonly string[]) => [...new Set(each.flatMap(of))]
     return { faults: all(one => one.faults), risks: all(one => one.risks), unknown: all(one => one.unknown) }
   } catch (error) {
@@ -42,7 +49,7 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
     faults.push(
       `${where} is a node of a Cluster: name several of its nodes in REDIS_URL, with commas between`,
     )
-  await redis.eval('return 1', 0).catch(() => {
+  await redis.call('EVAL', 'return 1', '0').catch(() => {
     faults.push(`${where} runs no scripts for this user: allow EVAL and EVALSHA`)
   })
   const settings = await settingsOf(redis)

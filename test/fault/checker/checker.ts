@@ -50,6 +50,8 @@ function lateAccepts(entries: readonly Entry[], known: Known, ends: Endings): Vi
   const gone = new Map<string, Entry>()
   for (const entry of entries) {
     if (!seenGone(entry, known) || entry.session === undefined) continue
+    // Nobody had ended it: its row was lost with others, and may come back with them.
+    if (known.firstLoss < entry.end) continue
     const before = gone.get(entry.session)
     if (!before || entry.end < before.end) gone.set(entry.session, entry)
   }

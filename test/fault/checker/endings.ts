@@ -36,7 +36,7 @@ type Judge = (entry: Entry) => { openedBefore: number; at: number } | undefined
 
 /** Ended for sure: sessions opened before it began, from its end on. */
 function confirm(entry: Entry, enables: ReadonlyMap<string, Entry[]>, known: Known): ReturnType<Judge> {
-  if (entry.outcome !== 'ok') return undefined
+  if (entry.outcome !== 'ok' || entry.op === 'Redis loses rows') return undefined
   const { op, start, end, credential } = entry
   // A cookie two renewals old ends nothing: signing out with it only clears it.
   if (op === 'sign-out' && known.mayBeForgotten(credential, end)) return undefined
@@ -58,7 +58,8 @@ function nextEnable(enables: readonly Entry[], disable: Entry): number {
   return next
 }
 
-function suspect({ outcome, start, end }: Entry): ReturnType<Judge> {
+function suspect({ op, outcome, start, end }: Entry): ReturnType<Judge> {
+  if (op === 'Redis loses rows') return { openedBefore: end, at: start }
   if (outcome === 'refused') return undefined
   return { openedBefore: outcome === 'unknown' ? Number.POSITIVE_INFINITY : end, at: start }
 }
@@ -69,7 +70,7 @@ function scope(entry: Entry): { one: string } | { of: string; except?: string } 
   if (op === 'sign-out' && session !== undefined) return { one: session }
   if (op === 'sign-in' && session !== undefined) return { one: session }
   if ((op === 'end-one' || op === 'operator ends one') && target !== undefined) return { one: target }
-  if (op === 'operator ends all there are') return { of: everybody }
+  if (op === 'operator ends all there are' || op === 'Redis loses rows') return { of: everybody }
   if (user === undefined) return undefined
   if (op === 'end-others' || op === 'change-password')
     return { of: user, ...(session !== undefined && { except: session }) }

@@ -9,6 +9,8 @@ export interface Opened {
 
 export interface Known {
   readonly opened: ReadonlyMap<string, Opened>
+  /** When Redis first lost rows, which may come back later. */
+  readonly firstLoss: number
   /** The confirmed renewal that replaced this cookie. */
   readonly renewalOf: ReadonlyMap<string, Entry>
   /** Whether the secret of this cookie may be two renewals old by then: nothing then follows from its refusal. */
@@ -27,6 +29,7 @@ export function know(entries: readonly Entry[]): Known {
   const renewedFrom = new Map<string, number>()
   const changesFrom = new Map<string, Entry[]>()
   const setBy = new Map<string, Entry>()
+  let firstLoss = Number.POSITIVE_INFINITY
   for (const entry of entries) {
     const { op, user, credential, outcome, facts } = entry
     if (facts.opened !== undefined && user !== undefined && outcome === 'ok')
@@ -34,7 +37,10 @@ export function know(entries: readonly Entry[]): Known {
     const proved = outcome === 'ok' ? (facts.newPassword ?? facts.password) : undefined
     const before = proved === undefined ? undefined : setBy.get(proved)
     if (proved !== undefined && (!before || entry.end < before.end)) setBy.set(proved, entry)
-    if (op !== 'step-up' && op !== 'change-password') continue
+    // With sessions in Redis the caller goes on under a new secret.
+    const renews = op === 'end-others' && (facts.renewed !== undefined || outcome === 'unknown')
+    if (op === 'Redis loses rows') firstLoss = Math.min(firstLoss, entry.start)
+    if (op !== 'step-up' && op !== 'change-password' && !renews) continue
     if (outcome === 'refused' || credential === undefined) continue
     renewedFrom.set(
       credential,
@@ -50,6 +56,7 @@ export function know(entries: readonly Entry[]): Known {
     credential !== undefined && (renewedFrom.get(credential) ?? Number.POSITIVE_INFINITY) < by
   return {
     opened,
+    firstLoss,
     renewalOf,
     changesFrom,
     setBy,

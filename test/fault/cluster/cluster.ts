@@ -8,6 +8,7 @@ import { freePort, Instance } from './instance.js'
 import { type Primary, type Replica, startPrimary } from './postgres.js'
 import { TcpProxy } from './proxy.js'
 import { type RedisServer, redisInstalled, redisServer } from './redis.js'
+import { SessionRedis, type Store } from './session-redis.js'
 
 /** Ports of killed instances may be taken by others: each gets new ones with each cluster of instances. */
 export interface Fleet {
@@ -20,7 +21,9 @@ export interface Fleet {
 export class Cluster {
   readonly folder: string
   readonly primary: Primary
+  /** For counters and announcements; with sessions in Redis that is the one. */
   readonly redis: RedisServer | undefined
+  readonly sessionRedis: SessionRedis | undefined
   readonly http = new Http()
   /** Operators' commands go through a proxy of their own. */
   readonly operators: TcpProxy
@@ -28,14 +31,20 @@ export class Cluster {
   #replicas = 0
   #fleets = new Set<Fleet>()
 
-  private constructor(folder: string, primary: Primary, redis: RedisServer | undefined, operators: TcpProxy) {
+  private constructor(
+    folder: string,
+    primary: Primary,
+    redis: RedisServer | SessionRedis | undefined,
+    operators: TcpProxy,
+  ) {
     this.operators = operators
     this.folder = folder
     this.primary = primary
-    this.redis = redis
+    this.sessionRedis = redis instanceof SessionRedis ? redis : undefined
+    this.redis = redis instanceof SessionRedis ? undefined : redis
   }
 
-  static async start(): Promise<Cluster> {
+  static async start(store: Store = 'postgres'): Promise<Cluster> {
     const folder = await mkdtemp(join(tmpdir(), 'mf-'))
     // As root, Postgres runs as another user, who must reach its data.
     await chmod(folder, 0o755)
@@ -43,9 +52,18 @@ export class Cluster {
     await writeFile(join(folder, 'keys', 'first.kek'), `${Buffer.alloc(32, 7).toString('base64')}\n`, {
       mode: 0o600,
     })
+    const primary = await startPrimary(join(folder, 'primary'))
+    const operators = await TcpProxy.start(primary.socket)
+    if (store !== 'postgres')
+      return new Cluster(folder, primary, await SessionRedis.start(store, folder), operators)
     const redis = redisInstalled() ? redisServer(folder, await freePort()) : undefined
-    const [primary] = await Promise.all([startPrimary(join(folder, 'primary')), redis?.start()])
-    return new Cluster(folder, primary, redis, await TcpProxy.start(primary.socket))
+    await redis?.start()
+    return new Cluster(folder, primary, redis, operators)
+  }
+
+  get store(): Store {
+    if (!this.sessionRedis) return 'postgres'
+    return this.sessionRedis.cluster ? 'cluster' : 'redis'
   }
 
   get operatorUrl(): string {
@@ -75,11 +93,15 @@ export class Cluster {
     const instances: Instance[] = []
     for (let number = 1; number <= count; number++) {
       const postgres = await proxy(this.primary.socket)
-      const redis = this.redis && (await proxy({ host: '127.0.0.1', port: this.redis.port }))
+      const server = this.redis ?? this.sessionRedis?.pair?.master
+      const redis = server && (await proxy({ host: '127.0.0.1', port: server.port }))
       const folder = join(this.folder, `instance-${number}-${postgres.port}`)
       const keysFolder = join(this.folder, 'keys')
       const databaseUrl = this.primary.url(postgres.port)
-      instances.push(await Instance.make({ number, tree, folder, keysFolder, databaseUrl, postgres, redis }))
+      const env = this.#sessionSettings
+      instances.push(
+        await Instance.make({ number, tree, folder, keysFolder, databaseUrl, postgres, redis, env }),
+      )
     }
     const fleet: Fleet = {
       instances,
@@ -98,13 +120,27 @@ export class Cluster {
     return fleet
   }
 
+  get #sessionSettings(): Readonly<Record<string, string>> {
+    const { sessionRedis } = this
+    if (!sessionRedis) return {}
+    const { cluster } = sessionRedis
+    const settings = { SESSION_STORE: 'redis', MINTMARK_SESSION_REDIS_UNSAFE: 'accepted' }
+    return cluster ? { ...settings, REDIS_URL: cluster.url } : settings
+  }
+
+  /** Between the instances and the one Redis. */
+  get redisProxies(): TcpProxy[] {
+    return [...this.#fleets].flatMap(({ instances }) => instances.flatMap(({ redis }) => redis ?? []))
+  }
+
   async close(): Promise<void> {
     for (const fleet of this.#fleets) await fleet.close()
     this.http.close()
     await this.operators.close()
     const replica = await this.#replica?.catch(() => undefined)
     await replica?.stop()
-    await this.redis?.kill()
+    await this.redis?.close()
+    await this.sessionRedis?.close()
     await this.primary.stop()
     await rm(this.folder, { recursive: true, force: true })
   }

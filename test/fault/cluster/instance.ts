@@ -17,6 +17,7 @@ export interface InstanceOptions {
   readonly databaseUrl: string
   readonly postgres: TcpProxy
   readonly redis: TcpProxy | undefined
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export interface Start {
@@ -80,6 +81,7 @@ export class Instance {
           MINTMARK_TRUSTED_PROXIES: '127.0.0.1',
           MINTMARK_LOG_LEVEL: 'warn',
           CLOCK_SHIFT_MS: String(clockShiftMs),
+          ...this.#options.env,
           ...env,
         },
       },
@@ -119,7 +121,9 @@ export class Instance {
       await probe?.body?.cancel()
       if (probe?.status === 200) this.#served = child
       return probe?.status === 200
-    }, 30)
+    }, 30).catch(error => {
+      throw new Error(`instance ${this.number}: ${(error as Error).message}\n${this.#lastWords()}`)
+    })
   }
 
   /** What was not asked for before: how often it ended by itself, and its last words. */

@@ -1,17 +1,20 @@
 /** A real Redis that can be emptied, killed, frozen and started again. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createConnection } from 'node:net'
+import { Redis } from 'ioredis'
 import { until } from './postgres.js'
 
 export interface RedisServer {
   readonly port: number
   start(): Promise<void>
-  /** Without any notice, as in a crash. It keeps nothing. */
+  /** Without any notice, as in a crash. */
   kill(): Promise<void>
   freeze(): void
   thaw(): void
   /** FLUSHALL. */
   empty(): Promise<void>
+  /** Rejects when there is no answer within a second. */
+  command(name: string, ...args: string[]): Promise<unknown>
+  close(): Promise<void>
 }
 
 /** On a laptop without Redis the suite runs without; CI must have it. */
@@ -21,41 +24,41 @@ export function redisInstalled(): boolean {
   return installed
 }
 
-export function redisServer(folder: string, port: number): RedisServer {
+/** Without `settings` it keeps nothing over a crash. */
+export function redisServer(folder: string, port: number, settings: readonly string[] = []): RedisServer {
   let server: ChildProcess | undefined
+  const redis = new Redis({
+    ...{ port, host: '127.0.0.1', lazyConnect: true, retryStrategy: () => 20, commandTimeout: 1000 },
+    ...{ maxRetriesPerRequest: 0, enableOfflineQueue: false, enableReadyCheck: false },
+  })
+  redis.on('error', () => {})
+  async function command(name: string, ...args: string[]): Promise<unknown> {
+    if (redis.status === 'wait') await redis.connect().catch(() => {})
+    return redis.call(name, ...args)
+  }
+  const kill = () =>
+    new Promise<void>(resolve => {
+      if (!server || server.exitCode !== null || server.signalCode !== null) return resolve()
+      server.once('close', () => resolve())
+      server.kill('SIGKILL')
+    })
   return {
     port,
     async start() {
       // Two who killed it would start it twice, and one of those would be nobody's.
       if (server && server.exitCode === null && server.signalCode === null) return
       const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
-      server = spawn('redis-server', options, { stdio: 'ignore' })
-      await until(() => say(port, 'PING'))
+      server = spawn('redis-server', [...options, ...settings], { stdio: 'ignore' })
+      await until(async () => (await command('ping').catch(() => undefined)) === 'PONG')
     },
-    kill: () =>
-      new Promise(resolve => {
-        if (!server || server.exitCode !== null || server.signalCode !== null) return resolve()
-        server.once('close', () => resolve())
-        server.kill('SIGKILL')
-      }),
+    kill,
     freeze: () => void server?.kill('SIGSTOP'),
     thaw: () => void server?.kill('SIGCONT'),
-    async empty() {
-      await say(port, 'FLUSHALL')
+    empty: async () => void (await command('flushall').catch(() => {})),
+    command,
+    close: async () => {
+      redis.disconnect()
+      await kill()
     },
   }
-}
-
-/** Whether it answered. */
-function say(port: number, command: string): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = createConnection({ host: '127.0.0.1', port, timeout: 1000 })
-    const end = (answered: boolean) => {
-      socket.destroy()
-      resolve(answered)
-    }
-    socket.on('error', () => end(false)).on('timeout', () => end(false))
-    socket.on('data', () => end(true))
-    socket.write(`${command}\r\n`)
-  })
 }

@@ -74,7 +74,7 @@ export class Client {
     const { cookie, person } = this.device
     const others = this.#stage.livingDevices(person).filter(other => other !== this.device)
     const target = others.length === 0 ? cookie : this.#chance.of(others).cookie
-    this.#judge(await this.device.endOne(this.#at(), target?.session ?? '', cookie), cookie)
+    this.#judge(await this.device.endOne(this.#at(), target?.id ?? '', cookie), cookie)
   }
 
   async endOthers(): Promise<void> {

@@ -3,9 +3,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Instance } from '../cluster/instance.js'
 import type { Stage } from '../stage.js'
 import type { Chance } from './prng.js'
+import { redisFaults } from './redis-nemesis.js'
 
-type Undo = () => Promise<unknown> | unknown
-interface Fault {
+export type Undo = () => Promise<unknown> | unknown
+export interface Fault {
   readonly name: string
   /** Milliseconds that it lasts. */
   readonly lasts: readonly [least: number, most: number]
@@ -139,8 +140,12 @@ export const faults: readonly Fault[] = [
 /** One fault after the other, sometimes with none between, undone by `until`. Answers what befell, with its time. */
 export async function befall(stage: Stage, chance: Chance, until: number): Promise<string[]> {
   const told: string[] = []
+  const { sessionRedis } = stage.cluster
+  const all = sessionRedis
+    ? [...faults.filter(({ name }) => !/Redis/.test(name)), ...redisFaults(sessionRedis)]
+    : faults
   while (performance.now() < until) {
-    const fault = chance.of(faults)
+    const fault = chance.of(all)
     const at = chance.of(stage.fleet.instances)
     const [least, most] = fault.lasts
     // Most are short: a run in which everything stands still tries little.

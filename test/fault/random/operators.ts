@@ -12,7 +12,7 @@ export async function operate(stage: Stage, chance: Chance, until: number): Prom
     const { id, tenants } = chance.of(people)
     const tenant = chance.of(tenants)
     const living = stage.livingDevices()
-    const target = living.length === 0 ? undefined : chance.of(living).cookie?.session
+    const target = living.length === 0 ? undefined : chance.of(living).cookie?.id
     await chance.weighted<() => Promise<unknown>>([
       [10, () => operator.changeMembership(id, tenant)],
       [
@@ -43,7 +43,9 @@ async function disableForAWhile({ operator }: Stage, chance: Chance, user: strin
 }
 
 /** So long unseen that the next use is worth a touch. */
-async function age({ sql, people }: Stage): Promise<void> {
+async function age({ sql, people, cluster }: Stage): Promise<void> {
+  // In Redis they are so from the start.
+  if (cluster.sessionRedis) return
   await sql`update sessions set last_seen_at = now() - interval '2 hours'
     where id in (select id from sessions where user_id = any(${people.map(({ id }) => id)}::uuid[])
       and ended_at is null and random() < 0.3 for no key update skip locked)`

@@ -81,6 +81,7 @@ async function cast(stage: Stage, dice: ReturnType<typeof chance>): Promise<Clie
 
 async function heal(cluster: Cluster, fleet: Fleet): Promise<void> {
   await cluster.operators.heal()
+  await cluster.sessionRedis?.heal()
   for (const instance of fleet.instances) {
     await instance.postgres.heal()
     await instance.redis?.heal()

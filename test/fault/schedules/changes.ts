@@ -41,6 +41,7 @@ export const changes: readonly Schedule[] = [
   },
   {
     rule: 'a commit whose standby is gone is not confirmed, though Postgres calls it a success',
+    anyStore: true,
     exposes: ['cancelled-commit'],
     async play(stage) {
       const device = await stage.device()
@@ -59,6 +60,7 @@ export const changes: readonly Schedule[] = [
   },
   {
     rule: 'a commit that waits for a standby is given up at its deadline, and is not confirmed',
+    anyStore: true,
     async play(stage) {
       const device = await stage.device()
       const restore = await stage.cluster.primary.loseSynchronousStandby()
@@ -71,6 +73,7 @@ export const changes: readonly Schedule[] = [
   },
   {
     rule: 'a secret that was replaced opens nothing, and does not sign its session out',
+    anyStore: true,
     exposes: ['superseded-secret'],
     async play(stage) {
       const device = await stage.device()
@@ -103,6 +106,7 @@ export const changes: readonly Schedule[] = [
   },
   {
     rule: 'a change of roles is seen by the next check and the next token',
+    anyStore: true,
     exposes: ['roles-remembered'],
     async play(stage) {
       const tenant = await stage.tenant()

@@ -96,7 +96,7 @@ export const faults: readonly Schedule[] = [
       // Each waits for its row, with a connection of its own.
       const drained = Promise.all(devices.map(one => one.switchTenant(stage.at(1), null)))
       await stage.waiting(8)
-      const one = await device.endOne(stage.at(1), other.cookie?.session ?? '')
+      const one = await device.endOne(stage.at(1), other.cookie?.id ?? '')
       stage.claim(one.outcome === 'ok', 'one session was ended', one)
       // A lock is waited for 2 s: had it waited for a connection, it would have taken longer than that.
       stage.claim(one.end - one.start < 1500, 'it waited for none of those', one)

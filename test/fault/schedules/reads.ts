@@ -110,6 +110,7 @@ export const reads: readonly Schedule[] = [
   },
   {
     rule: 'where the truth cannot be asked nobody is signed out',
+    anyStore: true,
     exposes: ['outage-as-401'],
     async play(stage) {
       const device = await stage.device()

@@ -10,6 +10,8 @@ export interface Schedule {
   /** What instances are told of the cluster, for mutants that need to know more than a service may. */
   readonly tells?: (cluster: Cluster) => Promise<Record<string, string>>
   readonly needsRedis?: true
+  /** It speaks of what people see, wherever rows lie. */
+  readonly anyStore?: true
   /** On at least two instances that are ready and unharmed; so it leaves them. */
   readonly play: (stage: Stage) => Promise<void>
 }

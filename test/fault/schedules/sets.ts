@@ -4,6 +4,7 @@ import type { Schedule } from './schedule.js'
 export const sets: readonly Schedule[] = [
   {
     rule: 'ending all others judges its own session by what is true once it has the lock',
+    anyStore: true,
     exposes: ['stale-join'],
     async play(stage) {
       const device = await stage.device()
@@ -21,6 +22,7 @@ export const sets: readonly Schedule[] = [
   },
   {
     rule: 'of two devices that end each other one wins',
+    anyStore: true,
     exposes: ['others-without-reread'],
     async play(stage) {
       const one = await stage.device()
@@ -57,6 +59,7 @@ export const sets: readonly Schedule[] = [
   },
   {
     rule: 'enabling a person again resurrects no session',
+    anyStore: true,
     exposes: ['enable-resurrects'],
     async play(stage) {
       const device = await stage.device()
@@ -83,8 +86,8 @@ export const sets: readonly Schedule[] = [
       ]
       const fresh = await device.stepUp(stage.at(1))
       stage.need(fresh.outcome === 'ok', 'the proof is fresh', fresh)
-      await device.endOne(stage.at(1), second.cookie?.session ?? '')
-      const unknown = await device.endOne(stage.at(1), foreign.cookie?.session ?? '')
+      await device.endOne(stage.at(1), second.cookie?.id ?? '')
+      const unknown = await device.endOne(stage.at(1), foreign.cookie?.id ?? '')
       stage.claim(unknown.status === 404, 'a session of another is unknown', unknown)
       for (const one of [second, third, foreign]) await one.check(stage.at(2))
       await device.endAll(stage.at(2))
