@@ -37,7 +37,8 @@ export interface Ended {
  * - `endOthers` takes the person's lock first, then reads whether the caller's own session still lives under that
  *   proof, then replaces the epoch and carries only that session over. Of two devices that end each other one wins.
  *   `renewed`: it goes on under this id and the new secret, and the cookie must follow.
- * - They work while every other connection is taken.
+ * - They work while every other connection is taken. Where rows lie elsewhere, what an operator ends and what ends by
+ *   an epoch needs none of them; a list, one's own session and the one that is spared do.
  */
 export interface Revocations {
   /** Live ones, the latest used first. */

@@ -406,7 +406,11 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
   const sessions = await times(12, () => opened(world, user))
   for (const { id } of sessions.slice(0, 4)) await cluster.move(rowKey(id))
   await cluster.move(indexKey(user))
-  for (const own of sessions) t.equal(await goneOf(world, own), 'live')
+  for (const own of sessions) {
+    // Nodes tell each other of a move in their own time: until then it may be an outage, and is never a no.
+    const answer = await eventually(() => goneOf(world, own).catch(() => undefined))
+    t.equal(answer, 'live')
+  }
   const listed = await world.revocations.list(user)
   t.equal(listed.length, sessions.length)
 

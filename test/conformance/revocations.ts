@@ -36,6 +36,7 @@ export function revocationsSuite(backEnd: string, open: OpenWorld): void {
     const world = await open(t)
     await listing(t, world)
     await one(t, world)
+    await withCauses(t, world)
     await others(t, world)
     await racing(t, world)
     await all(t, world)
@@ -99,6 +100,25 @@ async function one(t: Test, world: World): Promise<void> {
     for (const id of [theirs.id, sessionId(), '' as SessionId])
       t.equal(await world.revocations.endOne(id, user, byPerson(user)), 'unknown')
     t.equal(await liveness(world, theirs.id), 'live')
+  })
+}
+
+async function withCauses(t: Test, world: World): Promise<void> {
+  await t.test('sessions end with their cause: in its transaction, and not without it', async t => {
+    const { user } = await person(world)
+    const [a, b, c] = [await opened(world, user), await opened(world, user), await opened(world, user)]
+    await world.transaction(tx => world.within.end(tx, [a.id, b.id, sessionId()]))
+    for (const { id } of [a, b]) {
+      t.equal(await liveness(world, id), 'ended')
+      t.equal(await world.arrange.endOf(id), 'with-its-cause')
+    }
+    await t.rejects(
+      world.transaction(async tx => {
+        await world.within.end(tx, [c.id])
+        throw new Error('the cause failed')
+      }),
+    )
+    t.equal(await liveness(world, c.id), 'live')
   })
 }
 

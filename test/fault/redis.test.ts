@@ -1,7 +1,11 @@
 /** Redis away, back, or lying costs seconds at most: what it says is never a yes. */
 import { test } from 'tap'
+import { limits } from '../../src/login/throttle.js'
+import { createLimiter } from '../../src/store/limiter.js'
 import { announce, listen, type Topic } from '../../src/store/redis/announcements.js'
+import { connectRedis } from '../../src/store/redis/connection.js'
 import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
+import { redisCluster } from '../support/redis-cluster.js'
 import { appOrigin, eventually, testService } from '../support/service.js'
 
 test('an announcement reaches every listener, and whoever reconnects looks at everything', {
@@ -59,6 +63,42 @@ test('an origin that was taken away is refused at once where it was announced, b
   await sql`delete from application_origins`
   await announce(redis.url, 'applications')
   for (const service of [one, two]) await eventually(async () => !(await allowed(service)) || undefined)
+})
+
+test('a Cluster carries announcements and counts attempts for all instances together', { skip }, async t => {
+  const { url, nodes } = await redisCluster(t)
+  const heard: Topic[] = []
+  const listener = listen(
+    url,
+    topic => heard.push(topic),
+    () => {},
+  )
+  t.teardown(() => listener.close())
+  await eventually(() => heard.length === 2 || undefined, 10)
+  heard.length = 0
+  await announce(url, 'applications')
+  await eventually(() => heard.length === 1 || undefined)
+  await announce(
+    nodes
+      .map(({ port }) => `redis://127.0.0.1:${port}`)
+      .reverse()
+      .join(','),
+    'keys',
+  )
+  await eventually(() => heard.length === 2 || undefined)
+  t.same(heard, ['applications', 'keys'], 'whichever node was told')
+
+  const limiters = await Promise.all(
+    [1, 2].map(async () => {
+      const redis = connectRedis(url)
+      t.teardown(() => redis.disconnect())
+      await redis.connect()
+      return createLimiter(redis, { patience: 5000 })
+    }),
+  )
+  const takes = Array.from({ length: 30 }, (_, index) => limiters[index % 2]?.take('mail by address', 'one'))
+  const waits = await Promise.all(takes)
+  t.equal(waits.filter(wait => wait === 0).length, limits['mail by address'].points)
 })
 
 test('sessions and tokens work the same with Redis down, and readiness says so without failing', {

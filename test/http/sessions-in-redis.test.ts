@@ -127,6 +127,21 @@ test('people come and go with their sessions in one Redis', { skip }, async t =>
   await everyday(t, await onRedis(t, (await running(t)).url))
 })
 
+test('P6: no secret lies in Redis', { skip }, async t => {
+  const redis = await running(t)
+  const service = await onRedis(t, redis.url)
+  const { browser } = await service.signUp('ada@example.com')
+  await answered(() => browser.post('/v1/session/step-up', { password: goodPassword }))
+  const secret = browser.cookie?.split('.')[1] ?? ''
+  const keys = (await redis.command('keys', 'mintmark:session:*')) as string[]
+  t.equal(keys.length, 2)
+  for (const key of keys) {
+    const row = JSON.stringify(await redis.command('hgetall', key))
+    for (const form of ['base64url', 'base64', 'hex'] as const)
+      t.notMatch(row, Buffer.from(secret, 'base64url').toString(form))
+  }
+})
+
 test('people come and go with their sessions in a Redis Cluster', { skip }, async t => {
   await everyday(t, await onRedis(t, (await redisCluster(t)).url))
 })

@@ -46,7 +46,8 @@ function cluster(urls: readonly string[], retryEveryMs: number | null): Cluster 
     retryDelayOnFailover: 20,
     retryDelayOnClusterDown: 20,
     retryDelayOnTryAgain: 20,
-    maxRedirections: 6,
+    // Each costs little, and whoever waits has a patience of its own.
+    maxRedirections: 16,
     // Certificates are for names.
     dnsLookup: (name, answer) => answer(null, name),
     redisOptions: {
