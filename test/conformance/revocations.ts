@@ -107,14 +107,14 @@ async function withCauses(t: Test, world: World): Promise<void> {
   await t.test('sessions end with their cause: in its transaction, and not without it', async t => {
     const { user } = await person(world)
     const [a, b, c] = [await opened(world, user), await opened(world, user), await opened(world, user)]
-    await world.transaction(tx => world.within.end(tx, [a.id, b.id, sessionId()]))
+    await world.transaction(tx => world.within.end(tx, [a.id, b.id, sessionId()], 'by-provider', byOperator))
     for (const { id } of [a, b]) {
       t.equal(await liveness(world, id), 'ended')
       t.equal(await world.arrange.endOf(id), 'with-its-cause')
     }
     await t.rejects(
       world.transaction(async tx => {
-        await world.within.end(tx, [c.id])
+        await world.within.end(tx, [c.id], 'by-provider', byOperator)
         throw new Error('the cause failed')
       }),
     )
