@@ -110,7 +110,7 @@ async function withCauses(t: Test, world: World): Promise<void> {
     await world.transaction(tx => world.within.end(tx, [a.id, b.id, sessionId()], 'by-provider', byOperator))
     for (const { id } of [a, b]) {
       t.equal(await liveness(world, id), 'ended')
-      t.equal(await world.arrange.endOf(id), 'with-its-cause')
+      t.equal(await world.arrange.endOf(id), 'by-provider')
     }
     await t.rejects(
       world.transaction(async tx => {
