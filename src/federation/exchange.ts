@@ -67,9 +67,7 @@ export async function exchange(
       : await byOpenId(provider, connection, at, binding, now)
   } catch (error) {
     if (error instanceof client.AuthorizationResponseError) return { declined: shortened(error.error) }
-    const unavailable = causes(error).find(
-      cause => cause instanceof ProviderUnavailable || cause instanceof errors.JWKSTimeout,
-    )
+    const unavailable = causes(error).find(cause => cause instanceof ProviderUnavailable)
     if (unavailable) return { unavailable: unavailable.message }
     if (error instanceof client.ClientError || error instanceof client.ResponseBodyError || known(error))
       return {

@@ -48,7 +48,6 @@ export async function judgeLogoutToken(
     return { logout: { provider: provider.id, issuer, jti, subject, sid, issuedAt: iat } }
   } catch (error) {
     if (error instanceof ProviderUnavailable) throw error
-    if (error instanceof errors.JWKSTimeout) throw new ProviderUnavailable(error.message)
     if (error instanceof errors.JOSEError) return { refused: error.code }
     throw error
   }

@@ -1,5 +1,5 @@
 /** A provider's own document, read and judged, and the client that is made of it; kept for an hour, and on through an outage. */
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import * as client from 'openid-client'
 import { type BoundedFetch, boundedFetch, isAllowed, ProviderUnavailable } from './bounded-fetch.js'
 import { directoryPlace, type Provider, type ProviderDeclaration } from './provider.js'
@@ -54,12 +54,27 @@ export async function connect(provider: Declared, secret: string): Promise<Conne
   if (provider.issuer.startsWith('http:')) client.allowInsecureRequests(config)
   const keysAt = config.serverMetadata().jwks_uri
   if (provider.kind === 'github' || keysAt === undefined) return { config, fetch, keys: undefined }
-  const keys = createRemoteJWKSet(new URL(keysAt), {
+  return { config, fetch, keys: keysFrom(new URL(keysAt), fetch) }
+}
+
+/** That no key fits is the token's fault; that the set, or the one that fits, cannot be read is the provider's. */
+function keysFrom(url: URL, fetch: BoundedFetch): JWTVerifyGetKey {
+  const read = createRemoteJWKSet(url, {
     [customFetch]: (url, init) => fetch(url, init as RequestInit),
     cacheMaxAge: 300_000,
     cooldownDuration: 5000,
   })
-  return { config, fetch, keys }
+  return async (header, token) => {
+    try {
+      return await read(header, token)
+    } catch (error) {
+      if (error instanceof ProviderUnavailable) throw error
+      const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported } = errors
+      if ([JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported].some(kind => error instanceof kind))
+        throw error
+      throw new ProviderUnavailable(`its keys cannot be read: ${(error as Error).message}`, { cause: error })
+    }
+  }
 }
 
 /** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
