@@ -133,7 +133,10 @@ function lacks({ claims, grants }: Provider, idToken: Claims): boolean {
 
 /** What the library throws of answers that are not in their form. */
 const known = (error: unknown) =>
-  error instanceof TypeError || error instanceof SyntaxError || error instanceof errors.JOSEError
+  error instanceof TypeError ||
+  error instanceof SyntaxError ||
+  error instanceof errors.JOSEError ||
+  error instanceof client.WWWAuthenticateChallengeError
 
 function causes(error: unknown): Error[] {
   const found: Error[] = []
