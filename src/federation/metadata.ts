@@ -100,12 +100,17 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
   const authentication = methods.includes('client_secret_basic')
     ? client.ClientSecretBasic(secret)
     : client.ClientSecretPost(secret)
-  if (!issuer.includes(directoryPlace))
-    return new client.Configuration(document, clientId, undefined, authentication)
-  // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
-  return client.discovery(new URL(microsoft), clientId, undefined, authentication, {
-    [client.customFetch]: async () => Response.json(document),
-  })
+  try {
+    if (!issuer.includes(directoryPlace))
+      return new client.Configuration(document, clientId, undefined, authentication)
+    // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
+    return await client.discovery(new URL(microsoft), clientId, undefined, authentication, {
+      [client.customFetch]: async () => Response.json(document),
+    })
+  } catch (cause) {
+    // One that is nested deeper than it can be copied, for one.
+    throw new ProviderUnavailable('its document cannot be used', { cause })
+  }
 }
 
 const microsoft = 'https://login.microsoftonline.com/common/v2.0'
@@ -148,6 +153,9 @@ function judged(provider: ProviderDeclaration, document: client.ServerMetadata):
   const ours = [...carried.keys()].find(name => parameters.has(name))
   if (ours !== undefined)
     throw new ProviderUnavailable(`its authorization_endpoint already has the parameter ${ours}`)
+  const signs = document.id_token_signing_alg_values_supported
+  if (signs !== undefined && !Array.isArray(signs))
+    throw new ProviderUnavailable('its document does not list the algorithms that it signs with')
   const methods = document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
   const usable = ['client_secret_basic', 'client_secret_post']
   if (!Array.isArray(methods) || !methods.some(method => usable.includes(method)))
