@@ -109,7 +109,18 @@ async function byOpenId(
   // What the ID token says counts; what it does not say is asked for. The subject must be the same (section 5.3.2).
   const more = lacks(provider, idToken) && metadata.userinfo_endpoint !== undefined
   const asked = more ? await client.fetchUserInfo(connection.config, tokens.access_token, subject) : {}
-  return { claimed: claimedOf(provider, { issuer, subject, now }, { ...asked, ...idToken }) }
+  return { claimed: claimedOf(provider, { issuer, subject, now }, together(provider, idToken, asked)) }
+}
+
+/** An address is verified by the document that says it; what the other one says may be of another address. */
+function together(
+  { claims: { email_verified: name = 'email_verified' } }: Provider,
+  idToken: Claims,
+  asked: Claims,
+) {
+  const all: Claims = { ...asked, ...idToken }
+  const one = !Object.hasOwn(idToken, 'email') ? asked : idToken.email === asked.email ? all : idToken
+  return { ...all, [name]: Object.hasOwn(one, name) ? one[name] : undefined }
 }
 
 async function byOAuth(
