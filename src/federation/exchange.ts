@@ -73,7 +73,7 @@ export async function exchange(
       return {
         refused: shortened(
           causes(error)
-            .map(({ message }) => message)
+            .map(cause => (cause instanceof SyntaxError ? 'it is no JSON' : cause.message))
             .join(': '),
         ),
       }
