@@ -13,6 +13,8 @@ export type AdmissionRefusal =
   | 'address-unverified'
   | 'sign-up-closed'
   | 'identity-taken'
+  /** Its provider was turned off or deleted meanwhile. */
+  | 'turned-off'
 
 type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
 type Refused = { readonly refused: AdmissionRefusal; readonly user?: UserId }
@@ -50,6 +52,7 @@ async function known(parts: Parts, provider: Provider, claimed: Claimed, occasio
   if (account) return linkOrRefuse(parts, provider, claimed, account, occasion)
   if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
   const registered = await federation.register(provider.id, claimed, occasion)
+  if (registered === 'turned-off') return { refused: registered }
   if (registered !== 'taken') return registered
   // Another tab of the same person was faster, or somebody took the address.
   return (await federation.find(claimed.issuer, claimed.subject)) ?? { refused: 'account-exists' as const }
@@ -65,6 +68,7 @@ async function linkOrRefuse(
   if (!active) return { refused: 'disabled', user }
   if (!provider.authoritativeFor.includes(domainOf(claimed))) return { refused: 'account-exists', user }
   const adopted = await federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
   const { id, notify: to, reset } = adopted
   if (to !== undefined)

@@ -5,7 +5,7 @@ import type { FederatedIdentityId, SessionId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { applyGrants } from './federation-grants.js'
-import { adopt, link, register } from './federation-links.js'
+import { adopt, isEnabled, link, register } from './federation-links.js'
 import { withSecret } from './provider-store.js'
 import { invitations, passwords, users } from './schema.js'
 import {
@@ -49,8 +49,10 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
       }),
 
     async begin({ provider, stateHash, browserHash, purpose, user, returnTo, lifetimeSeconds }) {
-      await database.transaction(tx =>
-        tx.insert(federationFlows).values({
+      return database.transaction(async tx => {
+        // It may have been deleted while its document was read.
+        if (!(await isEnabled(tx, provider))) return 'unknown-provider'
+        await tx.insert(federationFlows).values({
           stateHash,
           browserHash,
           providerId: provider,
@@ -58,8 +60,9 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
           userId: user ?? null,
           returnTo: returnTo ?? null,
           expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
-        }),
-      )
+        })
+        return 'begun'
+      })
     },
 
     consume(id, stateHash, browserHash) {
