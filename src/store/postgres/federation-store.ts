@@ -1,5 +1,6 @@
 /** Signing in through providers, in Postgres: flows consumed once, identities that belong to one person. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { providerIdForm } from '../../federation/provider.js'
 import type { FederationStore } from '../../federation/store.js'
 import type { FederatedIdentityId, SessionId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
@@ -37,8 +38,10 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
           .orderBy(asc(providers.name), asc(providers.id))),
       ]),
 
-    provider: id =>
-      database.read(async tx => {
+    provider: async id => {
+      // Postgres takes no NUL, not even to say that it knows none.
+      if (!providerIdForm.test(id)) return undefined
+      return database.read(async tx => {
         const [row] = await tx
           .select({ ...withSecret, now: databaseNow })
           .from(providers)
@@ -46,7 +49,8 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
         if (!row) return undefined
         const { now, ...provider } = row
         return { provider, now }
-      }),
+      })
+    },
 
     async begin({ provider, stateHash, browserHash, purpose, user, returnTo, lifetimeSeconds }) {
       return database.transaction(async tx => {
@@ -65,7 +69,8 @@ export function postgresFederationStore(database: Database, endSessions: EndSess
       })
     },
 
-    consume(id, stateHash, browserHash) {
+    async consume(id, stateHash, browserHash) {
+      if (!providerIdForm.test(id)) return undefined
       return database.transaction(async tx => {
         const [flow] = await tx
           .delete(federationFlows)
