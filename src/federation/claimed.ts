@@ -32,7 +32,8 @@ export type Claims = Readonly<Record<string, unknown>>
 /** Without control characters, and without those that turn the direction of what stands after them. */
 const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u
 
-const text = (value: unknown, most: number): string | undefined =>
+/** Printable, and no longer than this: what a session or a row may hold. */
+export const text = (value: unknown, most: number): string | undefined =>
   typeof value === 'string' && value.length <= most && printable.test(value) ? value : undefined
 
 /** OpenID Connect Core 1.0, section 2: at most 255 ASCII characters. */

@@ -67,15 +67,13 @@ export async function exchange(
       : await byOpenId(provider, connection, at, binding, now)
   } catch (error) {
     if (error instanceof client.AuthorizationResponseError) return { declined: shortened(error.error) }
-    const unavailable = causes(error).find(
-      cause => cause instanceof ProviderUnavailable || cause instanceof errors.JWKSTimeout,
-    )
+    const unavailable = causes(error).find(cause => cause instanceof ProviderUnavailable)
     if (unavailable) return { unavailable: unavailable.message }
     if (error instanceof client.ClientError || error instanceof client.ResponseBodyError || known(error))
       return {
         refused: shortened(
           causes(error)
-            .map(({ message }) => message)
+            .map(cause => (cause instanceof SyntaxError ? 'it is no JSON' : cause.message))
             .join(': '),
         ),
       }
@@ -111,7 +109,18 @@ async function byOpenId(
   // What the ID token says counts; what it does not say is asked for. The subject must be the same (section 5.3.2).
   const more = lacks(provider, idToken) && metadata.userinfo_endpoint !== undefined
   const asked = more ? await client.fetchUserInfo(connection.config, tokens.access_token, subject) : {}
-  return { claimed: claimedOf(provider, { issuer, subject, now }, { ...asked, ...idToken }) }
+  return { claimed: claimedOf(provider, { issuer, subject, now }, together(provider, idToken, asked)) }
+}
+
+/** An address is verified by the document that says it; what the other one says may be of another address. */
+function together(
+  { claims: { email_verified: name = 'email_verified' } }: Provider,
+  idToken: Claims,
+  asked: Claims,
+) {
+  const all: Claims = { ...asked, ...idToken }
+  const one = !Object.hasOwn(idToken, 'email') ? asked : idToken.email === asked.email ? all : idToken
+  return { ...all, [name]: Object.hasOwn(one, name) ? one[name] : undefined }
 }
 
 async function byOAuth(
@@ -135,7 +144,10 @@ function lacks({ claims, grants }: Provider, idToken: Claims): boolean {
 
 /** What the library throws of answers that are not in their form. */
 const known = (error: unknown) =>
-  error instanceof TypeError || error instanceof SyntaxError || error instanceof errors.JOSEError
+  error instanceof TypeError ||
+  error instanceof SyntaxError ||
+  error instanceof errors.JOSEError ||
+  error instanceof client.WWWAuthenticateChallengeError
 
 function causes(error: unknown): Error[] {
   const found: Error[] = []

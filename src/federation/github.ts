@@ -24,11 +24,13 @@ export async function gitHubClaims(
     return answer.status === 200 ? answer.json() : undefined
   }
   const account = (await ask('/user')) as Record<string, unknown> | undefined
-  if (typeof account !== 'object' || account === null || !Number.isSafeInteger(account.id)) return undefined
+  if (typeof account !== 'object' || account === null) return undefined
+  const { id } = account
+  if (!Number.isSafeInteger(id) || (id as number) < 1) return undefined
   const addresses = await ask('/user/emails')
   const primary = (Array.isArray(addresses) ? addresses : []).find(one => one?.primary === true)
   return {
-    sub: String(account.id),
+    sub: String(id),
     preferred_username: account.login,
     name: account.name,
     ...(primary && { email: primary.email, email_verified: primary.verified === true }),

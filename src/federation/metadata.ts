@@ -1,5 +1,5 @@
 /** A provider's own document, read and judged, and the client that is made of it; kept for an hour, and on through an outage. */
-import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import * as client from 'openid-client'
 import { type BoundedFetch, boundedFetch, isAllowed, ProviderUnavailable } from './bounded-fetch.js'
 import { directoryPlace, type Provider, type ProviderDeclaration } from './provider.js'
@@ -54,12 +54,27 @@ export async function connect(provider: Declared, secret: string): Promise<Conne
   if (provider.issuer.startsWith('http:')) client.allowInsecureRequests(config)
   const keysAt = config.serverMetadata().jwks_uri
   if (provider.kind === 'github' || keysAt === undefined) return { config, fetch, keys: undefined }
-  const keys = createRemoteJWKSet(new URL(keysAt), {
+  return { config, fetch, keys: keysFrom(new URL(keysAt), fetch) }
+}
+
+/** That no key fits is the token's fault; that the set, or the one that fits, cannot be read is the provider's. */
+function keysFrom(url: URL, fetch: BoundedFetch): JWTVerifyGetKey {
+  const read = createRemoteJWKSet(url, {
     [customFetch]: (url, init) => fetch(url, init as RequestInit),
     cacheMaxAge: 300_000,
     cooldownDuration: 5000,
   })
-  return { config, fetch, keys }
+  return async (header, token) => {
+    try {
+      return await read(header, token)
+    } catch (error) {
+      if (error instanceof ProviderUnavailable) throw error
+      const { JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported } = errors
+      if ([JWKSNoMatchingKey, JWKSMultipleMatchingKeys, JOSENotSupported].some(kind => error instanceof kind))
+        throw error
+      throw new ProviderUnavailable(`its keys cannot be read: ${(error as Error).message}`, { cause: error })
+    }
+  }
 }
 
 /** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
@@ -85,12 +100,17 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
   const authentication = methods.includes('client_secret_basic')
     ? client.ClientSecretBasic(secret)
     : client.ClientSecretPost(secret)
-  if (!issuer.includes(directoryPlace))
-    return new client.Configuration(document, clientId, undefined, authentication)
-  // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
-  return client.discovery(new URL(microsoft), clientId, undefined, authentication, {
-    [client.customFetch]: async () => Response.json(document),
-  })
+  try {
+    if (!issuer.includes(directoryPlace))
+      return new client.Configuration(document, clientId, undefined, authentication)
+    // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
+    return await client.discovery(new URL(microsoft), clientId, undefined, authentication, {
+      [client.customFetch]: async () => Response.json(document),
+    })
+  } catch (cause) {
+    // One that is nested deeper than it can be copied, for one.
+    throw new ProviderUnavailable('its document cannot be used', { cause })
+  }
 }
 
 const microsoft = 'https://login.microsoftonline.com/common/v2.0'
@@ -133,6 +153,9 @@ function judged(provider: ProviderDeclaration, document: client.ServerMetadata):
   const ours = [...carried.keys()].find(name => parameters.has(name))
   if (ours !== undefined)
     throw new ProviderUnavailable(`its authorization_endpoint already has the parameter ${ours}`)
+  const signs = document.id_token_signing_alg_values_supported
+  if (signs !== undefined && !Array.isArray(signs))
+    throw new ProviderUnavailable('its document does not list the algorithms that it signs with')
   const methods = document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
   const usable = ['client_secret_basic', 'client_secret_post']
   if (!Array.isArray(methods) || !methods.some(method => usable.includes(method)))

@@ -93,6 +93,7 @@ export interface ProviderLogout {
 /**
  * Rules (test/federation):
  * - A flow is consumed by one DELETE, by its state and its browser together, while its provider is enabled.
+ * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
  * - `adopt` links an account without any proof by its person: what a stranger may have set before (a password, other
  *   links, sessions) goes in the same transaction, unless the mailbox was proved once.
@@ -105,7 +106,7 @@ export interface FederationStore {
   offered(): Promise<readonly OfferedProvider[]>
   /** Enabled ones only. */
   provider(id: string): Promise<{ readonly provider: ProviderWithSecret; readonly now: number } | undefined>
-  begin(flow: NewFlow): Promise<void>
+  begin(flow: NewFlow): Promise<'begun' | 'unknown-provider'>
   consume(provider: string, stateHash: Buffer, browserHash: Buffer): Promise<ConsumedFlow | undefined>
 
   find(
@@ -122,15 +123,15 @@ export interface FederationStore {
     provider: string,
     claimed: Claimed,
     occasion: Occasion,
-  ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken'>
+  ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
   /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
-  link(provider: string, claimed: Claimed, user: UserId, by: By): Promise<LinkedNow | 'taken'>
+  link(provider: string, claimed: Claimed, user: UserId, by: By): Promise<LinkedNow | 'taken' | 'turned-off'>
   adopt(
     provider: string,
     claimed: Claimed,
     user: UserId,
     by: By,
-  ): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken'>
+  ): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken' | 'turned-off'>
 
   identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
   /** Whether the person has a password. */

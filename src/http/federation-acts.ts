@@ -30,6 +30,7 @@ const codes: Readonly<Record<FederationRefusal, ErrorCode>> = {
   declined: 'federation_failed',
   'not-believed': 'federation_failed',
   disabled: 'federation_failed',
+  'turned-off': 'federation_failed',
   'signed-out-meanwhile': 'federation_failed',
   'not-linked': 'federation_failed',
   'not-fresh': 'federation_failed',

@@ -13,6 +13,8 @@ export type AdmissionRefusal =
   | 'address-unverified'
   | 'sign-up-closed'
   | 'identity-taken'
+  /** Its provider was turned off or deleted meanwhile. */
+  | 'turned-off'
 
 type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
 type Refused = { readonly refused: AdmissionRefusal; readonly user?: UserId }
@@ -41,18 +43,37 @@ export async function admit(
   return admitted
 }
 
-async function known(parts: Parts, provider: Provider, claimed: Claimed, occasion: Occasion) {
+async function known(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const linked = async () => {
+    const found = await parts.federation.find(claimed.issuer, claimed.subject)
+    return !found || found.active ? found : { refused: 'disabled' as const, user: found.user }
+  }
+  const first = (await linked()) ?? (await unknown(parts, provider, claimed, occasion))
+  const late =
+    'refused' in first && (first.refused === 'account-exists' || first.refused === 'identity-taken')
+  // Another tab of the same person may have been faster: then it is linked by now.
+  return (late ? await linked() : undefined) ?? first
+}
+
+async function unknown(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
   const { federation } = parts
-  const found = await federation.find(claimed.issuer, claimed.subject)
-  if (found) return found.active ? found : { refused: 'disabled' as const, user: found.user }
   if (!claimed.email) return { refused: 'address-unverified' as const }
   const account = await federation.accountWith(claimed.email.canonical)
   if (account) return linkOrRefuse(parts, provider, claimed, account, occasion)
   if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
   const registered = await federation.register(provider.id, claimed, occasion)
-  if (registered !== 'taken') return registered
-  // Another tab of the same person was faster, or somebody took the address.
-  return (await federation.find(claimed.issuer, claimed.subject)) ?? { refused: 'account-exists' as const }
+  if (registered === 'turned-off') return { refused: registered }
+  return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
 
 async function linkOrRefuse(
@@ -65,6 +86,7 @@ async function linkOrRefuse(
   if (!active) return { refused: 'disabled', user }
   if (!provider.authoritativeFor.includes(domainOf(claimed))) return { refused: 'account-exists', user }
   const adopted = await federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
   const { id, notify: to, reset } = adopted
   if (to !== undefined)

@@ -103,7 +103,7 @@ export function createFederation(parts: FederationParts) {
           { state, nonce: secret.nonce(state), codeVerifier: secret.codeVerifier(state) },
           wanted.purpose,
         )
-        await federation.begin({
+        const begun = await federation.begin({
           provider: provider.id,
           purpose: wanted.purpose,
           user: wanted.user,
@@ -112,6 +112,7 @@ export function createFederation(parts: FederationParts) {
           browserHash: secret.hash(),
           lifetimeSeconds: flowSeconds,
         })
+        if (begun === 'unknown-provider') return { refused: begun }
         return { address, secret, providerName: provider.name }
       } catch (error) {
         if (!(error instanceof ProviderUnavailable)) throw error
@@ -198,6 +199,7 @@ export function createFederation(parts: FederationParts) {
     const linked = await federation.link(provider.id, claimed, principal.user, by)
     if (linked === 'taken')
       return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
+    if (linked === 'turned-off') return { refused: linked, reason: linked, user: principal.user }
     const { notify: to } = linked
     if (to !== undefined)
       parts.inBackground('identity linked mail', () =>

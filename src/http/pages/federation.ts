@@ -1,6 +1,7 @@
 /** Going to a provider and coming back from it. The callback is the one navigation from elsewhere that changes something. */
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import { Problem } from '../../errors.js'
 import { type Html, html } from '../../html.js'
 import type { Completed } from '../../login/federation.js'
 import type { FederationActs } from '../federation-acts.js'
@@ -82,6 +83,8 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
   }
 
   async function complete(request: FastifyRequest, reply: FastifyReply): Promise<string | Page> {
+    // Every GET answers a HEAD as well: who only looks must not use the answer up, nor be signed in.
+    if (request.method !== 'GET') throw new Problem('method_not_allowed')
     const completed = await acts.complete(request, reply, providerOf(request))
     const { problem, returnTo, purpose } = completed
     if (problem) return refusedPage(completed, frame.faulty(request, reply, problem))

@@ -6,6 +6,7 @@ import type { Provider } from '../../federation/provider.js'
 import type { TenantId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import type { Queries } from './database.js'
+import { isEnabled } from './federation-links.js'
 import { isLastOwner, memberOf } from './membership-store.js'
 import { memberships } from './schema.js'
 import { lockTenant } from './tenant-store.js'
@@ -17,11 +18,12 @@ import { textArray } from './text-array.js'
  */
 export async function applyGrants(
   tx: Queries,
-  { grants }: Provider,
+  { id, grants }: Provider,
   { holds }: Claimed,
   user: UserId,
   by: By,
 ): Promise<boolean> {
+  if (!(await isEnabled(tx, id))) return false
   let changed = false
   for (const tenant of [...new Set(grants.map(grant => grant.tenant))].sort()) {
     const mapped = grants.filter(grant => grant.tenant === tenant)

@@ -8,11 +8,22 @@ import { auditDone } from './audit-log.js'
 import { Abandon, type Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
 import { mailLinks, passwords, users } from './schema.js'
-import { federatedIdentities } from './schema-federation.js'
+import { federatedIdentities, providers } from './schema-federation.js'
+
+/** Whoever turns the provider off waits for what is made of its word here, or is seen by it. */
+export async function isEnabled(tx: Queries, provider: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: providers.id })
+    .from(providers)
+    .where(and(eq(providers.id, provider), eq(providers.state, 'enabled')))
+    .for('share')
+  return rows.length > 0
+}
 
 export async function register(tx: Queries, provider: string, claimed: Claimed, occasion: Occasion) {
   const { email, name } = claimed
   if (!email) throw new Error('a person cannot be registered without a verified address')
+  if (!(await isEnabled(tx, provider))) return 'turned-off'
   const [person] = await tx
     .insert(users)
     .values({
@@ -38,7 +49,8 @@ export async function link(
   claimed: Claimed,
   user: UserId,
   by: By,
-): Promise<LinkedNow | 'taken'> {
+): Promise<LinkedNow | 'taken' | 'turned-off'> {
+  if (!(await isEnabled(tx, provider))) return 'turned-off'
   const [person] = await lock(tx, user)
   if (person?.state !== 'active') return 'taken'
   const id = await insert(tx, provider, claimed, user, by)
@@ -54,7 +66,8 @@ export async function adopt(
   claimed: Claimed,
   user: UserId,
   by: By,
-): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken'> {
+): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken' | 'turned-off'> {
+  if (!(await isEnabled(tx, provider))) return 'turned-off'
   const [person] = await lock(tx, user)
   if (person?.state !== 'active') return 'taken'
   const reset = !person.proved

@@ -1,11 +1,12 @@
 /** Signing in through providers, in Postgres: flows consumed once, identities that belong to one person. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { providerIdForm } from '../../federation/provider.js'
 import type { FederationStore } from '../../federation/store.js'
 import type { FederatedIdentityId, SessionId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { applyGrants } from './federation-grants.js'
-import { adopt, link, register } from './federation-links.js'
+import { adopt, isEnabled, link, register } from './federation-links.js'
 import { withSecret } from './provider-store.js'
 import { invitations, passwords, users } from './schema.js'
 import {
@@ -40,8 +41,10 @@ export function postgresFederationStore(
           .orderBy(asc(providers.name), asc(providers.id))),
       ]),
 
-    provider: id =>
-      database.read(async tx => {
+    provider: async id => {
+      // Postgres takes no NUL, not even to say that it knows none.
+      if (!providerIdForm.test(id)) return undefined
+      return database.read(async tx => {
         const [row] = await tx
           .select({ ...withSecret, now: databaseNow })
           .from(providers)
@@ -49,11 +52,14 @@ export function postgresFederationStore(
         if (!row) return undefined
         const { now, ...provider } = row
         return { provider, now }
-      }),
+      })
+    },
 
     async begin({ provider, stateHash, browserHash, purpose, user, returnTo, lifetimeSeconds }) {
-      await database.transaction(tx =>
-        tx.insert(federationFlows).values({
+      return database.transaction(async tx => {
+        // It may have been deleted while its document was read.
+        if (!(await isEnabled(tx, provider))) return 'unknown-provider'
+        await tx.insert(federationFlows).values({
           stateHash,
           browserHash,
           providerId: provider,
@@ -61,11 +67,13 @@ export function postgresFederationStore(
           userId: user ?? null,
           returnTo: returnTo ?? null,
           expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
-        }),
-      )
+        })
+        return 'begun'
+      })
     },
 
-    consume(id, stateHash, browserHash) {
+    async consume(id, stateHash, browserHash) {
+      if (!providerIdForm.test(id)) return undefined
       return database.transaction(async tx => {
         const [flow] = await tx
           .delete(federationFlows)
