@@ -217,7 +217,7 @@ test('what was proved before a logout is not live after its answer, whoever was 
 test('404 where there is no such provider, or none any more; 503 where it cannot be known', async t => {
   const database = await testDatabase(t)
   const proxy = await postgresProxy(t, database.address)
-  const world = await federationWorld(t, {}, 'openid', database)
+  const world = await federationWorld(t, {}, 'openid', { database })
   const behind = await testService(t, { beside: world.service, address: proxy.address })
   const { visitor, sid } = await signedIn(world)
   const token = () => world.provider.logoutToken({ sid })
