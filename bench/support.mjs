@@ -65,14 +65,14 @@ export const mintsOf = cookies =>
     body: '{"client_id":"bench"}',
   }))
 
-/** The requests in turn, each connection beginning at another of them. `also`: processes whose time counts, too. */
+/** Each connection has a share of the requests, and sends them in turn. `also`: processes whose time counts, too. */
 export async function load({ url, pid }, requests, duration, connections = 32, also = () => []) {
   const before = cpuSeconds([pid, ...also()])
   const latencies = []
   let begun = 0
   const setupClient = client => {
-    const place = (begun++ * 997) % requests.length
-    client.setRequests([...requests.slice(place), ...requests.slice(0, place)])
+    const mine = begun++
+    client.setRequests(requests.filter((_, index) => index % connections === mine % connections))
   }
   const run = autocannon({ url, connections, duration, setupClient })
   run.on('response', (_client, _status, _bytes, milliseconds) => latencies.push(milliseconds))
