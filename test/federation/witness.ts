@@ -122,7 +122,7 @@ function noting(lies: Lies, issued: string[]): Lies {
 }
 
 function isOneRecord(line: string): boolean {
-  if (!line.endsWith('\n') || line.slice(0, -1).includes('\n')) return false
+  if (!line.endsWith('\n') || /[\p{C}\p{Zl}\p{Zp}]/u.test(line.slice(0, -1))) return false
   const { level, msg } = JSON.parse(line) as { level?: number; msg?: string }
   return typeof level === 'number' && msg !== 'forged'
 }
