@@ -12,7 +12,14 @@ const mostKeys = 100
 /** The provider could not be asked, or answered what is not an answer. Not the person's fault. */
 export class ProviderUnavailable extends Error {
   override readonly name = 'ProviderUnavailable'
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(visible(message), options)
+  }
 }
+
+/** A provider's words in a log or a terminal: nothing there is obeyed, hidden or turned around. */
+export const visible = (text: string) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
 
 export type BoundedFetch = (url: string, init: RequestInit) => Promise<Response>
 

@@ -1,7 +1,7 @@
 /** The protocol, by openid-client: the address a person is sent to, and what comes of the code they bring back. */
 import { errors, jwtVerify } from 'jose'
 import * as client from 'openid-client'
-import { ProviderUnavailable } from './bounded-fetch.js'
+import { ProviderUnavailable, visible } from './bounded-fetch.js'
 import { type Claimed, type Claims, claimedOf, subjectOf } from './claimed.js'
 import type { Purpose } from './flow.js'
 import { gitHubClaims } from './github.js'
@@ -156,4 +156,4 @@ function causes(error: unknown): Error[] {
 }
 
 /** For the log: what a stranger wrote is cut. */
-const shortened = (text: string) => text.slice(0, 300)
+const shortened = (text: string) => visible(text.slice(0, 300))

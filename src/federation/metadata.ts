@@ -26,6 +26,16 @@ export function createConnections(uptimeMs = () => performance.now()) {
     string,
     { readonly of: string; readonly at: number; readonly connection: Connection }
   >()
+  /** Whoever comes meanwhile waits for the same answer. */
+  const asking = new Map<string, Promise<Connection>>()
+
+  /** What was asked for a row that has changed since is kept for nobody: `of` is compared. */
+  function ask(provider: Provider, secret: string, of: string): Promise<Connection> {
+    const question = `${provider.id} ${of}`
+    const asked = asking.get(question) ?? connect(provider, secret).finally(() => asking.delete(question))
+    asking.set(question, asked)
+    return asked
+  }
 
   return {
     /** Throws `ProviderUnavailable`. A changed row is another client at once. */
@@ -35,7 +45,7 @@ export function createConnections(uptimeMs = () => performance.now()) {
       const age = last?.of === of ? uptimeMs() - last.at : Number.POSITIVE_INFINITY
       if (last && age < freshMs) return last.connection
       try {
-        const connection = await connect(provider, secret)
+        const connection = await ask(provider, secret, of)
         kept.set(provider.id, { of, at: uptimeMs(), connection })
         return connection
       } catch (error) {

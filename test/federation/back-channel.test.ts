@@ -5,28 +5,12 @@ import { testDatabase } from '../support/database.js'
 import { body, hang, html } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
-import { goodPassword, type TestService, testService } from '../support/service.js'
-import {
-  callbackFrom,
-  clientId,
-  clientSecret,
-  type FederationWorld,
-  federationWorld,
-  type Visitor,
-} from './world.js'
+import { goodPassword, testService } from '../support/service.js'
+import { logOut, statusOf } from './witness.js'
+import { callbackFrom, clientId, clientSecret, type FederationWorld, federationWorld } from './world.js'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
-function post(service: TestService, token: string, provider = 'acme', more: Record<string, string> = {}) {
-  return service.app.inject({
-    method: 'POST',
-    url: `/v1/federation/${provider}/back-channel-logout`,
-    headers: { 'content-type': 'application/x-www-form-urlencoded', ...more },
-    payload: new URLSearchParams({ logout_token: token }).toString(),
-  })
-}
-
-const statusOf = async (visitor: Visitor) => (await visitor.scripts.get('/v1/session')).statusCode
 async function signedIn(world: FederationWorld, person?: Record<string, unknown>, provider = 'acme') {
   if (person) world.provider.person = { ...world.provider.person, ...person }
   const visitor = world.visitor()
@@ -62,13 +46,16 @@ test('a logout ends exactly the sessions that it names, on two instances at once
     await password.submit('/sign-in', { email: 'ada@example.com', password: goodPassword })
     const elsewhere = await signedIn(world, {}, 'other')
     const token = await world.provider.logoutToken({ sub: '583231', sid: first.sid, ...left })
-    const answers = await Promise.all([post(world.service, token), post(beside, token), post(beside, token)])
+    const answers = await Promise.all([
+      logOut(world.service, token),
+      logOut(beside, token),
+      logOut(beside, token),
+    ])
     t.same(
       answers.map(({ statusCode }) => statusCode),
       [200, 200, 200],
       what,
     )
-    t.equal(answers[0]?.headers['cache-control'], 'no-store')
     t.equal(await statusOf(first.visitor), 401, what)
     t.equal(await statusOf(first.visitor.at(beside)), 401, `${what}, on the other instance`)
     t.equal(
@@ -84,7 +71,7 @@ test('a logout ends exactly the sessions that it names, on two instances at once
     // A proof of the same second could be from before it.
     await sql`update provider_logouts set issued_at = issued_at - interval '2 seconds'`
     const again = await signedIn(world, ada)
-    t.equal((await post(beside, token)).statusCode, 200, 'the same token again')
+    t.equal((await logOut(beside, token)).statusCode, 200, 'the same token again')
     t.equal(await statusOf(again.visitor), 200, 'a sign-in after the logout stays')
   }
 })
@@ -96,7 +83,7 @@ test('a session that the same person opened by password stays', async t => {
   const password = world.visitor()
   await password.submit('/sign-in', { email: 'ada@example.com', password: goodPassword })
   const token = await world.provider.logoutToken({ sid: undefined })
-  t.equal((await post(world.service, token)).statusCode, 200)
+  t.equal((await logOut(world.service, token)).statusCode, 200)
   t.equal(await statusOf(linked.visitor), 401)
   t.equal(await statusOf(password), 200)
 })
@@ -126,14 +113,14 @@ test('no token but a logout token of this provider, for this client, of now, end
   ]
   for (const { what, token } of lies) {
     const text = await token(provider)
-    const answer = await post(service, text)
+    const answer = await logOut(service, text)
     t.equal(answer.statusCode, 400, what)
     t.match(answer.json().code, /^(logout_token_invalid|invalid_request)$/, what)
     t.equal(answer.headers['cache-control'], 'no-store', what)
     t.equal(await statusOf(visitor), 200, what)
   }
   const ours = await provider.logoutToken({ sub: '583231', sid })
-  t.equal((await post(service, ours, 'other')).statusCode, 400, 'at another provider’s address')
+  t.equal((await logOut(service, ours, 'other')).statusCode, 400, 'at another provider’s address')
   t.equal(await statusOf(visitor), 200)
   const log = service.logLines.join('')
   t.notOk(log.includes(ours) || log.includes(idToken), 'no token is in the log')
@@ -143,11 +130,11 @@ test('no token but a logout token of this provider, for this client, of now, end
   )
   for (const typ of ['logout+jwt', 'application/logout+jwt', 'LOGOUT+JWT', 'JWT', undefined]) {
     const token = await provider.logoutToken({ sid: 'of nobody' }, { typ })
-    t.equal((await post(service, token)).statusCode, 200, `typ ${typ}`)
+    t.equal((await logOut(service, token)).statusCode, 200, `typ ${typ}`)
   }
   t.equal(await statusOf(visitor), 200, 'sid and sub must both be its')
   const idLike = await provider.logoutToken({ sub: '583231', sid, events: { [event]: {}, other: {} } })
-  t.equal((await post(service, idLike)).statusCode, 200, 'other events beside it are no matter')
+  t.equal((await logOut(service, idLike)).statusCode, 200, 'other events beside it are no matter')
   t.equal(await statusOf(visitor), 401)
 })
 
@@ -187,7 +174,19 @@ test('what was proved before a logout is not live after its answer, whoever was 
     world.provider.person = { sub: `s${round}`, email: `p${round}@example.com`, email_verified: true }
     if (round > 2) await signedIn(world)
     const sid = `session ${round}`
-    world.provider.lies = { claims: claims => ({ ...claims, sid }) }
+    let loggedOut = () => {}
+    const logout = new Promise<void>(resolve => {
+      loggedOut = resolve
+    })
+    let tokens = 0
+    world.provider.lies = {
+      claims: claims => ({ ...claims, sid }),
+      // Every second proof is made before the logout, and comes here after it.
+      token: async answer => {
+        if (tokens++ % 2) await logout
+        return answer
+      },
+    }
     const tabs = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
         const visitor = world.visitor(index % 2 ? beside : world.service)
@@ -197,11 +196,12 @@ test('what was proved before a logout is not live after its answer, whoever was 
     const token = await world.provider.logoutToken(bySid ? { sub: undefined, sid } : { sid: undefined })
     const coming = tabs.map(({ visitor, callback }) => visitor.open(callback))
     await Promise.race(coming)
-    t.equal((await post(beside, token)).statusCode, 200)
+    t.equal((await logOut(beside, token)).statusCode, 200)
     const { sql } = world.service.database
     const live = () => sql`select s.id from sessions s join federated_sessions f on f.session_id = s.id
       where s.ended_at is null and f.subject = ${`s${round}`} and (${!bySid} or f.provider_session = ${sid})`
     t.same(await live(), [], 'when it is answered')
+    loggedOut()
     await Promise.all(coming)
     t.same(await live(), [], 'and afterwards')
     const codes = await Promise.all(tabs.map(({ visitor }) => statusOf(visitor)))
@@ -224,22 +224,22 @@ test('404 where there is no such provider, or none any more; 503 where it cannot
   for (const lie of [hang, html, body({}, 404), body({}, 500), body({}, 302, { location: '/' }), body('{')]) {
     world.provider.lies = { jwks: lie }
     await world.change({})
-    const answer = await post(behind, await token())
+    const answer = await logOut(behind, await token())
     t.equal(answer.statusCode, 503)
     t.equal(answer.json().code, 'provider_unavailable')
     t.ok(answer.headers['retry-after'], 'the provider may send it again')
   }
   world.provider.lies = {}
   await proxy.stop()
-  const away = await post(behind, await token())
+  const away = await logOut(behind, await token())
   t.equal(away.statusCode, 503)
   t.equal(away.json().code, 'unavailable')
   await proxy.resume()
   await world.change({ state: 'disabled' })
-  t.equal((await post(world.service, await token())).statusCode, 404)
-  t.equal((await post(world.service, await token(), 'nobody')).statusCode, 404)
+  t.equal((await logOut(world.service, await token())).statusCode, 404)
+  t.equal((await logOut(world.service, await token(), 'nobody')).statusCode, 404)
   t.equal(await statusOf(visitor), 200)
   await world.change({ state: 'enabled' })
-  t.equal((await post(world.service, await token())).statusCode, 200)
+  t.equal((await logOut(world.service, await token())).statusCode, 200)
   t.equal(await statusOf(visitor), 401)
 })

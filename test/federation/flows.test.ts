@@ -1,6 +1,8 @@
 /** A sign-in under way: bound to one browser, one provider, one answer, ten minutes; and what its request says. */
 import { test } from 'tap'
-import { goodPassword, issuer } from '../support/service.js'
+import { testDatabase } from '../support/database.js'
+import { postgresProxy } from '../support/postgres-proxy.js'
+import { goodPassword, issuer, testService } from '../support/service.js'
 import { expectRefusal, made } from './witness.js'
 import { callbackFrom, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
 
@@ -226,4 +228,19 @@ test('signing in over a session ends it: nobody is fixed to one that was known b
   t.not(ada.cookies.get('__Host-session'), fixed.cookies.get('__Host-session'))
   t.equal((await fixed.scripts.get('/v1/session')).statusCode, 401)
   t.equal(codeOf(await ada.open('/')), undefined)
+})
+
+test('Postgres away: a callback is 503, uses nothing up, and works afterwards', async t => {
+  const database = await testDatabase(t)
+  const proxy = await postgresProxy(t, database.address)
+  const world = await federationWorld(t, {}, 'openid', { database })
+  const behind = await testService(t, { beside: world.service, address: proxy.address })
+  const ada = world.visitor(behind)
+  const callback = await callbackFrom(await ada.go())
+  await proxy.stop()
+  for (const url of [callback, '/v1/federation/acme'])
+    expectRefusal(t, await ada.open(url), 'unavailable', url)
+  await proxy.resume()
+  t.equal(world.provider.count('token'), 0)
+  t.equal((await ada.open(callback)).statusCode, 303)
 })

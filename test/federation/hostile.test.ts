@@ -1,5 +1,6 @@
 /** FD of the attack list: a provider that lies signs nobody in, makes nothing, and is not quoted. The data is in test/red. */
 import { type Test, test } from 'tap'
+import { isAllowed } from '../../src/federation/bounded-fetch.js'
 import { type Attack, lyingCallbacks, lyingTokens } from '../red/federation.js'
 import { lyingDocuments, lyingKeySets } from '../red/federation-documents.js'
 import {
@@ -121,6 +122,48 @@ test('FD-19: of an answer that is no JSON the log quotes nothing: it may be a to
   const log = world.service.logLines.join('')
   t.match(log, /provider sign-in refused/)
   t.notMatch(log, /gho_16|8B4a|access_tok/)
+})
+
+test('FD-07: https, at hosts that were declared, and loopback by http only where the issuer is there', async t => {
+  const at = (issuer: string, ...hosts: string[]) => ({ issuer, hosts, kind: 'openid' }) as never
+  const acme = at('https://login.acme.example', 'keys.acme.example')
+  for (const url of [
+    'https://login.acme.example/x',
+    'https://LOGIN.acme.example',
+    'https://keys.acme.example/x',
+  ])
+    t.equal(isAllowed(acme, url), true, url)
+  for (const url of [
+    'http://login.acme.example/x',
+    'http://127.0.0.1/x',
+    'https://login.acme.example:8443/x',
+    'https://login.acme.example.evil.example/x',
+    'https://evil.example/login.acme.example',
+    'https://login.acme.example@evil.example/x',
+    'https://x@login.acme.example/x',
+    'https://login.acme.example./x',
+    'ftp://login.acme.example/x',
+    'data:application/json,{}',
+    '//login.acme.example/x',
+    '/x',
+    '',
+  ])
+    t.equal(isAllowed(acme, url), false, url)
+  t.equal(isAllowed(at('http://127.0.0.1:8080'), 'http://127.0.0.1:8080/x'), true)
+  t.equal(isAllowed(at('http://127.0.0.1:8080'), 'http://127.0.0.1:5432/x'), false)
+  t.equal(isAllowed(at('http://127.0.0.1:8080', 'acme.example'), 'http://acme.example/x'), false)
+})
+
+test('FD-08: whoever begins while a document hangs waits for one question, not for one each', async t => {
+  const world = await federationWorld(t)
+  world.provider.lies = { discovery: answer => ({ ...answer, pace: 'hang' }) }
+  const pages = await Promise.all(
+    Array.from({ length: 60 }, () => world.visitor().open('/v1/federation/acme')),
+  )
+  t.same(new Set(pages.map(codeOf)), new Set(['provider_unavailable']))
+  t.equal(world.provider.count('discovery'), 1)
+  world.provider.lies = {}
+  t.equal((await world.visitor().signIn()).statusCode, 303, 'the next one asks again')
 })
 
 test('FD-08: a provider that hangs holds its own places, and nobody else’s', async t => {

@@ -1,7 +1,7 @@
 /** What two do at once, on two instances: as if one had come after the other. */
 import { test } from 'tap'
 import { goodPassword, type TestService } from '../support/service.js'
-import { made } from './witness.js'
+import { made, statusOf } from './witness.js'
 import {
   buttonOf,
   callbackFrom,
@@ -31,7 +31,6 @@ async function aboutToComeBack(world: FederationWorld, count: number): Promise<(
   )
 }
 
-const statusOf = async (visitor: Visitor) => (await visitor.scripts.get('/v1/session')).statusCode
 const refusalsOf = (visitors: readonly Visitor[]) =>
   visitors.map(({ cookies }) => cookies.get('refused')).filter(code => code !== undefined)
 

@@ -5,6 +5,7 @@ import { catalogue, type ErrorCode } from '../../src/errors.js'
 import { type Attack, type Elsewhere, marker } from '../red/federation.js'
 import type { Lie } from '../support/hostile-lies.js'
 import type { Lies } from '../support/hostile-provider.js'
+import type { TestService } from '../support/service.js'
 import { clientSecret, codeOf, type FederationWorld, type Visitor } from './world.js'
 
 export interface Made {
@@ -44,6 +45,18 @@ export function expectRefusal(t: Test, page: LightMyRequestResponse, code: Error
   )
   t.notOk(page.body.includes(marker), `${what}: not in the provider's words`)
 }
+
+/** As a provider says it. */
+export function logOut(service: TestService, token: string, provider = 'acme') {
+  return service.app.inject({
+    method: 'POST',
+    url: `/v1/federation/${provider}/back-channel-logout`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    payload: new URLSearchParams({ logout_token: token }).toString(),
+  })
+}
+
+export const statusOf = async (visitor: Visitor) => (await visitor.scripts.get('/v1/session')).statusCode
 
 /** Each attack by a person who would be new, between counts; then the same person signs in honestly. */
 export async function underAttack(
@@ -109,7 +122,7 @@ function noting(lies: Lies, issued: string[]): Lies {
 }
 
 function isOneRecord(line: string): boolean {
-  if (!line.endsWith('\n') || line.slice(0, -1).includes('\n')) return false
+  if (!line.endsWith('\n') || /[\p{C}\p{Zl}\p{Zp}]/u.test(line.slice(0, -1))) return false
   const { level, msg } = JSON.parse(line) as { level?: number; msg?: string }
   return typeof level === 'number' && msg !== 'forged'
 }

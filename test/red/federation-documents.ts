@@ -31,6 +31,7 @@ export const lyingDocuments = ({ url }: Elsewhere): readonly Attack[] => [
   says('another issuer', { issuer: 'https://accounts.example.com' }),
   says('the issuer with a slash', ({ issuer, ...more }) => ({ ...more, issuer: `${issuer}/` })),
   says('the issuer in upper case', ({ issuer, ...more }) => ({ ...more, issuer: `${issuer}`.toUpperCase() })),
+  says('an issuer that turns what follows', { issuer: `\u202e\u009b2J\u2028${marker}` }),
   says('no issuer', { issuer: undefined }),
   says('a list as the issuer', ({ issuer, ...more }) => ({ ...more, issuer: [issuer] })),
   ...['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'].flatMap(name => [

@@ -67,12 +67,15 @@ const callbackSchema = {
 
 export function federationPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
   return async app => {
-    frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), beginSchema)
+    frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), {
+      schema: beginSchema,
+    })
     frame.get(
       app,
       '/v1/federation/:provider/callback',
       (request, reply) => complete(request, reply),
-      callbackSchema,
+      // Who only looks must not use the answer up, nor be signed in.
+      { schema: callbackSchema, exposeHeadRoute: false },
     )
   }
 

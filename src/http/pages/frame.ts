@@ -1,6 +1,12 @@
 /** What every hosted page passes through: who may send its forms, what a refusal looks like, where it leads on. */
 import formbody from '@fastify/formbody'
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+  RouteShorthandOptions,
+} from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { OriginRegistry } from '../../directory/origins.js'
 import { catalogue, Problem } from '../../errors.js'
@@ -88,9 +94,9 @@ export function createFrame(parts: FrameParts) {
       app: FastifyInstance,
       url: string,
       page: (request: FastifyRequest, reply: FastifyReply) => Shown,
-      schema: FastifySchema = { hide: true },
+      options: Pick<RouteShorthandOptions, 'schema' | 'exposeHeadRoute'> = { schema: { hide: true } },
     ): void {
-      app.get(url, { schema }, async (request, reply) => show(reply, page(request, reply)))
+      app.get(url, options, async (request, reply) => show(reply, page(request, reply)))
     },
 
     /** What is wrong, for a page that says it itself; the status is the catalogue's. */
