@@ -130,7 +130,14 @@ export const Nothing = (description: string) => Type.Null({ description })
 const everywhere: ErrorCode[] = ['invalid_request', 'header_fields_too_large', 'internal_error']
 
 /** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
-export function problems(...codes: ErrorCode[]) {
+export const problems = (...codes: ErrorCode[]) =>
+  refusals(codes, { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } })
+
+/** Of a navigation, whose refusal a person reads: a page, with the code at its `main` element as `data-code`. */
+export const pageProblems = (...codes: ErrorCode[]) =>
+  refusals(codes, { 'text/html': { schema: Type.String() } })
+
+function refusals(codes: readonly ErrorCode[], content: object) {
   const byStatus: Record<number, ErrorCode[]> = {}
   for (const code of [...everywhere, ...codes]) {
     const [status] = catalogue[code]
@@ -139,13 +146,11 @@ export function problems(...codes: ErrorCode[]) {
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, listed]) => [
       status,
-      {
-        description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'),
-        content: { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } },
-      },
+      { description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'), content },
     ]),
   )
 }
+
 /** What every state-changing JSON route can answer. */
 export const jsonProblems = [
   'wrong_origin',

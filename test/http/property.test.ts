@@ -25,7 +25,10 @@ interface Schema {
 }
 interface Operation {
   readonly requestBody?: { readonly content: Record<string, { readonly schema: Schema }> }
-  readonly responses: Record<string, { readonly description: string }>
+  readonly responses: Record<
+    string,
+    { readonly description: string; readonly content?: Record<string, unknown> }
+  >
 }
 
 const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
@@ -198,6 +201,7 @@ function fault(answer: Answer, documented?: Operation['responses']): string | un
   if (documented && !documented[statusCode] && ![404, 405].includes(statusCode))
     return `${statusCode} is not in openapi.yaml: ${body}`
   if (statusCode < 400) return undefined
+  if (documented?.[statusCode]?.content?.['text/html']) return pageFault(answer, documented)
   if (answer.headers['content-type'] !== 'application/problem+json')
     return `${answer.headers['content-type']}`
   const problem = JSON.parse(body)
@@ -208,6 +212,15 @@ function fault(answer: Answer, documented?: Operation['responses']): string | un
   if (documented && !documented[statusCode]?.description.includes(`\`${problem.code}\``))
     return `not documented: ${body}`
   return answer.headers['set-cookie'] ? 'a refusal sets a cookie' : undefined
+}
+
+/** Of a navigation: a page that names the code. */
+function pageFault({ statusCode, body, headers }: Answer, documented: NonNullable<Operation['responses']>) {
+  if (headers['content-type'] !== 'text/html; charset=utf-8') return `${headers['content-type']}`
+  const code = /<main data-code="([a-z_]+)"/.exec(body)?.[1] ?? ''
+  if (catalogue[code as keyof typeof catalogue]?.[0] !== statusCode) return `code and status: ${body}`
+  if (!documented[statusCode]?.description.includes(`\`${code}\``)) return `not documented: ${body}`
+  return headers['set-cookie'] ? 'a refusal sets a cookie' : undefined
 }
 
 async function holds<T>(

@@ -5,7 +5,7 @@ import { Problem } from '../../errors.js'
 import { type Html, html } from '../../html.js'
 import type { Completed } from '../../login/federation.js'
 import type { FederationActs } from '../federation-acts.js'
-import { forAnyone, problems } from '../schemas.js'
+import { forAnyone, pageProblems } from '../schemas.js'
 import { type Frame, parameter, signInFor } from './frame.js'
 import { type Fault, nothing, type Page } from './layout.js'
 
@@ -31,7 +31,7 @@ const beginSchema = {
   ),
   response: {
     303: Type.Null({ description: 'To the provider, with `state`, `nonce` and PKCE’s S256 challenge.' }),
-    ...problems(
+    ...pageProblems(
       'not_found',
       'provider_unavailable',
       'too_many_requests',
@@ -50,7 +50,7 @@ const callbackSchema = {
   querystring: anything,
   response: {
     303: Type.Null({ description: 'Signed in, linked or proved; `Set-Cookie` holds the session.' }),
-    ...problems(
+    ...pageProblems(
       'federation_failed',
       'address_unverified',
       'sign_up_closed',
