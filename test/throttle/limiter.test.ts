@@ -107,6 +107,7 @@ test('Redis holds no address, no account and nothing that outlives its window', 
   await throttle.mailAsked('203.0.113.7')
   await throttle.mayMail('sign-up', 'ada@example.com')
   await throttle.currentPassword('d9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11')
+  await throttle.federation('203.0.113.7')
   await throttle.admin('d9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11')
   const keys = await redis.keys('*')
   t.equal(keys.length, names.length, 'one for each limit')
