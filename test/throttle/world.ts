@@ -1,7 +1,9 @@
 /** What the tests of throttling share: instances that count together, people at addresses, answers counted. */
+
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
 import { type LimitName, limits } from '../../src/login/throttle.js'
+import { codeOf } from '../harness/routes.js'
 import { Browser, freshNetworkAddress } from '../support/browser.js'
 import { type RedisServer, redisServer } from '../support/redis.js'
 import { eventually, issuer, type TestService, testService } from '../support/service.js'
@@ -82,14 +84,20 @@ export function refused(t: Test, answer: Answer, limit: LimitName): void {
   t.equal(answer.statusCode, 429, limit)
   t.match(answer.headers['retry-after'], /^[1-9]\d*$/)
   t.ok(Number(answer.headers['retry-after']) <= limits[limit].seconds, 'no longer than the window')
-  t.equal(answer.headers['content-type'], 'application/problem+json')
-  t.same(answer.json(), {
-    type: 'urn:mintmark:problem:too_many_requests',
-    title: 'Too many attempts. Try again later.',
-    status: 429,
-    code: 'too_many_requests',
-    request_id: answer.headers['request-id'],
-  })
+  // What a navigation is answered is a page.
+  if (limit === 'federation by address') {
+    t.equal(codeOf(answer), 'too_many_requests')
+    t.match(answer.body, /Too many attempts\. Try again in (\d+ minutes|a minute)\./)
+  } else {
+    t.equal(answer.headers['content-type'], 'application/problem+json')
+    t.same(answer.json(), {
+      type: 'urn:mintmark:problem:too_many_requests',
+      title: 'Too many attempts. Try again later.',
+      status: 429,
+      code: 'too_many_requests',
+      request_id: answer.headers['request-id'],
+    })
+  }
   t.notMatch(Object.keys(answer.headers).join(), /limit|remaining|reset/i, 'no counts')
   t.notOk(answer.headers['set-cookie'])
 }
