@@ -4,6 +4,7 @@ import { type By, noRequest } from '../audit.js'
 import { type Config, parseConfig } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
 import { Outage, StartRefused } from '../errors.js'
+import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import type { UserId } from '../principal.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
@@ -21,6 +22,13 @@ export const operator: By = { actor: undefined, occasion: noRequest }
 export function configuration(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')
   return parseConfig(process.env)
+}
+
+/** Without any that could not be read: then the command fails, with every fault. */
+export async function keyEncryptionKeys({ keysFolder }: Config): Promise<KeyEncryptionKeys> {
+  const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
+  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  return keys
 }
 
 export async function addressOf({ database }: Config): Promise<Address> {

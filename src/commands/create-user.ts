@@ -1,5 +1,4 @@
 /** Creating a person: with a mailed link, or with a password from standard input. Loaded only for that. */
-import { isUtf8 } from 'node:buffer'
 import type { Config } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
 import { describeUser } from '../http/admin/describe.js'
@@ -13,6 +12,7 @@ import { postgresUserStore } from '../store/postgres/user-store.js'
 import { printable } from './arguments.js'
 import { CommandFailed, operator } from './context.js'
 import { type Form, note, say } from './output.js'
+import { lineOfStdin } from './stdin.js'
 
 export interface WantedUser extends Form {
   readonly name?: string
@@ -47,17 +47,10 @@ export async function createUser(
 
 async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {
   const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
-  const verdict = await policy.check(await lineOfStdin(), { email, ...(name !== undefined && { name }) })
+  const verdict = await policy.check(await lineOfStdin('give the password as one line of UTF-8'), {
+    email,
+    ...(name !== undefined && { name }),
+  })
   if (!verdict.ok) throw new CommandFailed(verdict.detail)
   return createPasswordHasher({ concurrency: 1, queueLimit: 1 }).hash(verdict.password)
-}
-
-/** Exactly one line: what follows it would be silently left out of the password. */
-async function lineOfStdin(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  const bytes = Buffer.concat(chunks)
-  const line = bytes.toString().replace(/\r?\n$/, '')
-  if (!isUtf8(bytes) || line.includes('\n')) throw new CommandFailed('give the password as one line of UTF-8')
-  return line
 }

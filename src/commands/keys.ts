@@ -3,7 +3,6 @@ import { type Command, InvalidArgumentError } from 'commander'
 import type { Config } from '../config.js'
 import { describeExposure, describeKey } from '../http/admin/describe.js'
 import type { Leak } from '../keyring/compromise.js'
-import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import { serializeJwks } from '../keyring/key-ring.js'
 import { createKeyOperations, type KeyOperations } from '../keyring/operations.js'
 import { publishedKeys } from '../keyring/schedule.js'
@@ -12,7 +11,7 @@ import type { Kid } from '../principal.js'
 import { endingSessions } from '../session-stores.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
+import { CommandFailed, configuration, keyEncryptionKeys, operator, tell, withDatabase } from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
 import { exposureInWords, timeline } from './timeline.js'
@@ -184,8 +183,7 @@ async function changing(form: ChangeForm, work: (operations: KeyOperations) => P
 
 async function withOperations(work: (operations: KeyOperations, config: Config) => Promise<void>) {
   const config = configuration()
-  const { keys: keks, faults } = await loadKeyEncryptionKeys(config.keysFolder)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  const keks = await keyEncryptionKeys(config)
   await withDatabase(config, database =>
     work(
       createKeyOperations(

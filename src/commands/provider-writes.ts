@@ -1,6 +1,6 @@
 /** `mintmark providers add` and `change`: what a provider is, judged and tried before it is stored. */
-import { isUtf8 } from 'node:buffer'
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Config } from '../config.js'
 import { type PresetName, plain, presets } from '../federation/presets.js'
 import {
   type ClaimMap,
@@ -13,15 +13,15 @@ import {
   secretSealedAs,
 } from '../federation/provider.js'
 import type { ProviderStore } from '../federation/store.js'
-import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import type { Database } from '../store/postgres/database.js'
 import { roleOf, tenantOf } from './arguments.js'
-import { CommandFailed, configuration, operator } from './context.js'
+import { CommandFailed, keyEncryptionKeys, operator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 import { describeProvider, known, reachable, shown } from './provider-shown.js'
+import { lineOfStdin } from './stdin.js'
 
 export type WithProviders = (
-  work: (store: ProviderStore, issuer: string, database: Database) => Promise<void>,
+  work: (store: ProviderStore, config: Config, database: Database) => Promise<void>,
 ) => Promise<void>
 
 interface Wanted extends Form {
@@ -77,7 +77,8 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option(...asJson)
     .action((id: string, wanted: Wanted) =>
-      withProviders(async (store, issuer, database) => {
+      withProviders(async (store, config, database) => {
+        const { issuer } = config
         const preset = wanted.preset === undefined ? plain : presets[wanted.preset]
         const declaration = { ...nothing, ...preset, id, ...(await changeOf(wanted, database)) }
         const named = { ...declaration, name: declaration.name || id }
@@ -86,9 +87,9 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         if (!wanted.clientSecretStdin)
           throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
         insistOnSound(named, issuer)
-        const secret = await lineOfStdin()
+        const secret = await clientSecret()
         await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, secret)
-        const answer = await store.create(named, await sealed(issuer, id, secret), operator)
+        const answer = await store.create(named, await sealed(config, id, secret), operator)
         if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
         if (answer === 'issuer-taken')
           throw new CommandFailed(`another provider has the issuer ${named.issuer}`)
@@ -107,14 +108,15 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     .option('--no-grants', 'no claim gives a role')
     .option(...asJson)
     .action((id: string, wanted: Wanted & { grants: boolean }) =>
-      withProviders(async (store, issuer, database) => {
+      withProviders(async (store, config, database) => {
+        const { issuer } = config
         const before = known(id, await store.read(id))
         const to = { ...(await changeOf(wanted, database)), ...(!wanted.grants && { grants: [] }) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
         insistOnSound({ ...before, ...to }, issuer)
-        const secret = wanted.clientSecretStdin ? await lineOfStdin() : undefined
-        const kept = secret === undefined ? undefined : await sealed(issuer, id, secret)
+        const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
+        const kept = secret === undefined ? undefined : await sealed(config, id, secret)
         const answer = await store.change(id, to, kept, operator)
         if (answer === 'unknown') throw new CommandFailed(`there is no provider ${id}`)
         if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
@@ -173,10 +175,9 @@ function insistOnSound(declaration: ProviderDeclaration, issuer: string): void {
   if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
 }
 
-async function sealed(issuer: string, id: string, secret: string) {
-  const { keys, faults } = await loadKeyEncryptionKeys(configuration().keysFolder)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-  return keys.seal(Buffer.from(secret), secretSealedAs(issuer, id))
+async function sealed(config: Config, id: string, secret: string) {
+  const keks = await keyEncryptionKeys(config)
+  return keks.seal(Buffer.from(secret), secretSealedAs(config.issuer, id))
 }
 
 function sayWritten(form: Form, issuer: string, provider: Provider, done: string): void {
@@ -198,12 +199,5 @@ function grantOf(text: string, before: RawGrant[] = []): RawGrant[] {
   return [...before, { claim, value, tenant, role }]
 }
 
-async function lineOfStdin(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  const bytes = Buffer.concat(chunks)
-  const line = bytes.toString().replace(/\r?\n$/, '')
-  if (!isUtf8(bytes) || !/^[\x20-\x7e]{1,1000}$/.test(line))
-    throw new CommandFailed('give the client secret as one line of visible characters')
-  return line
-}
+const clientSecret = () =>
+  lineOfStdin('give the client secret as one line of visible characters', /^[\x20-\x7e]{1,1000}$/)

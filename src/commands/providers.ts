@@ -1,10 +1,9 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
 import type { Command } from 'commander'
 import { type Provider, secretSealedAs } from '../federation/provider.js'
-import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import { endingSessions } from '../session-stores.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { CommandFailed, configuration, operator, withDatabase } from './context.js'
+import { configuration, keyEncryptionKeys, operator, withDatabase } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
 import { describeProvider, known, reachable, shown } from './provider-shown.js'
 import { providerWriteCommands, type WithProviders } from './provider-writes.js'
@@ -25,9 +24,9 @@ export function providerCommands(program: Command): void {
     .description('all providers')
     .option(...asJson)
     .action((form: Form) =>
-      withProviders(async store => {
+      withProviders(async (store, { issuer }) => {
         const items = await store.list()
-        await sayList(form, async () => ({ items, next: undefined }), listing)
+        await sayList(form, async () => ({ items, next: undefined }), listing(issuer))
       }),
     )
 
@@ -37,7 +36,7 @@ export function providerCommands(program: Command): void {
     .description('one provider, with the addresses to register there')
     .option(...asJson)
     .action((id: string, form: Form) =>
-      withProviders(async (store, issuer) => {
+      withProviders(async (store, { issuer }) => {
         const provider = known(id, await store.read(id))
         say(form, describeProvider(issuer, provider), shown(issuer, provider))
       }),
@@ -51,13 +50,11 @@ export function providerCommands(program: Command): void {
     .description('read its document and keys as a sign-in would; exit code 1 where that does not work')
     .option(...asJson)
     .action((id: string, form: Form) =>
-      withProviders(async (store, issuer) => {
+      withProviders(async (store, config) => {
         const provider = known(id, await store.read(id))
-        const { keys, faults } = await loadKeyEncryptionKeys(configuration().keysFolder)
-        if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-        const sealedAs = secretSealedAs(issuer, id)
-        const secret = keys.open(provider.kekId, provider.sealedSecret, sealedAs).toString()
-        await reachable(provider, secret)
+        const keks = await keyEncryptionKeys(config)
+        const secret = keks.open(provider.kekId, provider.sealedSecret, secretSealedAs(config.issuer, id))
+        await reachable(provider, secret.toString())
         say(form, { ok: true }, `${id} answers, and its document is as declared.`)
       }),
     )
@@ -77,7 +74,7 @@ export function providerCommands(program: Command): void {
       .option(...asJson)
     if (state === 'disabled') command.option(...ending)
     command.action((id: string, form: EndForm) =>
-      withProviders(async (store, issuer) => {
+      withProviders(async (store, { issuer }) => {
         const answer = await store.change(id, { state }, undefined, operator)
         if (answer === 'issuer-taken') throw new Error(answer)
         const provider = known(id, answer === 'unknown' ? undefined : answer)
@@ -113,13 +110,13 @@ const endedInWords = (ended: number | undefined) =>
 const withProviders: WithProviders = work => {
   const config = configuration()
   return withDatabase(config, database =>
-    work(postgresProviderStore(database, endingSessions(config)), config.issuer, database),
+    work(postgresProviderStore(database, endingSessions(config)), config, database),
   )
 }
 
-const listing: Listing<Provider> = {
+const listing = (issuer: string): Listing<Provider> => ({
   heads: ['ID', 'NAME', 'STATE', 'SIGN-UP', 'ISSUER'],
   row: ({ id, name, state, signUp, issuer }) => [id, name, state, signUp, issuer],
-  document: provider => describeProvider(configuration().issuer, provider),
+  document: provider => describeProvider(issuer, provider),
   none: 'No provider.',
-}
+})

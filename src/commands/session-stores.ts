@@ -7,7 +7,7 @@ import type { Database } from '../store/postgres/database.js'
 import { postgresRevocations } from '../store/postgres/revocation-store.js'
 import { redisRevocations } from '../store/postgres/sessions-in-redis/revocations.js'
 import type { SessionRows } from '../store/redis/session-rows.js'
-import { CommandFailed, configuration, withDatabase } from './context.js'
+import { CommandFailed, configuration, keyEncryptionKeys, withDatabase } from './context.js'
 
 /** Ending sessions needs no key: without one no row is known to be ours, and its id is listed nevertheless. */
 export function withRevocations(
@@ -34,11 +34,12 @@ export async function withRows(
   }
 }
 
-async function keysOf({ keysFolder }: Config, needs: 'reads rows' | 'ends'): Promise<KeyEncryptionKeys> {
-  const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
-  if (needs === 'ends') return keys
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+async function keysOf(config: Config, needs: 'reads rows' | 'ends'): Promise<KeyEncryptionKeys> {
+  if (needs === 'ends') return (await loadKeyEncryptionKeys(config.keysFolder)).keys
+  const keys = await keyEncryptionKeys(config)
   if (keys.size === 0)
-    throw new CommandFailed(`there is no key-encryption key in ${keysFolder}: run it where the service runs`)
+    throw new CommandFailed(
+      `there is no key-encryption key in ${config.keysFolder}: run it where the service runs`,
+    )
   return keys
 }
