@@ -5,6 +5,7 @@ import type { UserId } from '../../principal.js'
 import { writeAudit } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
+import { insertPerson } from './new-person.js'
 import { mailLinks, passwords, users } from './schema.js'
 import { sessionsInTable } from './sessions-within.js'
 
@@ -65,26 +66,8 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
       return database.transaction(async tx => {
         const email = await consume(tx, 'sign-up', tokenHash)
         if (!email) return undefined
-        const [person] = await tx
-          .insert(users)
-          .values({
-            email: email.asTyped,
-            canonicalEmail: email.canonical,
-            name: name ?? null,
-            addressProved: true,
-          })
-          .onConflictDoNothing({ target: users.canonicalEmail })
-          .returning({ id: users.id })
-        if (!person) return undefined
-        const user = person.id as UserId
-        await tx.insert(passwords).values({ userId: user, phc })
-        await writeAudit(tx, {
-          action: 'account.created',
-          outcome: 'done',
-          actor: user,
-          subject: user,
-          occasion,
-        })
+        const user = await insertPerson(tx, email, name, occasion)
+        if (user) await tx.insert(passwords).values({ userId: user, phc })
         return user
       })
     },

@@ -7,6 +7,7 @@ import type { FederatedIdentityId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
+import { insertPerson } from './new-person.js'
 import { mailLinks, passwords, users } from './schema.js'
 import { federatedIdentities, providers } from './schema-federation.js'
 
@@ -24,22 +25,9 @@ export async function register(tx: Queries, provider: string, claimed: Claimed, 
   const { email, name } = claimed
   if (!email) throw new Error('a person cannot be registered without a verified address')
   if (!(await isEnabled(tx, provider))) return 'turned-off'
-  const [person] = await tx
-    .insert(users)
-    .values({
-      email: email.asTyped,
-      canonicalEmail: email.canonical,
-      name: name ?? null,
-      addressProved: true,
-    })
-    .onConflictDoNothing({ target: users.canonicalEmail })
-    .returning({ id: users.id })
-  if (!person) throw new Abandon('taken' as const)
-  const user = person.id as UserId
-  const by = { actor: user, occasion }
-  await auditDone(tx, 'account.created', by, { subject: user })
-  const id = await insert(tx, provider, claimed, user, by)
-  if (!id) throw new Abandon('taken' as const)
+  const user = await insertPerson(tx, email, name, occasion)
+  const id = user && (await insert(tx, provider, claimed, user, { actor: user, occasion }))
+  if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
 }
 

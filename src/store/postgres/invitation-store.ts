@@ -9,6 +9,7 @@ import type { TenantId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { authorityIn } from './authority-store.js'
 import { Abandon, type Database, type Queries } from './database.js'
+import { insertPerson } from './new-person.js'
 import { invitations, memberships, passwords, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
 import { textArray } from './text-array.js'
@@ -107,22 +108,11 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       return database.transaction(async tx => {
         const taken = await take(tx, tokenHash)
         if (!taken) throw new Abandon(undefined)
-        const [person] = await tx
-          .insert(users)
-          .values({
-            email: taken.email,
-            canonicalEmail: taken.canonicalEmail,
-            name: name ?? null,
-            addressProved: true,
-          })
-          .onConflictDoNothing({ target: users.canonicalEmail })
-          .returning({ id: users.id })
-        if (!person) throw new Abandon(undefined)
-        const user = person.id as UserId
+        const { email: asTyped, canonicalEmail: canonical } = taken
+        const user = await insertPerson(tx, { asTyped, canonical }, name, occasion)
+        if (!user) throw new Abandon(undefined)
         await tx.insert(passwords).values({ userId: user, phc })
-        const by = { actor: user, occasion }
-        await auditDone(tx, 'account.created', by, { subject: user })
-        await join(tx, taken, user, by)
+        await join(tx, taken, user, { actor: user, occasion })
         return user
       })
     },
