@@ -1,23 +1,14 @@
 // Many sessions of a hundred thousand people at most: live ones all over the table, and a twentieth whose time was over two
 // days ago. The bench knows the secret of twenty thousand of the live ones, spread over the whole of it.
+import { seedPeople } from './seed.mjs'
+
 const known = 20_000
 const roles = { role_sales: { name: 'Sales', permissions: ['orders:read', 'orders:write'] } }
 
 export async function seedGrowth(sql, size, credential) {
   const people = Math.min(size, 100_000)
-  await sql`insert into applications (client_id, name, audiences) values ('bench', 'Bench', '{bench-api}')`
-  await sql`
-    insert into users (email, canonical_email, name)
-    select 'person' || n || '@example.com', 'person' || n || '@example.com', 'Person ' || n
-    from generate_series(1, ${people}) n`
+  await seedPeople(sql, people, roles, ['role_sales'])
   await sql`insert into passwords (user_id, phc) select id, 'none' from users`
-  await sql`insert into tenants (name, roles)
-    select 'Tenant ' || n, ${sql.json(roles)} from generate_series(1, ${Math.ceil(people / 100)}) n`
-  await sql`
-    insert into memberships (user_id, tenant_id, role_ids)
-    select u.id, t.id, '{role_sales}'
-    from (select id, (row_number() over () - 1) / 100 place from users) u
-    join (select id, row_number() over () - 1 place from tenants) t using (place)`
   // Ids as random as real ones: the index grows, and is read, in no order.
   await sql`
     insert into sessions (id, user_id, tenant_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at,

@@ -15,10 +15,8 @@ const roles = {
   role_unheld: { name: 'Not held', permissions: ['billing:read'] },
 }
 
-/** Answers the cookies of the sessions whose secret is known. */
-export async function seed(sql, people, credential) {
-  const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 1 })
-  const phc = await hasher.hash(readPassword(password))
+/** An application, people and tenants, a hundred people in each, who hold some of its roles. */
+export async function seedPeople(sql, people, roles, held) {
   await sql`insert into applications (client_id, name, audiences) values ('bench', 'Bench', '{bench-api}')`
   await sql`
     insert into users (email, canonical_email, name)
@@ -29,9 +27,16 @@ export async function seed(sql, people, credential) {
     select 'Tenant ' || n, ${sql.json(roles)} from generate_series(1, ${Math.ceil(people / 100)}) n`
   await sql`
     insert into memberships (user_id, tenant_id, role_ids)
-    select u.id, t.id, '{role_sales,role_support}'
+    select u.id, t.id, ${held}
     from (select id, (row_number() over () - 1) / 100 place from users) u
     join (select id, row_number() over () - 1 place from tenants) t using (place)`
+}
+
+/** Answers the cookies of the sessions whose secret is known. */
+export async function seed(sql, people, credential) {
+  const hasher = createPasswordHasher({ concurrency: 1, queueLimit: 1 })
+  const phc = await hasher.hash(readPassword(password))
+  await seedPeople(sql, people, roles, ['role_sales', 'role_support'])
   await sql`insert into passwords (user_id, phc) select id, ${phc} from users`
   await sql`
     insert into sessions (id, user_id, tenant_id, secret_hash, service_epoch, user_epoch, amr, acr, ends_at, idle_seconds,
