@@ -66,6 +66,7 @@ export async function describeApi() {
     introspection: behind,
     federation: behind,
     identities: behind,
+    accounts: behind,
     providerLogouts: behind,
     post: behind,
     inBackground: behind,

@@ -68,6 +68,7 @@ export interface AppParts {
   readonly introspection: IntrospectionParts
   readonly federation: Federation
   readonly identities: FederationActParts['identities']
+  readonly accounts: FederationActParts['accounts']
   readonly providerLogouts: ProviderLogouts
   readonly post: Post
   readonly inBackground: InBackground

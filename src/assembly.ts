@@ -137,6 +137,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     },
     federation: createFederation({ ...providers, sessions }),
     identities,
+    accounts: store,
     providerLogouts: createProviderLogouts(providers),
     post,
     inBackground,

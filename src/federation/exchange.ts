@@ -3,18 +3,11 @@ import { errors, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import { ProviderUnavailable, visible } from './bounded-fetch.js'
 import { type Claimed, type Claims, claimedOf, subjectOf } from './claimed.js'
-import type { Purpose } from './flow.js'
+import type { Binding, Purpose } from './flow.js'
 import { gitHubClaims } from './github.js'
-import { algorithms, expectedIssuer, idTokenFault, leewaySeconds } from './id-token.js'
+import { expectedIssuer, idTokenFault, leewaySeconds } from './id-token.js'
 import type { Connection } from './metadata.js'
 import type { Provider } from './provider.js'
-
-/** What binds an answer to the request it answers. */
-export interface Binding {
-  readonly state: string
-  readonly nonce: string
-  readonly codeVerifier: string
-}
 
 /** `declined`: the provider says that the person, or it itself, does not want to. `refused`: its answer is not believed. */
 export type Exchanged =
@@ -95,10 +88,8 @@ async function byOpenId(
     idTokenExpected: true,
   })
   if (tokens.id_token === undefined || !connection.keys) return { refused: 'there is no ID token' }
-  const metadata = connection.config.serverMetadata()
-  const listed = metadata.id_token_signing_alg_values_supported ?? ['RS256']
   const { payload: idToken, protectedHeader } = await jwtVerify(tokens.id_token, connection.keys, {
-    algorithms: algorithms.filter(one => listed.includes(one)),
+    algorithms: connection.algorithms,
     currentDate: new Date(now * 1000),
     clockTolerance: leewaySeconds,
   })
@@ -107,7 +98,7 @@ async function byOpenId(
   const issuer = expectedIssuer(provider, idToken)
   if (fault !== undefined || !subject || !issuer) return { refused: fault ?? 'sub is not a subject' }
   // What the ID token says counts; what it does not say is asked for. The subject must be the same (section 5.3.2).
-  const more = lacks(provider, idToken) && metadata.userinfo_endpoint !== undefined
+  const more = lacks(provider, idToken) && connection.hasUserInfo
   const asked = more ? await client.fetchUserInfo(connection.config, tokens.access_token, subject) : {}
   return { claimed: claimedOf(provider, { issuer, subject, now }, together(provider, idToken, asked)) }
 }

@@ -3,6 +3,13 @@ import { createHash, createHmac, randomBytes } from 'node:crypto'
 
 export type Purpose = 'sign-in' | 'link' | 'step-up'
 
+/** What binds an answer to the request it answers. */
+export interface Binding {
+  readonly state: string
+  readonly nonce: string
+  readonly codeVerifier: string
+}
+
 /** Seconds within which a person has to come back from the provider. */
 export const flowSeconds = 600
 
@@ -39,12 +46,8 @@ export class BrowserSecret {
     return createHash('sha256').update(this.#bytes).digest()
   }
 
-  codeVerifier(state: string): string {
-    return this.#derive('pkce', state)
-  }
-
-  nonce(state: string): string {
-    return this.#derive('nonce', state)
+  binding(state: string): Binding {
+    return { state, nonce: this.#derive('nonce', state), codeVerifier: this.#derive('pkce', state) }
   }
 
   #derive(purpose: string, state: string): string {

@@ -2,7 +2,7 @@
 import { errors, jwtVerify } from 'jose'
 import { ProviderUnavailable } from './bounded-fetch.js'
 import { subjectOf, text } from './claimed.js'
-import { algorithms, expectedIssuer, leewaySeconds } from './id-token.js'
+import { expectedIssuer, leewaySeconds } from './id-token.js'
 import type { Connection } from './metadata.js'
 import type { Provider } from './provider.js'
 import type { ProviderLogout } from './store.js'
@@ -16,15 +16,14 @@ export type JudgedLogout = { readonly logout: ProviderLogout } | { readonly refu
 /** `now` is the database's clock. Throws `ProviderUnavailable` where the keys cannot be had. */
 export async function judgeLogoutToken(
   provider: Provider,
-  { keys, config }: Connection,
+  { keys, algorithms }: Connection,
   token: string,
   now: number,
 ): Promise<JudgedLogout> {
   if (!keys) return { refused: 'this provider has no keys' }
-  const offered = config.serverMetadata().id_token_signing_alg_values_supported ?? ['RS256']
   try {
     const { payload, protectedHeader } = await jwtVerify(token, keys, {
-      algorithms: algorithms.filter(one => offered.includes(one)),
+      algorithms,
       audience: provider.clientId,
       currentDate: new Date(now * 1000),
       clockTolerance: leewaySeconds,

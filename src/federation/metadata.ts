@@ -2,6 +2,7 @@
 import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose'
 import * as client from 'openid-client'
 import { type BoundedFetch, boundedFetch, isAllowed, ProviderUnavailable } from './bounded-fetch.js'
+import { algorithms } from './id-token.js'
 import { directoryPlace, type Provider, type ProviderDeclaration } from './provider.js'
 
 /** Milliseconds after which a document is read again, and until which the last good one serves while that fails. */
@@ -12,6 +13,9 @@ export interface Connection {
   readonly config: client.Configuration
   /** Kept for five minutes; an unknown one is looked for at once, every five seconds at most. */
   readonly keys: JWTVerifyGetKey | undefined
+  /** Of the signatures that are read at all those that its document lists. */
+  readonly algorithms: string[]
+  readonly hasUserInfo: boolean
   readonly fetch: BoundedFetch
 }
 
@@ -62,9 +66,16 @@ export async function connect(provider: Declared, secret: string): Promise<Conne
     provider.kind === 'github' ? github(provider, secret) : await discover(provider, secret, fetch)
   config[client.customFetch] = fetch as client.CustomFetch
   if (provider.issuer.startsWith('http:')) client.allowInsecureRequests(config)
-  const keysAt = config.serverMetadata().jwks_uri
-  if (provider.kind === 'github' || keysAt === undefined) return { config, fetch, keys: undefined }
-  return { config, fetch, keys: keysFrom(new URL(keysAt), fetch) }
+  // Each look at the metadata copies all of it: once is enough.
+  const metadata = config.serverMetadata()
+  const { jwks_uri: keysAt, id_token_signing_alg_values_supported: listed = ['RS256'] } = metadata
+  return {
+    config,
+    fetch,
+    algorithms: algorithms.filter(one => listed.includes(one)),
+    hasUserInfo: metadata.userinfo_endpoint !== undefined,
+    keys: keysAt === undefined ? undefined : keysFrom(new URL(keysAt), fetch),
+  }
 }
 
 /** That no key fits is the token's fault; that the set, or the one that fits, cannot be read is the provider's. */

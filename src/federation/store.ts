@@ -115,7 +115,6 @@ export interface FederationStore {
   ): Promise<
     { readonly id: FederatedIdentityId; readonly user: UserId; readonly active: boolean } | undefined
   >
-  accountWith(email: CanonicalEmail): Promise<{ readonly user: UserId; readonly active: boolean } | undefined>
   /** An invitation to this address that was not taken yet. */
   isInvited(email: CanonicalEmail): Promise<boolean>
   /** A new person with this identity and its verified address. */
@@ -134,8 +133,6 @@ export interface FederationStore {
   ): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken' | 'turned-off'>
 
   identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
-  /** Whether the person has a password. */
-  hasPassword(user: UserId): Promise<boolean>
   unlink(
     user: UserId,
     identity: FederatedIdentityId,

@@ -6,17 +6,19 @@ import type { Purpose } from '../federation/flow.js'
 import type { FederationStore } from '../federation/store.js'
 import type { Completed, Federation, FederationRefusal } from '../login/federation.js'
 import type { InBackground, Post } from '../login/mail.js'
+import type { AccountStore } from '../login/store.js'
 import type { FederatedIdentityId } from '../principal.js'
 import type { Sessions } from '../session/sessions.js'
 import { addressOf, browserOf, occasionOf } from './browser.js'
-import { readFlowCookie, readSessionCookie, setFlowCookie, setSessionCookie } from './cookie.js'
+import { readFlowCookie, setFlowCookie, setSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
 import { opened } from './opened.js'
-import { signedIn } from './signed-in.js'
+import { signedIn, visitorOf } from './signed-in.js'
 
 export interface FederationActParts {
   readonly federation: Federation
-  readonly identities: Pick<FederationStore, 'identitiesOf' | 'hasPassword' | 'unlink'>
+  readonly identities: Pick<FederationStore, 'identitiesOf' | 'unlink'>
+  readonly accounts: Pick<AccountStore, 'findById'>
   readonly sessions: Sessions
   readonly post: Post
   readonly inBackground: InBackground
@@ -99,7 +101,10 @@ export function createFederationActs(parts: FederationActParts) {
         { answer, state },
         readFlowCookie(request),
         browserOf(request),
-        () => returning(request),
+        async () => {
+          const visitor = await visitorOf(request, sessions)
+          return visitor && { principal: visitor.live.principal, credential: visitor.credential }
+        },
       )
       const { outcome, purpose } = completed
       if ('opened' in outcome) {
@@ -124,9 +129,15 @@ export function createFederationActs(parts: FederationActParts) {
       return { ...completed, problem }
     },
 
-    identitiesOf: (request: FastifyRequest) => identities.identitiesOf(signedIn(request).live.principal.user),
-
-    hasPassword: (request: FastifyRequest) => identities.hasPassword(signedIn(request).live.principal.user),
+    /** The ways in that a person has: whether by a password, and by which accounts at providers. */
+    async waysOf(request: FastifyRequest) {
+      const { user } = signedIn(request).live.principal
+      const [linked, account] = await Promise.all([
+        identities.identitiesOf(user),
+        parts.accounts.findById(user),
+      ])
+      return { linked, password: account?.password !== undefined }
+    },
 
     async unlink(request: FastifyRequest, id: string): Promise<void> {
       const { principal, profile } = signedIn(request).live
@@ -140,12 +151,5 @@ export function createFederationActs(parts: FederationActParts) {
         parts.post.send({ kind: 'identity-unlinked', to: profile.email, provider }),
       )
     },
-  }
-
-  async function returning(request: FastifyRequest) {
-    const credential = readSessionCookie(request)
-    const resumed = credential && (await sessions.resume(credential))
-    if (!credential || !resumed || 'gone' in resumed) return undefined
-    return { principal: resumed.live.principal, credential }
   }
 }

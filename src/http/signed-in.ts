@@ -45,6 +45,13 @@ export function recordSession(request: FastifyRequest, signedIn: SignedIn): void
   request.signedIn = signedIn
 }
 
+/** Who is signed in with this browser, where nobody needs to be. */
+export async function visitorOf(request: FastifyRequest, sessions: Sessions): Promise<SignedIn | undefined> {
+  const credential = readSessionCookie(request)
+  const resumed = credential && (await sessions.resume(credential))
+  return credential && resumed && 'live' in resumed ? { live: resumed.live, credential } : undefined
+}
+
 /** The live session of a request in the signed-in context. */
 export function signedIn(request: FastifyRequest): SignedIn {
   if (!request.signedIn) throw new Error('this route is not registered in the signed-in context')

@@ -2,9 +2,10 @@
 import type { Occasion } from '../audit.js'
 import type { Claimed } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
-import type { FederationStore } from '../federation/store.js'
+import type { FederationStore, LinkedNow } from '../federation/store.js'
 import type { FederatedIdentityId, UserId } from '../principal.js'
 import type { InBackground, Post } from './mail.js'
+import type { AccountStore } from './store.js'
 
 export type AdmissionRefusal =
   | 'disabled'
@@ -19,8 +20,12 @@ export type AdmissionRefusal =
 type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
 type Refused = { readonly refused: AdmissionRefusal; readonly user?: UserId }
 
-interface Parts {
+interface Parts extends Told {
   readonly federation: FederationStore
+  readonly store: Pick<AccountStore, 'findByEmail'>
+}
+
+interface Told {
   readonly post: Post
   readonly inBackground: InBackground
 }
@@ -66,9 +71,9 @@ async function unknown(
   claimed: Claimed,
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
-  const { federation } = parts
+  const { federation, store } = parts
   if (!claimed.email) return { refused: 'address-unverified' as const }
-  const account = await federation.accountWith(claimed.email.canonical)
+  const account = await store.findByEmail(claimed.email.canonical)
   if (account) return linkOrRefuse(parts, provider, claimed, account, occasion)
   if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
   const registered = await federation.register(provider.id, claimed, occasion)
@@ -77,7 +82,7 @@ async function unknown(
 }
 
 async function linkOrRefuse(
-  { federation, post, inBackground }: Parts,
+  parts: Parts,
   provider: Provider,
   claimed: Claimed,
   { user, active }: { readonly user: UserId; readonly active: boolean },
@@ -85,15 +90,21 @@ async function linkOrRefuse(
 ): Promise<Admitted | Refused> {
   if (!active) return { refused: 'disabled', user }
   if (!provider.authoritativeFor.includes(domainOf(claimed))) return { refused: 'account-exists', user }
-  const adopted = await federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  const adopted = await parts.federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
   if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
-  const { id, notify: to, reset } = adopted
-  if (to !== undefined)
-    inBackground('identity linked mail', () =>
-      post.send({ kind: 'identity-linked', to, provider: provider.name, reset }),
-    )
-  return { id, user }
+  tellLinked(parts, provider, adopted)
+  return { id: adopted.id, user }
+}
+
+/** By mail, where something was linked that was not before. */
+export function tellLinked(
+  { post, inBackground }: Told,
+  { name: provider }: Provider,
+  { notify: to, reset = false }: LinkedNow & { readonly reset?: boolean },
+): void {
+  if (to === undefined) return
+  inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider, reset }))
 }
 
 async function maySignUp(federation: FederationStore, provider: Provider, claimed: Claimed) {

@@ -11,11 +11,12 @@ import type { KeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import type { Identity, Principal, UserId } from '../principal.js'
 import type { Credential } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
-import { type AdmissionRefusal, admit } from './federation-admission.js'
+import { type AdmissionRefusal, admit, tellLinked } from './federation-admission.js'
 import { federatedIdentity, provesNow } from './federation-proof.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import type { InBackground, Post } from './mail.js'
 import { connectionTo } from './provider-connection.js'
+import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
 /** Exchanges with one provider at a time. A slow one takes its own places, and nobody else's. */
@@ -24,6 +25,7 @@ const mostExchanges = 50
 export interface FederationParts {
   readonly issuer: string
   readonly federation: FederationStore
+  readonly store: Pick<AccountStore, 'findByEmail'>
   readonly connections: Connections
   readonly keks: KeyEncryptionKeys
   readonly sessions: Sessions
@@ -100,7 +102,7 @@ export function createFederation(parts: FederationParts) {
           provider,
           connection,
           redirectAddress(issuer, provider.id),
-          { state, nonce: secret.nonce(state), codeVerifier: secret.codeVerifier(state) },
+          secret.binding(state),
           wanted.purpose,
         )
         const begun = await federation.begin({
@@ -168,9 +170,15 @@ export function createFederation(parts: FederationParts) {
     if (under >= mostExchanges) return 'busy'
     exchanging.set(provider.id, under + 1)
     try {
-      const binding = { state, nonce: secret.nonce(state), codeVerifier: secret.codeVerifier(state) }
       const connection = await connectionTo(parts, provider)
-      return await exchange(provider, connection, redirectAddress(issuer, provider.id), answer, binding, now)
+      return await exchange(
+        provider,
+        connection,
+        redirectAddress(issuer, provider.id),
+        answer,
+        secret.binding(state),
+        now,
+      )
     } catch (error) {
       if (error instanceof ProviderUnavailable) return { unavailable: error.message }
       throw error
@@ -200,12 +208,8 @@ export function createFederation(parts: FederationParts) {
     if (linked === 'taken')
       return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
     if (linked === 'turned-off') return { refused: linked, reason: linked, user: principal.user }
-    const { notify: to } = linked
-    if (to !== undefined)
-      parts.inBackground('identity linked mail', () =>
-        parts.post.send({ kind: 'identity-linked', to, provider: provider.name, reset: false }),
-      )
-    return { linked: to !== undefined }
+    tellLinked(parts, provider, linked)
+    return { linked: linked.notify !== undefined }
   }
 
   async function stepUp(

@@ -77,6 +77,7 @@ export async function listRoutes(): Promise<Route[]> {
     introspection: behind,
     federation: behind,
     identities: behind,
+    accounts: behind,
     providerLogouts: behind,
     post: behind,
     inBackground: behind,

@@ -13,12 +13,11 @@ import { catalogue, Problem } from '../../errors.js'
 import { Html } from '../../html.js'
 import { Throttled } from '../../login/throttle.js'
 import type { Live, Sessions } from '../../session/sessions.js'
-import { readSessionCookie } from '../cookie.js'
 import { type Refusal, refusalOf, refuse } from '../problems.js'
 import { guardForms } from '../same-origin.js'
 import { Body } from '../schemas.js'
 import { contentSecurityPolicy } from '../security-headers.js'
-import { recordSession, sessionGuard, type Watch } from '../signed-in.js'
+import { recordSession, sessionGuard, visitorOf, type Watch } from '../signed-in.js'
 import { document, type Fault, type Look, type Page } from './layout.js'
 
 export interface FrameParts extends Look {
@@ -134,11 +133,9 @@ export function createFrame(parts: FrameParts) {
 
     /** Who is signed in with this browser, on a page that is for anyone. */
     async visitor(request: FastifyRequest): Promise<Live | undefined> {
-      const credential = readSessionCookie(request)
-      const resumed = credential && (await sessions.resume(credential))
-      if (!credential || !resumed || 'gone' in resumed) return undefined
-      recordSession(request, { live: resumed.live, credential })
-      return resumed.live
+      const visitor = await visitorOf(request, sessions)
+      if (visitor) recordSession(request, visitor)
+      return visitor?.live
     },
 
     /** For a context of pages: whoever is not signed in signs in first. */

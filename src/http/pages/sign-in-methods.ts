@@ -67,11 +67,7 @@ export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPl
     }
 
     async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
-      const [linked, offered, password] = await Promise.all([
-        acts.identitiesOf(request),
-        acts.offered(),
-        acts.hasPassword(request),
-      ])
+      const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])
       return { ...list(linked, offered, password), fault, done: done[String(parameter(request, 'done'))] }
     }
   }

@@ -88,11 +88,7 @@ interface WaysToProve {
 
 /** What this person has, and what of it counts. */
 async function waysToProve(ways: FederationActs, request: FastifyRequest): Promise<WaysToProve> {
-  const [offered, linked, password] = await Promise.all([
-    ways.offered(),
-    ways.identitiesOf(request),
-    ways.hasPassword(request),
-  ])
+  const [{ linked, password }, offered] = await Promise.all([ways.waysOf(request), ways.offered()])
   const providers = offered.filter(
     ({ id, countsAsProof }) => countsAsProof && linked.some(({ provider }) => provider === id),
   )

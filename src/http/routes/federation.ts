@@ -81,7 +81,7 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
         },
       },
       async request => {
-        const linked = await acts.identitiesOf(request)
+        const { linked, password } = await acts.waysOf(request)
         const identities = linked.map(one => ({
           id: one.id,
           provider: one.provider,
@@ -90,7 +90,7 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
           label: one.label,
           created_at: one.createdAt,
         }))
-        return { password: await acts.hasPassword(request), identities }
+        return { password, identities }
       },
     )
   }

@@ -44,15 +44,7 @@ export function postgresFederationStore(
     provider: async id => {
       // Postgres takes no NUL, not even to say that it knows none.
       if (!providerIdForm.test(id)) return undefined
-      return database.read(async tx => {
-        const [row] = await tx
-          .select({ ...withSecret, now: databaseNow })
-          .from(providers)
-          .where(and(eq(providers.id, id), eq(providers.state, 'enabled')))
-        if (!row) return undefined
-        const { now, ...provider } = row
-        return { provider, now }
-      })
+      return database.read(tx => enabled(tx, id))
     },
 
     async begin({ provider, stateHash, browserHash, purpose, user, returnTo, lifetimeSeconds }) {
@@ -91,18 +83,13 @@ export function postgresFederationStore(
             returnTo: federationFlows.returnTo,
             beganAt: sql<number>`extract(epoch from ${federationFlows.createdAt})::float8`,
           })
-        const [row] = await tx
-          .select({ ...withSecret, now: databaseNow })
-          .from(providers)
-          .where(and(eq(providers.id, id), eq(providers.state, 'enabled')))
-        if (!flow || !row) return undefined
-        const { now, ...provider } = row
+        const found = await enabled(tx, id)
+        if (!flow || !found) return undefined
         const { beganAt, purpose, user, returnTo } = flow
         return {
           flow: { purpose, user: (user ?? undefined) as UserId | undefined, returnTo: returnTo ?? undefined },
-          provider,
           beganAt,
-          now,
+          ...found,
         }
       })
     },
@@ -118,16 +105,6 @@ export function postgresFederationStore(
           .from(federatedIdentities)
           .innerJoin(users, eq(users.id, federatedIdentities.userId))
           .where(and(eq(federatedIdentities.issuer, issuer), eq(federatedIdentities.subject, subject)))
-        return row
-      })
-    },
-
-    accountWith(email) {
-      return database.read(async tx => {
-        const [row] = await tx
-          .select({ user: sql<UserId>`${users.id}`, active: sql<boolean>`${users.state} = 'active'` })
-          .from(users)
-          .where(eq(users.canonicalEmail, email))
         return row
       })
     },
@@ -152,8 +129,6 @@ export function postgresFederationStore(
       database.transaction(tx => applyGrants(tx, provider, claimed, user, by)),
 
     identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
-
-    hasPassword: user => database.read(tx => hasPassword(tx, user)),
 
     unlink(user, identity, keeping, by) {
       return database.transaction(async tx => {
@@ -211,7 +186,15 @@ export function postgresFederationStore(
   }
 }
 
-const databaseNow = sql<number>`extract(epoch from now())::float8`
+async function enabled(tx: Queries, id: string) {
+  const [row] = await tx
+    .select({ ...withSecret, now: sql<number>`extract(epoch from now())::float8` })
+    .from(providers)
+    .where(and(eq(providers.id, id), eq(providers.state, 'enabled')))
+  if (!row) return undefined
+  const { now, ...provider } = row
+  return { provider, now }
+}
 
 async function identitiesOf(tx: Queries, user: UserId) {
   const rows = await tx
