@@ -8,7 +8,7 @@ import { type Browser, type BrowserContext, chromium, type Page, type Route } fr
 import type { Test } from 'tap'
 import { application } from '../harness/world.js'
 import { testDatabase } from '../support/database.js'
-import { freePort } from '../support/process.js'
+import { freePort } from '../support/free-port.js'
 import { goodPassword, type TestService, testService, tokenIn } from '../support/service.js'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'

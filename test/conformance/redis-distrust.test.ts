@@ -411,7 +411,6 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
     const answer = await eventually(() => goneOf(world, own).catch(() => undefined))
     t.equal(answer, 'live')
   }
-  // Twelve rows at once, each within its bound: a busy machine may need to be asked again.
   const listed = await eventually(() => world.revocations.list(user).catch(() => undefined))
   t.equal(listed.length, sessions.length)
 

@@ -3,7 +3,8 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { freePort, ready, run } from '../support/process.js'
+import { freePort } from '../support/free-port.js'
+import { ready, run } from '../support/process.js'
 import { quickStart, runQuickStart } from '../support/quick-start.mjs'
 
 async function start(t: Test) {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import tap, { type Test, test } from 'tap'
-import { freePort } from '../support/process.js'
+import { freePort } from '../support/free-port.js'
 import { goodPassword, testService } from '../support/service.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

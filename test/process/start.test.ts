@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { testDatabase } from '../support/database.js'
-import { freePort, type Running, ready, run } from '../support/process.js'
+import { freePort } from '../support/free-port.js'
+import { type Running, ready, run } from '../support/process.js'
 import { eventually, goodPassword } from '../support/service.js'
 
 const kek = `${Buffer.alloc(32, 7).toString('base64')}\n`

@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, open, readFile, rename, rm, symlink, writeFile } from '
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { freePort } from './free-port.js'
 import {
   administrator,
   type KeycloakAdmin,
@@ -12,7 +13,6 @@ import {
   people,
   realmFile,
 } from './keycloak-realm.js'
-import { freePort } from './process.js'
 
 const version = '26.7.3'
 const artifact = `org.keycloak:keycloak-quarkus-dist:${version}:zip`

@@ -1,6 +1,5 @@
 /** The service and the operator's commands as processes of their own, built from dist/ like in production. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { eventually } from './service.js'
@@ -43,15 +42,6 @@ export function run(
     await exited
   })
   return { child, stdout: () => stdout, stderr: () => stderr, exited }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as { port: number }
-  await new Promise(resolve => server.close(resolve))
-  return port
 }
 
 /** Resolves once the probes answer 200; fails with what the process said when it ends before. */

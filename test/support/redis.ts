@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import type { Test } from 'tap'
-import { freePort } from './process.js'
+import { freePort } from './free-port.js'
 import { eventually } from './service.js'
 
 /** For tap's `skip`: says why on a laptop without Redis; in CI test/run.mjs has failed already. */

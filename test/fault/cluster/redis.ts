@@ -36,20 +36,24 @@ export function redisServer(folder: string, port: number, settings: readonly str
     if (redis.status === 'wait') await redis.connect().catch(() => {})
     return redis.call(name, ...args)
   }
+  const alive = () => server?.exitCode === null && server.signalCode === null
   const kill = () =>
     new Promise<void>(resolve => {
-      if (!server || server.exitCode !== null || server.signalCode !== null) return resolve()
-      server.once('close', () => resolve())
-      server.kill('SIGKILL')
+      if (!alive()) return resolve()
+      server?.once('close', () => resolve())
+      server?.kill('SIGKILL')
     })
   return {
     port,
     async start() {
       // Two who killed it would start it twice, and one of those would be nobody's.
-      if (server && server.exitCode === null && server.signalCode === null) return
+      if (alive()) return
       const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
-      server = spawn('redis-server', [...options, ...settings], { stdio: 'ignore' })
-      await until(async () => (await command('ping').catch(() => undefined)) === 'PONG')
+      await until(async () => {
+        // It ends by itself where its port, or its bus, is not free yet.
+        if (!alive()) server = spawn('redis-server', [...options, ...settings], { stdio: 'ignore' })
+        return (await command('ping').catch(() => undefined)) === 'PONG'
+      }, 30)
     },
     kill,
     freeze: () => void server?.kill('SIGSTOP'),
