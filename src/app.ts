@@ -13,6 +13,7 @@ import { createFederationActs, type FederationActParts } from './http/federation
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
 import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
 import type { Metrics } from './http/metrics.js'
+import { formAnswerRoute } from './http/pages/federation.js'
 import { pages } from './http/pages/index.js'
 import { answerProblems } from './http/problems.js'
 import { deviceListRoute, endDeviceRoutes } from './http/routes/devices.js'
@@ -36,6 +37,7 @@ import { answerPreflights, guardOrigins, originGuard } from './http/same-origin.
 import { ProblemDocument } from './http/schemas.js'
 import { touchKeysAfterwards } from './http/service-key.js'
 import { requireSession, sessionGuard, touchAfterwards } from './http/signed-in.js'
+import { answerUnknownRoutes } from './http/unknown-routes.js'
 import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
 import type { Federation } from './login/federation.js'
@@ -108,6 +110,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
   app.addSchema(ProblemDocument)
   answerProblems(app, metrics)
+  answerUnknownRoutes(app, parts)
   frame(app, issuer)
   metrics.observe(app)
   await parts.beforeRoutes?.(app)
@@ -119,6 +122,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
     await app.register(pages({ ...parts, acts, ways, watch, memberships: parts.admin.memberships }))
+    await app.register(formAnswerRoute(parts))
     await app.register(providerRoutes(parts.providerLogouts))
     const origins = { issuer, registry }
     answerPreflights(app, origins)

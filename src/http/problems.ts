@@ -17,15 +17,6 @@ export function answerProblems(app: FastifyInstance, metrics: Metrics): void {
     if (error instanceof Throttled) metrics.throttled(error.limit)
     return answer(error, request, reply)
   })
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? ''
-    const allowed = app.supportedMethods.filter(
-      method => method !== 'OPTIONS' && app.findRoute({ url: path, method }),
-    )
-    if (allowed.length === 0) return answer(new Problem('not_found'), request, reply)
-    reply.header('allow', allowed.join(', '))
-    return answer(new Problem('method_not_allowed'), request, reply)
-  })
 }
 
 export function answer(

@@ -209,7 +209,8 @@ test('FD-20: an answer by a form is refused in words that say why, with and with
       payload: new URLSearchParams(fields).toString(),
     })
     t.equal(answer.statusCode, 400)
-    t.match(answer.body, /federation_failed/)
+    t.match(answer.headers['content-type'], 'text/html')
+    t.match(answer.body, /data-code="federation_failed"/)
     t.match(answer.body, /response_mode=query/)
     t.notOk(answer.headers['set-cookie'])
   }

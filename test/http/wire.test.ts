@@ -140,6 +140,29 @@ test('HT-17: methods that are not served are 405 or 400, with what is', async t 
   t.equal(headers.allow, 'POST')
 })
 
+test('an address where nothing is answers a person with a page, and a program with a problem document', async t => {
+  for (const [method, url, code, status] of [
+    ['GET', '/sign-inn', 'not_found', 404],
+    ['GET', '/v1/token', 'method_not_allowed', 405],
+    ['POST', '/devices', 'method_not_allowed', 405],
+  ] as const) {
+    const asked = (accept?: string) =>
+      service.app.inject({ method, url, headers: { ...(accept !== undefined && { accept }) } })
+    const page = await asked('text/html,application/xhtml+xml,*/*;q=0.8')
+    t.equal(page.statusCode, status)
+    t.match(page.headers['content-type'], 'text/html')
+    t.match(page.body, `data-code="${code}"`)
+    t.match(page.headers, { 'cache-control': 'no-store', 'content-security-policy': /default-src 'none'/ })
+    t.notMatch(page.body, 'sign-inn', 'nothing of the address')
+    for (const accept of [undefined, '*/*', 'application/json']) {
+      const document = await asked(accept)
+      t.equal(document.statusCode, status)
+      t.match(document.headers['content-type'], 'application/problem+json')
+      t.equal(document.json().code, code)
+    }
+  }
+})
+
 test('HT-17: no header or parameter makes one method another', async t => {
   const me = await person(sql)
   for (const url of ['/v1/session?_method=DELETE', '/v1/session']) {

@@ -1,4 +1,5 @@
 /** Going to a provider and coming back from it. The callback is the one navigation from elsewhere that changes something. */
+import formbody from '@fastify/formbody'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { Problem } from '../../errors.js'
@@ -7,7 +8,8 @@ import type { Completed } from '../../login/federation.js'
 import type { FederationActs } from '../federation-acts.js'
 import { forAnyone, pageProblems } from '../schemas.js'
 import { type Frame, parameter, signInFor } from './frame.js'
-import { type Fault, nothing, type Page } from './layout.js'
+import { type Fault, type Look, nothing, type Page } from './layout.js'
+import { answerPage } from './refused.js'
 
 const provider = Type.Object({ provider: Type.String({ maxLength: 32, description: 'The provider’s id.' }) })
 /** What a provider may put in; which of it counts is looked at behind it. */
@@ -94,6 +96,21 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
     // It is looked at again: what an application may have taken back since is not gone to.
     const to = (await frame.destinationOf(returnTo, request))?.address
     return to ?? (purpose === 'link' ? '/sign-in-methods?done=linked' : '/')
+  }
+}
+
+/** A provider that answers by a form comes without the cookie that binds its answer: it is looked at no further. */
+export function formAnswerRoute(look: Look): FastifyPluginAsync {
+  const problem = new Problem('federation_failed', {
+    detail: 'The provider answered with a form. It must answer with a redirect (response_mode=query).',
+  })
+  const schema = { hide: true, consumes: ['application/x-www-form-urlencoded'] }
+  return async app => {
+    app.removeAllContentTypeParsers()
+    await app.register(formbody)
+    app.post('/v1/federation/:provider/callback', { schema }, (request, reply) =>
+      answerPage(look, problem, request, reply),
+    )
   }
 }
 

@@ -9,16 +9,16 @@ import type {
 } from 'fastify'
 import { type Static, Type } from 'typebox'
 import type { OriginRegistry } from '../../directory/origins.js'
-import { catalogue, Problem } from '../../errors.js'
-import { Html } from '../../html.js'
+import { Problem } from '../../errors.js'
 import { Throttled } from '../../login/throttle.js'
 import type { Live, Sessions } from '../../session/sessions.js'
-import { type Refusal, refusalOf, refuse } from '../problems.js'
+import { refusalOf, refuse } from '../problems.js'
 import { guardForms } from '../same-origin.js'
 import { Body } from '../schemas.js'
 import { contentSecurityPolicy } from '../security-headers.js'
 import { recordSession, sessionGuard, visitorOf, type Watch } from '../signed-in.js'
 import { document, type Fault, type Look, type Page } from './layout.js'
+import { answerPage, faultOf } from './refused.js'
 
 export interface FrameParts extends Look {
   readonly issuer: string
@@ -77,15 +77,7 @@ export function createFrame(parts: FrameParts) {
       await app.register(formbody)
       app.setErrorHandler<FastifyError | Error>((error, request, reply) => {
         if (error instanceof Throttled) watch.metrics.throttled(error.limit)
-        const refusal = refusalOf(error, request.log)
-        refuse(reply, refusal)
-        const { words } = faultOf(refusal)
-        const fault = { code: refusal.code, words }
-        return show(reply, {
-          title: 'That did not work',
-          fault,
-          body: new Html('<p><a href="/">Start again</a></p>'),
-        })
+        return answerPage(parts, error, request, reply)
       })
     },
 
@@ -171,22 +163,3 @@ export function parameter(request: FastifyRequest, name: string): unknown {
 
 /** Every form that leads on carries it. */
 export const ReturnTo = Type.Optional(Type.String({ maxLength: 2000 }))
-
-function faultOf({ code, detail, retryAfter }: Refusal): Fault {
-  if (code === 'invalid_request')
-    return { code, words: 'Something in this form is not in its right form. Check it and send it again.' }
-  if (code === 'too_many_requests')
-    return { code, words: `Too many attempts. Try again ${inWords(retryAfter ?? 60)}.` }
-  if (code === 'wrong_origin')
-    return { code, words: 'This form was not sent from one of these pages. Open the page and send it again.' }
-  if (code === 'unavailable')
-    return { code, words: 'This cannot be done at the moment, and nothing was changed. Try again shortly.' }
-  if (code === 'session_superseded')
-    return { code, words: 'Your session was renewed in another tab. Send it again.' }
-  return { code, words: detail ?? catalogue[code][1] }
-}
-
-function inWords(seconds: number): string {
-  const minutes = Math.ceil(seconds / 60)
-  return minutes === 1 ? 'in a minute' : `in ${minutes} minutes`
-}

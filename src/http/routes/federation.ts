@@ -175,22 +175,5 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
         throw new Problem(answer.refused === 'unknown-provider' ? 'not_found' : 'logout_token_invalid')
       },
     )
-
-    app.post(
-      '/v1/federation/:provider/callback',
-      {
-        schema: {
-          // A provider that answers with a form comes without the cookie that binds it.
-          hide: true,
-          consumes: ['application/x-www-form-urlencoded'],
-          params,
-        },
-      },
-      async () => {
-        throw new Problem('federation_failed', {
-          detail: 'The provider answered with a form. It must answer with a redirect (response_mode=query).',
-        })
-      },
-    )
   }
 }

@@ -1,0 +1,42 @@
+/** A refusal in a person's words: beside the form that they sent, or as a page of its own. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { catalogue } from '../../errors.js'
+import { html } from '../../html.js'
+import { type Refusal, refusalOf, refuse } from '../problems.js'
+import { document, type Fault, type Look } from './layout.js'
+
+/** For a browser that has navigated, and has no page to go back to. */
+export function answerPage(
+  look: Look,
+  error: FastifyError | Error,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const refusal = refusalOf(error, request.log)
+  refuse(reply, refusal)
+  const page = document(look, {
+    title: 'That did not work',
+    fault: faultOf(refusal),
+    body: html`<p><a href="/">Start again</a></p>`,
+  })
+  return reply.type('text/html; charset=utf-8').send(page.toString())
+}
+
+export function faultOf({ code, detail, retryAfter }: Refusal): Fault {
+  if (code === 'invalid_request')
+    return { code, words: 'Something in this form is not in its right form. Check it and send it again.' }
+  if (code === 'too_many_requests')
+    return { code, words: `Too many attempts. Try again ${inWords(retryAfter ?? 60)}.` }
+  if (code === 'wrong_origin')
+    return { code, words: 'This form was not sent from one of these pages. Open the page and send it again.' }
+  if (code === 'unavailable')
+    return { code, words: 'This cannot be done at the moment, and nothing was changed. Try again shortly.' }
+  if (code === 'session_superseded')
+    return { code, words: 'Your session was renewed in another tab. Send it again.' }
+  return { code, words: detail ?? catalogue[code][1] }
+}
+
+function inWords(seconds: number): string {
+  const minutes = Math.ceil(seconds / 60)
+  return minutes === 1 ? 'in a minute' : `in ${minutes} minutes`
+}
