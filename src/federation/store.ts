@@ -32,7 +32,7 @@ export interface ProviderStore {
     by: By,
   ): Promise<Provider | 'unknown' | 'issuer-taken'>
   remove(id: string, by: By): Promise<'removed' | 'unknown'>
-  /** All that were opened through it and live. Answers how many. */
+  /** All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. Answers how many. */
   endSessions(id: string, by: By): Promise<number>
   /** Seals every secret again that is not sealed under the newest key. Answers which. */
   reseal(

@@ -1,6 +1,7 @@
 /** The ways in that a person has: linked, unlinked, and used to prove themselves again. */
 import { test } from 'tap'
 import { goodPassword } from '../support/service.js'
+import { endsAllOf } from './ending.js'
 import { buttonOf, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
 
 const password = { email: 'ada@example.com', password: goodPassword }
@@ -152,4 +153,9 @@ test('a provider steps up only where the operator says so, and only by a proof o
   world.provider.lies = {}
   world.provider.person = { sub: 'eve', email: 'eve@example.com', email_verified: true }
   t.equal(codeOf(await ada.comeBack(await begun())), 'federation_failed', 'another person’s identity')
+})
+
+test('an operator ends all of a provider’s sessions, also those of a second proof', async t => {
+  const world = await federationWorld(t, { countsAsProof: true })
+  await endsAllOf(t, world)
 })

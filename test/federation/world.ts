@@ -10,9 +10,9 @@ import {
 } from '../../src/federation/provider.js'
 import type { ProviderStore } from '../../src/federation/store.js'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
+import { endingSessions } from '../../src/session-stores.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresProviderStore } from '../../src/store/postgres/provider-store.js'
-import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
 import { Browser } from '../support/browser.js'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.js'
 import { issuer, type TestService, type TestServiceOptions, testService } from '../support/service.js'
@@ -63,7 +63,8 @@ export async function federationWorld(
   const service = await testService(t, onto)
   const database = new Database(service.database.address, { connections: 2 })
   t.teardown(() => database.close())
-  const store = postgresProviderStore(database, sessionsInTable)
+  const sessionStore = onto.env?.SESSION_STORE === 'redis' ? 'redis' : 'postgres'
+  const store = postgresProviderStore(database, endingSessions({ sessionStore }))
   const { keys } = await loadKeyEncryptionKeys(`${service.folder}/keys`)
   const world: FederationWorld = {
     service,

@@ -1,8 +1,7 @@
 /** Whether what a person proved themselves with still is what it was: judged by the statement that lets them in. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Identity, SessionId } from '../../principal.js'
+import type { Identity } from '../../principal.js'
 import type { Queries } from './database.js'
-import { textArray } from './text-array.js'
 
 /** Of the person in a row `u`. A change in between, committed before that statement began, wins. */
 export function isCurrent({ credential }: Identity): SQL {
@@ -33,23 +32,4 @@ export async function lockCredential(tx: Queries, { credential }: Identity): Pro
   if (credential.kind !== 'federated') return
   await tx.execute(sql`select from federated_identities f join providers p on p.id = f.provider_id
     where f.id = ${credential.identity} for share`)
-}
-
-/** What a provider said, beside the session that it was said for. Nothing where no provider said anything. */
-export async function recordFederated(
-  tx: Queries,
-  session: SessionId,
-  { credential }: Identity,
-  endsAt: number,
-): Promise<void> {
-  if (credential.kind !== 'federated') return
-  const { identity, provider, issuer, subject, proof } = credential
-  await tx.execute(sql`
-    insert into federated_sessions
-      (session_id, identity_id, provider_id, issuer, subject, provider_session, acr, amr, auth_time, ends_at)
-    values (${session}, ${identity}, ${provider}, ${issuer}, ${subject}, ${proof.sid ?? null}, ${proof.acr ?? null},
-      ${textArray(proof.amr)}, to_timestamp(${proof.authTime ?? null}::float8), to_timestamp(${endsAt}::float8))
-    on conflict (session_id) do update set identity_id = excluded.identity_id, provider_id = excluded.provider_id,
-      issuer = excluded.issuer, subject = excluded.subject, provider_session = excluded.provider_session,
-      acr = excluded.acr, amr = excluded.amr, auth_time = excluded.auth_time`)
 }

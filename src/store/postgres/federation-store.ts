@@ -2,9 +2,10 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { providerIdForm } from '../../federation/provider.js'
 import type { FederationStore } from '../../federation/store.js'
-import type { FederatedIdentityId, SessionId, UserId } from '../../principal.js'
+import type { FederatedIdentityId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
+import { sessionsOf } from './federated-sessions.js'
 import { applyGrants } from './federation-grants.js'
 import { adopt, isEnabled, link, register } from './federation-links.js'
 import { withSecret } from './provider-store.js'
@@ -140,12 +141,9 @@ export function postgresFederationStore(
         const others = all.filter(({ id, providerEnabled }) => id !== identity && providerEnabled)
         if (others.length === 0 && !(await hasPassword(tx, user))) throw new Abandon('last-way-in' as const)
         await tx.delete(federatedIdentities).where(eq(federatedIdentities.id, identity))
-        const opened = await tx
-          .select({ session: federatedSessions.sessionId })
-          .from(federatedSessions)
-          .where(eq(federatedSessions.identityId, identity))
-        const ids = opened.map(({ session }) => session as SessionId).filter(id => id !== keeping)
-        await within.end(tx, ids, 'unlinked', by)
+        const proved = await sessionsOf(tx, eq(federatedSessions.identityId, identity))
+        const ended = proved.filter(id => id !== keeping)
+        await within.end(tx, ended, 'unlinked', by)
         await auditDone(tx, 'identity.unlinked', by, { subject: user })
         return { unlinked: gone }
       })
@@ -167,18 +165,12 @@ export function postgresFederationStore(
           .onConflictDoNothing()
           .returning({ jti: providerLogouts.jti })
         if (!taken) return 0
-        const named = await tx
-          .select({ session: federatedSessions.sessionId })
-          .from(federatedSessions)
-          .where(
-            and(
-              eq(federatedSessions.issuer, issuer),
-              sid === undefined ? undefined : eq(federatedSessions.providerSession, sid),
-              subject === undefined ? undefined : eq(federatedSessions.subject, subject),
-            ),
-          )
-        const ids = named.map(({ session }) => session as SessionId)
-        const ended = await within.end(tx, ids, 'by-provider', by)
+        const named = and(
+          eq(federatedSessions.issuer, issuer),
+          sid === undefined ? undefined : eq(federatedSessions.providerSession, sid),
+          subject === undefined ? undefined : eq(federatedSessions.subject, subject),
+        )
+        const ended = await within.end(tx, await sessionsOf(tx, named), 'by-provider', by)
         await auditDone(tx, 'provider.logout', by, { subject: provider })
         return ended
       })

@@ -1,5 +1,5 @@
 /** Providers in Postgres, as operators declare them. */
-import { asc, eq, sql } from 'drizzle-orm'
+import { and, asc, eq, inArray, sql } from 'drizzle-orm'
 import type {
   ClaimMap,
   ProviderChange,
@@ -7,18 +7,21 @@ import type {
   ProviderWithSecret,
 } from '../../federation/provider.js'
 import type { ProviderStore } from '../../federation/store.js'
-import type { SessionId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
 import type { Database, Queries } from './database.js'
+import { sessionsOf } from './federated-sessions.js'
 import { federatedSessions, providers } from './schema-federation.js'
 import type { SessionsWithin } from './sessions-within.js'
 import { textArray } from './text-array.js'
 
+/** Sessions that are ended in one transaction. */
+const batchOfEnded = 100
+
 const list = (column: unknown) => sql<string[]>`to_json(${column})`
 const seconds = (column: unknown) => sql<number>`extract(epoch from ${column})::float8`
 
-export const providerColumns = {
+const providerColumns = {
   id: providers.id,
   name: providers.name,
   kind: providers.kind,
@@ -104,15 +107,21 @@ export function postgresProviderStore(
       })
     },
 
-    endSessions(id, by) {
-      return database.transaction(async tx => {
-        const opened = await tx
-          .select({ session: federatedSessions.sessionId })
-          .from(federatedSessions)
-          .where(eq(federatedSessions.providerId, id))
-        const ids = opened.map(({ session }) => session as SessionId)
-        return within.end(tx, ids, 'by-operator', by)
-      })
+    async endSessions(id, by) {
+      const own = eq(federatedSessions.providerId, id)
+      for (let all = 0; ; ) {
+        // Each batch is a transaction of its own: there may be more than any deadline has time for.
+        const { ids, ended } = await database.transaction(async tx => {
+          const ids = await sessionsOf(tx, own, batchOfEnded)
+          const ended = await within.end(tx, ids, 'by-operator', by)
+          if (ids.length > 0)
+            await tx.delete(federatedSessions).where(and(own, inArray(federatedSessions.sessionId, ids)))
+          return { ids, ended }
+        })
+        // One that was renewed meanwhile ended with its line, and is found once more under its next id.
+        if (ids.length === 0) return all
+        all += ended
+      }
     },
 
     reseal(again, by) {

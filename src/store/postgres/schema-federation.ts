@@ -1,6 +1,6 @@
 /** The tables of signing in through providers: who they are, whom they know, and what is under way. */
 import { sql } from 'drizzle-orm'
-import { boolean, check, index, jsonb, pgTable, text, unique, uuid } from 'drizzle-orm/pg-core'
+import { boolean, check, index, jsonb, pgTable, primaryKey, text, unique, uuid } from 'drizzle-orm/pg-core'
 import type { Purpose } from '../../federation/flow.js'
 import type { ClaimMap, ProviderGrant, ProviderKind, SignUpPolicy } from '../../federation/provider.js'
 import { users } from './schema.js'
@@ -88,11 +88,11 @@ export const federationFlows = pgTable(
   ],
 )
 
-/** What a provider said when it opened or renewed a session; the session itself stays as narrow as any other. */
+/** What a provider said when it opened or renewed a session: of each identity, the last word. The session stays narrow. */
 export const federatedSessions = pgTable(
   'federated_sessions',
   {
-    sessionId: text('session_id').primaryKey(),
+    sessionId: text('session_id').notNull(),
     identityId: uuid('identity_id').notNull(),
     providerId: text('provider_id').notNull(),
     issuer: text('issuer').notNull(),
@@ -106,6 +106,8 @@ export const federatedSessions = pgTable(
     endsAt: instant('ends_at').notNull(),
   },
   table => [
+    primaryKey({ columns: [table.sessionId, table.identityId] }),
+    index('federated_sessions_provider').on(table.providerId, table.sessionId),
     index('federated_sessions_subject').on(table.issuer, table.subject),
     index('federated_sessions_identity').on(table.identityId),
     index('federated_sessions_ends_at').on(table.endsAt),

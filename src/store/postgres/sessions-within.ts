@@ -3,7 +3,6 @@ import { sql } from 'drizzle-orm'
 import type { By } from '../../audit.js'
 import type { SessionId, UserId } from '../../principal.js'
 import type { Successor } from '../../session/store.js'
-import { auditDone } from './audit-log.js'
 import type { Queries } from './database.js'
 import type { SessionEnd } from './schema-columns.js'
 import { isLive } from './session-store.js'
@@ -55,11 +54,17 @@ export const sessionsInTable: SessionsWithin = {
   },
 
   async end(tx, ids, reason, by) {
-    const ended = await tx.execute<{ id: SessionId; user: UserId }>(sql`
-      update sessions s set ended_at = now(), ended_reason = ${reason}
-      where s.id = any(${textArray(ids)}) and ${isLive}
-      returning s.id, s.user_id as "user"`)
-    for (const { id, user } of ended) await auditDone(tx, 'session.ended', by, { subject: user, session: id })
+    const { actor, serviceKey, occasion } = by
+    const ended = await tx.execute(sql`
+      with ended as (
+        update sessions s set ended_at = now(), ended_reason = ${reason}
+        where s.id = any(${textArray(ids)}) and ${isLive}
+        returning s.id, s.user_id
+      )
+      insert into audit_events (action, outcome, actor, service_key, subject, session, address, request_id)
+      select 'session.ended', 'done', ${actor ?? null}::uuid, ${serviceKey ?? null}, user_id::text, id,
+        ${occasion.address ?? null}, ${occasion.requestId ?? null}
+      from ended returning 1`)
     return ended.length
   },
 }

@@ -4,6 +4,7 @@ import type { By } from '../../../audit.js'
 import type { SessionId } from '../../../principal.js'
 import { auditDone } from '../audit-log.js'
 import type { Queries } from '../database.js'
+import { renameFederated } from '../federated-sessions.js'
 import type { SessionEnd } from '../schema-columns.js'
 
 /** Whatever the limits were when it was opened, no session is valid for longer (src/config.ts). */
@@ -57,7 +58,7 @@ export async function renewAs(
   const until = sql`to_timestamp(${endsAt}) + interval '1 second'`
   const listed = await revoke(tx, { id, secretHash, reason: 'renewed', renewedAs: next, until })
   if (!listed) throw new Error('a session was renewed that had ended under its own lock')
-  await tx.execute(sql`update federated_sessions set session_id = ${next} where session_id = ${id}`)
+  await renameFederated(tx, id, next)
 }
 
 /** Ends a session under whatever id it goes on by now. Answers that id; undefined: it had ended before. */

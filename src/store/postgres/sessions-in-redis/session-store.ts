@@ -5,8 +5,9 @@ import type { SessionId, UserId } from '../../../principal.js'
 import type { NewSession, SessionStore } from '../../../session/store.js'
 import { type SessionRows, type StoredRow, timestampOf } from '../../redis/session-rows.js'
 import { writeAudit } from '../audit-log.js'
-import { isCurrent, lockCredential, provedAt, recordFederated } from '../current-credential.js'
+import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { recordFederated } from '../federated-sessions.js'
 import { textArray } from '../text-array.js'
 import type { RedisReads } from './reads.js'
 import { endListed, lockSession, refuseSecret, renewAs, revoke, revokeLine } from './revoked.js'
@@ -105,7 +106,7 @@ export function redisSessionStore(
       const ended = await reserved.transaction(async tx => {
         await lockSession(tx, id)
         if (!row) return (await endListed(tx, id, secretHash, reason)) ? undefined : ('not here' as const)
-        const mine = await proven(tx, row, secretHash, 'or before')
+        const mine = await provenBy(tx, row, secretHash, { orBefore: true })
         const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
         if (!mine || at === undefined) return undefined
         const about = { actor: mine.user, subject: mine.user, session: at, occasion }
@@ -149,14 +150,14 @@ interface Proven {
 }
 
 /** Whose row it is and when it ends by itself, if this hash is its secret's. */
-async function proven(
+async function provenBy(
   tx: Queries,
   row: StoredRow,
   secretHash: Buffer,
-  now?: 'or before',
+  { orBefore = false } = {},
 ): Promise<Proven | undefined> {
   // A row that was renewed in the table, and copied from there, knows the secret before.
-  const before = now ? sql`or s.previous_secret_hash = ${secretHash}` : sql``
+  const before = orBefore ? sql`or s.previous_secret_hash = ${secretHash}` : sql``
   const [mine] = await tx.execute<{ user: UserId; ends_at: string }>(sql`
     select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as ends_at
     from ${stored(row)} s where s.secret_hash = ${secretHash} ${before}`)
@@ -180,7 +181,7 @@ async function replace(tx: Queries, { id, secretHash, row }: Before) {
     await refuseSecret(tx, id, secretHash, 'replaced')
     return undefined
   }
-  const mine = await proven(tx, row, secretHash)
+  const mine = await provenBy(tx, row, secretHash)
   const ended = mine && (await revoke(tx, { id, secretHash, reason: 'replaced', until: mine.until }))
   return ended ? { id, user: mine.user } : undefined
 }
