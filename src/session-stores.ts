@@ -74,7 +74,8 @@ export async function openRows(
   keks: KeyEncryptionKeys,
   { forCommand = false } = {},
 ): Promise<OpenRows> {
-  const redis = connectRedis(redisUrl ?? '', forCommand ? null : undefined)
+  if (redisUrl === undefined) throw new Error('sessions cannot lie in Redis without REDIS_URL')
+  const redis = connectRedis(redisUrl, forCommand ? null : undefined)
   const rows = new SessionRows(redis, keks, forCommand ? patienceOfCommands : undefined)
   // One that is away is tried for again in the background: nobody waits for it here.
   await inTime(redis.connect(), 2000).catch(() => {})

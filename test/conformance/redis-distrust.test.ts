@@ -372,6 +372,45 @@ test('P4: a Redis that cannot be asked is an outage, and nobody is told that the
   })
 })
 
+test('the list of devices forgets what has ended, and nothing that is only about to be', {
+  skip,
+}, async t => {
+  const world = await redisWorld(t)
+  const { user } = await person(world)
+  const [own, other] = [await opened(world, user), await opened(world, user)]
+  const listed = async () => (await world.revocations.list(user)).map(({ id }) => id)
+  const fields = await fieldsOf(world, own.id)
+  await world.redis.del(rowKey(own.id))
+  t.same(await listed(), [other.id], 'listed first, and written a moment later')
+  await putBack(world, own.id, fields)
+  t.same((await listed()).sort(), [own.id, other.id].sort())
+  t.equal(await world.revocations.endOne(own.id, user, byPerson(user)), 'ended')
+  t.same(await listed(), [other.id])
+  t.same(await world.redis.zrange(indexKey(user), '0', '-1'), [other.id])
+})
+
+test('a sign-in that a hanging Redis did not answer leaves no device behind when it wakes up', {
+  skip,
+}, async t => {
+  const server = await redisServer(t)
+  server.start()
+  const world = await worldOn(t, server.url, { read: 300, write: 300 })
+  const { user } = await person(world)
+  await opened(world, user)
+  const before = await world.arrange.sessionCount()
+  const commands = world.redis as unknown as Record<string, (...all: unknown[]) => Promise<unknown>>
+  const list = commands.mintmark_list?.bind(world.redis)
+  commands.mintmark_list = async (...all) => {
+    await list?.(...all)
+    server.freeze()
+  }
+  t.type(await opened(world, user).catch(error => error), Outage)
+  server.thaw()
+  await eventually(async () => (await world.redis.ping().catch(() => undefined)) || undefined)
+  t.equal(await world.arrange.sessionCount(), before)
+  t.equal((await world.revocations.list(user)).length, 1)
+})
+
 test('P4: signing out, and what an operator ends, need no Redis', { skip }, async t => {
   const server = await redisServer(t)
   server.start()

@@ -46,7 +46,7 @@ export async function redisClusterWorld(t: Test): Promise<RedisWorld> {
 /** Patient: a busy machine is no Redis that hangs. */
 const patience = { read: 5000, write: 5000 }
 
-export async function worldOn(t: Test, url: string): Promise<RedisWorld> {
+export async function worldOn(t: Test, url: string, bound = patience): Promise<RedisWorld> {
   const { world, database, hot, sql } = await postgresParts(t)
   const redis = connectRedis(url, 50)
   t.teardown(() => redis.disconnect())
@@ -54,7 +54,7 @@ export async function worldOn(t: Test, url: string): Promise<RedisWorld> {
   await eventually(async () => (await redis.get('ready').catch(() => undefined)) === null || undefined, 20)
   const keysFolder = await folderWithKey(t)
   const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)
-  const rows = new SessionRows(redis, keks, patience)
+  const rows = new SessionRows(redis, keks, bound)
   const within = sessionsInRedis(rows)
   return {
     ...world,

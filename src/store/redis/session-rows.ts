@@ -29,7 +29,7 @@ export interface NewRow {
 }
 
 /** Milliseconds: what a request may lose to a Redis that hangs. A write may wait for a disk. */
-export const defaultPatience = { read: 100, write: 500 }
+const defaultPatience = { read: 100, write: 500 }
 
 /** An ended row is kept so long, in milliseconds: who presents it, or ends it again, is told the same as before. */
 const keptAfterEnd = 3_600_000
@@ -49,6 +49,8 @@ export const indexKey = (user: string) => `mintmark:sessions-of:{${user}}`
 export function timestampOf(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('Z', '000Z')
 }
+
+type Commands = Record<`mintmark_${Script}`, (...all: (string | number)[]) => Promise<unknown>>
 
 export class SessionRows {
   readonly #redis: RedisClient
@@ -81,22 +83,20 @@ export class SessionRows {
   }
 
   /** In the list of its person first: a session that nobody could find there must not be. */
-  async write({ id, user, row, seen, now, endsAt }: NewRow): Promise<void> {
+  async write(row: NewRow): Promise<void> {
+    if ((await this.#put('write', row)) !== 1) throw new Error(`there is a session ${row.id} already`)
+  }
+
+  /** From the other store. */
+  async copy(row: NewRow): Promise<void> {
+    await this.#put('copy', row)
+  }
+
+  async #put(script: 'write' | 'copy', { id, user, row, seen, now, endsAt }: NewRow): Promise<unknown> {
     const life = Math.ceil(endsAt - now + grace)
     await this.#run('list', indexKey(user), [id, endsAt, life, now])
     const args = [row, this.#mac('row', id, row), this.#sealed('seen', id, seen), life]
-    const written = await this.#run('write', rowKey(id), args).catch(async error => {
-      // It may have been written; then it goes again, by the same connection.
-      await this.undo({ id, user, row })
-      throw error
-    })
-    if (written !== 1) throw new Error(`there is a session ${id} already`)
-  }
-
-  /** What was written in a transaction that came to nothing. Its secret was told to nobody: it may fail. */
-  async undo({ id, user, row }: Pick<NewRow, 'id' | 'user' | 'row'>): Promise<void> {
-    await this.#run('undo', rowKey(id), [row]).catch(() => {})
-    await this.unlist(user, id)
+    return this.#run(script, rowKey(id), args)
   }
 
   async touch(id: SessionId, { mac }: StoredRow, seen: string): Promise<void> {
@@ -110,18 +110,6 @@ export class SessionRows {
   /** After its end was recorded elsewhere: nothing rests on it, so it may fail. */
   async retire(id: SessionId): Promise<void> {
     await this.#run('retire', rowKey(id), [keptAfterEnd]).catch(() => {})
-  }
-
-  /** From the other store. */
-  async copy({ id, user, row, seen, now, endsAt }: NewRow): Promise<void> {
-    const life = Math.ceil(endsAt - now + grace)
-    await this.#run('list', indexKey(user), [id, endsAt, life, now])
-    await this.#run('copy', rowKey(id), [
-      row,
-      this.#mac('row', id, row),
-      this.#sealed('seen', id, seen),
-      life,
-    ])
   }
 
   /** For the list alone: whether one of them lives is asked of its row. */
@@ -149,14 +137,17 @@ export class SessionRows {
   async #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
     if (!answers(this.#redis)) throw new Outage('nothing', 'Redis is away')
     const patience = script === 'read' || script === 'listed' ? this.#patience.read : this.#patience.write
-    const run = this.#redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>
+    const redis = this.#redis as unknown as Commands
     try {
-      return await inTime(run[`mintmark_${script}`]?.(key, ...args) ?? Promise.reject(), patience)
+      return await inTime(redis[`mintmark_${script}`](key, ...args), patience)
     } catch (error) {
       // Its reply may repeat what was sent: only its first word is told.
       const [word = ''] = (error as Error).message.split(' ')
-      if (!/^[A-Z]+$/.test(word)) giveUpOn(this.#redis)
-      throw new Outage('nothing', `Redis: ${/^[A-Z]+$/.test(word) ? word : 'no answer'}`)
+      if (/^[A-Z]+$/.test(word)) throw new Outage('nothing', `Redis: ${word}`)
+      // By the same connection, behind the row: when Redis wakes up it does both, and nobody has a device too many.
+      if (script === 'write') redis.mintmark_undo(key, args[0] as string).catch(() => {})
+      giveUpOn(this.#redis)
+      throw new Outage('nothing', 'Redis: no answer')
     }
   }
 

@@ -1,7 +1,7 @@
 /** The Lua of session rows: each script is one step that no other client of Redis sees half done, on one key. */
 
 /** Nothing of ours is longer: what is, was planted, and is not even fetched. */
-export const mostBytes = 8192
+const mostBytes = 8192
 
 /**
  * A row's fields, or nothing. A master is asked whether it is one before it may say that there is none: deleting what

@@ -4,8 +4,7 @@ import type { SessionId } from '../../../principal.js'
 import type { SessionRows } from '../../redis/session-rows.js'
 import type { Database } from '../database.js'
 import { isLive } from '../session-store.js'
-import { textArray } from '../text-array.js'
-import { forRedis, type Made, made } from './stored-row.js'
+import { allStored, forRedis, isUnrevoked, type Made, made, ofTheLiving, timestamp } from './stored-row.js'
 
 const batchSize = 200
 
@@ -22,12 +21,10 @@ export async function copyToRedis(database: Database, rows: SessionRows): Promis
     const batch = await database.transaction(async tx => {
       await tx.execute(sql`select pg_advisory_xact_lock(${copying}, 0)`)
       const live = await tx.execute<Made & { id: SessionId; last_seen: string }>(sql`
-        select s.id, to_char(s.last_seen_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as last_seen,
+        select s.id, ${timestamp(sql`s.last_seen_at`)} as last_seen,
           ${made(sql`jsonb_strip_nulls(to_jsonb(s) - 'last_seen_at')`, sql`s.user_id`, sql`s.ends_at`)}
-        from sessions s join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
-        join service g on g.epoch = s.service_epoch
-        where ${isLive} and s.id > ${after}
-          and not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)
+        from sessions s ${ofTheLiving}
+        where s.id > ${after} and ${isLive} and ${isUnrevoked}
         order by s.id limit ${batchSize}`)
       await Promise.all(live.map(row => rows.copy({ id: row.id, ...forRedis(row), seen: row.last_seen })))
       return [...live]
@@ -53,13 +50,8 @@ export async function copyToTable(database: Database, rows: SessionRows): Promis
       await tx.execute(sql`lock table revoked_sessions in share mode`)
       const taken = await tx.execute(sql`
         insert into sessions
-        select s.* from unnest(${textArray(given.map(({ row }) => row))}, ${textArray(given.map(({ changes }) => changes))})
-          as given (row, changes)
-        cross join lateral jsonb_populate_record(null::sessions, given.row::jsonb || given.changes::jsonb) s
-        join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
-        join service g on g.epoch = s.service_epoch
-        where ${isLive}
-          and not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)
+        select s.* from ${allStored(given)} ${ofTheLiving}
+        where ${isLive} and ${isUnrevoked}
         order by s.id
         on conflict (id) do update
           set last_seen_at = greatest(sessions.last_seen_at, excluded.last_seen_at), tenant_id = excluded.tenant_id

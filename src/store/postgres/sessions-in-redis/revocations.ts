@@ -9,7 +9,7 @@ import { type ListedRow, listedColumns, revocationsByEpoch } from '../revocation
 import { textArray } from '../text-array.js'
 import { lockSession, longestLife, revokeLine } from './revoked.js'
 import { sessionsInRedis } from './sessions-within.js'
-import { mayBeBelieved, stored, timestamp } from './stored-row.js'
+import { allStored, mayBeBelieved, ofTheLiving, stored, timestamp } from './stored-row.js'
 
 const form = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
@@ -20,21 +20,17 @@ export function redisRevocations(database: Database, rows: SessionRows): Revocat
       const ids = await rows.idsOf(user)
       const found = await Promise.all(ids.map(id => rows.read(id)))
       const given = found.filter(row => row !== undefined)
-      const listed = await database.read(async tx => [
-        ...(await tx.execute<ListedRow>(sql`
-          select ${listedColumns}
-          from unnest(${textArray(given.map(({ row }) => row))}, ${textArray(given.map(({ changes }) => changes))})
-            as given (row, changes)
-          cross join lateral jsonb_populate_record(null::sessions, given.row::jsonb || given.changes::jsonb) s
-          join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
-          join service g on g.epoch = s.service_epoch
+      const { live, over } = await database.read(async tx => ({
+        live: await tx.execute<ListedRow>(sql`
+          select ${listedColumns} from ${allStored(given)} ${ofTheLiving}
           where s.user_id = ${user} and ${mayBeBelieved}
-          order by s.last_seen_at desc, s.id`)),
-      ])
-      const live = new Set(listed.map(({ id }) => id))
-      // What is over now never lives again.
-      await Promise.all(ids.filter(id => !live.has(id)).map(id => rows.unlist(user, id)))
-      return listed
+          order by s.last_seen_at desc, s.id`),
+        over: await tx.execute<{ id: SessionId }>(sql`
+          select id from revoked_sessions where id = any(${textArray(ids)})`),
+      }))
+      // These never live again. What else is not live in this moment may be about to be: its COMMIT is under way.
+      await Promise.all(over.map(({ id }) => rows.unlist(user, id)))
+      return [...live]
     },
 
     async endOne(id, owner, by) {

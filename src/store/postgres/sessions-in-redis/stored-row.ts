@@ -12,21 +12,32 @@ export function stored({ row, changes }: Pick<StoredRow, 'row' | 'changes'>): SQ
   return sql`jsonb_populate_record(null::sessions, ${row}::text::jsonb || ${changes}::text::jsonb)`
 }
 
+/** Rows `s` of type `sessions`, as many as were read. */
+export function allStored(given: readonly StoredRow[]): SQL {
+  const [rows, changes] = [given.map(({ row }) => row), given.map(({ changes }) => changes)]
+  return sql`unnest(${textArray(rows)}, ${textArray(changes)}) as given (row, changes)
+    cross join lateral jsonb_populate_record(null::sessions, given.row::jsonb || given.changes::jsonb) s`
+}
+
+/** Joined to a row `s`: only one whose epochs its person, who is active, and the service still have. */
+export const ofTheLiving = sql`
+  join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
+  join service g on g.epoch = s.service_epoch`
+
+export const isUnrevoked = sql`
+  not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)`
+
 /**
  * What must hold of a row `s` from Redis, beside its person, their epoch and that of the service. The table may hold
  * it too while sessions move between the stores: what was ended or renewed there is over here.
  */
-export const mayBeBelieved = sql`${isLive}
-  and not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)
+export const mayBeBelieved = sql`${isLive} and ${isUnrevoked}
   and not exists (select from sessions o
     where o.id = s.id and (o.ended_at is not null or o.secret_hash <> s.secret_hash))`
 
 /** The row `s` with its person and the service, if it may be used now. Asked under its lock (revoked.ts). */
 export function live(row: StoredRow): SQL {
-  return sql`${stored(row)} s
-    join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
-    join service g on g.epoch = s.service_epoch
-    where ${mayBeBelieved}`
+  return sql`${stored(row)} s ${ofTheLiving} where ${mayBeBelieved}`
 }
 
 /** Columns of a statement that makes a row for Redis: `Made`. */
