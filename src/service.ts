@@ -23,6 +23,7 @@ import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
 import { inspect } from './store/postgres/migrate.js'
 import { postgresProviderStore } from './store/postgres/provider-store.js'
+import { rememberRedis } from './store/postgres/sessions-in-redis/revoked.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
 import { connectRedis } from './store/redis/connection.js'
 import { loadTheme } from './theme.js'
@@ -85,6 +86,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     redis?.connect().catch(() => {})
     closers.push(() => redis?.disconnect())
 
+    if (config.sessionStore === 'redis') await rememberRedis(database)
     const sessionRows = config.sessionStore === 'redis' ? await openRows(config, parts.keks) : undefined
     closers.push(() => sessionRows?.close())
     const stores = sessionStores({ database, hot, reserved, rows: sessionRows?.rows })

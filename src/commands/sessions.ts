@@ -5,6 +5,7 @@ import type { SessionId } from '../principal.js'
 import type { ListedSession } from '../session/revocations.js'
 import { refuseUnfitRedis } from '../session-stores.js'
 import { copyToRedis, copyToTable } from '../store/postgres/sessions-in-redis/moving.js'
+import { rememberRedis } from '../store/postgres/sessions-in-redis/revoked.js'
 import { who } from './arguments.js'
 import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
@@ -77,6 +78,7 @@ export function sessionCommands(program: Command): void {
       const copy = to === 'redis' ? copyToRedis : copyToTable
       await withDatabase(config, database =>
         withRows(config, async rows => {
+          if (to === 'redis') await rememberRedis(database)
           const copied = await copy(database, rows)
           say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
         }),

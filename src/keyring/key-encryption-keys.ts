@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { access, link, mkdir, open as openFile, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isOurs, makeMac } from './mac.js'
+import { isOurs, kekOf, makeMac } from './mac.js'
 import { open, seal } from './sealing.js'
 
 const suffix = '.kek'
@@ -18,6 +18,8 @@ export interface KeyEncryptionKeys {
   /** A MAC of `text` under the newest key, by its id; `isOurs` takes one under any key that is here. */
   mac(purpose: string, text: string): string
   isOurs(purpose: string, text: string, mac: string): boolean
+  /** Whether that MAC was made under a key that is not here. */
+  lacksKeyOf(mac: string): boolean
   has(kekId: string): boolean
   /** The id of the key that seals now. */
   newest(): string | undefined
@@ -90,6 +92,10 @@ function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncrypt
   return {
     get size() {
       return keys.size
+    },
+    lacksKeyOf(mac) {
+      const kekId = kekOf(mac)
+      return kekId !== undefined && !keys.has(kekId)
     },
     has: kekId => keys.has(kekId),
     newest,

@@ -12,6 +12,11 @@ export function makeMac(kek: Buffer, kekId: string, purpose: string, text: strin
   return `${compute(kek, purpose, text).toString('base64url')}.${kekId}`
 }
 
+/** The id of the key that it was made under; undefined: it is none of our form. */
+export function kekOf(mac: string): string | undefined {
+  return form.exec(mac)?.[2]
+}
+
 /** `find` gives the key-encryption key of an id. */
 export function isOurs(
   find: (kekId: string) => Buffer | undefined,

@@ -4,6 +4,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { Outage } from '../../src/errors.js'
+import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import type { ClientId, SessionId } from '../../src/principal.js'
 import { connectRedis } from '../../src/store/redis/connection.js'
 import { indexKey, rowKey, SessionRows } from '../../src/store/redis/session-rows.js'
@@ -303,6 +304,24 @@ test('rows go on to count when the key-encryption key is changed, for as long as
   t.equal(await goneOf(world, next), 'live')
 })
 
+test('a row that another instance wrote under a key that is new in the folder counts at once', {
+  skip,
+}, async t => {
+  const world = await redisWorld(t)
+  const { user } = await person(world)
+  const own = await opened(world, user)
+  const second = join(world.keysFolder, 'second.kek')
+  await writeFile(second, `${randomBytes(32).toString('base64')}\n`, { mode: 0o600 })
+  const { keys } = await loadKeyEncryptionKeys(world.keysFolder)
+  const there = new SessionRows(world.redis, keys, { read: 5000, write: 5000 })
+  const { row = '', seen = '' } = await fieldsOf(world, own.id)
+  await world.redis.del(rowKey(own.id))
+  await there.write({ id: own.id, user, row, seen: seen.split(' ')[0] ?? '', now: 0, endsAt: 3_600_000 })
+  t.notOk(world.keks.has('second'))
+  t.equal(await goneOf(world, own), 'live')
+  t.ok(world.keks.has('second'))
+})
+
 test('P4: a Redis that cannot be asked is an outage, and nobody is told that their session is gone', {
   skip,
 }, async t => {
@@ -384,9 +403,14 @@ test('the list of devices forgets what has ended, and nothing that is only about
   t.same(await listed(), [other.id], 'listed first, and written a moment later')
   await putBack(world, own.id, fields)
   t.same((await listed()).sort(), [own.id, other.id].sort())
+
+  const third = await opened(world, user, { replaces: other })
+  const next = await renewed(world, third)
   t.equal(await world.revocations.endOne(own.id, user, byPerson(user)), 'ended')
-  t.same(await listed(), [other.id])
-  t.same(await world.redis.zrange(indexKey(user), '0', '-1'), [other.id])
+  const inIndex = () => world.redis.zrange(indexKey(user), '0', '-1')
+  t.same(await inIndex(), [next.id], 'ended, replaced and renewed ones make room by themselves')
+  t.equal(await world.sessions.end(next.id, next.secretHash, 'signed-out', occasion), 'ended')
+  t.same(await inIndex(), [])
 })
 
 test('a sign-in that a hanging Redis did not answer leaves no device behind when it wakes up', {

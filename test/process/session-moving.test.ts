@@ -1,9 +1,13 @@
 /** `mintmark sessions migrate`: nobody is signed out by the move, and nothing that ended comes back by it. */
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
+import type { SessionId } from '../../src/principal.js'
 import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
 import { copyToRedis, copyToTable } from '../../src/store/postgres/sessions-in-redis/moving.js'
-import { rowKey } from '../../src/store/redis/session-rows.js'
+import { rememberRedis } from '../../src/store/postgres/sessions-in-redis/revoked.js'
+import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
+import { rowKey, SessionRows } from '../../src/store/redis/session-rows.js'
 import { type RedisWorld, redisClusterWorld, redisWorld } from '../conformance/redis-world.js'
 import {
   byOperator,
@@ -17,6 +21,7 @@ import {
 } from '../conformance/world.js'
 import { commandLine } from '../support/command.js'
 import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
+import { folderWithKey } from '../support/ring.js'
 import { goodPassword, type TestService, testService } from '../support/service.js'
 
 /** The same people with their sessions in the table. */
@@ -65,6 +70,62 @@ test('the commands move sessions there and back while people come, go and prove 
   const after = await on('postgres')
   t.same(await states(after, [ada, bob, carl, dora, erin, late]), [401, 401, 200, 200, 401, 401])
   t.equal((await moved.at(after.app).get('/v1/session')).statusCode, 200, 'under the id of the new proof')
+})
+
+test('a copy under a foreign key is mended by the next one, and the tenant is the table’s', {
+  skip,
+}, async t => {
+  const world = await redisWorld(t)
+  const table = inTable(world)
+  const { user } = await person(world)
+  const tenant = await world.arrange.tenant('Acme')
+  await world.arrange.member(user, tenant, [])
+  const own = await opened(table, user)
+  const { keys } = await loadKeyEncryptionKeys(await folderWithKey(t))
+  const foreign = new SessionRows(world.redis, keys, { read: 5000, write: 5000 })
+  t.equal(await copyToRedis(world.database, foreign), 1)
+  t.not(await goneOf(world, own), 'live')
+  t.equal(await copyToRedis(world.database, world.rows), 1)
+  t.equal(await goneOf(world, own), 'live')
+
+  const move = { id: own.id, provenSecretHash: own.secretHash, actor: user, occasion }
+  t.equal(await world.sessions.switchTenant({ ...move, tenant }), 'switched')
+  await copyToTable(world.database, world.rows)
+  t.equal(await table.sessions.switchTenant({ ...move, tenant: null }), 'switched')
+  await copyToRedis(world.database, world.rows)
+  t.equal((await world.sessions.read(own.id)).row?.tenant, 'none')
+})
+
+test('P1: what is signed out of, replaced or ended beside the table while its row is in Redis is over there', {
+  skip,
+}, async t => {
+  const world = await redisWorld(t)
+  const table = inTable(world)
+  const { user } = await person(world)
+  const [own, other, third] = [
+    await opened(world, user),
+    await opened(world, user),
+    await opened(world, user),
+  ]
+  const fourth = await renewed(world, await opened(world, user))
+  const signOut = (one: typeof own) => table.sessions.end(one.id, one.secretHash, 'signed-out', occasion)
+  t.equal(await signOut(own), 'ended', 'who never had sessions in Redis keeps no list of what is not here')
+  t.same(await world.sql`select from revoked_sessions where secret_hash = ${own.secretHash}`, [])
+
+  await rememberRedis(world.database)
+  const answer = await signOut(own)
+  if (answer === 'ended') throw new Error('it is not in the table')
+  await answer.refuse()
+  await opened(table, user, { replaces: other })
+  const end = (ids: SessionId[]) =>
+    world.database.transaction(tx => sessionsInTable.end(tx, ids, 'by-provider', byOperator))
+  t.equal(await end([third.id, fourth.id]), 2)
+  t.equal(await end([third.id, fourth.id]), 0)
+  for (const one of [own, other, third, fourth]) t.not(await goneOf(world, one), 'live')
+  await copyToTable(world.database, world.rows)
+  for (const one of [own, other, third, fourth]) t.not(await goneOf(table, one), 'live')
+  const here = await opened(table, user)
+  t.equal(await signOut(here), 'ended', 'what is here just ends')
 })
 
 test('what ends while sessions are copied into the table is over there, however the two meet', {

@@ -26,6 +26,8 @@ export const service = pgTable(
     /** The server that is trusted: `pg_control_system()`'s identifier, and the timeline as in a WAL file's name. */
     systemIdentifier: text('system_identifier').notNull().default(''),
     timeline: text('timeline').notNull().default(''),
+    /** Whether sessions have ever lain in Redis: what the table lacks may be there, and come back from it. */
+    sessionsInRedis: boolean('sessions_in_redis').notNull().default(false),
   },
   table => [check('service_one_row', sql`${table.only}`)],
 )

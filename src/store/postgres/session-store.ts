@@ -7,6 +7,7 @@ import { isCurrent, lockCredential, provedAt } from './current-credential.js'
 import { Abandon, type Database } from './database.js'
 import { recordFederated } from './federated-sessions.js'
 import type { HotReads } from './hot-reads.js'
+import { mayLieInRedis, refuseUnknown } from './sessions-in-redis/revoked.js'
 import { textArray } from './text-array.js'
 
 /** What must hold of a row `s` so that it may be used now. */
@@ -28,7 +29,7 @@ export function postgresSessionStore(
       // see has replaced them by the time it returns, and the new row is dead with the old ones.
       const opening = database.transaction(async db => {
         await lockCredential(db, identity)
-        const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
+        const [row] = await db.execute<{ now: number; ends_at: number; elsewhere: boolean }>(sql`
           with opened as (
             insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
               idle_seconds, user_agent, address)
@@ -50,9 +51,12 @@ export function postgresSessionStore(
             from (select 'session.opened', ${identity.user}::text, ${id}::text from opened union all
               select 'session.ended', user_id::text, id from replaced) as done (what, whose, which)
           )
-          select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
+          select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at,
+            ${mayLieInRedis(replaces?.id ?? null)} as elsewhere
           from opened`)
         if (row) await recordFederated(db, id, identity, row.ends_at)
+        if (row?.elsewhere && replaces)
+          await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', occasion)
         return row
       })
       // The person was deleted while this waited.
@@ -132,20 +136,23 @@ export function postgresSessionStore(
     },
 
     async end(id, secretHash, reason, occasion) {
-      await reserved.transaction(db =>
-        db.execute(sql`
+      const [answer] = await reserved.transaction(db =>
+        db.execute<{ elsewhere: boolean }>(sql`
           with ended as (
             update sessions set ended_at = now(), ended_reason = ${reason}
             where id = ${id} and (secret_hash = ${secretHash} or previous_secret_hash = ${secretHash})
               and ended_at is null
             returning user_id
+          ), audited as (
+            insert into audit_events (action, outcome, actor, subject, session, address, request_id)
+            select 'session.ended', 'done', user_id, user_id::text, ${id}::text, ${occasion.address ?? null},
+              ${occasion.requestId ?? null}
+            from ended
           )
-          insert into audit_events (action, outcome, actor, subject, session, address, request_id)
-          select 'session.ended', 'done', user_id, user_id::text, ${id}::text, ${occasion.address ?? null},
-            ${occasion.requestId ?? null}
-          from ended`),
+          select ${mayLieInRedis(id)} as elsewhere`),
       )
-      return 'ended'
+      if (!answer?.elsewhere) return 'ended'
+      return { refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)) }
     },
   }
 }

@@ -6,6 +6,7 @@ import type { Successor } from '../../session/store.js'
 import type { Queries } from './database.js'
 import type { SessionEnd } from './schema-columns.js'
 import { isLive } from './session-store.js'
+import { endSessionsIn, mayLieInRedis } from './sessions-in-redis/revoked.js'
 import { textArray } from './text-array.js'
 
 export interface Spared {
@@ -65,6 +66,16 @@ export const sessionsInTable: SessionsWithin = {
       select 'session.ended', 'done', ${actor ?? null}::uuid, ${serviceKey ?? null}, user_id::text, id,
         ${occasion.address ?? null}, ${occasion.requestId ?? null}
       from ended returning 1`)
-    return ended.length
+    const elsewhere = await tx.execute<{ id: SessionId }>(sql`
+      select given.id from unnest(${textArray(ids)}) given (id) where ${mayLieInRedis(sql`given.id`)} order by given.id`)
+    return (
+      ended.length +
+      (await endSessionsIn(
+        tx,
+        elsewhere.map(({ id }) => id),
+        reason,
+        by,
+      ))
+    )
   },
 }

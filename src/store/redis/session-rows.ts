@@ -35,6 +35,8 @@ const defaultPatience = { read: 100, write: 500 }
 const keptAfterEnd = 3_600_000
 /** Longer than a session lives, in milliseconds: Postgres says when it ends, not the clock of Redis. */
 const grace = 60_000
+/** Milliseconds. Whoever plants rows under keys of no name has the folder read no more often. */
+const lookForKeysEvery = 1000
 /** Of one person. More than that nobody reads. */
 const mostListed = 500
 
@@ -56,6 +58,10 @@ export class SessionRows {
   readonly #redis: RedisClient
   readonly #keks: KeyEncryptionKeys
   readonly #patience: typeof defaultPatience
+  #lookedForKeys: { at: number; done: Promise<unknown> } = {
+    at: Number.NEGATIVE_INFINITY,
+    done: Promise.resolve(),
+  }
 
   constructor(redis: RedisClient, keks: KeyEncryptionKeys, patience = defaultPatience) {
     this.#redis = redis
@@ -73,6 +79,7 @@ export class SessionRows {
     const fields = await this.#run('read', rowKey(id), [])
     if (!Array.isArray(fields)) return undefined
     const [row, mac, seen, place] = fields.map(String)
+    await this.#findKeysOf(mac, seen?.split(' ')[1], place?.split(' ')[1])
     if (!this.#isOurs('row', id, row, mac)) return undefined
     const lastSeen = this.#opened('seen', id, seen)
     if (lastSeen === undefined || !timestamp.test(lastSeen)) return undefined
@@ -107,9 +114,11 @@ export class SessionRows {
     return (await this.#run('place', rowKey(id), [mac, this.#sealed('place', id, tenant ?? '-')])) === 1
   }
 
-  /** After its end was recorded elsewhere: nothing rests on it, so it may fail. */
-  async retire(id: SessionId): Promise<void> {
+  /** After its end was recorded elsewhere: nothing rests on it, so it may fail. `user` unknown: its list has it yet. */
+  async retire(id: SessionId, user?: string): Promise<void> {
+    const unlisted = user === undefined ? undefined : this.unlist(user, id)
     await this.#run('retire', rowKey(id), [keptAfterEnd]).catch(() => {})
+    await unlisted
   }
 
   /** For the list alone: whether one of them lives is asked of its row. */
@@ -149,6 +158,15 @@ export class SessionRows {
       giveUpOn(this.#redis)
       throw new Outage('nothing', 'Redis: no answer')
     }
+  }
+
+  /** Another instance may write under a key that was put into the folder since: its rows are no less there. */
+  async #findKeysOf(...macs: (string | undefined)[]): Promise<void> {
+    if (!macs.some(mac => mac !== undefined && this.#keks.lacksKeyOf(mac))) return
+    const now = performance.now()
+    if (now - this.#lookedForKeys.at > lookForKeysEvery)
+      this.#lookedForKeys = { at: now, done: this.#keks.reload() }
+    await this.#lookedForKeys.done
   }
 
   #text = (field: string, id: string, value: string) => `${field}\n${rowKey(id)}\n${value}`

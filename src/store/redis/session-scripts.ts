@@ -47,12 +47,16 @@ const retire = `
 if redis.call('pttl', KEYS[1]) > tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
 return 1`
 
-/** As it is in the other store now, with the later of both last-seens. row, mac, seen, milliseconds to live. */
+/**
+ * As it is in the other store now, whose row has the tenant; of the same row under the same key the later last-seen
+ * stays. row, mac, seen, milliseconds to live.
+ */
 const copy = `
-local kind = redis.call('type', KEYS[1])['ok']
-if kind ~= 'hash' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+if redis.call('type', KEYS[1])['ok'] ~= 'hash' or redis.call('hget', KEYS[1], 'mac') ~= ARGV[2] then
+  redis.call('del', KEYS[1])
+end
+redis.call('hdel', KEYS[1], 'place')
 local seen = redis.call('hget', KEYS[1], 'seen') or ''
-if redis.call('hget', KEYS[1], 'row') ~= ARGV[1] then redis.call('del', KEYS[1]) end
 if string.sub(seen, 1, 27) < string.sub(ARGV[3], 1, 27) then seen = ARGV[3] end
 redis.call('hset', KEYS[1], 'row', ARGV[1], 'mac', ARGV[2], 'seen', seen)
 redis.call('pexpire', KEYS[1], ARGV[4])

@@ -41,19 +41,21 @@ export function redisRevocations(database: Database, rows: SessionRows): Revocat
         throw error
       })
       if (!row && owner !== 'anyone') return 'unknown'
-      const ended = await database.transaction<{ at: SessionId | undefined } | 'unknown'>(async tx => {
-        await lockSession(tx, id)
-        const whose = row && (await ownerOf(tx, row))
-        if (owner !== 'anyone' && whose?.user !== owner) throw new Abandon('unknown' as const)
-        const reason = by.actor === undefined ? 'by-operator' : 'by-person'
-        const until = whose ? sql`${whose.until}::timestamptz` : longestLife
-        const at = await revokeLine(tx, { id, reason, until })
-        if (at !== undefined)
-          await auditDone(tx, 'session.ended', by, { ...(whose && { subject: whose.user }), session: at })
-        return { at }
-      })
+      const ended = await database.transaction<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
+        async tx => {
+          await lockSession(tx, id)
+          const whose = row && (await ownerOf(tx, row))
+          if (owner !== 'anyone' && whose?.user !== owner) throw new Abandon('unknown' as const)
+          const reason = by.actor === undefined ? 'by-operator' : 'by-person'
+          const until = whose ? sql`${whose.until}::timestamptz` : longestLife
+          const at = await revokeLine(tx, { id, reason, until })
+          if (at !== undefined)
+            await auditDone(tx, 'session.ended', by, { ...(whose && { subject: whose.user }), session: at })
+          return { at, ...(whose && { user: whose.user }) }
+        },
+      )
       if (ended === 'unknown') return ended
-      if (ended.at !== undefined) await rows.retire(ended.at)
+      if (ended.at !== undefined) await rows.retire(ended.at, ended.user)
       return 'ended'
     },
 

@@ -1,9 +1,9 @@
 /** The list of what Redis must not be believed about: sessions that ended, and secrets whose session it lacked. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { By } from '../../../audit.js'
+import type { By, Occasion } from '../../../audit.js'
 import type { SessionId } from '../../../principal.js'
-import { auditDone } from '../audit-log.js'
-import type { Queries } from '../database.js'
+import { auditDone, writeAudit } from '../audit-log.js'
+import type { Database, Queries } from '../database.js'
 import { renameFederated } from '../federated-sessions.js'
 import type { SessionEnd } from '../schema-columns.js'
 
@@ -107,6 +107,33 @@ export async function endListed(
   if (!listed) return false
   await revokeLine(tx, { id, reason, until: longestLife })
   return true
+}
+
+/** A sign-out of a session that is not here: it ends if it was listed, and its secret opens nothing if it comes back. */
+export async function refuseUnknown(
+  tx: Queries,
+  id: SessionId,
+  secretHash: Buffer,
+  reason: SessionEnd,
+  occasion: Occasion,
+): Promise<void> {
+  await lockSession(tx, id)
+  if (await endListed(tx, id, secretHash, reason)) return
+  await refuseSecret(tx, id, secretHash, reason)
+  await writeAudit(tx, { action: 'session.ended', outcome: 'done', occasion })
+}
+
+/** Said before the first row is written there. */
+export async function rememberRedis(database: Database): Promise<void> {
+  await database.transaction(tx =>
+    tx.execute(sql`update service set sessions_in_redis = true where not sessions_in_redis`),
+  )
+}
+
+/** Of a service that keeps sessions in the table: whether an id that came to it may be one in Redis. */
+export function mayLieInRedis(id: SQL | SessionId | null): SQL {
+  return sql`(exists (select from service where sessions_in_redis)
+    and not exists (select from sessions t where t.id = ${id}))`
 }
 
 /** Nobody knows whose secret it is: only the secret is refused, not the id that it came with. */

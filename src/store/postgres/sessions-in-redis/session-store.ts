@@ -10,7 +10,15 @@ import { Abandon, type Database, type Queries } from '../database.js'
 import { recordFederated } from '../federated-sessions.js'
 import { textArray } from '../text-array.js'
 import type { RedisReads } from './reads.js'
-import { endListed, lockSession, refuseSecret, renewAs, revoke, revokeLine } from './revoked.js'
+import {
+  endListed,
+  lockSession,
+  refuseSecret,
+  refuseUnknown,
+  renewAs,
+  revoke,
+  revokeLine,
+} from './revoked.js'
 import { forRedis, live, type Made, made, proof, renewed, stored, timestamp } from './stored-row.js'
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
@@ -45,7 +53,7 @@ export function redisSessionStore(
         return { ...row, replaced }
       })
       if (opened === 'credential-changed') return opened
-      if (opened.replaced) await rows.retire(opened.replaced.id)
+      if (opened.replaced) await rows.retire(opened.replaced.id, opened.replaced.user)
       return { opened: { now: opened.now, endsAt: Math.floor(opened.ends_at) } }
     },
 
@@ -77,6 +85,7 @@ export function redisSessionStore(
         return own
       })
       if (answer === 'superseded') return answer
+      await rows.unlist(actor, id)
       return { renewed: { id: next.id, now: answer.now, endsAt: Math.floor(answer.ends_at) } }
     },
 
@@ -111,21 +120,14 @@ export function redisSessionStore(
         if (!mine || at === undefined) return undefined
         const about = { actor: mine.user, subject: mine.user, session: at, occasion }
         await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about })
-        return at
+        return { at, user: mine.user }
       })
       if (ended !== 'not here') {
-        if (ended) await rows.retire(ended)
+        if (ended) await rows.retire(ended.at, ended.user)
         return 'ended'
       }
       return {
-        refuse: () =>
-          reserved.transaction(async tx => {
-            await lockSession(tx, id)
-            // It may have been renewed since it was looked for.
-            if (await endListed(tx, id, secretHash, reason)) return
-            await refuseSecret(tx, id, secretHash, reason)
-            await writeAudit(tx, { action: 'session.ended', outcome: 'done', occasion })
-          }),
+        refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)),
       }
     },
   }
@@ -165,7 +167,7 @@ async function provenBy(
 }
 
 interface Opened extends Made {
-  readonly replaced: { readonly id: SessionId } | undefined
+  readonly replaced: { readonly id: SessionId; readonly user: UserId } | undefined
 }
 
 interface Before {
