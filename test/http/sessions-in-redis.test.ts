@@ -1,9 +1,12 @@
 /** The service with SESSION_STORE=redis: people come and go as with the table, and a Redis away is 503, never 401. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { newServiceCredential, revealServiceCredential } from '../../src/directory/service-credential.js'
 import { StartRefused } from '../../src/errors.js'
 import { newCredential } from '../../src/session/credential.js'
 import type { Browser } from '../support/browser.js'
+import { commandLine } from '../support/command.js'
 import { type RedisServer, redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { redisCluster } from '../support/redis-cluster.js'
 import { eventually, goodPassword, type TestService, testService } from '../support/service.js'
@@ -242,6 +245,36 @@ test('a Redis that evicts, keeps nothing, follows another or is a node alone ref
   await redis.command('replicaof', '127.0.0.1', new URL(other.url).port)
   await refused(/is a replica: name the master/, unsafe)
   await refused(/node of a Cluster: name several/, unsafe, (await redisCluster(t)).url.split(',')[0])
+  const { port } = new URL(redis.url)
+  await refused(/DB index is out of range/, unsafe, `${redis.url}/99`)
   await redis.stop()
-  await refused(/Redis cannot be asked/, unsafe)
+  await refused(/Redis cannot be asked.*ECONNREFUSED/, unsafe, `redis://127.0.0.1:${port}`)
+})
+
+test('a user of Redis with the documented rights is enough, and one with less refuses the start', {
+  skip,
+}, async t => {
+  const redis = await running(t)
+  const docs = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const [line = ''] = /^ACL SETUSER .*$/m.exec(docs) ?? []
+  const make = (rights: string) => redis.command('acl', ...rights.split(' ').slice(1))
+  await make(line)
+  await make('ACL SETUSER reader on >password ~mintmark:* +@read +@scripting +@connection +info')
+  await make('ACL SETUSER stranger on >password ~others:* &* +@all')
+  const as = (user: string, password = 'password') => ({
+    ...unsafe,
+    SESSION_STORE: 'redis',
+    REDIS_URL: redis.url.replace('//', `//${user}:${password}@`),
+  })
+  for (const user of ['reader', 'stranger'])
+    await t.rejects(testService(t, { env: as(user) }), /does not let this user do what sessions need/)
+  await t.rejects(testService(t, { env: as('mintmark', 'wrong') }), /WRONGPASS/)
+  const service = await testService(t, { env: as('mintmark') })
+  const { browser } = await service.signUp('ada@example.com')
+  t.equal((await browser.post('/v1/session/step-up', { password: goodPassword })).statusCode, 200)
+  t.equal((await browser.get('/v1/sessions')).json().sessions.length, 1)
+  t.equal((await browser.delete('/v1/session')).statusCode, 204)
+  t.notMatch(service.logLines.join(''), /does not let us|NOPERM|password/)
+  const mintmark = await commandLine(t, service.database, join(service.folder, 'keys'), as('mintmark'))
+  t.equal((await mintmark('sessions', 'migrate', '--to', 'postgres')).code, 0)
 })

@@ -1,7 +1,8 @@
 /** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs people out by itself. */
 import { Cluster, type Redis } from 'ioredis'
-import { connectRedis } from './connection.js'
+import { connectRedis, type RedisClient } from './connection.js'
 import { inTime } from './in-time.js'
+import { indexKey, rowKey } from './session-rows.js'
 
 export interface Fitness {
   /** What no setting makes good. */
@@ -17,17 +18,25 @@ const patience = 8000
 
 export async function examineRedis(addresses: string): Promise<Fitness> {
   const redis = connectRedis(addresses, null)
+  // What `connect` rejects with says only that the connection closed, and not that a password was wrong.
+  let reason: Error | undefined
+  redis.on('error', error => {
+    reason = error
+  })
   const look = async () => {
     await redis.connect()
     const masters = redis instanceof Cluster ? redis.nodes('master') : [redis]
-    return Promise.all(masters.map(master => examine(master, redis instanceof Cluster)))
+    const each = await Promise.all(masters.map(master => examine(master, redis instanceof Cluster)))
+    return [...each, await tryOut(redis)]
   }
   try {
     const each = await inTime(look(), patience)
+    // A database of that number, which it goes on without.
+    if (reason && !(redis instanceof Cluster)) throw reason
     const all = (of: (one: Fitness) => readonly string[]) => [...new Set(each.flatMap(of))]
     return { faults: all(one => one.faults), risks: all(one => one.risks), unknown: all(one => one.unknown) }
   } catch (error) {
-    const why = `Redis cannot be asked (${(error as Error).message}): check REDIS_URL, and that it runs and lets this user in`
+    const why = `Redis cannot be asked (${(reason ?? (error as Error)).message}): check REDIS_URL, and that it runs and lets this user in`
     return { faults: [why], risks: [], unknown: [] }
   } finally {
     redis.disconnect()
@@ -49,9 +58,6 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
     faults.push(
       `${where} is a node of a Cluster: name several of its nodes in REDIS_URL, with commas between`,
     )
-  await redis.call('EVAL', 'return 1', '0').catch(() => {
-    faults.push(`${where} runs no scripts for this user: allow EVAL and EVALSHA`)
-  })
   const settings = await settingsOf(redis)
   const setting = (name: string, field: string) => settings?.get(name) ?? info.get(field)
   const risks: string[] = []
@@ -67,6 +73,27 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
   if (!appends && !settings)
     unknown.push(`${where} does not tell whether it keeps anything on disk: CONFIG GET is not allowed`)
   return { faults, risks, unknown }
+}
+
+/** Each command that sessions need, on keys such as theirs: a user who may not is told so now, not by each sign-in. */
+const trial = `
+redis.call('hset', KEYS[1], 'row', 'x', 'seen', 'x')
+redis.call('hget', KEYS[1], 'row') redis.call('hmget', KEYS[1], 'row') redis.call('hstrlen', KEYS[1], 'row')
+redis.call('hdel', KEYS[1], 'seen') redis.call('type', KEYS[1]) redis.call('exists', KEYS[1])
+redis.call('pexpire', KEYS[1], 1000) redis.call('pttl', KEYS[1]) redis.call('del', KEYS[1])
+redis.call('zadd', KEYS[2], 1, 'x') redis.call('zrevrange', KEYS[2], 0, 0) redis.call('zrem', KEYS[2], 'x')
+redis.call('zremrangebyscore', KEYS[2], '-inf', 1) redis.call('del', KEYS[2])`
+
+async function tryOut(redis: RedisClient): Promise<Fitness> {
+  const keys = [rowKey('start-check'), indexKey('start-check')]
+  const told = await redis.call('EVAL', trial, String(keys.length), ...keys).then(
+    () => '',
+    error => (error as Error).message,
+  )
+  if (!/NOPERM|no permissions|can't run this command/.test(told))
+    return { faults: [], risks: [], unknown: [] }
+  const fault = `Redis does not let this user do what sessions need (${told.slice(0, 120)}): see "Sessions in Redis" in docs/operations.md`
+  return { faults: [fault], risks: [], unknown: [] }
 }
 
 /** Undefined where CONFIG is not allowed, as at many hosters. */
