@@ -98,6 +98,9 @@ function keysFrom(url: URL, fetch: BoundedFetch): JWTVerifyGetKey {
   }
 }
 
+/** Times are judged by the database's clock, in `exchange`: the library would judge them by this machine's as well. */
+const anyTime = { [client.clockTolerance]: Number.MAX_SAFE_INTEGER }
+
 /** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
 function github({ issuer, clientId }: ProviderDeclaration, secret: string): client.Configuration {
   return new client.Configuration(
@@ -108,7 +111,7 @@ function github({ issuer, clientId }: ProviderDeclaration, secret: string): clie
       code_challenge_methods_supported: ['S256'],
     },
     clientId,
-    undefined,
+    anyTime,
     client.ClientSecretPost(secret),
   )
 }
@@ -123,9 +126,9 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
     : client.ClientSecretPost(secret)
   try {
     if (!issuer.includes(directoryPlace))
-      return new client.Configuration(document, clientId, undefined, authentication)
+      return new client.Configuration(document, clientId, anyTime, authentication)
     // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
-    return await client.discovery(new URL(microsoft), clientId, undefined, authentication, {
+    return await client.discovery(new URL(microsoft), clientId, anyTime, authentication, {
       [client.customFetch]: async () => Response.json(document),
     })
   } catch (cause) {
