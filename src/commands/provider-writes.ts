@@ -6,6 +6,7 @@ import {
   type ClaimMap,
   faultsOf,
   type Provider,
+  type ProviderChange,
   type ProviderDeclaration,
   type ProviderGrant,
   redirectAddress,
@@ -105,13 +106,14 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
   )
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option('--no-counts-as-proof', 'it signs in, and nothing more')
-    .option('--no-grants', 'no claim gives a role')
+    .addOption(new Option('--none <list...>', 'empty these lists').choices(Object.keys(empty)))
     .option(...asJson)
-    .action((id: string, wanted: Wanted & { grants: boolean }) =>
+    .action((id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) =>
       withProviders(async (store, config, database) => {
         const { issuer } = config
         const before = known(id, await store.read(id))
-        const to = { ...(await changeOf(wanted, database)), ...(!wanted.grants && { grants: [] }) }
+        const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
+        const to = { ...emptied, ...(await changeOf(wanted, database)) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
         insistOnSound({ ...before, ...to }, issuer)
@@ -139,7 +141,17 @@ const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
   aal2: [],
 }
 
-/** Only what was given. */
+/** By the names of their options. */
+const empty = {
+  hosts: { hosts: [] },
+  directories: { directories: [] },
+  'authoritative-for': { authoritativeFor: [] },
+  claims: { claims: {} },
+  grants: { grants: [] },
+  aal2: { aal2: [] },
+} as const satisfies Record<string, ProviderChange>
+
+/** Only what was given, and that lists go with what they are read for. */
 async function changeOf(wanted: Wanted, database: Database) {
   const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
   const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
@@ -158,6 +170,7 @@ async function changeOf(wanted: Wanted, database: Database) {
     ...(claim && { claims: claim }),
     ...(grants && { grants }),
     ...(countsAsProof !== undefined && { countsAsProof }),
+    ...(countsAsProof === false && { aal2: [] }),
     ...(aal2 && { aal2 }),
   }
 }
