@@ -4,10 +4,8 @@ import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import type { Claimed } from '../federation/claimed.js'
 import { authorizationAddress, type Exchanged, exchange } from '../federation/exchange.js'
 import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '../federation/flow.js'
-import type { Connections } from '../federation/metadata.js'
 import { redirectAddress } from '../federation/provider.js'
 import type { ConsumedFlow, FederationStore } from '../federation/store.js'
-import type { KeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import type { Identity, Principal, UserId } from '../principal.js'
 import type { Credential } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
@@ -15,19 +13,16 @@ import { type AdmissionRefusal, admit, tellLinked } from './federation-admission
 import { federatedIdentity, provesNow } from './federation-proof.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import type { InBackground, Post } from './mail.js'
-import { connectionTo } from './provider-connection.js'
+import { type ConnectionParts, connectionTo } from './provider-connection.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
 /** Exchanges with one provider at a time. A slow one takes its own places, and nobody else's. */
 const mostExchanges = 50
 
-export interface FederationParts {
-  readonly issuer: string
+export interface FederationParts extends ConnectionParts {
   readonly federation: FederationStore
   readonly store: Pick<AccountStore, 'findByEmail'>
-  readonly connections: Connections
-  readonly keks: KeyEncryptionKeys
   readonly sessions: Sessions
   readonly throttle: Throttle
   readonly post: Post
