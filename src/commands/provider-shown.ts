@@ -1,20 +1,27 @@
 /** A provider as operators see it: in words, as a document, and whether it answers. */
+import type { Config } from '../config.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import { connect } from '../federation/metadata.js'
-import { type Provider, redirectAddress } from '../federation/provider.js'
-import { CommandFailed } from './context.js'
+import { type Provider, type ProviderWithSecret, redirectAddress } from '../federation/provider.js'
+import { clientSecretOf } from '../login/provider-connection.js'
+import { CommandFailed, keyEncryptionKeys } from './context.js'
 import { cell, details, time } from './table.js'
 
-export function known<T>(id: string, provider: T | undefined): T {
-  if (provider === undefined)
+export function existing<T>(id: string, provider: T | 'unknown' | undefined): Exclude<T, 'unknown'> {
+  if (provider === undefined || provider === 'unknown')
     throw new CommandFailed(`there is no provider ${id}: \`mintmark providers list\` has them`)
-  return provider
+  return provider as Exclude<T, 'unknown'>
+}
+
+/** Throws `ProviderUnavailable`. */
+export async function storedSecret(config: Config, provider: ProviderWithSecret): Promise<string> {
+  return clientSecretOf({ issuer: config.issuer, keks: await keyEncryptionKeys(config) }, provider)
 }
 
 /** Asked as the service asks. */
-export async function reachable(provider: Provider, secret: string): Promise<void> {
+export async function reachable(provider: Provider, secret: () => string | Promise<string>): Promise<void> {
   try {
-    const { keys, fetch, config } = await connect(provider, secret)
+    const { keys, fetch, config } = await connect(provider, await secret())
     const { jwks_uri: keysAt } = config.serverMetadata()
     if (keys && keysAt !== undefined) await fetch(keysAt, { headers: { accept: 'application/json' } })
   } catch (error) {

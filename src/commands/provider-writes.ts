@@ -18,7 +18,7 @@ import type { Database } from '../store/postgres/database.js'
 import { roleOf, tenantOf } from './arguments.js'
 import { CommandFailed, keyEncryptionKeys, operator } from './context.js'
 import { asJson, type Form, say } from './output.js'
-import { describeProvider, known, reachable, shown } from './provider-shown.js'
+import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
 import { lineOfStdin } from './stdin.js'
 
 export type WithProviders = (
@@ -89,7 +89,7 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
           throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
         insistOnSound(named, issuer)
         const secret = await clientSecret()
-        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, secret)
+        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, () => secret)
         const answer = await store.create(named, await sealed(config, id, secret), operator)
         if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
         if (answer === 'issuer-taken')
@@ -111,18 +111,19 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     .action((id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) =>
       withProviders(async (store, config, database) => {
         const { issuer } = config
-        const before = known(id, await store.read(id))
+        const before = existing(id, await store.read(id))
         const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
         const to = { ...emptied, ...(await changeOf(wanted, database)) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
         insistOnSound({ ...before, ...to }, issuer)
         const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
+        if (secret !== undefined || tried.some(member => member in to))
+          await reachable({ ...before, ...to }, () => secret ?? storedSecret(config, before))
         const kept = secret === undefined ? undefined : await sealed(config, id, secret)
         const answer = await store.change(id, to, kept, operator)
-        if (answer === 'unknown') throw new CommandFailed(`there is no provider ${id}`)
         if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
-        sayWritten(wanted, issuer, answer, `Changed ${id}.`)
+        sayWritten(wanted, issuer, existing(id, answer), `Changed ${id}.`)
       }),
     )
 }
@@ -140,6 +141,9 @@ const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
   countsAsProof: false,
   aal2: [],
 }
+
+/** What of a change is tried before it is stored: where the provider is, and as whom it is asked. */
+const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]
 
 /** By the names of their options. */
 const empty = {

@@ -2,6 +2,7 @@
 import tap, { test } from 'tap'
 import { tenant } from '../harness/world.js'
 import { commandLineWithInput } from '../support/command.js'
+import { members } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'
 import { testService } from '../support/service.js'
 
@@ -52,4 +53,26 @@ test('what was declared can be withdrawn, and what goes with it goes too', async
   const weaker = await change('--no-counts-as-proof')
   t.same([weaker.counts_as_proof, weaker.aal2], [false, []])
   t.match(await refusal('change', 'acme', '--none', 'scopes'), /choices are hosts, /)
+})
+
+test('a change of where a provider is, or of who asks there, is tried before it is stored', async t => {
+  const [before] = await sql`select * from providers`
+  const elsewhere = 'http://127.0.0.1:9'
+  t.match(await refusal('change', 'acme', '--issuer', elsewhere), /127\.0\.0\.1:9 could not be reached/)
+  const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+  t.teardown(() => other.close())
+  other.lies = { discovery: members({ jwks_uri: 'http://127.0.0.1:9/jwks' }) }
+  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not at the issuer/)
+  provider.lies = { discovery: members({ issuer: other.issuer }) }
+  t.match(await refusal('change', 'acme', '--host', 'keys.example.com'), /names the issuer/)
+  t.match(await refusal('change', 'acme', '--client-id', 'another'), /names the issuer/)
+  const given = await say('another secret\n', 'providers', 'change', 'acme', '--client-secret-stdin')
+  t.equal(given.code, 1)
+  t.match(given.err, /names the issuer/)
+  t.same(await sql`select * from providers`, [before])
+  t.match(await change('--name', 'Acme staff'), { name: 'Acme staff' }, 'a name needs no provider')
+  provider.lies = {}
+  other.lies = {}
+  t.match(await change('--issuer', other.issuer), { issuer: other.issuer })
+  t.match(await change('--issuer', provider.issuer), { issuer: provider.issuer })
 })
