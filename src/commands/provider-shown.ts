@@ -1,6 +1,6 @@
 /** A provider as operators see it: in words, as a document, and whether it answers. */
 import type { Config } from '../config.js'
-import { ProviderUnavailable } from '../federation/bounded-fetch.js'
+import { boundedFetch, ProviderUnavailable } from '../federation/bounded-fetch.js'
 import { connect } from '../federation/metadata.js'
 import { type Provider, type ProviderWithSecret, redirectAddress } from '../federation/provider.js'
 import { clientSecretOf } from '../login/provider-connection.js'
@@ -21,13 +21,20 @@ export async function storedSecret(config: Config, provider: ProviderWithSecret)
 /** Asked as the service asks. */
 export async function reachable(provider: Provider, secret: () => string | Promise<string>): Promise<void> {
   try {
-    const { keys, fetch, config } = await connect(provider, await secret())
+    const { config } = await connect(provider, await secret())
     const { jwks_uri: keysAt } = config.serverMetadata()
-    if (keys && keysAt !== undefined) await fetch(keysAt, { headers: { accept: 'application/json' } })
+    if (keysAt !== undefined) await readKeys(provider, keysAt)
   } catch (error) {
     if (error instanceof ProviderUnavailable) throw new CommandFailed(`${provider.id}: ${error.message}`)
     throw error
   }
+}
+
+async function readKeys(provider: Provider, keysAt: string): Promise<void> {
+  const answer = await boundedFetch(provider)(keysAt, { headers: { accept: 'application/json' } })
+  const set = (await answer.json().catch(() => undefined)) as { keys?: unknown } | null | undefined
+  if (answer.status !== 200 || !Array.isArray(set?.keys))
+    throw new ProviderUnavailable(`its keys were answered with ${answer.status}, and are no key set`)
 }
 
 export function shown(issuer: string, provider: Provider): string[] {

@@ -16,7 +16,6 @@ export interface Connection {
   /** Of the signatures that are read at all those that its document lists. */
   readonly algorithms: string[]
   readonly hasUserInfo: boolean
-  readonly fetch: BoundedFetch
 }
 
 /** A client as the provider knows it. */
@@ -71,7 +70,6 @@ export async function connect(provider: Declared, secret: string): Promise<Conne
   const { jwks_uri: keysAt, id_token_signing_alg_values_supported: listed = ['RS256'] } = metadata
   return {
     config,
-    fetch,
     algorithms: algorithms.filter(one => listed.includes(one)),
     hasUserInfo: metadata.userinfo_endpoint !== undefined,
     keys: keysAt === undefined ? undefined : keysFrom(new URL(keysAt), fetch),
