@@ -1,6 +1,7 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
 import type { Command } from 'commander'
 import type { Provider } from '../federation/provider.js'
+import type { ProviderStore } from '../federation/store.js'
 import { endingSessions } from '../session-stores.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
 import { configuration, operator, withDatabase } from './context.js'
@@ -91,8 +92,8 @@ export function providerCommands(program: Command): void {
     .option(...asJson)
     .action((id: string, form: EndForm) =>
       withProviders(async store => {
+        const ended = form.endSessions ? await endedFirst(store, id) : undefined
         existing(id, await store.remove(id, operator))
-        const ended = form.endSessions ? await store.endSessions(id, operator) : undefined
         say(
           form,
           { id, deleted: true, ...(ended !== undefined && { ended }) },
@@ -100,6 +101,12 @@ export function providerCommands(program: Command): void {
         )
       }),
     )
+}
+
+/** Repeated after a failure it finds the provider, and what it had opened, where it left them. */
+async function endedFirst(store: ProviderStore, id: string): Promise<number> {
+  existing(id, await store.change(id, { state: 'disabled' }, undefined, operator))
+  return store.endSessions(id, operator)
 }
 
 const endedInWords = (ended: number | undefined) =>

@@ -1,5 +1,6 @@
 /** What an operator changes of a provider, withdraws, or ends with it: tried before it is stored, and safe to repeat. */
 import tap, { test } from 'tap'
+import { Visitor } from '../federation/world.js'
 import { tenant } from '../harness/world.js'
 import { commandLineWithInput } from '../support/command.js'
 import { members } from '../support/hostile-lies.js'
@@ -75,4 +76,19 @@ test('a change of where a provider is, or of who asks there, is tried before it 
   other.lies = {}
   t.match(await change('--issuer', other.issuer), { issuer: other.issuer })
   t.match(await change('--issuer', provider.issuer), { issuer: provider.issuer })
+})
+
+test('a provider is deleted with its sessions by the same command again, where it failed between', async t => {
+  const visitor = new Visitor(service)
+  t.equal((await visitor.signIn('acme')).statusCode, 303)
+  await sql`create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$`
+  await sql`create trigger refuse before update on sessions execute function refuse()`
+  const failed = await say('', 'providers', 'delete', 'acme', '--end-sessions')
+  t.equal(failed.code, 1)
+  t.equal((await visitor.open('/v1/federation/acme')).statusCode, 404, 'nobody new signs in meanwhile')
+  await sql`drop trigger refuse on sessions`
+  const { out, err } = await say('', 'providers', 'delete', 'acme', '--end-sessions')
+  t.equal(out, 'Deleted acme. 1 session was ended.\n', err)
+  t.equal((await visitor.scripts.get('/v1/session')).statusCode, 401)
+  t.match(await refusal('delete', 'acme', '--end-sessions'), /there is no provider acme/)
 })
