@@ -153,3 +153,25 @@ test('a provider steps up only where the operator says so, and only by a proof o
   world.provider.person = { sub: 'eve', email: 'eve@example.com', email_verified: true }
   t.equal(codeOf(await ada.comeBack(await begun())), 'federation_failed', 'another person’s identity')
 })
+
+test('what fails of a proof or a link leads back to where it was asked for, and on to where that led', async t => {
+  const world = await federationWorld(t, { countsAsProof: true })
+  const ada = world.visitor()
+  await ada.signIn()
+  const stepUp = (provider: string) => ada.submit('/step-up/provider', { provider, return_to: '/devices' })
+  const unknown = await stepUp('nobody')
+  t.equal(unknown.statusCode, 404)
+  t.match(unknown.body, /<h1>Confirm that it is you<\/h1>/)
+  t.match(unknown.body, /name="return_to" value="\/devices"/)
+  const going = [
+    buttonOf(await stepUp('acme')),
+    buttonOf(await ada.submit('/step-up/provider', { provider: 'acme' })),
+    buttonOf(await ada.submit('/sign-in-methods/link', { provider: 'acme' })),
+  ]
+  world.provider.lies = { redirect: ({ state }) => ({ state, error: 'access_denied' }) }
+  const back = []
+  for (const address of going) back.push(buttonOf(await ada.comeBack(address)))
+  t.same(back, ['/step-up?return_to=%2Fdevices', '/step-up', '/sign-in-methods'])
+  world.provider.lies = {}
+  t.equal((await ada.comeBack(buttonOf(await stepUp('acme')))).headers.location, '/devices')
+})
