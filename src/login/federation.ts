@@ -13,12 +13,13 @@ import { type AdmissionRefusal, admit, tellLinked } from './federation-admission
 import { federatedIdentity, provesNow } from './federation-proof.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import type { InBackground, Post } from './mail.js'
+import { createPlaces } from './places.js'
 import { type ConnectionParts, connectionTo } from './provider-connection.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
-/** Exchanges with one provider at a time. A slow one takes its own places, and nobody else's. */
-const mostExchanges = 50
+/** Callbacks of one provider at a time. A slow one takes its own places, and nobody else's. */
+const mostCallbacks = 50
 
 export interface FederationParts extends ConnectionParts {
   readonly federation: FederationStore
@@ -74,11 +75,20 @@ export interface Returning {
   readonly credential: Credential
 }
 
+/** `answer` is the query of the callback as it came, `state` what it has as that. */
+type Callback = [
+  providerId: string,
+  { readonly answer: string; readonly state: unknown },
+  secret: BrowserSecret | undefined,
+  browser: Browser,
+  returning: () => Promise<Returning | undefined>,
+]
+
 export type Federation = ReturnType<typeof createFederation>
 
 export function createFederation(parts: FederationParts) {
   const { issuer, federation, sessions, throttle, finish } = parts
-  const exchanging = new Map<string, number>()
+  const inPlace = createPlaces(mostCallbacks)
 
   return {
     offered: () => federation.offered(),
@@ -118,41 +128,37 @@ export function createFederation(parts: FederationParts) {
     },
 
     /**
-     * `answer` is the query of the callback as it came, `state` what it has as that. The flow is consumed before the
-     * provider is asked anything: of any number of parallel callbacks one asks.
+     * The flow is consumed before the provider is asked anything: of any number of parallel callbacks one asks. Who
+     * finds no place has used nothing up, and may come back with the same answer.
      */
-    async complete(
-      providerId: string,
-      { answer, state }: { readonly answer: string; readonly state: unknown },
-      secret: BrowserSecret | undefined,
-      browser: Browser,
-      returning: () => Promise<Returning | undefined>,
-    ): Promise<Completed> {
-      const hash = stateHash(state)
-      const consumed = hash && secret && (await federation.consume(providerId, hash, secret.hash()))
-      if (!consumed || !secret)
-        return {
-          purpose: 'sign-in',
-          returnTo: undefined,
-          providerName: providerId,
-          outcome: { refused: 'no-flow', reason: 'this browser has begun no such flow, or it is over' },
-        }
-      const { flow, provider } = consumed
-      const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
-      const exchanged = await exchangeWith(consumed, answer, secret, state as string)
-      if (exchanged === 'busy' || !('claimed' in exchanged))
-        return { ...known, outcome: refusedBy(exchanged) }
-      const { claimed } = exchanged
-      if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
-      const who = await returning()
-      if (!who || who.principal.user !== flow.user)
-        return { ...known, outcome: { refused: 'signed-out-meanwhile', reason: 'another session, or none' } }
-      const outcome =
-        flow.purpose === 'link'
-          ? await link(consumed, claimed, who, browser.occasion)
-          : await stepUp(consumed, claimed, who, browser.occasion)
-      return { ...known, outcome }
+    async complete(...callback: Callback): Promise<Completed> {
+      const [providerId] = callback
+      const done = await inPlace(providerId, () => completed(...callback))
+      return done === 'full' ? unread(providerId, 'busy', 'too many callbacks at once') : done
     },
+  }
+
+  async function completed(
+    ...[providerId, { answer, state }, secret, browser, returning]: Callback
+  ): Promise<Completed> {
+    const hash = stateHash(state)
+    const consumed = hash && secret && (await federation.consume(providerId, hash, secret.hash()))
+    if (!consumed || !secret)
+      return unread(providerId, 'no-flow', 'this browser has begun no such flow, or it is over')
+    const { flow, provider } = consumed
+    const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
+    const exchanged = await exchangeWith(consumed, answer, secret, state as string)
+    if (!('claimed' in exchanged)) return { ...known, outcome: refusedBy(exchanged) }
+    const { claimed } = exchanged
+    if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
+    const who = await returning()
+    if (!who || who.principal.user !== flow.user)
+      return { ...known, outcome: { refused: 'signed-out-meanwhile', reason: 'another session, or none' } }
+    const outcome =
+      flow.purpose === 'link'
+        ? await link(consumed, claimed, who, browser.occasion)
+        : await stepUp(consumed, claimed, who, browser.occasion)
+    return { ...known, outcome }
   }
 
   async function exchangeWith(
@@ -160,10 +166,7 @@ export function createFederation(parts: FederationParts) {
     answer: string,
     secret: BrowserSecret,
     state: string,
-  ): Promise<Exchanged | 'busy'> {
-    const under = exchanging.get(provider.id) ?? 0
-    if (under >= mostExchanges) return 'busy'
-    exchanging.set(provider.id, under + 1)
+  ): Promise<Exchanged> {
     try {
       const connection = await connectionTo(parts, provider)
       return await exchange(
@@ -177,8 +180,6 @@ export function createFederation(parts: FederationParts) {
     } catch (error) {
       if (error instanceof ProviderUnavailable) return { unavailable: error.message }
       throw error
-    } finally {
-      exchanging.set(provider.id, (exchanging.get(provider.id) ?? 1) - 1)
     }
   }
 
@@ -227,8 +228,12 @@ export function createFederation(parts: FederationParts) {
   }
 }
 
-function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }> | 'busy') {
-  if (exchanged === 'busy') return { refused: 'busy' as const, reason: 'too many exchanges at once' }
+/** Of a callback that was not looked at, or is of no flow, nothing is known but its address. */
+function unread(providerName: string, refused: 'busy' | 'no-flow', reason: string): Completed {
+  return { purpose: 'sign-in', returnTo: undefined, providerName, outcome: { refused, reason } }
+}
+
+function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }>) {
   if ('declined' in exchanged) return { refused: 'declined' as const, reason: exchanged.declined }
   if ('unavailable' in exchanged) return { refused: 'unavailable' as const, reason: exchanged.unavailable }
   return { refused: 'not-believed' as const, reason: exchanged.refused }

@@ -149,6 +149,12 @@ export function providerButtons(
 
 function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Fault): Page {
   const again = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  if (fault.code === 'busy')
+    return {
+      title: 'That did not work',
+      fault,
+      body: html`<p><a class="button" href="">Try again</a></p>`,
+    }
   if (purpose === 'link')
     return {
       title: 'That did not work',
