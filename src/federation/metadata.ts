@@ -8,6 +8,8 @@ import { directoryPlace, type Provider, type ProviderDeclaration } from './provi
 /** Milliseconds after which a document is read again, and until which the last good one serves while that fails. */
 const freshMs = 3_600_000
 const keptMs = 86_400_000
+/** Milliseconds for which it serves after a failure before the next one waits for the provider. */
+const pauseMs = 60_000
 
 export interface Connection {
   readonly config: client.Configuration
@@ -23,12 +25,17 @@ type Declared = ProviderDeclaration & { readonly changedAt: number }
 
 export type Connections = ReturnType<typeof createConnections>
 
+interface Kept {
+  /** The row that it was made of. */
+  readonly of: string
+  readonly connection: Connection
+  readonly askAt: number
+  readonly until: number
+}
+
 /** `uptimeMs` is a monotonic clock. */
 export function createConnections(uptimeMs = () => performance.now()) {
-  const kept = new Map<
-    string,
-    { readonly of: string; readonly at: number; readonly connection: Connection }
-  >()
+  const kept = new Map<string, Kept>()
   /** Whoever comes meanwhile waits for the same answer. */
   const asking = new Map<string, Promise<Connection>>()
 
@@ -44,16 +51,17 @@ export function createConnections(uptimeMs = () => performance.now()) {
     /** Throws `ProviderUnavailable`. A changed row is another client at once. */
     async to(provider: Provider, secret: string): Promise<Connection> {
       const of = `${provider.changedAt} ${provider.issuer} ${provider.clientId}`
-      const last = kept.get(provider.id)
-      const age = last?.of === of ? uptimeMs() - last.at : Number.POSITIVE_INFINITY
-      if (last && age < freshMs) return last.connection
+      const found = kept.get(provider.id)
+      const last = found?.of === of && uptimeMs() < found.until ? found : undefined
+      if (last && uptimeMs() < last.askAt) return last.connection
       try {
         const connection = await ask(provider, secret, of)
-        kept.set(provider.id, { of, at: uptimeMs(), connection })
+        kept.set(provider.id, { of, connection, askAt: uptimeMs() + freshMs, until: uptimeMs() + keptMs })
         return connection
       } catch (error) {
-        if (last && age < keptMs) return last.connection
-        throw error
+        if (!last) throw error
+        kept.set(provider.id, { ...last, askAt: uptimeMs() + pauseMs })
+        return last.connection
       }
     },
   }
