@@ -6,7 +6,7 @@ import { secretSealedAs } from '../../src/federation/provider.js'
 import type { SealedSecret } from '../../src/federation/store.js'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { goodPassword, issuer } from '../support/service.js'
-import { buttonOf, codeOf, federationWorld, operator } from './world.js'
+import { buttonOf, callbackFrom, codeOf, federationWorld, operator } from './world.js'
 
 test('a person signs in through a provider, and from there everything is as with a password', async t => {
   const world = await federationWorld(t)
@@ -96,4 +96,11 @@ test('a client secret that was sealed again under a new key opens at once, and s
   t.equal(codeOf(await visitor().open('/v1/federation/acme')), 'provider_unavailable')
   await writeFile(file, key, { mode: 0o600 })
   t.equal((await visitor().signIn()).statusCode, 303)
+})
+
+test('the query of a callback is all behind the first question mark, whatever the provider puts in', async t => {
+  const { visitor } = await federationWorld(t)
+  const ada = visitor()
+  const callback = await callbackFrom(await ada.go())
+  t.equal((await ada.open(callback.replace('?', '?session_state=a?b&'))).statusCode, 303)
 })
