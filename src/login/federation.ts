@@ -66,7 +66,7 @@ export interface Completed {
     | { readonly opened: SignedIn }
     | { readonly linked: boolean }
     | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
-    | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId }
+    | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId | undefined }
 }
 
 /** Who is signed in with the browser that comes back. */
@@ -148,12 +148,12 @@ export function createFederation(parts: FederationParts) {
     const { flow, provider } = consumed
     const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
     const exchanged = await exchangeWith(consumed, answer, secret, state as string)
-    if (!('claimed' in exchanged)) return { ...known, outcome: refusedBy(exchanged) }
+    if (!('claimed' in exchanged)) return { ...known, outcome: { ...refusedBy(exchanged), user: flow.user } }
     const { claimed } = exchanged
     if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
     const who = await returning()
     if (!who || who.principal.user !== flow.user)
-      return { ...known, outcome: { refused: 'signed-out-meanwhile', reason: 'another session, or none' } }
+      return { ...known, outcome: { ...signedOut, user: flow.user } }
     const outcome =
       flow.purpose === 'link'
         ? await link(consumed, claimed, who, browser.occasion)
@@ -227,6 +227,8 @@ export function createFederation(parts: FederationParts) {
       : { renewed }
   }
 }
+
+const signedOut = { refused: 'signed-out-meanwhile', reason: 'another session, or none' } as const
 
 /** Of a callback that was not looked at, or is of no flow, nothing is known but its address. */
 function unread(providerName: string, refused: 'busy' | 'no-flow', reason: string): Completed {

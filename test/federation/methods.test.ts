@@ -1,6 +1,6 @@
 /** The ways in that a person has: linked, unlinked, and used to prove themselves again. */
 import { test } from 'tap'
-import { goodPassword } from '../support/service.js'
+import { eventually, goodPassword } from '../support/service.js'
 import { buttonOf, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
 
 const password = { email: 'ada@example.com', password: goodPassword }
@@ -17,6 +17,14 @@ async function link(visitor: Visitor): Promise<string | undefined> {
     await visitor.comeBack(buttonOf(await visitor.submit('/sign-in-methods/link', { provider: 'acme' }))),
   )
 }
+
+/** So many in the audit log, the oldest first. */
+const refusals = ({ service }: FederationWorld, count: number) =>
+  eventually(async () => {
+    const rows = await service.database.sql`select action, reason, actor from audit_events
+      where outcome = 'refused' order by id`
+    return rows.length === count ? [...rows] : undefined
+  })
 
 test('an identity is one person’s: who links it later is refused', async t => {
   const world = await federationWorld(t)
@@ -53,7 +61,10 @@ test('linking begins with a form of ours and ends in the same person’s session
   const eve = world.visitor()
   await eve.submit('/sign-in', { ...password, email: 'eve@example.com' })
   ada.cookies.set('__Host-session', String(eve.cookies.get('__Host-session')))
+  const adas = await world.service.database.sql`select id from users where email = 'ada@example.com'`
   t.equal(codeOf(await ada.comeBack(address)), 'federation_failed', 'another person is signed in by then')
+  const refused = [{ action: 'identity.linked', reason: 'signed-out-meanwhile', actor: adas[0]?.id }]
+  t.same(await refusals(world, 1), refused, 'of who began it')
   t.same(await world.service.database.sql`select from federated_identities`, [])
 })
 
@@ -168,10 +179,20 @@ test('what fails of a proof or a link leads back to where it was asked for, and 
     buttonOf(await ada.submit('/step-up/provider', { provider: 'acme' })),
     buttonOf(await ada.submit('/sign-in-methods/link', { provider: 'acme' })),
   ]
-  world.provider.lies = { redirect: ({ state }) => ({ state, error: 'access_denied' }) }
+  world.provider.lies = { redirect: ({ code: _, ...honest }) => ({ ...honest, error: 'access_denied' }) }
   const back = []
   for (const address of going) back.push(buttonOf(await ada.comeBack(address)))
   t.same(back, ['/step-up?return_to=%2Fdevices', '/step-up', '/sign-in-methods'])
+  const actor = (await ada.scripts.get('/v1/session')).json().user.id
+  t.same(
+    await refusals(world, 3),
+    ['session.proved', 'session.proved', 'identity.linked'].map(action => ({
+      action,
+      reason: 'declined',
+      actor,
+    })),
+    'each is in the audit log with who it was',
+  )
   world.provider.lies = {}
   t.equal((await ada.comeBack(buttonOf(await stepUp('acme')))).headers.location, '/devices')
 })
