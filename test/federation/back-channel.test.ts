@@ -155,7 +155,7 @@ test('what is not a form with one token is refused', async t => {
   t.equal(await send(`logout_token=${token}`, 'text/plain'), 415)
   t.equal(await send(token, 'application/logout+jwt'), 415)
   t.equal(await send(`logout_token=${token}`, 'multipart/form-data; boundary=x'), 415)
-  t.ok((await send(`logout_token=${token}`)) >= 400)
+  t.equal(await send(`logout_token=${token}`), 415)
   t.equal(await send('', form), 400)
   t.equal(await send('logout_token=', form), 400)
   t.equal(await send(`logout_token=${token}&logout_token=${token}`, form), 400)
