@@ -64,7 +64,7 @@ export interface Completed {
   readonly providerName: string
   readonly outcome:
     | { readonly opened: SignedIn }
-    | { readonly linked: boolean }
+    | { readonly linked: true }
     | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
     | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId | undefined }
 }
@@ -205,7 +205,7 @@ export function createFederation(parts: FederationParts) {
       return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
     if (linked === 'turned-off') return { refused: linked, reason: linked, user: principal.user }
     tellLinked(parts, provider, linked)
-    return { linked: linked.notify !== undefined }
+    return { linked: true as const }
   }
 
   async function stepUp(

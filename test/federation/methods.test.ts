@@ -33,6 +33,7 @@ test('an identity is one person’s: who links it later is refused', async t => 
   const ada = await withPassword(world)
   t.equal(await link(ada), undefined)
   t.equal(await link(ada), undefined, 'again is no error')
+  t.notMatch(world.service.logLines.join(''), /return address refused/, 'it leads back to our own page')
   const eve = world.visitor()
   await eve.submit('/sign-in', { ...password, email: 'eve@example.com' })
   t.equal(await link(eve), 'identity_taken')

@@ -77,7 +77,7 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
       app,
       '/v1/federation/:provider/callback',
       (request, reply) => complete(request, reply),
-      // Who only looks must not use the answer up, nor be signed in.
+      // Every other GET answers a HEAD as well. Here who only looks must not use the answer up, nor be signed in.
       { schema: callbackSchema, exposeHeadRoute: false },
     )
   }
@@ -89,8 +89,6 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
   }
 
   async function complete(request: FastifyRequest, reply: FastifyReply): Promise<string | Page> {
-    // Every GET answers a HEAD as well: who only looks must not use the answer up, nor be signed in.
-    if (request.method !== 'GET') throw new Problem('method_not_allowed')
     const completed = await acts.complete(request, reply, providerOf(request))
     const { problem, returnTo, purpose } = completed
     if (problem) return refusedPage(completed, frame.faulty(request, reply, problem))

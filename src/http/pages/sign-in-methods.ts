@@ -28,7 +28,7 @@ export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPl
         return goingOn(acts, request, reply, {
           provider,
           purpose: 'link',
-          returnTo: '/sign-in-methods?done=linked',
+          returnTo: undefined,
         })
       },
       (fault, request) => methods(request, fault),
