@@ -2,7 +2,12 @@
 import type { Config } from '../config.js'
 import { boundedFetch, ProviderUnavailable } from '../federation/bounded-fetch.js'
 import { connect } from '../federation/metadata.js'
-import { type Provider, type ProviderWithSecret, redirectAddress } from '../federation/provider.js'
+import {
+  logoutAddress,
+  type Provider,
+  type ProviderWithSecret,
+  redirectAddress,
+} from '../federation/provider.js'
 import { clientSecretOf } from '../login/provider-connection.js'
 import { CommandFailed, keyEncryptionKeys } from './context.js'
 import { cell, details, time } from './table.js'
@@ -49,7 +54,7 @@ export function shown(issuer: string, provider: Provider): string[] {
     issuer: provider.issuer,
     'client id': clientId,
     'redirect URI': redirectAddress(issuer, id),
-    'logout URI': kind === 'github' ? '-' : `${issuer}/v1/federation/${id}/back-channel-logout`,
+    'logout URI': kind === 'github' ? '-' : logoutAddress(issuer, id),
     scopes: cell(scopes),
     'other hosts': cell(hosts),
     directories: cell(directories),
@@ -73,6 +78,7 @@ export function describeProvider(issuer: string, provider: Provider) {
     issuer: provider.issuer,
     client_id: provider.clientId,
     redirect_uri: redirectAddress(issuer, provider.id),
+    logout_uri: provider.kind === 'github' ? null : logoutAddress(issuer, provider.id),
     scopes: provider.scopes,
     hosts: provider.hosts,
     directories: provider.directories,

@@ -126,6 +126,8 @@ test('it is shown with all that was declared, and never with its secret', async 
     id: 'acme',
     name: 'Acme staff',
     state: 'enabled',
+    redirect_uri: 'http://localhost:4000/v1/federation/acme/callback',
+    logout_uri: 'http://localhost:4000/v1/federation/acme/back-channel-logout',
     sign_up: 'domains',
     sign_up_domains: ['example.com'],
     authoritative_for: ['example.com'],
