@@ -42,6 +42,11 @@ for (const kind of ['openid', 'microsoft'] as const)
       const now = machine() + off
       const fresh = { iat: now - 1, nbf: now - 1, auth_time: now - 1, exp: now + 60 }
       t.match(await exchanged(provider, liar, now, fresh), { claimed: { subject: /./ } }, `${off}: good now`)
+      for (const [at, reason] of [
+        [now - 700, 'iat is too long ago'],
+        [now + 700, 'iat is in the future'],
+      ] as const)
+        t.same(await exchanged(provider, liar, now, { ...fresh, iat: at }), { refused: reason })
       for (const [claim, at] of Object.entries({
         iat: now + 40,
         nbf: now + 40,
