@@ -1,6 +1,7 @@
 /** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
 import { isIP } from 'node:net'
 import { StartRefused } from './errors.js'
+import { isLoopback } from './loopback.js'
 import { type RedisSettings, redisSettings } from './redis-settings.js'
 
 export interface ListenAddress {
@@ -195,20 +196,15 @@ function issuerFaults(issuer: string): string[] {
   const { origin, protocol, hostname } = new URL(issuer)
   if (origin !== issuer)
     return [`ISSUER must be an origin, without path, query or final slash: write ${origin}`]
-  if (protocol === 'http:' && !isLoopback(hostname)) {
+  if (protocol === 'http:' && !isLocalToBrowsers(hostname)) {
     return [`ISSUER ${issuer} is plain http outside loopback: use https (TLS ends at your proxy)`]
   }
   return []
 }
 
-/** The names that a browser takes for this machine. */
-export function isLoopback(hostname: string): boolean {
-  return (
-    hostname === 'localhost' ||
-    hostname.endsWith('.localhost') ||
-    hostname === '[::1]' ||
-    /^127(\.\d{1,3}){3}$/.test(hostname)
-  )
+/** The names that a browser takes for this machine: those under localhost, too. */
+export function isLocalToBrowsers(hostname: string): boolean {
+  return isLoopback(hostname) || hostname.endsWith('.localhost')
 }
 
 /** Session settings in an address would stand above the service's own. */

@@ -277,6 +277,35 @@ for (const rule of testRules) {
   })
 }
 
+/** Each circle once, as the paths that lead around it. */
+function circles(files: readonly SourceFile[]): string[] {
+  const within = new Map(files.map(file => [file.path, file]))
+  const found: string[] = []
+  const done = new Set<string>()
+  const follow = (path: string, way: readonly string[]): void => {
+    if (way.includes(path)) found.push([...way.slice(way.indexOf(path)), path].join(' -> '))
+    const file = within.get(path)
+    if (!file || done.has(path) || way.includes(path)) return
+    for (const to of imports(file)) follow(to, [...way, path])
+    done.add(path)
+  }
+  for (const path of within.keys()) follow(path, [])
+  return found
+}
+
+test('No file imports itself by way of others: of two that need each other one is on top.', t => {
+  t.strictSame(circles(sources), [])
+  const file = (name: string, ...to: string[]) => ({
+    path: `src/${name}.ts`,
+    text: to.map(one => `import type {} from './${one}.js'`).join('\n'),
+  })
+  t.strictSame(circles([file('a', 'b', 'c'), file('b', 'c'), file('c', 'fastify')]), [])
+  t.strictSame(circles([file('x', 'a'), file('a', 'b'), file('b', 'c'), file('c', 'a')]), [
+    'src/a.ts -> src/b.ts -> src/c.ts -> src/a.ts',
+  ])
+  t.end()
+})
+
 test('Every test file asserts something: one that does not would pass as skipped.', t => {
   t.strictSame(
     tests.filter(file => assertionsOf(file) === 0).map(({ path }) => path),

@@ -1,7 +1,7 @@
 /** Configuration: every fault named at once with its mend, nothing guessed, nothing that fails open. */
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { isLoopback, keysFolderOf, parseConfig } from '../src/config.js'
+import { isLocalToBrowsers, keysFolderOf, parseConfig } from '../src/config.js'
 import { StartRefused } from '../src/errors.js'
 import { loadTheme, noTheme } from '../src/theme.js'
 
@@ -261,8 +261,8 @@ test('an issuer is an origin, and nothing is served over plain http outside loop
       t.match(faults[0], /^ISSUER /)
     }
   }
-  t.equal(isLoopback('localhost'), true)
-  t.equal(isLoopback('127.1.evil.example'), false)
+  t.equal(isLocalToBrowsers('localhost'), true)
+  t.equal(isLocalToBrowsers('127.1.evil.example'), false)
   t.end()
 })
 

@@ -1,26 +1,45 @@
 /** A provider as operators see it: in words, as a document, and whether it answers. */
-import { ProviderUnavailable } from '../federation/bounded-fetch.js'
+import type { Config } from '../config.js'
+import { boundedFetch, ProviderUnavailable } from '../federation/bounded-fetch.js'
 import { connect } from '../federation/metadata.js'
-import { type Provider, redirectAddress } from '../federation/provider.js'
-import { CommandFailed } from './context.js'
+import {
+  logoutAddress,
+  type Provider,
+  type ProviderWithSecret,
+  redirectAddress,
+} from '../federation/provider.js'
+import { clientSecretOf } from '../login/provider-connection.js'
+import { CommandFailed, keyEncryptionKeys } from './context.js'
 import { cell, details, time } from './table.js'
 
-export function known<T>(id: string, provider: T | undefined): T {
-  if (provider === undefined)
+export function existing<T>(id: string, provider: T | 'unknown' | undefined): Exclude<T, 'unknown'> {
+  if (provider === undefined || provider === 'unknown')
     throw new CommandFailed(`there is no provider ${id}: \`mintmark providers list\` has them`)
-  return provider
+  return provider as Exclude<T, 'unknown'>
+}
+
+/** Throws `ProviderUnavailable`. */
+export async function storedSecret(config: Config, provider: ProviderWithSecret): Promise<string> {
+  return clientSecretOf({ issuer: config.issuer, keks: await keyEncryptionKeys(config) }, provider)
 }
 
 /** Asked as the service asks. */
-export async function reachable(provider: Provider, secret: string): Promise<void> {
+export async function reachable(provider: Provider, secret: () => string | Promise<string>): Promise<void> {
   try {
-    const { keys, fetch, config } = await connect(provider, secret)
+    const { config } = await connect(provider, await secret())
     const { jwks_uri: keysAt } = config.serverMetadata()
-    if (keys && keysAt !== undefined) await fetch(keysAt, { headers: { accept: 'application/json' } })
+    if (keysAt !== undefined) await readKeys(provider, keysAt)
   } catch (error) {
     if (error instanceof ProviderUnavailable) throw new CommandFailed(`${provider.id}: ${error.message}`)
     throw error
   }
+}
+
+async function readKeys(provider: Provider, keysAt: string): Promise<void> {
+  const answer = await boundedFetch(provider)(keysAt, { headers: { accept: 'application/json' } })
+  const set = (await answer.json().catch(() => undefined)) as { keys?: unknown } | null | undefined
+  if (answer.status !== 200 || !Array.isArray(set?.keys))
+    throw new ProviderUnavailable(`its keys were answered with ${answer.status}, and are no key set`)
 }
 
 export function shown(issuer: string, provider: Provider): string[] {
@@ -35,7 +54,7 @@ export function shown(issuer: string, provider: Provider): string[] {
     issuer: provider.issuer,
     'client id': clientId,
     'redirect URI': redirectAddress(issuer, id),
-    'logout URI': kind === 'github' ? '-' : `${issuer}/v1/federation/${id}/back-channel-logout`,
+    'logout URI': kind === 'github' ? '-' : logoutAddress(issuer, id),
     scopes: cell(scopes),
     'other hosts': cell(hosts),
     directories: cell(directories),
@@ -59,6 +78,7 @@ export function describeProvider(issuer: string, provider: Provider) {
     issuer: provider.issuer,
     client_id: provider.clientId,
     redirect_uri: redirectAddress(issuer, provider.id),
+    logout_uri: provider.kind === 'github' ? null : logoutAddress(issuer, provider.id),
     scopes: provider.scopes,
     hosts: provider.hosts,
     directories: provider.directories,

@@ -6,6 +6,7 @@ import {
   type ClaimMap,
   faultsOf,
   type Provider,
+  type ProviderChange,
   type ProviderDeclaration,
   type ProviderGrant,
   redirectAddress,
@@ -17,7 +18,7 @@ import type { Database } from '../store/postgres/database.js'
 import { roleOf, tenantOf } from './arguments.js'
 import { CommandFailed, keyEncryptionKeys, operator } from './context.js'
 import { asJson, type Form, say } from './output.js'
-import { describeProvider, known, reachable, shown } from './provider-shown.js'
+import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
 import { lineOfStdin } from './stdin.js'
 
 export type WithProviders = (
@@ -88,7 +89,7 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
           throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
         insistOnSound(named, issuer)
         const secret = await clientSecret()
-        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, secret)
+        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, () => secret)
         const answer = await store.create(named, await sealed(config, id, secret), operator)
         if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
         if (answer === 'issuer-taken')
@@ -105,22 +106,24 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
   )
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option('--no-counts-as-proof', 'it signs in, and nothing more')
-    .option('--no-grants', 'no claim gives a role')
+    .addOption(new Option('--none <list...>', 'empty these lists').choices(Object.keys(empty)))
     .option(...asJson)
-    .action((id: string, wanted: Wanted & { grants: boolean }) =>
+    .action((id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) =>
       withProviders(async (store, config, database) => {
         const { issuer } = config
-        const before = known(id, await store.read(id))
-        const to = { ...(await changeOf(wanted, database)), ...(!wanted.grants && { grants: [] }) }
+        const before = existing(id, await store.read(id))
+        const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
+        const to = { ...emptied, ...(await changeOf(wanted, database)) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
         insistOnSound({ ...before, ...to }, issuer)
         const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
+        if (secret !== undefined || tried.some(member => member in to))
+          await reachable({ ...before, ...to }, () => secret ?? storedSecret(config, before))
         const kept = secret === undefined ? undefined : await sealed(config, id, secret)
         const answer = await store.change(id, to, kept, operator)
-        if (answer === 'unknown') throw new CommandFailed(`there is no provider ${id}`)
         if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
-        sayWritten(wanted, issuer, answer, `Changed ${id}.`)
+        sayWritten(wanted, issuer, existing(id, answer), `Changed ${id}.`)
       }),
     )
 }
@@ -139,7 +142,20 @@ const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
   aal2: [],
 }
 
-/** Only what was given. */
+/** What of a change is tried before it is stored: where the provider is, and as whom it is asked. */
+const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]
+
+/** By the names of their options. */
+const empty = {
+  hosts: { hosts: [] },
+  directories: { directories: [] },
+  'authoritative-for': { authoritativeFor: [] },
+  claims: { claims: {} },
+  grants: { grants: [] },
+  aal2: { aal2: [] },
+} as const satisfies Record<string, ProviderChange>
+
+/** Only what was given, and that lists go with what they are read for. */
 async function changeOf(wanted: Wanted, database: Database) {
   const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
   const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
@@ -158,6 +174,7 @@ async function changeOf(wanted: Wanted, database: Database) {
     ...(claim && { claims: claim }),
     ...(grants && { grants }),
     ...(countsAsProof !== undefined && { countsAsProof }),
+    ...(countsAsProof === false && { aal2: [] }),
     ...(aal2 && { aal2 }),
   }
 }

@@ -1,11 +1,12 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
 import type { Command } from 'commander'
-import { type Provider, secretSealedAs } from '../federation/provider.js'
+import type { Provider } from '../federation/provider.js'
+import type { ProviderStore } from '../federation/store.js'
 import { endingSessions } from '../session-stores.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { configuration, keyEncryptionKeys, operator, withDatabase } from './context.js'
+import { configuration, operator, withDatabase } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
-import { describeProvider, known, reachable, shown } from './provider-shown.js'
+import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
 import { providerWriteCommands, type WithProviders } from './provider-writes.js'
 
 interface EndForm extends Form {
@@ -37,7 +38,7 @@ export function providerCommands(program: Command): void {
     .option(...asJson)
     .action((id: string, form: Form) =>
       withProviders(async (store, { issuer }) => {
-        const provider = known(id, await store.read(id))
+        const provider = existing(id, await store.read(id))
         say(form, describeProvider(issuer, provider), shown(issuer, provider))
       }),
     )
@@ -51,10 +52,8 @@ export function providerCommands(program: Command): void {
     .option(...asJson)
     .action((id: string, form: Form) =>
       withProviders(async (store, config) => {
-        const provider = known(id, await store.read(id))
-        const keks = await keyEncryptionKeys(config)
-        const secret = keks.open(provider.kekId, provider.sealedSecret, secretSealedAs(config.issuer, id))
-        await reachable(provider, secret.toString())
+        const provider = existing(id, await store.read(id))
+        await reachable(provider, () => storedSecret(config, provider))
         say(form, { ok: true }, `${id} answers, and its document is as declared.`)
       }),
     )
@@ -77,7 +76,7 @@ export function providerCommands(program: Command): void {
       withProviders(async (store, { issuer }) => {
         const answer = await store.change(id, { state }, undefined, operator)
         if (answer === 'issuer-taken') throw new Error(answer)
-        const provider = known(id, answer === 'unknown' ? undefined : answer)
+        const provider = existing(id, answer)
         const ended = form.endSessions ? await store.endSessions(id, operator) : undefined
         const document = { ...describeProvider(issuer, provider), ...(ended !== undefined && { ended }) }
         say(form, document, `${done} ${id}.${endedInWords(ended)}`)
@@ -93,8 +92,8 @@ export function providerCommands(program: Command): void {
     .option(...asJson)
     .action((id: string, form: EndForm) =>
       withProviders(async store => {
-        if ((await store.remove(id, operator)) === 'unknown') known(id, undefined)
-        const ended = form.endSessions ? await store.endSessions(id, operator) : undefined
+        const ended = form.endSessions ? await endedFirst(store, id) : undefined
+        existing(id, await store.remove(id, operator))
         say(
           form,
           { id, deleted: true, ...(ended !== undefined && { ended }) },
@@ -102,6 +101,12 @@ export function providerCommands(program: Command): void {
         )
       }),
     )
+}
+
+/** Repeated after a failure it finds the provider, and what it had opened, where it left them. */
+async function endedFirst(store: ProviderStore, id: string): Promise<number> {
+  existing(id, await store.change(id, { state: 'disabled' }, undefined, operator))
+  return store.endSessions(id, operator)
 }
 
 const endedInWords = (ended: number | undefined) =>

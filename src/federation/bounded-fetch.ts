@@ -1,6 +1,8 @@
 /** How a provider is asked: only at hosts it was declared with, for a few seconds, for so many bytes, without redirects. */
+
+import { isLoopback } from '../loopback.js'
 import type { ProviderDeclaration } from './provider.js'
-import { directoryPlace, isLoopback } from './provider.js'
+import { directoryPlace } from './provider.js'
 
 /** Bytes of an answer. Documents of real providers are a tenth of it. */
 const mostBytes = 256 * 1024
@@ -52,7 +54,7 @@ export function boundedFetch(provider: ProviderDeclaration, patience: number = p
       throw new ProviderUnavailable(`${hostOf(url)} answered ${response.status}`)
     refuseHugeKeySet(body)
     const { status, headers } = response
-    return new Response([101, 204, 205, 304].includes(status) ? null : new Uint8Array(body), {
+    return new Response([204, 205, 304].includes(status) ? null : new Uint8Array(body), {
       status,
       headers,
     })

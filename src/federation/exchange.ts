@@ -62,7 +62,11 @@ export async function exchange(
     if (error instanceof client.AuthorizationResponseError) return { declined: shortened(error.error) }
     const unavailable = causes(error).find(cause => cause instanceof ProviderUnavailable)
     if (unavailable) return { unavailable: unavailable.message }
-    if (error instanceof client.ClientError || error instanceof client.ResponseBodyError || known(error))
+    if (
+      error instanceof client.ClientError ||
+      error instanceof client.ResponseBodyError ||
+      isMalformedAnswer(error)
+    )
       return {
         refused: shortened(
           causes(error)
@@ -134,7 +138,7 @@ function lacks({ claims, grants }: Provider, idToken: Claims): boolean {
 }
 
 /** What the library throws of answers that are not in their form. */
-const known = (error: unknown) =>
+const isMalformedAnswer = (error: unknown) =>
   error instanceof TypeError ||
   error instanceof SyntaxError ||
   error instanceof errors.JOSEError ||

@@ -30,7 +30,7 @@ export function idTokenFault(
   if (!audiences.includes(provider.clientId)) return 'aud is another client'
   if (audiences.length > 1 && azp === undefined) return 'aud has others, and there is no azp'
   if (azp !== undefined && azp !== provider.clientId) return 'azp is another client'
-  if (typeof iat !== 'number' || Math.abs(now - iat) > mostAgeSeconds) return 'iat is not of now'
+  if (typeof iat !== 'number' || now - iat > mostAgeSeconds) return 'iat is too long ago'
   if (iat > now + leewaySeconds) return 'iat is in the future'
   if (typeof exp !== 'number' || exp <= now - leewaySeconds) return 'exp is past'
   if (typeof authTime === 'number' && authTime > now + leewaySeconds) return 'auth_time is in the future'

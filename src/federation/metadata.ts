@@ -8,6 +8,8 @@ import { directoryPlace, type Provider, type ProviderDeclaration } from './provi
 /** Milliseconds after which a document is read again, and until which the last good one serves while that fails. */
 const freshMs = 3_600_000
 const keptMs = 86_400_000
+/** Milliseconds for which it serves after a failure before the next one waits for the provider. */
+const pauseMs = 60_000
 
 export interface Connection {
   readonly config: client.Configuration
@@ -16,7 +18,6 @@ export interface Connection {
   /** Of the signatures that are read at all those that its document lists. */
   readonly algorithms: string[]
   readonly hasUserInfo: boolean
-  readonly fetch: BoundedFetch
 }
 
 /** A client as the provider knows it. */
@@ -24,12 +25,17 @@ type Declared = ProviderDeclaration & { readonly changedAt: number }
 
 export type Connections = ReturnType<typeof createConnections>
 
+interface Kept {
+  /** The row that it was made of. */
+  readonly of: string
+  readonly connection: Connection
+  readonly askAt: number
+  readonly until: number
+}
+
 /** `uptimeMs` is a monotonic clock. */
 export function createConnections(uptimeMs = () => performance.now()) {
-  const kept = new Map<
-    string,
-    { readonly of: string; readonly at: number; readonly connection: Connection }
-  >()
+  const kept = new Map<string, Kept>()
   /** Whoever comes meanwhile waits for the same answer. */
   const asking = new Map<string, Promise<Connection>>()
 
@@ -45,16 +51,17 @@ export function createConnections(uptimeMs = () => performance.now()) {
     /** Throws `ProviderUnavailable`. A changed row is another client at once. */
     async to(provider: Provider, secret: string): Promise<Connection> {
       const of = `${provider.changedAt} ${provider.issuer} ${provider.clientId}`
-      const last = kept.get(provider.id)
-      const age = last?.of === of ? uptimeMs() - last.at : Number.POSITIVE_INFINITY
-      if (last && age < freshMs) return last.connection
+      const found = kept.get(provider.id)
+      const last = found?.of === of && uptimeMs() < found.until ? found : undefined
+      if (last && uptimeMs() < last.askAt) return last.connection
       try {
         const connection = await ask(provider, secret, of)
-        kept.set(provider.id, { of, at: uptimeMs(), connection })
+        kept.set(provider.id, { of, connection, askAt: uptimeMs() + freshMs, until: uptimeMs() + keptMs })
         return connection
       } catch (error) {
-        if (last && age < keptMs) return last.connection
-        throw error
+        if (!last) throw error
+        kept.set(provider.id, { ...last, askAt: uptimeMs() + pauseMs })
+        return last.connection
       }
     },
   }
@@ -71,7 +78,6 @@ export async function connect(provider: Declared, secret: string): Promise<Conne
   const { jwks_uri: keysAt, id_token_signing_alg_values_supported: listed = ['RS256'] } = metadata
   return {
     config,
-    fetch,
     algorithms: algorithms.filter(one => listed.includes(one)),
     hasUserInfo: metadata.userinfo_endpoint !== undefined,
     keys: keysAt === undefined ? undefined : keysFrom(new URL(keysAt), fetch),
@@ -98,6 +104,9 @@ function keysFrom(url: URL, fetch: BoundedFetch): JWTVerifyGetKey {
   }
 }
 
+/** Times are judged by the database's clock, in `exchange`: the library would judge them by this machine's as well. */
+const anyTime = { [client.clockTolerance]: Number.MAX_SAFE_INTEGER }
+
 /** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
 function github({ issuer, clientId }: ProviderDeclaration, secret: string): client.Configuration {
   return new client.Configuration(
@@ -108,7 +117,7 @@ function github({ issuer, clientId }: ProviderDeclaration, secret: string): clie
       code_challenge_methods_supported: ['S256'],
     },
     clientId,
-    undefined,
+    anyTime,
     client.ClientSecretPost(secret),
   )
 }
@@ -123,9 +132,9 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
     : client.ClientSecretPost(secret)
   try {
     if (!issuer.includes(directoryPlace))
-      return new client.Configuration(document, clientId, undefined, authentication)
+      return new client.Configuration(document, clientId, anyTime, authentication)
     // The library knows issuers with a place for the directory as Microsoft's, by the address of their document.
-    return await client.discovery(new URL(microsoft), clientId, undefined, authentication, {
+    return await client.discovery(new URL(microsoft), clientId, anyTime, authentication, {
       [client.customFetch]: async () => Response.json(document),
     })
   } catch (cause) {

@@ -1,5 +1,6 @@
 /** A provider as an operator declares it, and everything that can be wrong with the declaration. */
 import { parseEmailAddress } from '../directory/email-address.js'
+import { isLoopback } from '../loopback.js'
 import type { TenantId } from '../principal.js'
 
 /** `github`: OAuth 2.0 without OpenID; who somebody is is asked of its API instead of read from an ID token. */
@@ -78,6 +79,9 @@ export const secretSealedAs = (issuer: string, provider: string) =>
 export const redirectAddress = (issuer: string, provider: string) =>
   `${issuer}/v1/federation/${provider}/callback`
 
+export const logoutAddress = (issuer: string, provider: string) =>
+  `${issuer}/v1/federation/${provider}/back-channel-logout`
+
 export const providerIdForm = /^[a-z0-9](-?[a-z0-9]){0,31}$/
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const claimForm = /^[\x21-\x7e]{1,200}$/
@@ -153,10 +157,6 @@ function issuerFaults({ issuer, kind, directories }: ProviderDeclaration, local:
   for (const directory of directories)
     if (!uuidForm.test(directory)) faults.push(`${directory} is not the id of a directory (a UUID)`)
   return faults
-}
-
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 const isHost = (text: string) =>

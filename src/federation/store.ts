@@ -92,7 +92,8 @@ export interface ProviderLogout {
 
 /**
  * Rules (test/federation):
- * - A flow is consumed by one DELETE, by its state and its browser together, while its provider is enabled.
+ * - A flow is consumed by one DELETE, by its state and its browser together; where its provider is disabled nothing
+ *   comes of it.
  * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
  * - `adopt` links an account without any proof by its person: what a stranger may have set before (a password, other

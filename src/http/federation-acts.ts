@@ -94,7 +94,8 @@ export function createFederationActs(parts: FederationActParts) {
       reply: FastifyReply,
       provider: string,
     ): Promise<Completed & { readonly problem: Problem | undefined }> {
-      const answer = request.url.split('?')[1] ?? ''
+      // A query may have more question marks in it (RFC 3986, section 3.4).
+      const [, answer = ''] = /\?(.*)/.exec(request.url) ?? []
       const { state } = request.query as Record<string, unknown>
       const completed = await federation.complete(
         provider,

@@ -41,14 +41,14 @@ export async function admit(
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
   const { federation } = parts
-  const admitted = await known(parts, provider, claimed, occasion)
+  const admitted = await identityOf(parts, provider, claimed, occasion)
   if ('refused' in admitted || provider.grants.length === 0) return admitted
   // No person acts: the provider's word does, and the audit row of what it changes names none.
   await federation.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
   return admitted
 }
 
-async function known(
+async function identityOf(
   parts: Parts,
   provider: Provider,
   claimed: Claimed,

@@ -4,10 +4,8 @@ import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import type { Claimed } from '../federation/claimed.js'
 import { authorizationAddress, type Exchanged, exchange } from '../federation/exchange.js'
 import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '../federation/flow.js'
-import type { Connections } from '../federation/metadata.js'
 import { redirectAddress } from '../federation/provider.js'
 import type { ConsumedFlow, FederationStore } from '../federation/store.js'
-import type { KeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import type { Identity, Principal, UserId } from '../principal.js'
 import type { Credential } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
@@ -15,19 +13,17 @@ import { type AdmissionRefusal, admit, tellLinked } from './federation-admission
 import { federatedIdentity, provesNow } from './federation-proof.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import type { InBackground, Post } from './mail.js'
-import { connectionTo } from './provider-connection.js'
+import { createPlaces } from './places.js'
+import { type ConnectionParts, connectionTo } from './provider-connection.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
-/** Exchanges with one provider at a time. A slow one takes its own places, and nobody else's. */
-const mostExchanges = 50
+/** Callbacks of one provider at a time. A slow one takes its own places, and nobody else's. */
+const mostCallbacks = 50
 
-export interface FederationParts {
-  readonly issuer: string
+export interface FederationParts extends ConnectionParts {
   readonly federation: FederationStore
   readonly store: Pick<AccountStore, 'findByEmail'>
-  readonly connections: Connections
-  readonly keks: KeyEncryptionKeys
   readonly sessions: Sessions
   readonly throttle: Throttle
   readonly post: Post
@@ -68,9 +64,9 @@ export interface Completed {
   readonly providerName: string
   readonly outcome:
     | { readonly opened: SignedIn }
-    | { readonly linked: boolean }
+    | { readonly linked: true }
     | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
-    | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId }
+    | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId | undefined }
 }
 
 /** Who is signed in with the browser that comes back. */
@@ -79,11 +75,20 @@ export interface Returning {
   readonly credential: Credential
 }
 
+/** `answer` is the query of the callback as it came, `state` what it has as that. */
+type Callback = [
+  providerId: string,
+  { readonly answer: string; readonly state: unknown },
+  secret: BrowserSecret | undefined,
+  browser: Browser,
+  returning: () => Promise<Returning | undefined>,
+]
+
 export type Federation = ReturnType<typeof createFederation>
 
 export function createFederation(parts: FederationParts) {
   const { issuer, federation, sessions, throttle, finish } = parts
-  const exchanging = new Map<string, number>()
+  const inPlace = createPlaces(mostCallbacks)
 
   return {
     offered: () => federation.offered(),
@@ -123,41 +128,37 @@ export function createFederation(parts: FederationParts) {
     },
 
     /**
-     * `answer` is the query of the callback as it came, `state` what it has as that. The flow is consumed before the
-     * provider is asked anything: of any number of parallel callbacks one asks.
+     * The flow is consumed before the provider is asked anything: of any number of parallel callbacks one asks. Who
+     * finds no place has used nothing up, and may come back with the same answer.
      */
-    async complete(
-      providerId: string,
-      { answer, state }: { readonly answer: string; readonly state: unknown },
-      secret: BrowserSecret | undefined,
-      browser: Browser,
-      returning: () => Promise<Returning | undefined>,
-    ): Promise<Completed> {
-      const hash = stateHash(state)
-      const consumed = hash && secret && (await federation.consume(providerId, hash, secret.hash()))
-      if (!consumed || !secret)
-        return {
-          purpose: 'sign-in',
-          returnTo: undefined,
-          providerName: providerId,
-          outcome: { refused: 'no-flow', reason: 'this browser has begun no such flow, or it is over' },
-        }
-      const { flow, provider } = consumed
-      const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
-      const exchanged = await exchangeWith(consumed, answer, secret, state as string)
-      if (exchanged === 'busy' || !('claimed' in exchanged))
-        return { ...known, outcome: refusedBy(exchanged) }
-      const { claimed } = exchanged
-      if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
-      const who = await returning()
-      if (!who || who.principal.user !== flow.user)
-        return { ...known, outcome: { refused: 'signed-out-meanwhile', reason: 'another session, or none' } }
-      const outcome =
-        flow.purpose === 'link'
-          ? await link(consumed, claimed, who, browser.occasion)
-          : await stepUp(consumed, claimed, who, browser.occasion)
-      return { ...known, outcome }
+    async complete(...callback: Callback): Promise<Completed> {
+      const [providerId] = callback
+      const done = await inPlace(providerId, () => completed(...callback))
+      return done === 'full' ? unread(providerId, 'busy', 'too many callbacks at once') : done
     },
+  }
+
+  async function completed(
+    ...[providerId, { answer, state }, secret, browser, returning]: Callback
+  ): Promise<Completed> {
+    const hash = stateHash(state)
+    const consumed = hash && secret && (await federation.consume(providerId, hash, secret.hash()))
+    if (!consumed || !secret)
+      return unread(providerId, 'no-flow', 'this browser has begun no such flow, or it is over')
+    const { flow, provider } = consumed
+    const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
+    const exchanged = await exchangeWith(consumed, answer, secret, state as string)
+    if (!('claimed' in exchanged)) return { ...known, outcome: { ...refusedBy(exchanged), user: flow.user } }
+    const { claimed } = exchanged
+    if (flow.purpose === 'sign-in') return { ...known, outcome: await signIn(consumed, claimed, browser) }
+    const who = await returning()
+    if (!who || who.principal.user !== flow.user)
+      return { ...known, outcome: { ...signedOut, user: flow.user } }
+    const outcome =
+      flow.purpose === 'link'
+        ? await link(consumed, claimed, who, browser.occasion)
+        : await stepUp(consumed, claimed, who, browser.occasion)
+    return { ...known, outcome }
   }
 
   async function exchangeWith(
@@ -165,10 +166,7 @@ export function createFederation(parts: FederationParts) {
     answer: string,
     secret: BrowserSecret,
     state: string,
-  ): Promise<Exchanged | 'busy'> {
-    const under = exchanging.get(provider.id) ?? 0
-    if (under >= mostExchanges) return 'busy'
-    exchanging.set(provider.id, under + 1)
+  ): Promise<Exchanged> {
     try {
       const connection = await connectionTo(parts, provider)
       return await exchange(
@@ -182,8 +180,6 @@ export function createFederation(parts: FederationParts) {
     } catch (error) {
       if (error instanceof ProviderUnavailable) return { unavailable: error.message }
       throw error
-    } finally {
-      exchanging.set(provider.id, (exchanging.get(provider.id) ?? 1) - 1)
     }
   }
 
@@ -209,7 +205,7 @@ export function createFederation(parts: FederationParts) {
       return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
     if (linked === 'turned-off') return { refused: linked, reason: linked, user: principal.user }
     tellLinked(parts, provider, linked)
-    return { linked: linked.notify !== undefined }
+    return { linked: true as const }
   }
 
   async function stepUp(
@@ -232,8 +228,14 @@ export function createFederation(parts: FederationParts) {
   }
 }
 
-function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }> | 'busy') {
-  if (exchanged === 'busy') return { refused: 'busy' as const, reason: 'too many exchanges at once' }
+const signedOut = { refused: 'signed-out-meanwhile', reason: 'another session, or none' } as const
+
+/** Of a callback that was not looked at, or is of no flow, nothing is known but its address. */
+function unread(providerName: string, refused: 'busy' | 'no-flow', reason: string): Completed {
+  return { purpose: 'sign-in', returnTo: undefined, providerName, outcome: { refused, reason } }
+}
+
+function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }>) {
   if ('declined' in exchanged) return { refused: 'declined' as const, reason: exchanged.declined }
   if ('unavailable' in exchanged) return { refused: 'unavailable' as const, reason: exchanged.unavailable }
   return { refused: 'not-believed' as const, reason: exchanged.refused }

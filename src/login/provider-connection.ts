@@ -1,21 +1,38 @@
 /** The client of a provider, with its secret opened for the purpose and no longer. */
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
-import type { Connection } from '../federation/metadata.js'
+import type { Connection, Connections } from '../federation/metadata.js'
 import { type ProviderWithSecret, secretSealedAs } from '../federation/provider.js'
-import type { FederationParts } from './federation.js'
+import type { KeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 
-/** Throws `ProviderUnavailable`: an operator who lost a key-encryption key has lost this provider, and nothing else. */
+export interface SecretParts {
+  readonly issuer: string
+  readonly keks: KeyEncryptionKeys
+}
+
+export interface ConnectionParts extends SecretParts {
+  readonly connections: Connections
+}
+
+/** Throws `ProviderUnavailable`. */
 export async function connectionTo(
-  { issuer, keks, connections }: Pick<FederationParts, 'issuer' | 'keks' | 'connections'>,
+  parts: ConnectionParts,
   provider: ProviderWithSecret,
 ): Promise<Connection> {
-  let secret: Buffer
+  return parts.connections.to(provider, await clientSecretOf(parts, provider))
+}
+
+/** Throws `ProviderUnavailable`: an operator who lost a key-encryption key has lost this provider, and nothing else. */
+export async function clientSecretOf(
+  { issuer, keks }: SecretParts,
+  { id, kekId, sealedSecret }: ProviderWithSecret,
+): Promise<string> {
   try {
-    secret = keks.open(provider.kekId, provider.sealedSecret, secretSealedAs(issuer, provider.id))
+    // The key that a secret was sealed again under may be new here.
+    if (!keks.has(kekId)) await keks.reload()
+    return keks.open(kekId, sealedSecret, secretSealedAs(issuer, id)).toString()
   } catch (cause) {
     throw new ProviderUnavailable(`its client secret cannot be opened: ${(cause as Error).message}`, {
       cause,
     })
   }
-  return connections.to(provider, secret.toString())
 }

@@ -2,8 +2,8 @@
 import type { Occasion } from '../audit.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import { judgeLogoutToken } from '../federation/logout-token.js'
-import type { FederationParts } from './federation.js'
-import { connectionTo } from './provider-connection.js'
+import type { FederationStore } from '../federation/store.js'
+import { type ConnectionParts, connectionTo } from './provider-connection.js'
 
 export type LogoutAnswer =
   | { readonly ended: number }
@@ -12,9 +12,11 @@ export type LogoutAnswer =
 
 export type ProviderLogouts = ReturnType<typeof createProviderLogouts>
 
-export function createProviderLogouts(
-  parts: Pick<FederationParts, 'issuer' | 'federation' | 'connections' | 'keks'>,
-) {
+export interface ProviderLogoutParts extends ConnectionParts {
+  readonly federation: FederationStore
+}
+
+export function createProviderLogouts(parts: ProviderLogoutParts) {
   const { federation } = parts
   return {
     async take(providerId: string, token: string, occasion: Occasion): Promise<LogoutAnswer> {

@@ -1,6 +1,7 @@
 /** Mail by SMTP: TLS wherever it leaves this machine, short time-outs, a check at start. */
 import { createTransport } from 'nodemailer'
 import type { Post } from '../login/mail.js'
+import { isLoopback } from '../loopback.js'
 import { compose } from './compose.js'
 
 /** Milliseconds. */
@@ -80,8 +81,4 @@ function withoutContent(error: unknown): Error {
   return responseCode !== undefined && responseCode >= 500 && code !== 'EAUTH'
     ? new Undeliverable(message)
     : new Error(message)
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }

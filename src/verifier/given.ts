@@ -1,8 +1,8 @@
 /** Owns keys and a history that the caller gives as data, and vouches for: nothing is fetched. */
 import { type Histories, signer } from './histories.js'
 import { type History, type HistoryFault, readHistory } from './history.js'
-import { readKeySet } from './key-set.js'
-import type { Keys, KnownKeys } from './keys.js'
+import { type KnownKeys, readKeySet } from './key-set.js'
+import type { Keys } from './keys.js'
 import type { PublicKey } from './public-key.js'
 import { type Refused, refused } from './refusal.js'
 import type { JsonObject } from './strict-json.js'

@@ -1,7 +1,6 @@
 /** Owns what the caller keeps for us between two starts: one text, loaded once, saved after each change. */
 import { type History, readEntries } from './history.js'
-import { readKeySet } from './key-set.js'
-import type { KnownKeys } from './keys.js'
+import { type KnownKeys, readKeySet } from './key-set.js'
 import { isObject, type JsonObject, strictObject } from './strict-json.js'
 
 /** Believed as much as the program itself: whoever can write it can choose the keys. */

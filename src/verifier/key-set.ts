@@ -4,6 +4,12 @@ import type { JsonObject } from './strict-json.js'
 
 export type KeySet = ReadonlyMap<string, PublicKey>
 
+/** What was known of the keys at `madeAt`, in milliseconds since 1970. */
+export interface KnownKeys {
+  readonly keys: KeySet
+  readonly madeAt: number
+}
+
 /** A service publishes two or three, and some more after a leak. */
 const mostKeys = 50
 

@@ -4,18 +4,12 @@ import { type Clock, elapsed } from './clock.js'
 import { type DiscoveryFault, discover, type Places } from './discovery.js'
 import { exchange, type Means } from './exchange.js'
 import type { Kept } from './kept.js'
-import { type KeySet, readKeySet } from './key-set.js'
+import { type KeySet, type KnownKeys, readKeySet } from './key-set.js'
 import type { PublicKey } from './public-key.js'
 import { type Refused, refused } from './refusal.js'
 import { type JsonObject, strictObject } from './strict-json.js'
 
 export type KeysFault = DiscoveryFault | 'key_set' | 'old_document'
-
-/** What was known of the keys at `madeAt`, in milliseconds since 1970. */
-export interface KnownKeys {
-  readonly keys: KeySet
-  readonly madeAt: number
-}
 
 export interface Keys {
   find(kid: string): Promise<PublicKey | Refused<'unknown_key' | 'keys_unavailable'>>

@@ -135,13 +135,14 @@ test('only a navigation comes back: HEAD takes nothing, and OPTIONS allows nothi
   const ada = world.visitor()
   const callback = await callbackFrom(await ada.go())
   const cookie = `__Host-federation=${ada.cookies.get('__Host-federation')}`
-  for (const method of ['HEAD', 'OPTIONS', 'PUT', 'DELETE', 'PATCH'] as const) {
+  const answers = { HEAD: 405, OPTIONS: 403, PUT: 405, DELETE: 405, PATCH: 405 }
+  for (const [method, status] of Object.entries(answers) as [keyof typeof answers, number][]) {
     const answer = await world.service.app.inject({
       method,
       url: callback,
       headers: { cookie, origin: 'https://evil.example', 'access-control-request-method': 'GET' },
     })
-    t.ok(answer.statusCode >= 400 || answer.statusCode === 204, `${method} ${answer.statusCode}`)
+    t.equal(answer.statusCode, status, method)
     t.notOk(answer.headers['set-cookie'], method)
     t.notOk(answer.headers['access-control-allow-origin'], method)
   }

@@ -155,7 +155,7 @@ test('what is not a form with one token is refused', async t => {
   t.equal(await send(`logout_token=${token}`, 'text/plain'), 415)
   t.equal(await send(token, 'application/logout+jwt'), 415)
   t.equal(await send(`logout_token=${token}`, 'multipart/form-data; boundary=x'), 415)
-  t.ok((await send(`logout_token=${token}`)) >= 400)
+  t.equal(await send(`logout_token=${token}`), 415)
   t.equal(await send('', form), 400)
   t.equal(await send('logout_token=', form), 400)
   t.equal(await send(`logout_token=${token}&logout_token=${token}`, form), 400)
@@ -193,7 +193,11 @@ test('what was proved before a logout is not live after its answer, whoever was 
         return { visitor, callback: await callbackFrom(await visitor.go()) }
       }),
     )
-    const token = await world.provider.logoutToken(bySid ? { sub: undefined, sid } : { sid: undefined })
+    // Later than each proof, also where this machine takes seconds for them.
+    const iat = Math.floor(Date.now() / 1000) + 20
+    const token = await world.provider.logoutToken(
+      bySid ? { sub: undefined, sid, iat } : { sid: undefined, iat },
+    )
     const coming = tabs.map(({ visitor, callback }) => visitor.open(callback))
     await Promise.race(coming)
     t.equal((await logOut(beside, token)).statusCode, 200)

@@ -13,7 +13,7 @@ import { providerKey } from '../support/hostile-keys.js'
 import { alsoText, innerServer, nestedText, pollutingText, withText } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'
 import { underAttack } from './witness.js'
-import { clientId, clientSecret, codeOf, federationWorld } from './world.js'
+import { callbackFrom, clientId, clientSecret, codeOf, federationWorld } from './world.js'
 
 async function elsewhere(t: Test) {
   const server = await innerServer({ keys: [] })
@@ -172,15 +172,15 @@ test('FD-08: a provider that hangs holds its own places, and nobody else’s', a
   t.teardown(() => other.close())
   other.person = { sub: '1', email: 'grace@example.com', email_verified: true }
   await world.add({ id: 'other', issuer: other.issuer })
-  const addresses = await Promise.all(
+  const returning = await Promise.all(
     Array.from({ length: 60 }, async () => {
       const visitor = world.visitor()
-      return { visitor, address: await visitor.go() }
+      return { visitor, callback: await callbackFrom(await visitor.go()) }
     }),
   )
   world.provider.lies = { token: answer => ({ ...answer, pace: 'hang' }) }
   const startedAt = performance.now()
-  const hanging = addresses.map(({ visitor, address }) => visitor.comeBack(address))
+  const hanging = returning.map(({ visitor, callback }) => visitor.open(callback))
   const first = await Promise.race(hanging)
   t.equal(first.statusCode, 503, 'over fifty the next is told at once')
   t.match(first.body, /data-code="busy"/)
@@ -193,6 +193,12 @@ test('FD-08: a provider that hangs holds its own places, and nobody else’s', a
   t.same(codes, [...Array(10).fill('busy'), ...Array(50).fill('provider_unavailable')])
   world.provider.lies = {}
   t.equal((await world.visitor().signIn()).statusCode, 303, 'its places are free again')
+  for (const [index, page] of answers.entries()) {
+    const { visitor, callback } = returning[index] as (typeof returning)[number]
+    if (codeOf(page) !== 'busy') continue
+    t.match(page.body, /<a class="button" href="">Try again/)
+    t.equal((await visitor.open(callback)).statusCode, 303, 'who found none comes back with the same answer')
+  }
 })
 
 test('FD-08: whatever drips or hangs is given up after a few seconds', async t => {

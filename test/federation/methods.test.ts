@@ -1,6 +1,6 @@
 /** The ways in that a person has: linked, unlinked, and used to prove themselves again. */
 import { test } from 'tap'
-import { goodPassword } from '../support/service.js'
+import { eventually, goodPassword } from '../support/service.js'
 import { endsAllOf } from './ending.js'
 import { buttonOf, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
 
@@ -19,6 +19,14 @@ async function link(visitor: Visitor): Promise<string | undefined> {
   )
 }
 
+/** So many in the audit log, the oldest first. */
+const refusals = ({ service }: FederationWorld, count: number) =>
+  eventually(async () => {
+    const rows = await service.database.sql`select action, reason, actor from audit_events
+      where outcome = 'refused' order by id`
+    return rows.length === count ? [...rows] : undefined
+  })
+
 test('an identity is one person’s: who links it later is refused', async t => {
   const world = await federationWorld(t)
   await world.service.signUp('ada@example.com')
@@ -26,6 +34,7 @@ test('an identity is one person’s: who links it later is refused', async t => 
   const ada = await withPassword(world)
   t.equal(await link(ada), undefined)
   t.equal(await link(ada), undefined, 'again is no error')
+  t.notMatch(world.service.logLines.join(''), /return address refused/, 'it leads back to our own page')
   const eve = world.visitor()
   await eve.submit('/sign-in', { ...password, email: 'eve@example.com' })
   t.equal(await link(eve), 'identity_taken')
@@ -54,7 +63,10 @@ test('linking begins with a form of ours and ends in the same person’s session
   const eve = world.visitor()
   await eve.submit('/sign-in', { ...password, email: 'eve@example.com' })
   ada.cookies.set('__Host-session', String(eve.cookies.get('__Host-session')))
+  const adas = await world.service.database.sql`select id from users where email = 'ada@example.com'`
   t.equal(codeOf(await ada.comeBack(address)), 'federation_failed', 'another person is signed in by then')
+  const refused = [{ action: 'identity.linked', reason: 'signed-out-meanwhile', actor: adas[0]?.id }]
+  t.same(await refusals(world, 1), refused, 'of who began it')
   t.same(await world.service.database.sql`select from federated_identities`, [])
 })
 
@@ -158,4 +170,36 @@ test('a provider steps up only where the operator says so, and only by a proof o
 test('an operator ends all of a provider’s sessions, also those of a second proof', async t => {
   const world = await federationWorld(t, { countsAsProof: true })
   await endsAllOf(t, world)
+})
+
+test('what fails of a proof or a link leads back to where it was asked for, and on to where that led', async t => {
+  const world = await federationWorld(t, { countsAsProof: true })
+  const ada = world.visitor()
+  await ada.signIn()
+  const stepUp = (provider: string) => ada.submit('/step-up/provider', { provider, return_to: '/devices' })
+  const unknown = await stepUp('nobody')
+  t.equal(unknown.statusCode, 404)
+  t.match(unknown.body, /<h1>Confirm that it is you<\/h1>/)
+  t.match(unknown.body, /name="return_to" value="\/devices"/)
+  const going = [
+    buttonOf(await stepUp('acme')),
+    buttonOf(await ada.submit('/step-up/provider', { provider: 'acme' })),
+    buttonOf(await ada.submit('/sign-in-methods/link', { provider: 'acme' })),
+  ]
+  world.provider.lies = { redirect: ({ code: _, ...honest }) => ({ ...honest, error: 'access_denied' }) }
+  const back = []
+  for (const address of going) back.push(buttonOf(await ada.comeBack(address)))
+  t.same(back, ['/step-up?return_to=%2Fdevices', '/step-up', '/sign-in-methods'])
+  const actor = (await ada.scripts.get('/v1/session')).json().user.id
+  t.same(
+    await refusals(world, 3),
+    ['session.proved', 'session.proved', 'identity.linked'].map(action => ({
+      action,
+      reason: 'declined',
+      actor,
+    })),
+    'each is in the audit log with who it was',
+  )
+  world.provider.lies = {}
+  t.equal((await ada.comeBack(buttonOf(await stepUp('acme')))).headers.location, '/devices')
 })

@@ -1,7 +1,12 @@
 /** Signing in through a provider that is honest: who gets in, as whom, and what it is worth. */
+import { randomBytes } from 'node:crypto'
+import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'tap'
-import { goodPassword } from '../support/service.js'
-import { buttonOf, codeOf, federationWorld } from './world.js'
+import { secretSealedAs } from '../../src/federation/provider.js'
+import type { SealedSecret } from '../../src/federation/store.js'
+import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
+import { goodPassword, issuer } from '../support/service.js'
+import { buttonOf, callbackFrom, codeOf, federationWorld, operator } from './world.js'
 
 test('a person signs in through a provider, and from there everything is as with a password', async t => {
   const world = await federationWorld(t)
@@ -76,4 +81,26 @@ test('the person proves the account, links, and signs in either way', async t =>
   t.equal(password, true)
   const through = world.visitor()
   t.equal((await through.signIn()).statusCode, 303)
+})
+
+test('a client secret that was sealed again under a new key opens at once, and stays closed without that key', async t => {
+  const { service, store, visitor } = await federationWorld(t)
+  const file = `${service.folder}/keys/second.kek`
+  const key = `${randomBytes(32).toString('base64')}\n`
+  await writeFile(file, key, { mode: 0o600 })
+  const { keys } = await loadKeyEncryptionKeys(`${service.folder}/keys`)
+  await rm(file)
+  const again = (id: string, { kekId, sealed }: SealedSecret) =>
+    keys.seal(keys.open(kekId, sealed, secretSealedAs(issuer, id)), secretSealedAs(issuer, id))
+  t.same(await store.reseal(again, operator), ['acme'])
+  t.equal(codeOf(await visitor().open('/v1/federation/acme')), 'provider_unavailable')
+  await writeFile(file, key, { mode: 0o600 })
+  t.equal((await visitor().signIn()).statusCode, 303)
+})
+
+test('the query of a callback is all behind the first question mark, whatever the provider puts in', async t => {
+  const { visitor } = await federationWorld(t)
+  const ada = visitor()
+  const callback = await callbackFrom(await ada.go())
+  t.equal((await ada.open(callback.replace('?', '?session_state=a?b&'))).statusCode, 303)
 })

@@ -21,7 +21,7 @@ export const clientId = 'mintmark'
 export const clientSecret = 'a secret that only the two of them know'
 export const operator = { actor: undefined, occasion: noRequest }
 
-const declared: Omit<ProviderDeclaration, 'issuer'> = {
+export const declared: Omit<ProviderDeclaration, 'issuer'> = {
   id: 'acme',
   name: 'Acme',
   kind: 'openid',

@@ -126,6 +126,8 @@ test('it is shown with all that was declared, and never with its secret', async 
     id: 'acme',
     name: 'Acme staff',
     state: 'enabled',
+    redirect_uri: 'http://localhost:4000/v1/federation/acme/callback',
+    logout_uri: 'http://localhost:4000/v1/federation/acme/back-channel-logout',
     sign_up: 'domains',
     sign_up_domains: ['example.com'],
     authoritative_for: ['example.com'],
@@ -150,8 +152,18 @@ test('check asks as a sign-in would', async t => {
     (await say('', 'providers', 'check', 'acme')).out,
     'acme answers, and its document is as declared.\n',
   )
-  provider.lies = { jwks: body({}, 503) }
-  t.match(await refusal('', 'providers', 'check', 'acme'), /answered 503/)
+  const notKeys = /its keys were answered with \d+, and are no key set/
+  for (const [lie, fault] of [
+    [body({}, 503), /answered 503/],
+    [body({ keys: [] }, 404), notKeys],
+    [body('<h1>It works</h1>', 200, { 'content-type': 'text/html' }), notKeys],
+    [body([]), notKeys],
+    [body('null'), notKeys],
+    [body({ keys: {} }), notKeys],
+  ] as const) {
+    provider.lies = { jwks: lie }
+    t.match(await refusal('', 'providers', 'check', 'acme'), fault)
+  }
   provider.lies = {}
 })
 

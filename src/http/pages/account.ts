@@ -10,7 +10,7 @@ import type { Acts } from '../acts.js'
 import { proofIsFresh } from '../fresh-proof.js'
 import { Id, Password, SessionHandle } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
-import { beside, type Frame, parameter } from './frame.js'
+import { beside, type Frame, parameter, stepUpFor } from './frame.js'
 import { buttonForm, type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
 import { ago, day } from './times.js'
 
@@ -66,7 +66,7 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
       '/devices/end',
       { session: SessionHandle },
       async (request, reply, { session }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
         await acts.endDevice(request, reply, session)
         const own = session === signedIn(request).credential.id
         return own ? '/sign-in?signed_out=1' : '/devices?done=device'
@@ -78,7 +78,7 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
       '/devices/end-others',
       {},
       async (request, reply) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
         await acts.endOtherDevices(request, reply)
         return '/devices?done=devices'
       },
@@ -96,8 +96,6 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
     }
   }
 }
-
-const stepUpFirst = `/step-up?return_to=${encodeURIComponent('/devices')}`
 
 function account({ principal, profile, tenantName, tenantLost }: Live, places: readonly Place[]): Page {
   const { standing } = principal

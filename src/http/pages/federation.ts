@@ -11,7 +11,8 @@ import { type Frame, parameter, signInFor } from './frame.js'
 import { type Fault, type Look, nothing, type Page } from './layout.js'
 import { answerPage } from './refused.js'
 
-const provider = Type.Object({ provider: Type.String({ maxLength: 32, description: 'The provider’s id.' }) })
+export const ProviderId = Type.String({ maxLength: 32, description: 'The provider’s id.' })
+const provider = Type.Object({ provider: ProviderId })
 /** What a provider may put in; which of it counts is looked at behind it. */
 const anything = Type.Object({}, { additionalProperties: true })
 
@@ -76,7 +77,7 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
       app,
       '/v1/federation/:provider/callback',
       (request, reply) => complete(request, reply),
-      // Who only looks must not use the answer up, nor be signed in.
+      // Every other GET answers a HEAD as well. Here who only looks must not use the answer up, nor be signed in.
       { schema: callbackSchema, exposeHeadRoute: false },
     )
   }
@@ -88,8 +89,6 @@ export function federationPages(frame: Frame, acts: FederationActs): FastifyPlug
   }
 
   async function complete(request: FastifyRequest, reply: FastifyReply): Promise<string | Page> {
-    // Every GET answers a HEAD as well: who only looks must not use the answer up, nor be signed in.
-    if (request.method !== 'GET') throw new Problem('method_not_allowed')
     const completed = await acts.complete(request, reply, providerOf(request))
     const { problem, returnTo, purpose } = completed
     if (problem) return refusedPage(completed, frame.faulty(request, reply, problem))
@@ -117,7 +116,13 @@ export function formAnswerRoute(look: Look): FastifyPluginAsync {
 const providerOf = (request: FastifyRequest) => (request.params as { provider: string }).provider
 
 /** A form that led to a provider would be stopped by `form-action`: a page leads there instead. */
-export function goingOn(name: string, address: string): Page {
+export async function goingOn(
+  acts: FederationActs,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  wanted: Parameters<FederationActs['begin']>[2],
+): Promise<Page> {
+  const { address, providerName: name } = await acts.begin(request, reply, wanted)
   return {
     title: `On to ${name}`,
     goOn: address,
@@ -142,11 +147,23 @@ export function providerButtons(
 
 function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Fault): Page {
   const again = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
-  if (purpose !== 'sign-in')
+  if (fault.code === 'busy')
+    return {
+      title: 'That did not work',
+      fault,
+      body: html`<p><a class="button" href="">Try again</a></p>`,
+    }
+  if (purpose === 'link')
     return {
       title: 'That did not work',
       fault,
       body: html`<p><a class="button" href="/sign-in-methods">Back to your ways to sign in</a></p>`,
+    }
+  if (purpose === 'step-up')
+    return {
+      title: 'That did not work',
+      fault,
+      body: html`<p><a class="button" href="/step-up${again}">Confirm again that it is you</a></p>`,
     }
   const link = html`<p><a class="button" href="${signInFor('/sign-in-methods')}">Sign in and link ${providerName}</a></p>`
   if (fault.code === 'account_exists')

@@ -155,6 +155,7 @@ export function beside(
 }
 
 export const signInFor = (address: string) => `/sign-in?return_to=${encodeURIComponent(address)}`
+export const stepUpFor = (address: string) => `/step-up?return_to=${encodeURIComponent(address)}`
 
 /** The parameter of an address, of which a browser may send any. */
 export function parameter(request: FastifyRequest, name: string): unknown {

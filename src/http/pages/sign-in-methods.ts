@@ -1,14 +1,13 @@
 /** The ways in that a person has: their password, and the providers they have linked. */
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
-import { Type } from 'typebox'
+import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import type { LinkedIdentity, OfferedProvider } from '../../federation/store.js'
 import { html } from '../../html.js'
 import type { FederationActs } from '../federation-acts.js'
 import { proofIsFresh } from '../fresh-proof.js'
 import { Id } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
-import { goingOn } from './federation.js'
-import { type Frame, parameter, ReturnTo } from './frame.js'
+import { goingOn, ProviderId } from './federation.js'
+import { type Frame, parameter, stepUpFor } from './frame.js'
 import { buttonForm, type Fault, hidden, nothing, type Page } from './layout.js'
 import { day } from './times.js'
 
@@ -16,9 +15,6 @@ const done: Readonly<Record<string, string>> = {
   linked: 'It is linked: it signs you in from now on.',
   unlinked: 'It is removed, and what it had signed in is signed out.',
 }
-
-const ProviderId = Type.String({ maxLength: 32 })
-const stepUpFirst = `/step-up?return_to=${encodeURIComponent('/sign-in-methods')}`
 
 export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
   return async app => {
@@ -28,8 +24,12 @@ export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPl
       '/sign-in-methods/link',
       { provider: ProviderId },
       async (request, reply, { provider }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
-        return goTo(request, reply, provider, 'link', '/sign-in-methods?done=linked')
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+        return goingOn(acts, request, reply, {
+          provider,
+          purpose: 'link',
+          returnTo: undefined,
+        })
       },
       (fault, request) => methods(request, fault),
     )
@@ -38,33 +38,12 @@ export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPl
       '/sign-in-methods/unlink',
       { identity: Id },
       async (request, _reply, { identity }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFirst
+        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
         await acts.unlink(request, identity)
         return '/sign-in-methods?done=unlinked'
       },
       (fault, request) => methods(request, fault),
     )
-    frame.post(
-      app,
-      '/step-up/provider',
-      { provider: ProviderId, return_to: ReturnTo },
-      async (request, reply, { provider, return_to }) => {
-        const to = await frame.destinationOf(return_to, request)
-        return goTo(request, reply, provider, 'step-up', to?.address)
-      },
-      (fault, request) => methods(request, fault),
-    )
-
-    async function goTo(
-      request: FastifyRequest,
-      reply: FastifyReply,
-      provider: string,
-      purpose: 'link' | 'step-up',
-      returnTo: string | undefined,
-    ): Promise<Page> {
-      const { address, providerName } = await acts.begin(request, reply, { provider, purpose, returnTo })
-      return goingOn(providerName, address)
-    }
 
     async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
       const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])

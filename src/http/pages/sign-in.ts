@@ -5,7 +5,7 @@ import { html } from '../../html.js'
 import type { Acts } from '../acts.js'
 import type { FederationActs } from '../federation-acts.js'
 import { Email, Password } from '../schemas.js'
-import { providerButtons } from './federation.js'
+import { goingOn, ProviderId, providerButtons } from './federation.js'
 import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
 import { buttonForm, type Fault, field, hidden, nothing, type Page } from './layout.js'
 
@@ -61,12 +61,7 @@ export function signInPages(frame: Frame, acts: Acts, ways: FederationActs): Fas
 /** In the context of who is signed in. */
 export function stepUpPages(frame: Frame, acts: Acts, ways: FederationActs): FastifyPluginAsync {
   return async app => {
-    frame.get(app, '/step-up', async request =>
-      stepUp(
-        await frame.destinationOf(parameter(request, 'return_to'), request),
-        await waysToProve(ways, request),
-      ),
-    )
+    frame.get(app, '/step-up', request => asked(request, parameter(request, 'return_to')))
     frame.post(
       app,
       '/step-up',
@@ -75,9 +70,22 @@ export function stepUpPages(frame: Frame, acts: Acts, ways: FederationActs): Fas
         await acts.stepUp(request, reply, { password: form.password })
         return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
       },
-      async (fault, request, { return_to }) =>
-        stepUp(await frame.destinationOf(return_to, request), await waysToProve(ways, request), fault),
+      (fault, request, { return_to }) => asked(request, return_to, fault),
     )
+    frame.post(
+      app,
+      '/step-up/provider',
+      { provider: ProviderId, return_to: ReturnTo },
+      async (request, reply, { provider, return_to }) => {
+        const to = await frame.destinationOf(return_to, request)
+        return goingOn(ways, request, reply, { provider, purpose: 'step-up', returnTo: to?.address })
+      },
+      (fault, request, { return_to }) => asked(request, return_to, fault),
+    )
+
+    async function asked(request: FastifyRequest, returnTo: unknown, fault?: Fault): Promise<Page> {
+      return stepUp(await frame.destinationOf(returnTo, request), await waysToProve(ways, request), fault)
+    }
   }
 }
 

@@ -1,0 +1,94 @@
+/** What an operator changes of a provider, withdraws, or ends with it: tried before it is stored, and safe to repeat. */
+import tap, { test } from 'tap'
+import { Visitor } from '../federation/world.js'
+import { tenant } from '../harness/world.js'
+import { commandLineWithInput } from '../support/command.js'
+import { members } from '../support/hostile-lies.js'
+import { startHostileProvider } from '../support/hostile-provider.js'
+import { testService } from '../support/service.js'
+
+const clientSecret = 'a secret that only the two of them know'
+const service = await testService(tap)
+const { sql } = service.database
+const say = await commandLineWithInput(tap, service.database, `${service.folder}/keys`)
+const provider = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+tap.teardown(() => provider.close())
+
+async function change(...args: string[]) {
+  const { code, out, err } = await say('', 'providers', 'change', 'acme', '--json', ...args)
+  if (code !== 0) throw new Error(err)
+  return JSON.parse(out)
+}
+
+async function refusal(...args: string[]): Promise<string> {
+  const { code, out, err } = await say('', 'providers', ...args)
+  return code === 1 && out === '' ? err : `it was not refused: ${out}${err}`
+}
+
+const added = await say(
+  `${clientSecret}\n`,
+  ...[
+    'providers',
+    'add',
+    'acme',
+    '--issuer',
+    provider.issuer,
+    '--client-id',
+    'mintmark',
+    '--sign-up',
+    'open',
+  ],
+  ...['--client-secret-stdin', '--counts-as-proof', '--aal2', 'amr:mfa', '--host', 'keys.example.com'],
+  ...['--authoritative-for', 'example.com', '--claim', 'name=name'],
+  ...['--grant', `groups=staff:${await tenant(sql)}:member`],
+)
+
+test('what was declared can be withdrawn, and what goes with it goes too', async t => {
+  t.equal(added.code, 0, added.err)
+  const lists = ['hosts', 'directories', 'authoritative-for', 'claims', 'grants', 'aal2']
+  const emptied = await change('--none', ...lists)
+  const { hosts, authoritative_for, claims, grants, counts_as_proof, aal2 } = emptied
+  t.same([hosts, authoritative_for, claims, grants, counts_as_proof, aal2], [[], [], {}, [], true, []])
+  const again = await change('--none', 'claims', 'aal2', '--claim', 'name=name', '--aal2', 'amr:mfa')
+  t.same([again.claims, again.aal2], [{ name: 'name' }, ['amr:mfa']], 'they are emptied first')
+  const weaker = await change('--no-counts-as-proof')
+  t.same([weaker.counts_as_proof, weaker.aal2], [false, []])
+  t.match(await refusal('change', 'acme', '--none', 'scopes'), /choices are hosts, /)
+})
+
+test('a change of where a provider is, or of who asks there, is tried before it is stored', async t => {
+  const [before] = await sql`select * from providers`
+  const elsewhere = 'http://127.0.0.1:9'
+  t.match(await refusal('change', 'acme', '--issuer', elsewhere), /127\.0\.0\.1:9 could not be reached/)
+  const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+  t.teardown(() => other.close())
+  other.lies = { discovery: members({ jwks_uri: 'http://127.0.0.1:9/jwks' }) }
+  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not at the issuer/)
+  provider.lies = { discovery: members({ issuer: other.issuer }) }
+  t.match(await refusal('change', 'acme', '--host', 'keys.example.com'), /names the issuer/)
+  t.match(await refusal('change', 'acme', '--client-id', 'another'), /names the issuer/)
+  const given = await say('another secret\n', 'providers', 'change', 'acme', '--client-secret-stdin')
+  t.equal(given.code, 1)
+  t.match(given.err, /names the issuer/)
+  t.same(await sql`select * from providers`, [before])
+  t.match(await change('--name', 'Acme staff'), { name: 'Acme staff' }, 'a name needs no provider')
+  provider.lies = {}
+  other.lies = {}
+  t.match(await change('--issuer', other.issuer), { issuer: other.issuer })
+  t.match(await change('--issuer', provider.issuer), { issuer: provider.issuer })
+})
+
+test('a provider is deleted with its sessions by the same command again, where it failed between', async t => {
+  const visitor = new Visitor(service)
+  t.equal((await visitor.signIn('acme')).statusCode, 303)
+  await sql`create function refuse() returns trigger language plpgsql as $$ begin raise 'no'; end $$`
+  await sql`create trigger refuse before update on sessions execute function refuse()`
+  const failed = await say('', 'providers', 'delete', 'acme', '--end-sessions')
+  t.equal(failed.code, 1)
+  t.equal((await visitor.open('/v1/federation/acme')).statusCode, 404, 'nobody new signs in meanwhile')
+  await sql`drop trigger refuse on sessions`
+  const { out, err } = await say('', 'providers', 'delete', 'acme', '--end-sessions')
+  t.equal(out, 'Deleted acme. 1 session was ended.\n', err)
+  t.equal((await visitor.scripts.get('/v1/session')).statusCode, 401)
+  t.match(await refusal('delete', 'acme', '--end-sessions'), /there is no provider acme/)
+})
