@@ -81,7 +81,8 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
       withProviders(async (store, config, database) => {
         const { issuer } = config
         const preset = wanted.preset === undefined ? plain : presets[wanted.preset]
-        const declaration = { ...nothing, ...preset, id, ...(await changeOf(wanted, database)) }
+        const known = { ...nothing, ...preset, id }
+        const declaration = { ...known, ...(await changeOf(wanted, known.claims, database)) }
         const named = { ...declaration, name: declaration.name || id }
         if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
         if (!named.clientId) throw new CommandFailed('give --client-id')
@@ -102,7 +103,7 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     providers
       .command('change')
       .argument('<id>')
-      .description('change a provider; a list replaces the one before'),
+      .description('change a provider; a list replaces the one before, a claim its own'),
   )
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option('--no-counts-as-proof', 'it signs in, and nothing more')
@@ -113,7 +114,8 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         const { issuer } = config
         const before = existing(id, await store.read(id))
         const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
-        const to = { ...emptied, ...(await changeOf(wanted, database)) }
+        const { claims } = { ...before, ...emptied }
+        const to = { ...emptied, ...(await changeOf(wanted, claims, database)) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
         insistOnSound({ ...before, ...to }, issuer)
@@ -123,6 +125,10 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         const kept = secret === undefined ? undefined : await sealed(config, id, secret)
         const answer = await store.change(id, to, kept, operator)
         if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
+        if (answer === 'linked')
+          throw new CommandFailed(
+            `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,
+          )
         sayWritten(wanted, issuer, existing(id, answer), `Changed ${id}.`)
       }),
     )
@@ -155,8 +161,8 @@ const empty = {
   aal2: { aal2: [] },
 } as const satisfies Record<string, ProviderChange>
 
-/** Only what was given, and that lists go with what they are read for. */
-async function changeOf(wanted: Wanted, database: Database) {
+/** Only what was given, and that lists go with what they are read for; claims are added to those of before. */
+async function changeOf(wanted: Wanted, claims: ClaimMap | undefined, database: Database) {
   const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
   const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
   const grants = grant && (await Promise.all(grant.map(raw => resolved(raw, database))))
@@ -171,7 +177,7 @@ async function changeOf(wanted: Wanted, database: Database) {
     ...(signUp !== undefined && signUp !== 'domains' && { signUpDomains: [] }),
     ...(signUpDomain && { signUpDomains: signUpDomain }),
     ...(authoritativeFor && { authoritativeFor }),
-    ...(claim && { claims: claim }),
+    ...(claim && { claims: { ...claims, ...claim } }),
     ...(grants && { grants }),
     ...(countsAsProof !== undefined && { countsAsProof }),
     ...(countsAsProof === false && { aal2: [] }),

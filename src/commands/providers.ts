@@ -75,7 +75,7 @@ export function providerCommands(program: Command): void {
     command.action((id: string, form: EndForm) =>
       withProviders(async (store, { issuer }) => {
         const answer = await store.change(id, { state }, undefined, operator)
-        if (answer === 'issuer-taken') throw new Error(answer)
+        if (answer === 'issuer-taken' || answer === 'linked') throw new Error(answer)
         const provider = existing(id, answer)
         const ended = form.endSessions ? await store.endSessions(id, operator) : undefined
         const document = { ...describeProvider(issuer, provider), ...(ended !== undefined && { ended }) }

@@ -1,6 +1,6 @@
 /** What a provider says of a person, cut down to what is believed of it. */
 import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
-import type { Provider } from './provider.js'
+import { type Provider, printable } from './provider.js'
 
 /** A person as a provider that was verified says they are. */
 export interface Claimed {
@@ -28,9 +28,6 @@ export interface ClaimedProof {
 }
 
 export type Claims = Readonly<Record<string, unknown>>
-
-/** Without control characters, and without those that turn the direction of what stands after them. */
-const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u
 
 /** Printable, and no longer than this: what a session or a row may hold. */
 export const text = (value: unknown, most: number): string | undefined =>

@@ -83,6 +83,8 @@ export const logoutAddress = (issuer: string, provider: string) =>
   `${issuer}/v1/federation/${provider}/back-channel-logout`
 
 export const providerIdForm = /^[a-z0-9](-?[a-z0-9]){0,31}$/
+/** Without control characters, and without those that turn the direction of what stands after them. */
+export const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const claimForm = /^[\x21-\x7e]{1,200}$/
 
@@ -91,7 +93,10 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
   const faults: string[] = []
   const refuse = (is: boolean, fault: string) => is && faults.push(fault)
   refuse(!providerIdForm.test(wanted.id), 'the id takes 1 to 32 of a-z, 0-9 and single hyphens between them')
-  refuse(!/^[^\p{Cc}\p{Cs}]{1,50}$/u.test(wanted.name), 'the name takes 1 to 50 printable characters')
+  refuse(
+    !printable.test(wanted.name) || wanted.name.length > 50,
+    'the name takes 1 to 50 printable characters',
+  )
   refuse(
     !/^[\x21-\x7e]{1,200}$/.test(wanted.clientId),
     'the client id takes 1 to 200 visible ASCII characters',

@@ -15,6 +15,7 @@ export interface SealedSecret {
  * Rules (test/process/provider-commands.test.ts, test/federation): each change is one transaction with its audit row.
  * - When `change` to disabled or `remove` has returned, nobody is signed in through the provider any more. Sessions
  *   that it opened before live on: they are ours. `endSessions` ends them.
+ * - The issuer stays while anybody is linked: an identity is an issuer's, and a provider's own are of its issuer.
  * - `remove` takes the links with it: an identity does not come back with a provider of the same name.
  */
 export interface ProviderStore {
@@ -30,7 +31,7 @@ export interface ProviderStore {
     to: ProviderChange,
     secret: SealedSecret | undefined,
     by: By,
-  ): Promise<Provider | 'unknown' | 'issuer-taken'>
+  ): Promise<Provider | 'unknown' | 'issuer-taken' | 'linked'>
   remove(id: string, by: By): Promise<'removed' | 'unknown'>
   /** All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. Answers how many. */
   endSessions(id: string, by: By): Promise<number>

@@ -8,7 +8,8 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 
 /** The words of each `npx mintmark …` in a code block, without settings before it, input and comments behind it. */
 function documented(markdown: string): string[][] {
-  return [...markdown.matchAll(/^ *(?:\w+=\S+ )?npx mintmark (.*?)(?: +< .*)?(?: +#.*)?$/gm)].map(
+  const joined = markdown.replaceAll(/\\\n */g, '')
+  return [...joined.matchAll(/^ *(?:\w+=\S+ )?npx mintmark (.*?)(?: +< .*)?(?: +#.*)?$/gm)].map(
     ([, line = '']) =>
       [...line.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain = '']) => quoted ?? plain),
   )

@@ -56,6 +56,29 @@ test('what was declared can be withdrawn, and what goes with it goes too', async
   t.match(await refusal('change', 'acme', '--none', 'scopes'), /choices are hosts, /)
 })
 
+test('a claim is added to those that are mapped already, also by a preset', async t => {
+  await change('--none', 'claims')
+  await change('--claim', 'email_verified=xms_edov')
+  t.same((await change('--claim', 'name=nickname')).claims, {
+    name: 'nickname',
+    email_verified: 'xms_edov',
+  })
+  t.match(await refusal('change', 'acme', '--name', 'eman\u202eyalp'), /printable characters/)
+  await change('--none', 'claims')
+})
+
+test('the issuer of a provider stays while anybody is linked', async t => {
+  const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+  t.teardown(() => other.close())
+  const ada = new Visitor(service)
+  t.equal((await ada.signIn()).statusCode, 303)
+  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /people are linked as .* knows them/)
+  t.match(await change('--issuer', provider.issuer), { issuer: provider.issuer }, 'the same is none other')
+  await sql`delete from users`
+  t.match(await change('--issuer', other.issuer), { issuer: other.issuer })
+  await change('--issuer', provider.issuer)
+})
+
 test('a change of where a provider is, or of who asks there, is tried before it is stored', async t => {
   const [before] = await sql`select * from providers`
   const elsewhere = 'http://127.0.0.1:9'

@@ -21,15 +21,13 @@ export interface AccountParts {
 }
 
 /** What a page that leads to another one has to say there. */
-const done = new Map(
-  Object.entries({
-    welcome: 'Welcome. You are signed in.',
-    joined: 'Welcome. You are a member now.',
-    password: 'Your password is changed, and your other devices are signed out.',
-    device: 'That device is signed out.',
-    devices: 'All other devices are signed out.',
-  }),
-)
+const done = new Map([
+  ['welcome', 'Welcome. You are signed in.'],
+  ['joined', 'Welcome. You are a member now.'],
+  ['password', 'Your password is changed, and your other devices are signed out.'],
+  ['device', 'That device is signed out.'],
+  ['devices', 'All other devices are signed out.'],
+])
 
 export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): FastifyPluginAsync {
   const { memberships, revocations, passwordMinLength } = parts

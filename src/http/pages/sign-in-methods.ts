@@ -11,10 +11,10 @@ import { type Frame, parameter, stepUpFor } from './frame.js'
 import { buttonForm, type Fault, hidden, nothing, type Page } from './layout.js'
 import { day } from './times.js'
 
-const done: Readonly<Record<string, string>> = {
-  linked: 'It is linked: it signs you in from now on.',
-  unlinked: 'It is removed, and what it had signed in is signed out.',
-}
+const done = new Map([
+  ['linked', 'It is linked: it signs you in from now on.'],
+  ['unlinked', 'It is removed, and what it had signed in is signed out.'],
+])
 
 export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
   return async app => {
@@ -47,7 +47,7 @@ export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPl
 
     async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
       const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])
-      return { ...list(linked, offered, password), fault, done: done[String(parameter(request, 'done'))] }
+      return { ...list(linked, offered, password), fault, done: done.get(String(parameter(request, 'done'))) }
     }
   }
 }

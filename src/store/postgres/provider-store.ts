@@ -1,17 +1,18 @@
 /** Providers in Postgres, as operators declare them. */
-import { and, asc, eq, inArray, sql } from 'drizzle-orm'
-import type {
-  ClaimMap,
-  ProviderChange,
-  ProviderGrant,
-  ProviderWithSecret,
+import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
+import {
+  type ClaimMap,
+  directoryPlace,
+  type ProviderChange,
+  type ProviderGrant,
+  type ProviderWithSecret,
 } from '../../federation/provider.js'
 import type { ProviderStore } from '../../federation/store.js'
 import { auditDone } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
 import type { Database, Queries } from './database.js'
 import { sessionsOf } from './federated-sessions.js'
-import { federatedSessions, providers } from './schema-federation.js'
+import { federatedIdentities, federatedSessions, providers } from './schema-federation.js'
 import type { SessionsWithin } from './sessions-within.js'
 import { textArray } from './text-array.js'
 
@@ -78,6 +79,7 @@ export function postgresProviderStore(
 
     async change(id, to, secret, by) {
       const changing = database.transaction(async tx => {
+        if (to.issuer !== undefined && (await hasOthers(tx, id, to.issuer))) return 'linked' as const
         const set = {
           ...columnsOf(to),
           ...(secret && { sealedSecret: secret.sealed, kekId: secret.kekId }),
@@ -140,6 +142,18 @@ export function postgresProviderStore(
       })
     },
   }
+}
+
+/** Whether people are linked by another issuer. Under the provider's lock: whoever links waits, or is seen. */
+async function hasOthers(tx: Queries, id: string, issuer: string): Promise<boolean> {
+  await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, id)).for('update')
+  const pattern = issuer.replace(/[\\%_]/g, '\\$&').replace(directoryPlace, '%')
+  const linked = await tx
+    .select({ id: federatedIdentities.id })
+    .from(federatedIdentities)
+    .where(and(eq(federatedIdentities.providerId, id), notLike(federatedIdentities.issuer, pattern)))
+    .limit(1)
+  return linked.length > 0
 }
 
 async function find(tx: Queries, id: string): Promise<ProviderWithSecret | undefined> {
