@@ -82,7 +82,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
   const finish = createFinish(sessions)
-  const login = { issuer, store, hasher, policy, throttle, post, inBackground, finish }
+  const login = { issuer, store, hasher, policy, throttle, post, inBackground, sessions, finish }
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
   const identities = postgresFederationStore(database, stores.within)

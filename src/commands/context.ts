@@ -5,10 +5,12 @@ import { type Config, parseConfig } from '../config.js'
 import { parseEmailAddress } from '../directory/email-address.js'
 import { Outage, StartRefused } from '../errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
+import { openSealedKey } from '../keyring/signing-key.js'
 import type { UserId } from '../principal.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
 import { findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
+import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { type Form, note } from './output.js'
@@ -28,6 +30,20 @@ export function configuration(): Config {
 export async function keyEncryptionKeys({ keysFolder }: Config): Promise<KeyEncryptionKeys> {
   const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
   if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
+  return keys
+}
+
+/** To seal with, for the service to open: they, and this ISSUER, must open what it has sealed itself. */
+export async function keysOfService(config: Config, database: Database): Promise<KeyEncryptionKeys> {
+  const keys = await keyEncryptionKeys(config)
+  const { keys: ring } = await postgresKeyRingStore(database).read()
+  for (const { sealed, kekId, ...key } of ring) {
+    if (!sealed || kekId === null) continue
+    await openSealedKey(config.issuer, { ...key, sealed, kekId }, keys).catch(error => {
+      const mend = 'run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service'
+      throw new CommandFailed(`${(error as Error).message}: ${mend}`)
+    })
+  }
   return keys
 }
 

@@ -16,7 +16,7 @@ import {
 import type { ProviderStore } from '../federation/store.js'
 import type { Database } from '../store/postgres/database.js'
 import { roleOf, tenantOf } from './arguments.js'
-import { CommandFailed, keyEncryptionKeys, operator } from './context.js'
+import { CommandFailed, keysOfService, operator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
 import { lineOfStdin } from './stdin.js'
@@ -91,7 +91,7 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         insistOnSound(named, issuer)
         const secret = await clientSecret()
         await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, () => secret)
-        const answer = await store.create(named, await sealed(config, id, secret), operator)
+        const answer = await store.create(named, await sealed(config, database, id, secret), operator)
         if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
         if (answer === 'issuer-taken')
           throw new CommandFailed(`another provider has the issuer ${named.issuer}`)
@@ -122,7 +122,7 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
         if (secret !== undefined || tried.some(member => member in to))
           await reachable({ ...before, ...to }, () => secret ?? storedSecret(config, before))
-        const kept = secret === undefined ? undefined : await sealed(config, id, secret)
+        const kept = secret === undefined ? undefined : await sealed(config, database, id, secret)
         const answer = await store.change(id, to, kept, operator)
         if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
         if (answer === 'linked')
@@ -198,8 +198,8 @@ function insistOnSound(declaration: ProviderDeclaration, issuer: string): void {
   if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
 }
 
-async function sealed(config: Config, id: string, secret: string) {
-  const keks = await keyEncryptionKeys(config)
+async function sealed(config: Config, database: Database, id: string, secret: string) {
+  const keks = await keysOfService(config, database)
   return keks.seal(Buffer.from(secret), secretSealedAs(config.issuer, id))
 }
 

@@ -7,7 +7,15 @@ import { refuseUnfitRedis } from '../session-stores.js'
 import { copyToRedis, copyToTable } from '../store/postgres/sessions-in-redis/moving.js'
 import { rememberRedis } from '../store/postgres/sessions-in-redis/revoked.js'
 import { who } from './arguments.js'
-import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
+import {
+  CommandFailed,
+  configuration,
+  keysOfService,
+  known,
+  operator,
+  personOf,
+  withDatabase,
+} from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
 import { withRevocations, withRows } from './session-stores.js'
 import { cell, time } from './table.js'
@@ -78,6 +86,7 @@ export function sessionCommands(program: Command): void {
       const copy = to === 'redis' ? copyToRedis : copyToTable
       await withDatabase(config, database =>
         withRows(config, async rows => {
+          await keysOfService(config, database)
           if (to === 'redis') await rememberRedis(database)
           const copied = await copy(database, rows)
           say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)

@@ -27,7 +27,7 @@ export interface FederationActParts {
 }
 
 /** What the person is told; the reason itself is for the log. */
-const codes: Readonly<Record<FederationRefusal, ErrorCode>> = {
+export const refusals: Readonly<Record<FederationRefusal, ErrorCode>> = {
   'no-flow': 'federation_failed',
   declined: 'federation_failed',
   'not-believed': 'federation_failed',
@@ -126,7 +126,7 @@ export function createFederationActs(parts: FederationActParts) {
         refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
       const detail = details[why]
       const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
-      const problem = new Problem(codes[why], { ...(detail !== undefined && { detail }), ...retry })
+      const problem = new Problem(refusals[why], { ...(detail !== undefined && { detail }), ...retry })
       return { ...completed, problem }
     },
 

@@ -5,6 +5,7 @@ import type { InvitationStore } from '../directory/invitations.js'
 import type { MayGrant } from '../directory/tenants.js'
 import type { TenantId, UserId } from '../principal.js'
 import { newSecret } from '../session/credential.js'
+import type { Sessions } from '../session/sessions.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import { linkHash } from './links.js'
 import type { InBackground, Post } from './mail.js'
@@ -23,13 +24,14 @@ export interface InvitationParts {
   readonly throttle: Throttle
   readonly post: Post
   readonly inBackground: InBackground
+  readonly sessions: Pick<Sessions, 'ready'>
   readonly finish: Finish
 }
 
 export type Invitations = ReturnType<typeof createInvitations>
 
 export function createInvitations(parts: InvitationParts) {
-  const { issuer, invitations, hasher, policy, throttle, post, inBackground, finish } = parts
+  const { issuer, invitations, hasher, policy, throttle, post, inBackground, sessions, finish } = parts
   return {
     async invite(
       tenant: TenantId,
@@ -84,6 +86,7 @@ export function createInvitations(parts: InvitationParts) {
       await attempt.succeeded()
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password)
+      await sessions.ready()
       const user = await invitations.register(hash, phc, name, browser.occasion)
       if (!user) return { refused: 'link_invalid' }
       const credential = { kind: 'password', version: 1 } as const

@@ -1,5 +1,6 @@
 /** Signing up: a link to the address first, then whoever holds the mailbox sets the password and is signed in. */
 import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
+import type { Sessions } from '../session/sessions.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
 import { linkHash, linkMinutes, newLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
@@ -17,6 +18,7 @@ export interface SignUpParts {
   readonly policy: PasswordPolicy
   readonly post: Post
   readonly inBackground: InBackground
+  readonly sessions: Pick<Sessions, 'ready'>
   readonly finish: Finish
   readonly throttle: Throttle
 }
@@ -24,7 +26,7 @@ export interface SignUpParts {
 export type SignUp = ReturnType<typeof createSignUp>
 
 export function createSignUp(parts: SignUpParts) {
-  const { issuer, store, hasher, policy, post, inBackground, finish, throttle } = parts
+  const { issuer, store, hasher, policy, post, inBackground, sessions, finish, throttle } = parts
   return {
     /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
     async begin(email: string, from: string, returnTo?: string): Promise<boolean> {
@@ -57,7 +59,9 @@ export function createSignUp(parts: SignUpParts) {
       })
       await attempt.succeeded()
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
-      const user = await store.register(hash, await hasher.hash(verdict.password), name, browser.occasion)
+      const phc = await hasher.hash(verdict.password)
+      await sessions.ready()
+      const user = await store.register(hash, phc, name, browser.occasion)
       if (!user) return { refused: 'link_invalid' }
       const credential = { kind: 'password', version: 1 } as const
       const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)

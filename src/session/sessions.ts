@@ -61,6 +61,11 @@ export type Sessions = ReturnType<typeof createSessions>
 
 export function createSessions(store: SessionStore, limits: SessionLimits) {
   return {
+    /** Throws `Outage` where none could be opened now: asked before a link is used up, which works once. */
+    async ready(): Promise<void> {
+      await store.read(newCredential().id)
+    },
+
     /** Opens a session for a proved identity and ends the one the browser came with. */
     async open(identity: Identity, device: Device, replaces: Credential | undefined, occasion: Occasion) {
       const credential = newCredential()

@@ -8,6 +8,7 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { parseConfig } from '../../src/config.js'
 import { catalogue } from '../../src/errors.js'
+import { refusals } from '../../src/http/federation-acts.js'
 import { addGauges, createMetrics } from '../../src/http/metrics.js'
 import { limits } from '../../src/login/throttle.js'
 import { auditEvents } from '../../src/store/postgres/schema.js'
@@ -53,6 +54,12 @@ function settings(): string[] {
   parseConfig(new Proxy({}, { get: (_, name) => void asked.add(String(name)) }))
   return [...asked].sort()
 }
+
+test('the table of what a provider is refused for is complete', t => {
+  const table = rows('When it does not work', read('docs/providers.md')).flatMap(([first]) => quoted(first))
+  t.same(table.toSorted(), Object.keys(refusals).sort())
+  t.end()
+})
 
 test('openapi.yaml is what the route schemas generate', async t => {
   const script = new URL('../../scripts/openapi.mjs', import.meta.url).href

@@ -9,7 +9,7 @@ import type { Browser } from '../support/browser.js'
 import { commandLine } from '../support/command.js'
 import { type RedisServer, redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { redisCluster } from '../support/redis-cluster.js'
-import { eventually, goodPassword, type TestService, testService } from '../support/service.js'
+import { eventually, goodPassword, type TestService, testService, tokenIn } from '../support/service.js'
 
 const unsafe = { MINTMARK_SESSION_REDIS_UNSAFE: 'accepted' }
 
@@ -186,6 +186,24 @@ test('P4: while Redis is away nobody is let in and nobody loses a cookie; signin
   t.equal((await ada.get('/v1/session')).statusCode, 503)
   redis.start()
   t.equal((await answered(() => ada.get('/v1/session'))).statusCode, 401, 'it kept nothing: the row is gone')
+})
+
+test('a link is not used up while Redis is away: the session that it opens could not be', {
+  skip,
+}, async t => {
+  const redis = await running(t)
+  const service = await onRedis(t, redis.url)
+  const { browser } = await service.signUp('ada@example.com')
+  const newcomer = service.browser()
+  await newcomer.post('/v1/sign-up', { email: 'bob@example.com' })
+  const verify = { token: tokenIn(await service.mailTo('bob@example.com')), password: goodPassword }
+  await redis.stop()
+  t.equal((await browser.get('/v1/session')).statusCode, 503)
+  const refused = await newcomer.post('/v1/sign-up/verify', verify)
+  t.same([refused.statusCode, refused.json().code], [503, 'unavailable'])
+  redis.start()
+  await redis.ready()
+  t.equal((await answered(() => newcomer.post('/v1/sign-up/verify', verify))).statusCode, 201)
 })
 
 test('an address that signs out of made-up sessions is slowed down, and each costs a row at most', {

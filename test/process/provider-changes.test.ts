@@ -67,6 +67,16 @@ test('a claim is added to those that are mapped already, also by a preset', asyn
   await change('--none', 'claims')
 })
 
+test('a secret is sealed only with what the service opens', async t => {
+  const foreign = await commandLineWithInput(t, service.database)
+  const answer = await foreign('another secret\n', 'providers', 'change', 'acme', '--client-secret-stdin')
+  t.equal(answer.code, 1)
+  t.match(
+    answer.err,
+    /is not the one this was sealed with: run it with the MINTMARK_KEYS_FOLDER and the ISSUER/,
+  )
+})
+
 test('the issuer of a provider stays while anybody is linked', async t => {
   const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
   t.teardown(() => other.close())

@@ -42,6 +42,10 @@ test('the commands move sessions there and back while people come, go and prove 
     const { code, out, err } = await mintmark('sessions', 'migrate', '--to', to, '--json')
     t.same([code, out === '' ? err : JSON.parse(out)], [0, { to, copied }])
   }
+  const foreign = await commandLine(t, before.database, undefined, shared)
+  const { code: refused, err } = await foreign('sessions', 'migrate', '--to', 'redis')
+  t.equal(refused, 1)
+  t.match(err, /is not the one this was sealed with: run it with the MINTMARK_KEYS_FOLDER/)
   const people = await times(5, index => before.signUp(`person.${index}@example.com`))
   type Browsers = [TestBrowser, TestBrowser, TestBrowser, TestBrowser, TestBrowser]
   const [ada, bob, carl, dora, erin] = people.map(({ browser }) => browser) as Browsers

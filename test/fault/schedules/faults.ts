@@ -8,7 +8,7 @@ export const faults: readonly Schedule[] = [
     async play(stage) {
       const device = await stage.device()
       const { cookie } = device
-      const updated = stage.at(1).postgres.hold('to-client', 'INSERT 0 1', { after: 'update sessions' })
+      const updated = stage.at(1).postgres.hold('to-client', 'SELECT 1', { after: 'update sessions' })
       const signingOut = device.signOut(stage.at(1))
       await updated.caught
       await stage.cluster.primary.terminate()
@@ -46,7 +46,7 @@ export const faults: readonly Schedule[] = [
       const { postgres } = stage.at(1)
       for (let round = 0; round < 6; round++) {
         const devices = await Promise.all(Array.from({ length: 6 }, () => stage.device()))
-        const caught = postgres.hold('to-client', 'INSERT 0 1', { after: 'update sessions' })
+        const caught = postgres.hold('to-client', 'SELECT 1', { after: 'update sessions' })
         const cookies = devices.map(({ cookie }) => cookie)
         const ending = devices.map((device, number) =>
           number % 2 === 0 ? device.signOut(stage.at(1)) : device.switchTenant(stage.at(1), null),
