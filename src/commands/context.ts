@@ -33,9 +33,18 @@ export async function keyEncryptionKeys({ keysFolder }: Config): Promise<KeyEncr
   return keys
 }
 
+/** At least one of them. */
+export async function presentKeys(config: Config): Promise<KeyEncryptionKeys> {
+  const keys = await keyEncryptionKeys(config)
+  if (keys.size > 0) return keys
+  throw new CommandFailed(
+    `there is no key-encryption key in ${config.keysFolder}: run it where the service runs`,
+  )
+}
+
 /** To seal with, for the service to open: they, and this ISSUER, must open what it has sealed itself. */
 export async function keysOfService(config: Config, database: Database): Promise<KeyEncryptionKeys> {
-  const keys = await keyEncryptionKeys(config)
+  const keys = await presentKeys(config)
   const { keys: ring } = await postgresKeyRingStore(database).read()
   for (const { sealed, kekId, ...key } of ring) {
     if (!sealed || kekId === null) continue

@@ -1,10 +1,9 @@
 /** `mintmark recover`: trust the server that DATABASE_URL names now, and nothing that was accepted before. */
 import type { Command } from 'commander'
 import type { Config } from '../config.js'
-import { loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import { generateSealedKey } from '../keyring/signing-key.js'
 import { keepLineage, recover } from '../store/postgres/recovery.js'
-import { CommandFailed, configuration, tell, withDatabase } from './context.js'
+import { configuration, presentKeys, tell, withDatabase } from './context.js'
 import { print } from './output.js'
 
 export function recoverCommand(program: Command): void {
@@ -39,10 +38,7 @@ export function recoverCommand(program: Command): void {
     })
 }
 
-async function keyMaker({ keysFolder, issuer }: Config) {
-  const { keys, faults } = await loadKeyEncryptionKeys(keysFolder)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-  if (keys.size === 0)
-    throw new CommandFailed(`there is no key-encryption key in ${keysFolder}: run it where the service runs`)
-  return () => generateSealedKey(issuer, keys)
+async function keyMaker(config: Config) {
+  const keys = await presentKeys(config)
+  return () => generateSealedKey(config.issuer, keys)
 }

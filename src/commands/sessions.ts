@@ -84,14 +84,14 @@ export function sessionCommands(program: Command): void {
         throw new CommandFailed('REDIS_URL is missing: name the Redis of the sessions')
       for (const warning of await refuseUnfitRedis({ ...config, sessionStore: 'redis' })) note(form, warning)
       const copy = to === 'redis' ? copyToRedis : copyToTable
-      await withDatabase(config, database =>
-        withRows(config, async rows => {
-          await keysOfService(config, database)
+      await withDatabase(config, async database => {
+        const keys = await keysOfService(config, database)
+        await withRows(config, keys, async rows => {
           if (to === 'redis') await rememberRedis(database)
           const copied = await copy(database, rows)
           say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
-        }),
-      )
+        })
+      })
     })
 }
 

@@ -24,9 +24,7 @@ export function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const refusal = refusalOf(error, request.log)
-  refuse(reply, refusal)
-  const { code, detail, maxAge, errors } = refusal
+  const { code, detail, maxAge, errors } = refuse(error, request, reply)
   return reply
     .type('application/problem+json')
     .serializer(JSON.stringify)
@@ -43,8 +41,19 @@ export interface Refusal {
   readonly errors?: readonly Fault[]
 }
 
+/** Sets the status and the headers of a refusal, and answers what its body, whatever that is, has to say. */
+export function refuse(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Refusal {
+  const refusal = refusalOf(error, request.log)
+  const { code, retryAfter, maxAge } = refusal
+  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  const authenticate = challenge(code, maxAge, isByBearer(request))
+  if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
+  reply.code(catalogue[code][0]).header('cache-control', 'no-store')
+  return refusal
+}
+
 /** What only the log may know goes there. */
-export function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal {
+function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal {
   if (error instanceof Problem) {
     const { code, detail, retryAfterSeconds: retryAfter, maxAgeSeconds: maxAge } = error
     return { code, detail, retryAfter, maxAge }
@@ -63,14 +72,6 @@ export function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): 
   if (code) return { code }
   log.error({ err: error }, 'unexpected error')
   return { code: 'internal_error' }
-}
-
-/** The status and the headers of a refusal, whatever its body is. */
-export function refuse(reply: FastifyReply, { code, retryAfter, maxAge }: Refusal): void {
-  if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  const authenticate = challenge(code, maxAge, isByBearer(reply.request))
-  if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
-  reply.code(catalogue[code][0]).header('cache-control', 'no-store')
 }
 
 /** What Fastify itself refuses: a body that is no JSON, too large, of another type. */

@@ -1,18 +1,15 @@
 /** What an operator changes of a provider, withdraws, or ends with it: tried before it is stored, and safe to repeat. */
 import tap, { test } from 'tap'
-import { Visitor } from '../federation/world.js'
+import { clientId, clientSecret, Visitor } from '../federation/world.js'
 import { tenant } from '../harness/world.js'
 import { commandLineWithInput } from '../support/command.js'
 import { members } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'
-import { testService } from '../support/service.js'
+import { providerCommands } from './providers.js'
 
-const clientSecret = 'a secret that only the two of them know'
-const service = await testService(tap)
+const { service, say, provider, adding, refusal: refused } = await providerCommands(tap)
 const { sql } = service.database
-const say = await commandLineWithInput(tap, service.database, `${service.folder}/keys`)
-const provider = await startHostileProvider({ clientId: 'mintmark', clientSecret })
-tap.teardown(() => provider.close())
+const refusal = (...args: string[]) => refused('', 'providers', ...args)
 
 async function change(...args: string[]) {
   const { code, out, err } = await say('', 'providers', 'change', 'acme', '--json', ...args)
@@ -20,25 +17,10 @@ async function change(...args: string[]) {
   return JSON.parse(out)
 }
 
-async function refusal(...args: string[]): Promise<string> {
-  const { code, out, err } = await say('', 'providers', ...args)
-  return code === 1 && out === '' ? err : `it was not refused: ${out}${err}`
-}
-
 const added = await say(
   `${clientSecret}\n`,
-  ...[
-    'providers',
-    'add',
-    'acme',
-    '--issuer',
-    provider.issuer,
-    '--client-id',
-    'mintmark',
-    '--sign-up',
-    'open',
-  ],
-  ...['--client-secret-stdin', '--counts-as-proof', '--aal2', 'amr:mfa', '--host', 'keys.example.com'],
+  ...adding('acme', '--sign-up', 'open', '--counts-as-proof'),
+  ...['--aal2', 'amr:mfa', '--host', 'keys.example.com'],
   ...['--authoritative-for', 'example.com', '--claim', 'name=name'],
   ...['--grant', `groups=staff:${await tenant(sql)}:member`],
 )
@@ -78,7 +60,7 @@ test('a secret is sealed only with what the service opens', async t => {
 })
 
 test('the issuer of a provider stays while anybody is linked', async t => {
-  const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+  const other = await startHostileProvider({ clientId, clientSecret })
   t.teardown(() => other.close())
   const ada = new Visitor(service)
   t.equal((await ada.signIn()).statusCode, 303)
@@ -93,7 +75,7 @@ test('a change of where a provider is, or of who asks there, is tried before it 
   const [before] = await sql`select * from providers`
   const elsewhere = 'http://127.0.0.1:9'
   t.match(await refusal('change', 'acme', '--issuer', elsewhere), /127\.0\.0\.1:9 could not be reached/)
-  const other = await startHostileProvider({ clientId: 'mintmark', clientSecret })
+  const other = await startHostileProvider({ clientId, clientSecret })
   t.teardown(() => other.close())
   other.lies = { discovery: members({ jwks_uri: 'http://127.0.0.1:9/jwks' }) }
   t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not at the issuer/)

@@ -2,39 +2,15 @@
 import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import tap, { test } from 'tap'
-import { Visitor } from '../federation/world.js'
+import { clientSecret, Visitor } from '../federation/world.js'
 import { tenant } from '../harness/world.js'
-import { commandLineWithInput } from '../support/command.js'
 import { body, members } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'
-import { testService } from '../support/service.js'
+import { providerCommands } from './providers.js'
 
-const clientSecret = 'a secret that only the two of them know'
-const service = await testService(tap)
+const { service, say, provider, adding, refusal } = await providerCommands(tap)
 const { sql } = service.database
-const say = await commandLineWithInput(tap, service.database, `${service.folder}/keys`)
-const provider = await startHostileProvider({ clientId: 'mintmark', clientSecret })
-tap.teardown(() => provider.close())
-
-const adding = (id: string, ...more: string[]) => [
-  ...[
-    'providers',
-    'add',
-    id,
-    '--issuer',
-    provider.issuer,
-    '--client-id',
-    'mintmark',
-    '--client-secret-stdin',
-  ],
-  ...more,
-]
 const added = (id: string, ...more: string[]) => say(`${clientSecret}\n`, ...adding(id, ...more))
-
-async function refusal(input: string, ...args: string[]): Promise<string> {
-  const { code, out, err } = await say(input, ...args)
-  return code === 1 && out === '' ? err : `it was not refused: ${out}${err}`
-}
 
 test('what a provider lacks, or says wrongly, is refused before anything is stored', async t => {
   const refused = (...args: string[]) => refusal(`${clientSecret}\n`, ...args)

@@ -12,7 +12,7 @@ import type { OriginRegistry } from '../../directory/origins.js'
 import { Problem } from '../../errors.js'
 import { Throttled } from '../../login/throttle.js'
 import type { Live, Sessions } from '../../session/sessions.js'
-import { refusalOf, refuse } from '../problems.js'
+import { refuse } from '../problems.js'
 import { guardForms } from '../same-origin.js'
 import { Body } from '../schemas.js'
 import { contentSecurityPolicy } from '../security-headers.js'
@@ -92,9 +92,7 @@ export function createFrame(parts: FrameParts) {
 
     /** What is wrong, for a page that says it itself; the status is the catalogue's. */
     faulty(request: FastifyRequest, reply: FastifyReply, problem: Problem): Fault {
-      const refusal = refusalOf(problem, request.log)
-      refuse(reply, refusal)
-      return faultOf(refusal)
+      return faultOf(refuse(problem, request, reply))
     },
 
     /** `work` does it and says where to go on to; `again` is the page with what is wrong. */
@@ -115,10 +113,9 @@ export function createFrame(parts: FrameParts) {
           if (error instanceof Problem && error.code === 'unauthenticated')
             return reply.redirect('/sign-in', 303)
           if (error instanceof Throttled) watch.metrics.throttled(error.limit)
-          const refusal = refusalOf(error as Error, request.log)
-          refuse(reply, refusal)
+          const fault = faultOf(refuse(error as Error, request, reply))
           const known = request.validationError ? ({} as Form<M>) : form
-          return show(reply, again(faultOf(refusal), request, known))
+          return show(reply, again(fault, request, known))
         }
       })
     },

@@ -2,7 +2,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { catalogue } from '../../errors.js'
 import { html } from '../../html.js'
-import { type Refusal, refusalOf, refuse } from '../problems.js'
+import { type Refusal, refuse } from '../problems.js'
 import { document, type Fault, type Look } from './layout.js'
 
 /** For a browser that has navigated, and has no page to go back to. */
@@ -12,11 +12,9 @@ export function answerPage(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const refusal = refusalOf(error, request.log)
-  refuse(reply, refusal)
   const page = document(look, {
     title: 'That did not work',
-    fault: faultOf(refusal),
+    fault: faultOf(refuse(error, request, reply)),
     body: html`<p><a href="/">Start again</a></p>`,
   })
   return reply.type('text/html; charset=utf-8').send(page.toString())

@@ -68,14 +68,7 @@ export const sessionsInTable: SessionsWithin = {
       from ended returning 1`)
     const elsewhere = await tx.execute<{ id: SessionId }>(sql`
       select given.id from unnest(${textArray(ids)}) given (id) where ${mayLieInRedis(sql`given.id`)} order by given.id`)
-    return (
-      ended.length +
-      (await endSessionsIn(
-        tx,
-        elsewhere.map(({ id }) => id),
-        reason,
-        by,
-      ))
-    )
+    const others = elsewhere.map(({ id }) => id)
+    return ended.length + (await endSessionsIn(tx, others, reason, by))
   },
 }
