@@ -18,7 +18,7 @@ import { createFinish } from './login/finish.js'
 import { createInvitations } from './login/invitations.js'
 import type { InBackground, Post } from './login/mail.js'
 import { createPasswordChange } from './login/password-change.js'
-import { createPasswordHasher } from './login/password-hash.js'
+import { type Argon2Parameters, createPasswordHasher } from './login/password-hash.js'
 import { createPasswordPolicy } from './login/password-policy.js'
 import { createPasswordReset } from './login/password-reset.js'
 import { createPasswordSignIn } from './login/password-sign-in.js'
@@ -67,6 +67,7 @@ export interface AssemblyParts {
   readonly registry: OriginRegistry
   /** On the main listener too: the embedded default only. */
   readonly health: Health | undefined
+  readonly argon2: Argon2Parameters | undefined
 }
 
 export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
@@ -78,7 +79,11 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const { revocations } = stores
   const store = postgresAccountStore(database, stores.within)
   const sessions = createSessions(stores.sessions, config.sessionLimits)
-  const hasher = createPasswordHasher({ concurrency: hashesAtOnce(), queueLimit: mostQueuedHashes })
+  const hasher = createPasswordHasher({
+    concurrency: hashesAtOnce(),
+    queueLimit: mostQueuedHashes,
+    parameters: parts.argon2,
+  })
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
   const finish = createFinish(sessions)

@@ -14,6 +14,7 @@ import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
 import type { Post } from './login/mail.js'
+import type { Argon2Parameters } from './login/password-hash.js'
 import { endingSessions, openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import { postgresApplicationStore } from './store/postgres/application-store.js'
 import { cleanRegularly } from './store/postgres/clean-up.js'
@@ -39,6 +40,8 @@ export interface ServiceParts {
   /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
   readonly lookEveryMs?: number
   readonly cleanEveryMs?: number
+  /** Cheaper password hashes, for tests alone: there is no setting for it. */
+  readonly argon2?: Argon2Parameters
 }
 
 export interface Service {
@@ -114,6 +117,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       keyOperations,
       keks: parts.keks,
       registry,
+      argon2: parts.argon2,
     }
     const app = await assemble({ ...shared, health: embedded ? health : undefined })
     const probes = fastify({ logger: false, forceCloseConnections: true })

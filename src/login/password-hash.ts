@@ -55,7 +55,7 @@ export interface PasswordHasher {
 export function createPasswordHasher(settings: {
   concurrency: number
   queueLimit: number
-  parameters?: Argon2Parameters
+  parameters?: Argon2Parameters | undefined
 }): PasswordHasher {
   const { concurrency, queueLimit, parameters = DEFAULT_PARAMETERS } = settings
   if (!Number.isInteger(concurrency) || concurrency < 1)

@@ -6,7 +6,7 @@ import { newServiceCredential, revealServiceCredential } from '../../src/directo
 import { createPasswordHasher } from '../../src/login/password-hash.js'
 import { NormalisedPassword } from '../../src/login/password-policy.js'
 import { newCredential, newSecret } from '../../src/session/credential.js'
-import { goodPassword } from '../support/service.js'
+import { goodPassword, lightArgon2 } from '../support/service.js'
 
 export interface Person {
   readonly id: string
@@ -20,7 +20,7 @@ export interface Person {
 let hashed: Promise<string> | undefined
 /** The hash of `goodPassword`, made once: nothing here is about passwords. */
 export function goodPhc(): Promise<string> {
-  hashed ??= createPasswordHasher({ concurrency: 1, queueLimit: 100 }).hash(
+  hashed ??= createPasswordHasher({ concurrency: 1, queueLimit: 100, parameters: lightArgon2 }).hash(
     NormalisedPassword.read(goodPassword) as NormalisedPassword,
   )
   return hashed

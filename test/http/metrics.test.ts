@@ -6,10 +6,18 @@ import { headersFrom, listRoutes } from '../harness/routes.js'
 import { freshAddress, person, session } from '../harness/world.js'
 import { exchange } from '../red/socket.js'
 import type { TestService } from '../support/service.js'
-import { appOrigin, eventually, goodPassword, issuer, testService, tokenIn } from '../support/service.js'
+import {
+  appOrigin,
+  eventually,
+  goodPassword,
+  issuer,
+  productionArgon2,
+  testService,
+  tokenIn,
+} from '../support/service.js'
 import { forwarded } from '../support/tcp.js'
 
-const service = await testService(tap)
+const service = await testService(tap, { argon2: productionArgon2 })
 const { sql } = service.database
 const wrongPassword = 'a wrong password, long enough'
 const nowhere = '00000000-0000-4000-8000-000000000000'

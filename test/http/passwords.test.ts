@@ -5,10 +5,17 @@ import tap, { test } from 'tap'
 import { newCredential } from '../../src/session/credential.js'
 import { freshAddress, link, person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
-import { eventually, goodPassword, issuer, testService, tokenIn } from '../support/service.js'
+import {
+  eventually,
+  goodPassword,
+  issuer,
+  productionArgon2,
+  testService,
+  tokenIn,
+} from '../support/service.js'
 
-const service = await testService(tap)
-const second = await testService(tap, { beside: service })
+const service = await testService(tap, { argon2: productionArgon2 })
+const second = await testService(tap, { argon2: productionArgon2, beside: service })
 const { sql } = service.database
 const newPassword = 'quite other words now'
 

@@ -3,6 +3,8 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { hash } from '@node-rs/argon2'
+import postgres from 'postgres'
 import { type Test, test } from 'tap'
 import { testDatabase } from '../support/database.js'
 import { freePort } from '../support/free-port.js'
@@ -92,6 +94,8 @@ test('production: migrate, create an application and a person, sign in, mint, an
     ISSUER: 'http://localhost:4000',
     MINTMARK_OUTBOX_FOLDER: 'mail',
   }
+  const sql = postgres(env.DATABASE_URL, { max: 1 })
+  t.teardown(() => sql.end())
   const cli = async (args: string[], input = '') => {
     const command = run(t, 'cli.js', args, cwd, env)
     command.child.stdin?.end(input)
@@ -129,6 +133,15 @@ test('production: migrate, create an application and a person, sign in, mint, an
   const cookie = (signedIn.headers.get('set-cookie') ?? '').split(';', 1)[0] ?? ''
   t.equal((await post(issuer, '/v1/token', { client_id: 'near', audience: 'other' }, cookie)).status, 200)
   t.equal((await fetch(`${issuer}/readyz`)).status, 404, 'probes have a listener of their own')
+
+  // The tests' services hash with less; nothing that a process is told does.
+  const ofProduction = /^\$argon2id\$v=19\$m=19456,t=2,p=1\$/
+  t.match((await sql`select phc from passwords`)[0]?.phc, ofProduction, 'by the command')
+  const light = await hash(goodPassword, { algorithm: 2, memoryCost: 8, timeCost: 1, parallelism: 1 })
+  await sql`update passwords set phc = ${light}`
+  const again = await post(issuer, '/v1/session', { email: 'ada@example.com', password: goodPassword })
+  t.equal(again.status, 201)
+  await eventually(async () => ofProduction.test((await sql`select phc from passwords`)[0]?.phc))
 
   // A sign-in is under way (a hash takes a while) when the signal comes: it is answered, and then all is over.
   const underWay = post(issuer, '/v1/session', { email: 'ada@example.com', password: goodPassword })

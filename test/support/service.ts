@@ -8,6 +8,7 @@ import type { Test } from 'tap'
 import { parseConfig } from '../../src/config.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
 import type { Post } from '../../src/login/mail.js'
+import { type Argon2Parameters, DEFAULT_PARAMETERS } from '../../src/login/password-hash.js'
 import type { Message } from '../../src/mail/compose.js'
 import { openOutbox } from '../../src/mail/outbox.js'
 import { type Service, startService } from '../../src/service.js'
@@ -17,6 +18,10 @@ import { type TestDatabase, testDatabase } from './database.js'
 export const issuer = 'http://localhost:4000'
 export const appOrigin = 'http://localhost:5173'
 export const goodPassword = 'several unrelated words here'
+
+/** A hundredth of the time; what production hashes with is for those tests that measure it or look at it. */
+export const lightArgon2: Argon2Parameters = { memoryKib: 8, passes: 1, lanes: 1 }
+export const productionArgon2 = DEFAULT_PARAMETERS
 
 export interface TestService extends Service {
   readonly database: TestDatabase
@@ -46,6 +51,8 @@ export interface TestServiceOptions {
   readonly address?: TestDatabase['address']
   /** How mail goes out, when not into the outbox: then `mails` stays empty. */
   readonly post?: Post
+  /** What a password hash costs; the least there is, when not named. */
+  readonly argon2?: Argon2Parameters
 }
 
 interface Shared {
@@ -82,6 +89,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     keks: keys,
     post,
     log,
+    argon2: options.argon2 ?? lightArgon2,
     lookEveryMs: options.lookEveryMs ?? 5000,
     ...(options.cleanEveryMs !== undefined && { cleanEveryMs: options.cleanEveryMs }),
   })
