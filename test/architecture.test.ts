@@ -3,8 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'tap'
 import ts from 'typescript'
-
-const root = new URL('../', import.meta.url).pathname
+import { root } from './support/project.mjs'
 
 /** A file by its path from the root, as `src/token/mint.ts`. */
 interface SourceFile {
@@ -25,6 +24,7 @@ const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|no
 const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
 const wiring = /^src\/(main|service|assembly|session-stores|embedded-default|commands\/[a-z-]+)\.ts$/
 const comparesClocks = 'src/keyring/doctor.ts'
+const costsOfHashes = /^src\/(login\/password-hash|service|assembly)\.ts$/
 const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
 const sourceRules: Rule[] = [
@@ -119,6 +119,14 @@ const sourceRules: Rule[] = [
         : found(file, node => clockOrChance(node)),
   },
   {
+    prose:
+      'What a password hash costs is no setting: neither the process nor a command names its parameters.',
+    faults: file =>
+      costsOfHashes.test(file.path)
+        ? []
+        : found(file, node => (namesCost(node) ? node.getText() : undefined)),
+  },
+  {
     prose: 'No text becomes code.',
     faults: file => found(file, node => evaluation(node)),
   },
@@ -156,17 +164,29 @@ const assertions =
   )
 
 /** Module names as they are written, and our own files by their path from the root. */
-function imports({ path, text }: SourceFile): string[] {
-  return ts
+const imports = perFile(({ path, text }) =>
+  ts
     .preProcessFile(text, true, true)
     .importedFiles.map(({ fileName }) =>
       fileName.startsWith('.') ? normalize(join(dirname(path), fileName)).replace(/\.js$/, '.ts') : fileName,
-    )
+    ),
+)
+
+/** Computed once for each file, however many rules ask. */
+function perFile<T>(compute: (file: SourceFile) => T): (file: SourceFile) => T {
+  const known = new WeakMap<SourceFile, { readonly value: T }>()
+  return file => {
+    const found = known.get(file) ?? { value: compute(file) }
+    known.set(file, found)
+    return found.value
+  }
 }
 
+const treeOf = perFile(({ path, text }) => ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true))
+
 /** What `judge` says of any node of the file, with its line. */
-function found({ path, text }: SourceFile, judge: (node: ts.Node) => string | undefined): string[] {
-  const tree = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true)
+function found(file: SourceFile, judge: (node: ts.Node) => string | undefined): string[] {
+  const tree = treeOf(file)
   const faults: string[] = []
   const visit = (node: ts.Node): void => {
     const fault = judge(node)
@@ -224,6 +244,9 @@ function importedAtRunTime(node: ts.Node, allowed: RegExp): string | undefined {
   return from && ts.isStringLiteral(from) && !allowed.test(from.text) ? node.getText() : undefined
 }
 
+const namesCost = (node: ts.Node): boolean =>
+  ts.isIdentifier(node) && /^(argon2|Argon2Parameters|DEFAULT_PARAMETERS)$/.test(node.text)
+
 function evaluation(node: ts.Node): string | undefined {
   const made = ts.isNewExpression(node) || ts.isCallExpression(node) ? node.expression : undefined
   const name = made && (ts.isPropertyAccessExpression(made) ? made.name.text : made.getText())
@@ -263,7 +286,7 @@ function assertionsOf(file: SourceFile, seen = new Set<string>()): number {
 
 for (const rule of sourceRules) {
   test(rule.prose, t => {
-    t.ok(sources.length > 40, 'the sources were found')
+    t.ok(sources.length > 200, 'the sources were found')
     t.strictSame(verdicts(rule, sources), [])
     t.end()
   })
@@ -271,7 +294,7 @@ for (const rule of sourceRules) {
 
 for (const rule of testRules) {
   test(rule.prose, t => {
-    t.ok(tests.length > 5, 'the tests were found')
+    t.ok(tests.length > 100, 'the tests were found')
     t.strictSame(verdicts(rule, tests), [])
     t.end()
   })
@@ -355,6 +378,7 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/x.ts', `const now = globalThis.Date.now`, /only clock/],
   ['src/x.ts', `const now = performance.timeOrigin + performance.now()`, /only clock/],
   ['src/x.ts', `const id = Math.random()`, /only clock/],
+  ['src/main.ts', `startService({ argon2: { memoryKib: 8, passes: 1, lanes: 1 } })`, /hash costs/],
   ['src/x.ts', `eval('1')`, /becomes code/],
   ['src/x.ts', `const f = new Function('a', 'return a')`, /becomes code/],
   ['src/x.ts', `vm.runInNewContext('1')`, /becomes code/],

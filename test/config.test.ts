@@ -4,6 +4,7 @@ import { test } from 'tap'
 import { isLocalToBrowsers, keysFolderOf, parseConfig } from '../src/config.js'
 import { StartRefused } from '../src/errors.js'
 import { loadTheme, noTheme } from '../src/theme.js'
+import { rootUrl } from './support/project.mjs'
 
 const production = {
   ISSUER: 'https://id.example.com',
@@ -313,7 +314,7 @@ test('values that contradict each other are refused', t => {
 })
 
 test('.env.example names every setting and nothing else, and can be copied as it is', t => {
-  const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('.env.example', rootUrl), 'utf8')
   const named = [...text.matchAll(/^#?\s*([A-Za-z_][A-Za-z0-9_]*)=/gm)].map(match => match[1])
   t.ok(known.length > 5, 'the list of the message was read')
   t.strictSame([...new Set(named)].sort(), [...known, ...plain].sort())

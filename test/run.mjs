@@ -1,15 +1,20 @@
-// Runs the tests against real servers: starts a Postgres of its own, migrates a
-// template database, runs tap, stops what it started, and ends with the verdict line `N passed, N failed, N skipped`.
+// Runs the tests against real servers: compiles them, starts a Postgres of its own, migrates a template database,
+// runs the files, stops what it started, and ends with the verdict line `N passed, N failed, N skipped`.
 //
-//   node test/run.mjs [test files]
+//   node test/run.mjs                              what changes often: every file but the slow ones
+//   node test/run.mjs --slow                       the slow ones: processes, faults, browsers, other languages, packages
+//   node test/run.mjs <test file…>                 these
 //   TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin   that Postgres instead of the embedded one
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
 import { migrate } from '../dist/store/postgres/migrate.js'
+import { compileTests } from './compile.mjs'
+import { inGroups, isSlow } from './kinds.mjs'
 
 // Debian keeps haproxy where an ordinary user's shell does not look.
 process.env.PATH += ':/usr/sbin'
@@ -30,7 +35,24 @@ async function main() {
     ...(installed('redis-server', '--version') && { TEST_REDIS_SERVER: 'redis-server' }),
     ...(installed('haproxy', '-v') && { TEST_HAPROXY: 'haproxy' }),
   }
-  return runTap(env, process.argv.slice(2))
+  const outcomes = []
+  for (const { jobs, files } of inGroups(chosen)) outcomes.push(await runFiles(env, jobs, files))
+  return outcomes
+}
+
+function choose() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: { slow: { type: 'boolean', default: false } },
+  })
+  const missing = positionals.filter(file => !existsSync(file))
+  if (missing.length > 0) throw new Error(`there is no ${missing.join(', ')}`)
+  if (positionals.length > 0) return positionals
+  const all = readdirSync('test', { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.test.ts'))
+    .map(name => `test/${name}`)
+    .sort()
+  return all.filter(file => isSlow(file) === values.slow)
 }
 
 // Nothing here must survive a crash of the machine, so nothing waits for the disk.
@@ -80,16 +102,12 @@ function installed(command, version) {
   return there
 }
 
-function runTap(env, files) {
+function runFiles(env, jobs, files) {
   return new Promise(resolve => {
-    const tap = spawn(
-      process.execPath,
-      ['node_modules/tap/dist/esm/run.mjs', 'run', '--reporter=tap', ...files],
-      { env },
-    )
+    const running = spawn(process.execPath, ['test/files.mjs', String(jobs), ...files], { env })
     let counts = ''
     let rest = ''
-    tap.stdout.setEncoding('utf8').on('data', text => {
+    running.stdout.setEncoding('utf8').on('data', text => {
       const lines = (rest + text).split('\n')
       rest = lines.pop()
       for (const line of lines) {
@@ -98,8 +116,8 @@ function runTap(env, files) {
         if (/^# \{ total: /.test(line)) counts = line
       }
     })
-    tap.stderr.pipe(process.stderr)
-    tap.on('close', code => resolve({ code, counts }))
+    running.stderr.pipe(process.stderr)
+    running.on('close', code => resolve({ code, counts }))
   })
 }
 
@@ -111,19 +129,27 @@ function explains(line) {
   return explaining
 }
 
-function verdict({ code, counts }) {
-  const count = name => Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0)
-  const skipped = count('skip') + count('todo')
+function verdict(outcomes) {
+  const count = name =>
+    outcomes.reduce(
+      (sum, { counts }) => sum + Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0),
+      0,
+    )
+  const passed = count('pass')
   const failed = count('fail')
-  process.stdout.write(`${count('pass')} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`)
-  return code === 0 && failed === 0 && count('pass') > 0 && !(process.env.CI && skipped) ? 0 : 1
+  const skipped = count('skip') + count('todo')
+  process.stdout.write(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`)
+  const ended = outcomes.every(({ code }) => code === 0)
+  return ended && failed === 0 && passed > 0 && !(process.env.CI && skipped) ? 0 : 1
 }
 
-let outcome
+const chosen = choose()
+compileTests()
+let outcomes
 try {
-  outcome = await main()
+  outcomes = await main()
 } finally {
   for (const stop of stops.reverse()) await stop()
   rmSync(folder, { recursive: true, force: true })
 }
-process.exitCode = verdict(outcome)
+process.exitCode = verdict(outcomes)

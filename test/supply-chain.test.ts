@@ -3,11 +3,10 @@ import { createHash } from 'node:crypto'
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import ts from 'typescript'
+import { root, rootUrl } from './support/project.mjs'
 
-const root = fileURLToPath(new URL('../', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 
 interface Locked {
@@ -122,7 +121,7 @@ interface Lists {
   readonly licenses: string
 }
 
-const { listPackages } = (await import(new URL('../scripts/sbom.mjs', import.meta.url).href)) as {
+const { listPackages } = (await import(new URL('scripts/sbom.mjs', rootUrl).href)) as {
   listPackages: (folder: string) => Lists
 }
 const here = listPackages(root)

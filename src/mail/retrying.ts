@@ -13,7 +13,11 @@ export interface RetryingPost extends Post {
   close(): void
 }
 
-export function retrying(post: Post, delaysMs: readonly number[] = retryDelaysMs): RetryingPost {
+export function retrying(
+  post: Post,
+  delaysMs: readonly number[] = retryDelaysMs,
+  most = mostPending,
+): RetryingPost {
   const waiting = new Set<() => void>()
   let pending = 0
   let closed = false
@@ -44,7 +48,7 @@ export function retrying(post: Post, delaysMs: readonly number[] = retryDelaysMs
 
   return {
     async send(mail) {
-      if (pending >= mostPending) throw new Error('too many mails are waiting')
+      if (pending >= most) throw new Error('too many mails are waiting')
       pending++
       try {
         await attempt(mail)

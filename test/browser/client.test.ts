@@ -4,6 +4,7 @@ import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
 import tap, { type Test, test } from 'tap'
 import { person } from '../harness/world.js'
+import { rootUrl } from '../support/project.mjs'
 import {
   browserWorld,
   codeOf,
@@ -16,7 +17,7 @@ import {
 } from './world.js'
 
 test('minified and compressed it is under 4 KB', async t => {
-  const entry = new URL('../../src/client/dist/index.js', import.meta.url).pathname
+  const entry = new URL('src/client/dist/index.js', rootUrl).pathname
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,

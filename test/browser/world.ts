@@ -9,6 +9,7 @@ import type { Test } from 'tap'
 import { application } from '../harness/world.js'
 import { testDatabase } from '../support/database.js'
 import { freePort } from '../support/free-port.js'
+import { rootUrl } from '../support/project.mjs'
 import { goodPassword, type TestService, testService, tokenIn } from '../support/service.js'
 
 const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -18,8 +19,8 @@ if (!installed && process.env.CI) throw new Error('CI needs chromium')
 /** For `test`: a laptop without Chromium skips these visibly. */
 export const unlessChromium = { skip: !installed && 'chromium is not installed' }
 
-const clientFolder = fileURLToPath(new URL('../../src/client/dist/', import.meta.url))
-const pictures = fileURLToPath(new URL('../../screenshots/', import.meta.url))
+const clientFolder = fileURLToPath(new URL('src/client/dist/', rootUrl))
+const pictures = fileURLToPath(new URL('screenshots/', rootUrl))
 
 export interface BrowserOptions {
   readonly dark?: boolean

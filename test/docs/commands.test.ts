@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { test } from 'tap'
 import { createProgram } from '../../src/commands/program.js'
+import { rootUrl } from '../support/project.mjs'
 
-const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const read = (path: string) => readFileSync(new URL(path, rootUrl), 'utf8')
 
 /** The words of each `npx mintmark …` in a code block, without settings before it, input and comments behind it. */
 function documented(markdown: string): string[][] {

@@ -1,16 +1,16 @@
 /** The image's recipe, compose.yaml and the Kubernetes example say nothing that the service would refuse. */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { parseConfig } from '../../src/config.js'
+import { rootUrl } from '../support/project.mjs'
 
 type Settings = Record<string, string>
 /** What is looked at below, of a parsed file. */
 // biome-ignore lint/suspicious/noExplicitAny: the shape of these files is not ours
 type Parsed = any
 
-const read = (path: string) => readFileSync(fileURLToPath(new URL(`../../${path}`, import.meta.url)), 'utf8')
+const read = (path: string) => readFileSync(new URL(path, rootUrl), 'utf8')
 
 const dockerfile = read('Dockerfile')
   .replaceAll(/^#.*\n/gm, '')

@@ -2,7 +2,6 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { getTableColumns } from 'drizzle-orm'
 import { test } from 'tap'
 import { parse } from 'yaml'
@@ -12,8 +11,9 @@ import { refusals } from '../../src/http/federation-acts.js'
 import { addGauges, createMetrics } from '../../src/http/metrics.js'
 import { limits } from '../../src/login/throttle.js'
 import { auditEvents } from '../../src/store/postgres/schema.js'
+import { slowTests } from '../kinds.mjs'
+import { root, rootUrl } from '../support/project.mjs'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
 const readme = read('README.md')
 const operations = read('docs/operations.md')
@@ -62,7 +62,7 @@ test('the table of what a provider is refused for is complete', t => {
 })
 
 test('openapi.yaml is what the route schemas generate', async t => {
-  const script = new URL('../../scripts/openapi.mjs', import.meta.url).href
+  const script = new URL('scripts/openapi.mjs', rootUrl).href
   const { describeApi } = (await import(script)) as { describeApi: () => Promise<string> }
   t.equal(openapi, await describeApi(), 'run `npm run openapi`')
 })
@@ -300,4 +300,16 @@ test('the lock file and package.json name the same packages', async t => {
   const locked = JSON.parse(read('package-lock.json')).packages['']
   t.same(locked.dependencies, wanted.dependencies)
   t.same(locked.devDependencies, wanted.devDependencies)
+})
+
+test('CONTRIBUTING names every test that `npm test` leaves to `npm run test:slow`', t => {
+  t.ok(slowTests.length > 5)
+  const named =
+    read('CONTRIBUTING.md').match(/`test\/[a-z-/]+(\/|\.test\.ts)`(?=[^\n]*Run them before)/g) ?? []
+  t.same(
+    named.map(name => name.slice(1, -1)),
+    slowTests,
+  )
+  for (const path of slowTests) t.ok(existsSync(`${root}${path}`), path)
+  t.end()
 })

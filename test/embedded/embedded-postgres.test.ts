@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import t from 'tap'
 import ts from 'typescript'
@@ -16,6 +17,7 @@ import {
   findEmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../src/store/postgres/embedded/launch.js'
+import { rootUrl } from '../support/project.mjs'
 
 const root = process.getuid?.() === 0
 const nobody = root ? Number(execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' })) : 0
@@ -87,7 +89,7 @@ type Refused = { refused: string; mend: string }
 function checkout(name: string, packages: 'linked' | 'copied' | 'missing'): string {
   const folder = join(base, name)
   fs.mkdirSync(join(folder, 'node_modules'), { recursive: true })
-  const source = join(import.meta.dirname, '../../src/store/postgres/embedded')
+  const source = fileURLToPath(new URL('src/store/postgres/embedded', rootUrl))
   const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext }
   for (const file of fs.readdirSync(source)) {
     const { outputText } = ts.transpileModule(fs.readFileSync(join(source, file), 'utf8'), {

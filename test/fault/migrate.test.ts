@@ -20,9 +20,10 @@ import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { inspect, migrate } from '../../src/store/postgres/migrate.js'
 import { testDatabase, testServer } from '../support/database.js'
 import { unguarded } from '../support/keys.js'
+import { rootUrl } from '../support/project.mjs'
 
 const journal: { entries: unknown[] } = JSON.parse(
-  await readFile(new URL('../../drizzle/meta/_journal.json', import.meta.url), 'utf8'),
+  await readFile(new URL('drizzle/meta/_journal.json', rootUrl), 'utf8'),
 )
 const count = journal.entries.length
 

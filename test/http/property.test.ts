@@ -8,6 +8,7 @@ import { catalogue } from '../../src/errors.js'
 import { headersFrom } from '../harness/routes.js'
 import { link, person, session } from '../harness/world.js'
 import { answersIn, exchange } from '../red/socket.js'
+import { rootUrl } from '../support/project.mjs'
 import { appOrigin, goodPassword, issuer, testService } from '../support/service.js'
 
 /** `FC_SEED=<seed from a failed run>` makes the same requests again. */
@@ -31,7 +32,7 @@ interface Operation {
   >
 }
 
-const document = parse(readFileSync(new URL('../../openapi.yaml', import.meta.url), 'utf8')) as {
+const document = parse(readFileSync(new URL('openapi.yaml', rootUrl), 'utf8')) as {
   paths: Record<string, Record<string, Operation>>
 }
 const operations = Object.entries(document.paths).flatMap(([url, methods]) =>

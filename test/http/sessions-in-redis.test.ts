@@ -7,6 +7,7 @@ import { StartRefused } from '../../src/errors.js'
 import { newCredential } from '../../src/session/credential.js'
 import type { Browser } from '../support/browser.js'
 import { commandLine } from '../support/command.js'
+import { rootUrl } from '../support/project.mjs'
 import { type RedisServer, redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { redisCluster } from '../support/redis-cluster.js'
 import { eventually, goodPassword, type TestService, testService, tokenIn } from '../support/service.js'
@@ -273,7 +274,7 @@ test('a user of Redis with the documented rights is enough, and one with less re
   skip,
 }, async t => {
   const redis = await running(t)
-  const docs = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8')
+  const docs = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
   const [line = ''] = /^ACL SETUSER .*$/m.exec(docs) ?? []
   const make = (rights: string) => redis.command('acl', ...rights.split(' ').slice(1))
   await make(line)

@@ -3,12 +3,11 @@ import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import tap, { type Test, test } from 'tap'
 import { freePort } from '../support/free-port.js'
+import { root } from '../support/project.mjs'
 import { goodPassword, testService } from '../support/service.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const { PATH = '', HOME = root } = process.env
 const env = { PATH, HOME }
 const built = mkdtempSync(join(tmpdir(), 'mintmark-interop-'))

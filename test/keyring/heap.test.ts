@@ -9,10 +9,11 @@ import { openKeyRing } from '../../src/keyring/key-ring.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
 import { testDatabase } from '../support/database.js'
+import { rootUrl } from '../support/project.mjs'
 import { folderWithKey } from '../support/ring.js'
 
 const issuer = 'https://id.example.com'
-const dist = new URL('../../dist/', import.meta.url)
+const dist = new URL('dist/', rootUrl)
 
 const program = `
 import { writeHeapSnapshot } from 'node:v8'

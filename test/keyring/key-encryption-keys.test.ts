@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
+import { rootUrl } from '../support/project.mjs'
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'mintmark-kek-'))
@@ -124,7 +125,7 @@ test(
     const writable = await put(path, 'writable.kek', newKey(), 0o666)
     const fine = await put(path, 'fine.kek', newKey(), 0o400)
     const program = `
-    import { loadKeyEncryptionKeys } from ${JSON.stringify(new URL('../../dist/keyring/key-encryption-keys.js', import.meta.url))}
+    import { loadKeyEncryptionKeys } from ${JSON.stringify(new URL('dist/keyring/key-encryption-keys.js', rootUrl))}
     const { keys, faults, warnings } = await loadKeyEncryptionKeys(${JSON.stringify(path)})
     console.log(JSON.stringify({ has: ['readable', 'writable', 'fine'].filter(keys.has), faults, warnings }))`
     const script =
@@ -173,7 +174,7 @@ test('a key file whose owner alone may not read it is a fault that names it', as
   const root = process.getuid?.() === 0
   if (root) execFileSync('chown', ['-R', '65534:65534', path])
   const program = `
-    import { loadKeyEncryptionKeys } from ${JSON.stringify(new URL('../../dist/keyring/key-encryption-keys.js', import.meta.url))}
+    import { loadKeyEncryptionKeys } from ${JSON.stringify(new URL('dist/keyring/key-encryption-keys.js', rootUrl))}
     const show = async path => console.log(JSON.stringify((await loadKeyEncryptionKeys(path)).faults))
     if (${root}) { process.setgroups([]); process.setgid(65534); process.setuid(65534) }
     await show(${JSON.stringify(path)})

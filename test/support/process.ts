@@ -2,9 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
+import { rootUrl } from './project.mjs'
 import { eventually } from './service.js'
 
-const dist = fileURLToPath(new URL('../../dist/', import.meta.url))
+const dist = fileURLToPath(new URL('dist/', rootUrl))
 
 export interface Running {
   readonly child: ChildProcess

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { root } from './project.mjs'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const printedIssuer = 'http://localhost:4000'
 const placeholder = 'paste the link here'
 

@@ -3,12 +3,11 @@ import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import tap, { test } from 'tap'
+import { root } from '../support/project.mjs'
 import { audience, issuer, start, TestIssuer } from '../support/token-issuer.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 /** As if nothing were around: `npm test` tells its children which folder they are in. */
 const env = Object.fromEntries(
   Object.entries({ ...process.env, NODE_OPTIONS: undefined, NO_COLOR: '1' }).filter(

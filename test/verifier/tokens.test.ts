@@ -6,6 +6,7 @@ import { type Test, test } from 'tap'
 import { createVerifier, type RefusalCode } from '../../src/verifier/index.js'
 import { publicKey } from '../../src/verifier/public-key.js'
 import { tamperedTokens } from '../red/tokens.js'
+import { rootUrl } from '../support/project.mjs'
 import {
   audience,
   claimsAt,
@@ -238,7 +239,7 @@ test('what makes no sense in the options is refused at once', async t => {
     t.ok(createVerifier({ issuer: ours, audience }), ours)
 })
 
-const folder = new URL('../../../shared/vectors/wycheproof/', import.meta.url)
+const folder = new URL('../shared/vectors/wycheproof/', rootUrl)
 const missing = existsSync(folder) ? undefined : 'the public vectors are not beside this repository'
 /** CI takes no skip for an answer, and has no way to get them: there the line says that they were left out. */
 const skip = missing !== undefined && !process.env.CI && missing
