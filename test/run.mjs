@@ -4,9 +4,10 @@
 //   node test/run.mjs                              what changes often: every file but the slow ones
 //   node test/run.mjs --slow                       the slow ones: processes, faults, browsers, other languages, packages
 //   node test/run.mjs <test file…>                 these
+//   TEST_TAP=tests.tap                             everything that was asserted, too, at the end of that file
 //   TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin   that Postgres instead of the embedded one
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -108,6 +109,7 @@ function runFiles(env, jobs, files) {
     let counts = ''
     let rest = ''
     running.stdout.setEncoding('utf8').on('data', text => {
+      if (process.env.TEST_TAP) appendFileSync(process.env.TEST_TAP, text)
       const lines = (rest + text).split('\n')
       rest = lines.pop()
       for (const line of lines) {

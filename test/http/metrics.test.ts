@@ -225,7 +225,7 @@ test('every request is counted and timed by route, method and status', async t =
 
 test('the gauges tell what waits, how old the key is, and nothing about a Redis that is not configured', async t => {
   t.equal(await value('hashes_queued'), 0)
-  t.equal(await value('statements_pending'), 0)
+  await eventually(async () => (await value('statements_pending')) === 0 || undefined)
   const age = await value('signing_key_age_seconds')
   t.ok(age >= 0 && age < 300, `${age} s`)
   t.notMatch(await text(), /^mintmark_redis_connected/m)
@@ -364,7 +364,8 @@ test('LG-08: after a whole journey every label value comes from a closed list, a
 })
 
 test('LG-08: a thousand different paths, methods and cookies make no new series', async t => {
-  const count = async () => samplesIn(await text()).length
+  // The client library's own count kinds of garbage collection as they come.
+  const count = async () => samplesIn(await text()).filter(({ name }) => name.startsWith('mintmark_')).length
   const knock = async (from: number) => {
     for (let i = from; i < from + 250; i++) {
       await service.app.inject({ url: `/path-${i}?q=${i}`, headers: { 'user-agent': `agent ${i}` } })
