@@ -55,12 +55,13 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
   request.log.info({ ...line, ...by }, 'request')
 }
 
-/** What Node's parser lets through and nobody may send: RFC 9112, section 3.2, and no other protocol than HTTP/1.x. */
+/**
+ * What Node's parser lets through and nobody may send: RFC 9112, section 3.2, and no other protocol than HTTP/1.x. An
+ * offer to upgrade is ignored (RFC 9110, section 7.8): Java's client makes one with every request over plain HTTP.
+ */
 function headFault({ raw }: FastifyRequest): Problem | undefined {
-  const { rawHeaders, headers, httpVersionMajor } = raw
+  const { rawHeaders, httpVersionMajor } = raw
   if (rawHeaders.length > mostRawHeaders) return new Problem('header_fields_too_large')
-  if (headers.upgrade !== undefined)
-    return new Problem('invalid_request', { detail: 'There is no upgrade here.' })
   if (httpVersionMajor !== 1) return new Problem('invalid_request', { detail: 'Speak HTTP/1.1.' })
   let hosts = 0
   for (let index = 0; index < rawHeaders.length; index += 2) {
