@@ -15,7 +15,7 @@ export interface OpenPost extends Post {
 
 /** `written` is called for each file of the outbox. */
 export async function openPost(
-  { mail, product, mailFrom: sender }: Config,
+  { issuer, mail, product, mailFrom: sender }: Config,
   written?: (message: Message, file: string) => void,
 ): Promise<OpenPost> {
   if ('outboxFolder' in mail) {
@@ -27,7 +27,7 @@ export async function openPost(
     })
     return { ...outbox, check: async () => {}, close: () => {} }
   }
-  const smtp = openSmtp({ url: mail.smtpUrl, product, sender })
+  const smtp = openSmtp({ url: mail.smtpUrl, product, sender, host: new URL(issuer).hostname })
   const post = retrying(smtp)
   return {
     send: post.send,

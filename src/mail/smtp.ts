@@ -1,5 +1,7 @@
 /** Mail by SMTP: TLS wherever it leaves this machine, short time-outs, a check at start. */
+import { isIPv4 } from 'node:net'
 import { createTransport } from 'nodemailer'
+import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import type { Post } from '../login/mail.js'
 import { isLoopback } from '../loopback.js'
 import { compose } from './compose.js'
@@ -15,6 +17,8 @@ export interface SmtpOptions {
   readonly url: string
   readonly product: string
   readonly sender: string
+  /** The service's own host, as a URL has it: the server is greeted with it (EHLO; RFC 5321, section 4.1.1.1). */
+  readonly host: string
 }
 
 export interface SmtpPost extends Post {
@@ -28,12 +32,14 @@ export class Undeliverable extends Error {
   override readonly name = 'Undeliverable'
 }
 
-export function openSmtp({ url, product, sender }: SmtpOptions): SmtpPost {
+export function openSmtp({ url, product, sender, host }: SmtpOptions): SmtpPost {
   const { protocol, hostname, port, username, password, searchParams } = new URL(url)
   const secure = protocol === 'smtps:'
   const plain = isLoopback(hostname) || searchParams.get('tls') === 'none'
   const transport = createTransport({
     pool: true,
+    // Not the machine's name: a container's has no dot, and strict servers refuse every recipient after it.
+    name: greeting(host),
     maxConnections: 4,
     host: hostname.replace(/^\[|\]$/g, ''),
     port: port === '' ? (secure ? 465 : 587) : Number(port),
@@ -74,11 +80,30 @@ export function openSmtp({ url, product, sender }: SmtpOptions): SmtpPost {
   }
 }
 
-/** What a mail server says may repeat an address or a line of the message: only its code is kept. */
+/** An address takes the form of RFC 5321, section 4.1.3. */
+function greeting(host: string): string {
+  if (host.startsWith('[')) return `[IPv6:${host.slice(1, -1)}]`
+  return isIPv4(host) ? `[${host}]` : host
+}
+
+/** Without addresses, links and what else a mail server repeats of the message. */
 function withoutContent(error: unknown): Error {
-  const { code = 'unknown', responseCode } = error as { code?: string; responseCode?: number }
-  const message = `SMTP: ${code}${responseCode === undefined ? '' : ` (${responseCode})`}`
+  const { code = 'unknown', responseCode, response } = error as Partial<SMTPError>
+  const reply = responseCode === undefined ? '' : ` (${responseCode})`
+  const words = response === undefined || code === 'EAUTH' ? '' : wordsOf(response)
+  const message = `SMTP: ${code}${reply}${words && `: ${words}`}`
   return responseCode !== undefined && responseCode >= 500 && code !== 'EAUTH'
     ? new Undeliverable(message)
     : new Error(message)
+}
+
+/** The text of a reply, without its code: plain words alone, and not many. */
+function wordsOf(response: string): string {
+  return response
+    .slice(0, 1000)
+    .split(/\s+/)
+    .filter(word => !/^\d{3}-?$/.test(word))
+    .map(word => (/^[\x21-\x7e]{1,24}$/.test(word) && !/[@#]|\/\//.test(word) ? word : '…'))
+    .join(' ')
+    .slice(0, 200)
 }

@@ -11,6 +11,7 @@ import { type Test, test } from 'tap'
 import { parseConfig } from '../../src/config.js'
 import { linkMinutes } from '../../src/login/links.js'
 import type { Mail, Post } from '../../src/login/mail.js'
+import { openPost } from '../../src/mail/post.js'
 import { retryDelaysMs, retrying } from '../../src/mail/retrying.js'
 import { openSmtp, Undeliverable } from '../../src/mail/smtp.js'
 import { testDatabase } from '../support/database.js'
@@ -25,8 +26,14 @@ const link = 'https://id.example.com/sign-up/verify#token=THE-TOKEN'
 const resetPage = 'https://id.example.com/password/reset'
 const notice: Mail = { kind: 'password-changed', to: 'ada@example.com' }
 
-function smtp(t: Test, url: string, more: { product?: string; sender?: string } = {}) {
-  const post = openSmtp({ url, product: 'Mintmark', sender: 'Mintmark <id@example.com>', ...more })
+function smtp(t: Test, url: string, more: { product?: string; sender?: string; host?: string } = {}) {
+  const post = openSmtp({
+    url,
+    product: 'Mintmark',
+    sender: 'Mintmark <id@example.com>',
+    host: 'id.example.com',
+    ...more,
+  })
   t.teardown(() => post.close())
   return post
 }
@@ -156,7 +163,7 @@ test('a certificate that nobody vouches for is refused, by smtps:// and by START
 async function sendTrusting(file: string, url: string): Promise<string> {
   const script = `
     const { openSmtp } = await import(${JSON.stringify(new URL('dist/mail/smtp.js', rootUrl).href)})
-    const post = openSmtp({ url: process.argv[1], product: 'Mintmark', sender: 'id@example.com' })
+    const post = openSmtp({ url: process.argv[1], product: 'Mintmark', sender: 'id@example.com', host: 'id.example.com' })
     try {
       await post.check()
       await post.send({ kind: 'password-changed', to: 'ada@example.com' })
@@ -224,6 +231,43 @@ test('user and password of the address let in; a wrong one is named without bein
   }
 })
 
+test("the server is greeted with the issuer's host, and one that wants a full name takes the mail", async t => {
+  const greeted: string[] = []
+  const receiver = await mailReceiver(t, {
+    authOptional: true,
+    hideSTARTTLS: true,
+    disabledCommands: ['STARTTLS'],
+    // As Postfix does with reject_invalid_helo_hostname and reject_non_fqdn_helo_hostname: at RCPT.
+    onRcptTo(_address, { hostNameAppearsAs }, callback) {
+      greeted.push(hostNameAppearsAs)
+      if (/^\[(IPv6:)?[\da-f.:]+\]$|^[\w-]+(\.[\w-]+)+$/i.test(hostNameAppearsAs)) return callback()
+      const words = `5.5.2 <${hostNameAppearsAs}>: Helo command rejected: need fully-qualified hostname`
+      callback(Object.assign(new Error(words), { responseCode: 504 }))
+    },
+  })
+  for (const host of ['id.example.com', '127.0.0.1', '[::1]']) {
+    await smtp(t, local(receiver), { host }).send(notice)
+  }
+  t.same(
+    greeted,
+    ['id.example.com', '[127.0.0.1]', '[ipv6:::1]'],
+    'as this server writes them: in small letters',
+  )
+  t.equal(receiver.received.length, 3)
+  await t.rejects(smtp(t, local(receiver), { host: 'localhost' }).send(notice), {
+    message: 'SMTP: EENVELOPE (504): 5.5.2 <localhost>: Helo command rejected: need fully-qualified hostname',
+  })
+  const config = parseConfig({
+    DATABASE_URL: 'postgres://mint@127.0.0.1/mint',
+    ISSUER: 'https://login.example.org',
+    SMTP_URL: local(receiver),
+  })
+  const post = await openPost(config)
+  t.teardown(() => post.close())
+  await post.send(notice)
+  t.equal(greeted.at(-1), 'login.example.org', 'as it is configured')
+})
+
 test('a server that accepts and says nothing is given up on', async t => {
   const silent = createServer(socket => socket.on('error', () => {}))
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
@@ -259,7 +303,7 @@ test('a refusal for now is tried again after each delay in turn, and the mail ar
   receiver.refuseNext(451, 451, 451, 451)
   await t.rejects(
     post.send(notice),
-    { message: 'SMTP: EENVELOPE (451)' },
+    { message: 'SMTP: EENVELOPE (451): … is not wanted' },
     'after the last one it is given up',
   )
   t.same([receiver.attempts.length, receiver.received.length], [8, 1])
@@ -276,8 +320,8 @@ test('a refusal for good is not tried again, and says nothing of whom it was abo
     (error: Error) => error,
   )
   t.ok(error instanceof Undeliverable)
-  t.equal(error?.message, 'SMTP: EENVELOPE (550)')
-  t.notMatch(`${error?.stack} ${JSON.stringify(error)} ${error?.cause}`, /ada@|TOKEN|wanted/)
+  t.equal(error?.message, 'SMTP: EENVELOPE (550): … is not wanted')
+  t.notMatch(`${error?.stack} ${JSON.stringify(error)} ${error?.cause}`, /ada@|TOKEN/)
   t.equal(receiver.attempts.length, 1)
   await post.send(notice)
   t.equal(receiver.received.length, 1, 'the next mail is another matter')
@@ -292,8 +336,12 @@ test('what waits for another try is given up when the service closes', async t =
   )
   await eventually(() => receiver.attempts.length === 2 || undefined)
   post.close()
-  t.same(await Promise.all(waiting), Array(2).fill('SMTP: EENVELOPE (451)'))
-  await t.rejects(post.send(notice), { message: 'SMTP: EENVELOPE (451)' }, 'nothing begins to wait any more')
+  t.same(await Promise.all(waiting), Array(2).fill('SMTP: EENVELOPE (451): … is not wanted'))
+  await t.rejects(
+    post.send(notice),
+    { message: 'SMTP: EENVELOPE (451): … is not wanted' },
+    'nothing begins to wait any more',
+  )
 })
 
 test('no more mails wait than memory has room for', async t => {
@@ -375,9 +423,9 @@ test('a link that waits for another try lies in Postgres as a hash only, and in 
     () => service.logLines.filter(line => line.includes('background work failed')).length === 2 || undefined,
   )
   const log = service.logLines.join('')
-  t.match(log, 'SMTP: EENVELOPE (550)', 'the operator sees what went wrong')
-  t.match(log, 'SMTP: EENVELOPE (451)')
-  t.notMatch(log, /zephyrine|#token|is not wanted|Finish signing up/)
+  t.match(log, 'SMTP: EENVELOPE (550): … is not wanted', 'the operator sees what went wrong')
+  t.match(log, 'SMTP: EENVELOPE (451): … is not wanted')
+  t.notMatch(log, /zephyrine|#token|Finish signing up/)
   t.notOk(log.includes(token))
 })
 
