@@ -51,6 +51,7 @@ export async function describeApi() {
     log: pino({ level: 'silent' }),
     trustedProxies: [],
     refused: behind,
+    settled: behind,
     metrics: behind,
     registry: behind,
     ring: behind,

@@ -36,7 +36,7 @@ import { wellKnownRoutes } from './http/routes/well-known.js'
 import { answerPreflights, guardOrigins, originGuard } from './http/same-origin.js'
 import { ProblemDocument } from './http/schemas.js'
 import { touchKeysAfterwards } from './http/service-key.js'
-import { requireSession, sessionGuard, touchAfterwards } from './http/signed-in.js'
+import { requireSession, type Settled, sessionGuard, touchAfterwards } from './http/signed-in.js'
 import { answerUnknownRoutes } from './http/unknown-routes.js'
 import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
@@ -78,6 +78,7 @@ export interface AppParts {
   readonly finish: Finish
   readonly refused: RecordRefusal
   readonly metrics: Metrics
+  readonly settled: Settled
   readonly passwordSignIn: PasswordSignIn
   readonly signUp: SignUp
   readonly passwordReset: PasswordReset
@@ -89,8 +90,8 @@ export interface AppParts {
 }
 
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { issuer, log, registry, ring, sessions, revocations, refused, metrics } = parts
-  const watch = { metrics, refused }
+  const { issuer, log, registry, ring, sessions, revocations, refused, metrics, settled } = parts
+  const watch = { metrics, refused, settled }
   const acts = createActs({ ...parts, invitations: parts.admin.invitations })
   const ways = createFederationActs(parts)
   const app = fastify({
@@ -147,9 +148,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
           freshProofGuard(refused),
           personGuard(parts.admin.authorities),
         ],
-        key: [keyGuard(parts.admin.serviceKeys)],
+        key: [keyGuard(parts.admin.serviceKeys, settled)],
       })
-      requireAuthority(app, { refused, throttle: parts.admin.throttle })
+      requireAuthority(app, { refused, throttle: parts.admin.throttle, settled })
       touchKeysAfterwards(app, parts.admin.serviceKeys)
       await app.register(adminRoutes(parts.admin))
     })

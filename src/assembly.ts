@@ -101,6 +101,7 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   })
   return buildApp({
     metrics,
+    settled: () => database.settled(),
     refused: ({ actor, ...event }) =>
       inBackground('audit', () => audit.record({ ...event, outcome: 'refused', ...(actor && { actor }) })),
     issuer,

@@ -74,6 +74,10 @@ export async function withDatabase<T>(
   const database = new Database(await addressOf(config), { connections: 1, ...options })
   try {
     return await work(database)
+  } catch (error) {
+    // "There is no such user": what the same command has done before, or another, is confirmed before it is said.
+    if (error instanceof CommandFailed) await database.settled()
+    throw error
   } finally {
     await database.close()
   }

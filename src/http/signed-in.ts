@@ -20,10 +20,33 @@ declare module 'fastify' {
   }
 }
 
-/** What is kept of refusals. */
+/** What is kept of refusals, and what those must wait for that may be the answer to a change. */
 export interface Watch {
   readonly metrics: Metrics
   readonly refused: RecordRefusal
+  readonly settled: Settled
+}
+
+/** Resolves once nothing that was read before can be taken back by a fail-over to a synchronous standby. */
+export type Settled = () => Promise<void>
+
+/**
+ * Whether the credential was proved, and a change has ended it: perhaps this very request, sent once before, whose
+ * answer was lost. Nothing is waited for where anybody could have made the credential up, or time alone has ended it.
+ */
+const endedByChange: Readonly<Record<Gone, boolean>> = {
+  unknown: false,
+  forged: false,
+  superseded: true,
+  replayed: true,
+  revoked: true,
+  disabled: true,
+  absolute: false,
+  idle: false,
+}
+
+export function mayChange({ method }: FastifyRequest): boolean {
+  return method !== 'GET' && method !== 'HEAD'
 }
 
 export function requireSession(app: FastifyInstance, sessions: Sessions, watch: Watch): void {
@@ -34,7 +57,10 @@ export function sessionGuard(sessions: Sessions, watch: Watch): Guard {
   return async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
-    if ('gone' in resumed) throw refusal(request, credential, resumed.gone, watch)
+    if ('gone' in resumed) {
+      if (mayChange(request) && endedByChange[resumed.gone]) await watch.settled()
+      throw refusal(request, credential, resumed.gone, watch)
+    }
     recordSession(request, { live: resumed.live, credential })
   }
 }
@@ -70,7 +96,7 @@ export function refusal(
   request: FastifyRequest,
   { id: session }: Credential,
   gone: Gone,
-  { metrics, refused }: Watch,
+  { metrics, refused }: Pick<Watch, 'metrics' | 'refused'>,
 ): Problem {
   metrics.sessionRefused(gone)
   // A secret from long ago may be a copy in other hands. Whose, was not proved.

@@ -12,8 +12,8 @@ export interface Played {
   readonly milliseconds: number
 }
 
-/** Seconds after which a schedule has hung. */
-const patience = 20
+/** Seconds after which a schedule has hung, unless it says otherwise. */
+const usualPatience = 20
 
 export async function play(
   cluster: Cluster,
@@ -26,7 +26,7 @@ export async function play(
   let violations: Violation[] = []
   let failed: Error | undefined
   try {
-    await within(schedule.play(stage))
+    await within(schedule.play(stage), schedule.patience ?? usualPatience)
   } catch (error) {
     failed = error as Error
   }
@@ -58,7 +58,7 @@ async function heal(cluster: Cluster, fleet: Fleet): Promise<void> {
   }
 }
 
-async function within(work: Promise<void>): Promise<void> {
+async function within(work: Promise<void>, patience: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   // One that has hung may fail later, when what it waited for is taken away.
   work.catch(() => {})

@@ -62,6 +62,7 @@ export async function listRoutes(): Promise<Route[]> {
     trustedProxies: [],
     refused: behind,
     metrics: behind,
+    settled: behind,
     registry: behind,
     ring: behind,
     sessions: behind,

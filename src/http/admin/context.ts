@@ -9,7 +9,7 @@ import type { Throttle } from '../../login/throttle.js'
 import type { TenantId } from '../../principal.js'
 import { occasionOf } from '../browser.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from '../service-key.js'
-import { signedIn } from '../signed-in.js'
+import { mayChange, type Settled, signedIn } from '../signed-in.js'
 
 /** Whether this caller may use a route, on what stands in its path. Unknown things are refused like forbidden ones. */
 export type Needs = (caller: Authority, path: { readonly tenant: TenantId }) => boolean
@@ -34,11 +34,15 @@ export function requireSessionOrKey(
 }
 
 /** A service key that works, and what it holds. It travels in no cookie, so no page can make a browser send it. */
-export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>): Guard {
+export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>, settled: Settled): Guard {
   return async request => {
     const credential = presentedKey(request)
     const judged = judgeKey(credential, await keys.find(credential.id))
-    if ('refused' in judged) throw keyRefusal(request, judged.refused)
+    if ('refused' in judged) {
+      // Perhaps by this very request, sent once before: a key may revoke itself.
+      if (mayChange(request) && judged.refused === 'revoked') await settled()
+      throw keyRefusal(request, judged.refused)
+    }
     recordKey(request, judged.key)
     request.authority = authorityOfKey(judged.key)
   }
@@ -54,7 +58,15 @@ export function personGuard(authorities: AuthorityStore): Guard {
 /** A route of this context that does not say what it needs is refused when it is registered. */
 export function requireAuthority(
   app: FastifyInstance,
-  { refused, throttle }: { readonly refused: RecordRefusal; readonly throttle: Pick<Throttle, 'admin'> },
+  {
+    refused,
+    throttle,
+    settled,
+  }: {
+    readonly refused: RecordRefusal
+    readonly throttle: Pick<Throttle, 'admin'>
+    readonly settled: Settled
+  },
 ): void {
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.needs) throw new Error(`${method} ${url} does not say what its caller must hold`)
@@ -65,6 +77,8 @@ export function requireAuthority(
     const { needs, url } = request.routeOptions.config as { needs?: Needs; url?: string }
     const path = request.params as { tenant: TenantId }
     if (needs?.(authority, path)) return
+    // Who took their own authority away, and asks once more, is told so when that is confirmed.
+    if (mayChange(request)) await settled()
     const session = request.sessionId
     refused({
       action: 'admin.request',

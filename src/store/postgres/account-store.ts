@@ -59,6 +59,8 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
           .leftJoin(users, eq(users.canonicalEmail, mailLinks.canonicalEmail))
           .where(usable(purpose, tokenHash)),
       )
+      // Used, perhaps by the same request before: then that is confirmed.
+      if (!row) await database.settled()
       return row
     },
 

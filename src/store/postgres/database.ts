@@ -5,7 +5,7 @@ import { sql } from 'drizzle-orm'
 import { Outage } from '../../errors.js'
 import type { Address } from './connection.js'
 import { assertTrusted, type LineageRow, lineageStatement } from './lineage.js'
-import { Pool, type Queries } from './pool.js'
+import { type Kind, Pool, type Queries } from './pool.js'
 
 export type { Queries } from './pool.js'
 
@@ -15,7 +15,7 @@ const deadlines = { lock: 2000, statement: 3000, connect: 3000, caller: 5000 }
 /** Of a transaction that loses to another one: a deadlock or a serialization failure (SQLSTATE class 40). */
 const mostTries = 4
 
-/** Thrown in a transaction: nothing is committed, and this is its answer. */
+/** Thrown in a transaction: nothing of it is committed, and this is its answer. */
 export class Abandon<T> extends Error {
   readonly answer: T
 
@@ -42,10 +42,10 @@ export class Database {
     this.#anyLineage = anyLineage
   }
 
-  /** Changes nothing: when it fails, nothing has happened. */
+  /** Changes nothing, which Postgres sees to: when it fails, nothing has happened. */
   async read<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
     try {
-      return await this.transaction(work)
+      return await this.#run('reads', work)
     } catch (error) {
       throw error instanceof Outage ? new Outage('nothing', error.message) : error
     }
@@ -54,17 +54,38 @@ export class Database {
   /**
    * READ COMMITTED: each statement sees what was committed before it began. `work` may run again when Postgres ended
    * it for another's sake (nothing of it was committed), and may throw `Abandon` to commit nothing and answer that.
+   * Whatever the answer, it rests on nothing that a fail-over to a synchronous standby could take back, though the
+   * work was found done already: a commit that was not confirmed is visible once its server has crashed.
    */
-  async transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+  transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    return this.#run('changes', work)
+  }
+
+  /** For an answer to a change that rests on what was read alone: resolves once that is confirmed. */
+  settled(): Promise<void> {
+    return this.#run('changes', async () => {})
+  }
+
+  async #run<T>(kind: Kind, work: (tx: Queries) => PromiseLike<T>): Promise<T> {
     const until = performance.now() + deadlines.caller
+    const trusted = async (tx: Queries) => {
+      if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
+    }
     for (let tries = 1; ; tries++) {
       try {
-        return await this.#pool.transaction(async tx => {
-          if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
-          return work(tx)
-        }, until)
+        return await this.#pool.transaction(
+          kind,
+          async tx => {
+            await trusted(tx)
+            return work(tx)
+          },
+          until,
+        )
       } catch (error) {
-        if (error instanceof Abandon) return error.answer as T
+        if (error instanceof Abandon) {
+          if (kind === 'changes') await this.#pool.transaction(kind, trusted, until)
+          return error.answer as T
+        }
         if (!(error instanceof Outage && error.retriable) || tries === mostTries) throw error
         await setTimeout(randomInt(1, 20 * tries))
       }

@@ -81,14 +81,13 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       })
     },
 
-    pending(tokenHash) {
-      return database.read(async tx => {
-        const [row] = await tx
-          .select({ email: invitations.canonicalEmail })
-          .from(invitations)
-          .where(usable(tokenHash))
-        return row
-      })
+    async pending(tokenHash) {
+      const [row] = await database.read(tx =>
+        tx.select({ email: invitations.canonicalEmail }).from(invitations).where(usable(tokenHash)),
+      )
+      // Taken, perhaps by the same request before: then that is confirmed.
+      if (!row) await database.settled()
+      return row
     },
 
     accept(tokenHash, user, by) {

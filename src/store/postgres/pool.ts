@@ -12,6 +12,17 @@ export type Queries = Pick<
   'select' | 'insert' | 'update' | 'delete' | 'execute'
 >
 
+/** Postgres refuses to write in one that reads. */
+export type Kind = 'reads' | 'changes'
+
+/**
+ * Postgres lets a COMMIT wait for a synchronous standby only behind a record that its own transaction has written. A
+ * change that found its work done already writes none, and would be confirmed though what it found is on the primary
+ * alone. So each writes this one. Always: a DELETE that waited for a row until another one had deleted it has a
+ * transaction id and no record, and nothing tells that apart.
+ */
+const mark = "select pg_logical_emit_message(true, 'mintmark', '')"
+
 /** One connection and what has become of it. */
 class Connection {
   readonly db: Queries
@@ -41,12 +52,15 @@ class Connection {
     return this.#warnings
   }
 
-  async begin(): Promise<void> {
-    await this.#send('begin')
+  async begin(kind: Kind): Promise<void> {
+    await this.#send(kind === 'reads' ? 'begin read only' : 'begin')
   }
 
-  async commit(): Promise<void> {
-    const { command } = await this.#send('commit')
+  async commit(kind: Kind): Promise<void> {
+    // Sent together, in this order: a record of its own costs a change no round trip.
+    const statements = kind === 'reads' ? ['commit'] : [mark, 'commit']
+    const answers = await Promise.all(statements.map(one => this.#send(one)))
+    const command = answers.at(-1)?.command
     // What Postgres answers when a statement had failed and nobody heard of it.
     if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`)
   }
@@ -97,15 +111,15 @@ export class Pool {
    * from then on its outcome is unknown, also when it comes back with a warning: a COMMIT whose wait for a standby was
    * cancelled returns success.
    */
-  async transaction<T>(work: (db: Queries) => PromiseLike<T>, until: number): Promise<T> {
+  async transaction<T>(kind: Kind, work: (db: Queries) => PromiseLike<T>, until: number): Promise<T> {
     const connection = await this.#take(until)
     let outcome = 'nothing' as 'nothing' | 'unknown'
     const run = async (): Promise<T> => {
-      await connection.begin()
+      await connection.begin(kind)
       const answer = await work(connection.db)
       outcome = 'unknown'
       const { warnings } = connection
-      await connection.commit()
+      await connection.commit(kind)
       if (connection.warnings !== warnings)
         throw new Outage('unknown', 'Postgres warned while a change was committed')
       return answer

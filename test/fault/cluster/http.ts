@@ -9,10 +9,14 @@ export interface Answer {
 }
 
 export interface Ask {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly body?: unknown
+  /** Instead of a body: a form of our own pages. */
+  readonly form?: Readonly<Record<string, string>>
   readonly cookie?: string | undefined
+  /** A service key. */
+  readonly bearer?: string
   /** The network address that the trusted proxy names. */
   readonly address?: string
 }
@@ -23,8 +27,9 @@ const patience = 9000
 export class Http {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256, noDelay: true })
 
-  ask(port: number, { method, path, body, cookie, address = '192.0.2.1' }: Ask): Promise<Answer> {
-    const payload = body === undefined ? undefined : JSON.stringify(body)
+  ask(port: number, ask: Ask): Promise<Answer> {
+    const { method, path, form, cookie, bearer, address = '192.0.2.1' } = ask
+    const payload = payloadOf(ask)
     return new Promise((resolve, reject) => {
       const asked = request(
         {
@@ -35,11 +40,12 @@ export class Http {
           agent: this.#agent,
           timeout: patience,
           headers: {
-            'x-mintmark': '1',
+            ...(form ? { origin: 'http://localhost:4000' } : { 'x-mintmark': '1' }),
             'x-forwarded-for': address,
             ...(cookie !== undefined && { cookie: `__Host-session=${cookie}` }),
+            ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
             ...(payload !== undefined && {
-              'content-type': 'application/json',
+              'content-type': form ? 'application/x-www-form-urlencoded' : 'application/json',
               'content-length': Buffer.byteLength(payload),
             }),
           },
@@ -67,6 +73,11 @@ export class Http {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+function payloadOf({ body, form }: Ask): string | undefined {
+  if (form) return new URLSearchParams(form).toString()
+  return body === undefined ? undefined : JSON.stringify(body)
 }
 
 function json(text: string): unknown {

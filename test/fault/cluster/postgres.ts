@@ -1,7 +1,7 @@
 /** A real Postgres primary and streaming replicas of it, each in a folder of its own, and what may befall them. */
 import { execFile } from 'node:child_process'
 import { chown, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/store/postgres/embedded/launch.js'
@@ -32,19 +32,31 @@ export interface Primary extends PostgresServer {
   replicate(folder: string): Promise<Replica>
   /** Commits wait for a standby that is not there, until what is returned is called. */
   loseSynchronousStandby(): Promise<() => Promise<void>>
+  /** Commits wait for this standby, whether it is connected or not, until what is returned is called. */
+  waitFor(standby: Replica): Promise<() => Promise<void>>
+  /** Until so many commits wait for a standby. */
+  commitsWaiting(count?: number): Promise<void>
   /** Waits for a commit that waits for a standby, and cancels it: Postgres warns, and answers that it is done. */
   cancelWaitingCommit(): Promise<void>
+  /** Cancels every commit that waits for a standby while `work` is done. */
+  cancellingCommits<T>(work: () => Promise<T>): Promise<T>
+  /** One backend is killed, all others go with it, and the server recovers. */
+  crash(): Promise<void>
   /** Ends backends of the service; at random where a share is given. */
   terminate(share?: number): Promise<void>
 }
 
 export interface Replica extends PostgresServer {
+  /** In `synchronous_standby_names`. */
+  readonly name: string
   pauseReplay(): Promise<void>
   resumeReplay(): Promise<void>
   /** Until it has replayed all that the primary has written so far. */
   catchUp(): Promise<void>
   /** It gets no more of what the primary commits. */
   disconnect(): Promise<void>
+  /** And now it does, and all that it has missed. */
+  reconnect(): Promise<void>
   promote(): Promise<void>
 }
 
@@ -64,6 +76,25 @@ export async function startPrimary(folder: string): Promise<Primary> {
       return row?.synchronous_standby_names === names || (names !== '' && losses === 0)
     })
   }
+  const lose = async (names: string) => {
+    losses++
+    await waitFor(names)
+    let over = false
+    return async () => {
+      if (over) return
+      over = true
+      losses--
+      // Lost twice at once, it is back when both are over.
+      if (losses === 0) await waitFor('')
+    }
+  }
+  const waiting = () => sql<{ pid: number }[]>`select pid from pg_stat_activity
+    where application_name = 'mintmark' and wait_event = 'SyncRep'`
+  const cancel = async () => {
+    const cancelled = await sql`select pg_cancel_backend(pid) from pg_stat_activity
+      where application_name = 'mintmark' and wait_event = 'SyncRep'`
+    return cancelled.length > 0
+  }
   return {
     ...base,
     replicate: to => replicate(server, sql, to),
@@ -71,24 +102,34 @@ export async function startPrimary(folder: string): Promise<Primary> {
       await backUp(server, sql, to)
       return () => restore(to)
     },
-    async loseSynchronousStandby() {
-      losses++
-      await waitFor('nobody')
+    loseSynchronousStandby: () => lose('nobody'),
+    waitFor: ({ name }) => lose(name),
+    commitsWaiting: (count = 1) => until(async () => (await waiting()).length >= count),
+    cancelWaitingCommit: () => until(cancel),
+    async cancellingCommits(work) {
       let over = false
-      return async () => {
-        if (over) return
+      const cancelling = until(async () => {
+        await cancel()
+        return over
+      }, 120)
+      try {
+        return await work()
+      } finally {
         over = true
-        losses--
-        // Lost twice at once, it is back when both are over.
-        if (losses === 0) await waitFor('')
+        await cancelling
       }
     },
-    cancelWaitingCommit: () =>
-      until(async () => {
-        const cancelled = await sql`select pg_cancel_backend(pid) from pg_stat_activity
-          where application_name = 'mintmark' and wait_event = 'SyncRep'`
-        return cancelled.length > 0
-      }),
+    async crash() {
+      const before = await sql<{ pid: number }[]>`
+        select pid, pid = pg_backend_pid() as own from pg_stat_activity where backend_type = 'client backend'
+        order by own desc`
+      process.kill(before[0]?.pid ?? 0, 'SIGKILL')
+      const gone = new Set(before.map(({ pid }) => pid))
+      await until(async () => {
+        const now = await sql<{ pid: number }[]>`select pid from pg_stat_activity`.catch(() => undefined)
+        return now?.every(({ pid }) => !gone.has(pid))
+      })
+    },
     async terminate(share = 1) {
       await sql`select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'mintmark' and random() < ${share}`
@@ -163,14 +204,17 @@ async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: s
   const to = join(folder, 'data')
   const { host, port, user, password } = primary.connection
   const source = `host=${host} port=${port} user=${user} password=${password}`
+  const name = basename(folder).replaceAll('-', '_')
+  const conninfo = `${source} application_name=${name}`
   await writeFile(join(to, 'standby.signal'), '')
-  await writeFile(join(to, 'postgresql.auto.conf'), `primary_conninfo = '${source}'\n`)
+  await writeFile(join(to, 'postgresql.auto.conf'), `primary_conninfo = '${conninfo}'\n`)
   await giveTo(join(to, 'PG_VERSION'), to, ['standby.signal', 'postgresql.auto.conf'])
 
   const server = await startEmbeddedPostgres({ folder, settings })
   const base = running(server)
   const replica: Replica = {
     ...base,
+    name,
     async pauseReplay() {
       await base.sql`select pg_wal_replay_pause()`
       await until(
@@ -192,6 +236,14 @@ async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: s
       await base.sql.unsafe(`alter system set primary_conninfo = ''`)
       await base.sql`select pg_reload_conf()`
       await until(async () => (await base.sql`select from pg_stat_wal_receiver`).length === 0)
+    },
+    async reconnect() {
+      await base.sql.unsafe(`alter system set primary_conninfo = '${conninfo}'`)
+      await base.sql`select pg_reload_conf()`
+      await until(
+        async () => (await sql`select from pg_stat_replication where application_name = ${name}`).length > 0,
+      )
+      await replica.catchUp()
     },
     async promote() {
       await base.sql`select pg_promote(true, 30)`

@@ -72,7 +72,7 @@ export const failovers: readonly Schedule[] = [
 ]
 
 /** Instance 1 is led to another server, until the end; its connections are made anew there. */
-async function pointAt(stage: Stage, server: PostgresServer): Promise<void> {
+export async function pointAt(stage: Stage, server: PostgresServer): Promise<void> {
   const { postgres } = stage.at(1)
   postgres.target = server.socket
   postgres.drop()
@@ -90,7 +90,13 @@ async function pointAt(stage: Stage, server: PostgresServer): Promise<void> {
 /** In the history it ends all there are. */
 async function recovered(stage: Stage, url: string): Promise<void> {
   const start = performance.now()
-  await promisify(execFile)(process.execPath, [join(stage.tree, 'dist', 'cli.js'), 'recover'], {
+  await recover(stage, url)
+  const op = 'operator ends all there are'
+  stage.history.add({ client: 'recover', op, start, end: performance.now(), outcome: 'ok', facts: {} })
+}
+
+export async function recover(stage: Stage, url: string, ...options: string[]): Promise<void> {
+  await promisify(execFile)(process.execPath, [join(stage.tree, 'dist', 'cli.js'), 'recover', ...options], {
     cwd: stage.cluster.folder,
     env: {
       PATH: process.env.PATH ?? '',
@@ -100,6 +106,4 @@ async function recovered(stage: Stage, url: string): Promise<void> {
       MINTMARK_KEYS_FOLDER: join(stage.cluster.folder, 'keys'),
     },
   })
-  const op = 'operator ends all there are'
-  stage.history.add({ client: 'recover', op, start, end: performance.now(), outcome: 'ok', facts: {} })
 }

@@ -5,11 +5,19 @@ import { failovers } from './failovers.js'
 import { faults } from './faults.js'
 import { inRedis } from './in-redis.js'
 import { reads } from './reads.js'
+import { repeats } from './repeats.js'
 import type { Schedule } from './schedule.js'
 import { sets } from './sets.js'
 
 /** With sessions in the table. */
-export const schedules: readonly Schedule[] = [...reads, ...changes, ...sets, ...faults, ...failovers]
+export const schedules: readonly Schedule[] = [
+  ...reads,
+  ...changes,
+  ...sets,
+  ...faults,
+  ...failovers,
+  ...repeats,
+]
 
 /** Those that look into the table, or wait for its statements, have nothing to say of sessions in Redis. */
 export function schedulesFor(store: Store): readonly Schedule[] {

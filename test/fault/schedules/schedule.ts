@@ -12,6 +12,8 @@ export interface Schedule {
   readonly needsRedis?: true
   /** It speaks of what people see, wherever rows lie. */
   readonly anyStore?: true
+  /** Seconds after which it has hung, where it takes longer than others. */
+  readonly patience?: number
   /** On at least two instances that are ready and unharmed; so it leaves them. */
   readonly play: (stage: Stage) => Promise<void>
 }

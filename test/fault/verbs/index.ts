@@ -1,0 +1,72 @@
+/** Every verb that takes something away, and of what is left why it takes nothing: a new route or command stands in one. */
+import { verbsOfAdministrators } from './admin.js'
+import { verbsOfOperators } from './commands.js'
+import { verbsOfPages } from './pages.js'
+import { verbsOfPeople } from './sessions.js'
+import type { Verb } from './verb.js'
+
+export const verbs: readonly Verb[] = [
+  ...verbsOfPeople,
+  ...verbsOfPages,
+  ...verbsOfAdministrators,
+  ...verbsOfOperators,
+]
+
+/** Routes that may change something, and take nothing from anybody. */
+export const givingRoutes: Readonly<Record<string, string>> = {
+  'POST /v1/token': 'it mints',
+  'POST /v1/introspect': 'it reads',
+  'POST /v1/sign-up': 'it sends a mail',
+  'POST /v1/sign-up/verify': 'it makes an account',
+  'POST /v1/password/forgot': 'it sends a mail',
+  'PUT /v1/session/tenant': 'the tenant of before is as open as it was',
+  'POST /v1/admin/users': 'it creates',
+  'POST /v1/admin/tenants': 'it creates',
+  'POST /v1/admin/tenants/:tenant/roles': 'it creates',
+  'POST /v1/admin/applications': 'it creates',
+  'POST /v1/admin/service-keys': 'it creates',
+  'POST /v1/admin/signing-keys/rotate': 'the key of before verifies on',
+  'POST /v1/admin/signing-keys/reseal': 'the keys stay',
+  'POST /sign-up': 'it sends a mail',
+  'POST /sign-up/verify': 'it makes an account',
+  'POST /password/forgot': 'it sends a mail',
+  'POST /tenant': 'the tenant of before is as open as it was',
+  'POST /sign-in-methods/link': 'it leads to the provider',
+  'POST /step-up/provider': 'it leads to the provider',
+  'POST /v1/federation/:provider/callback': 'it leads on to the callback by GET',
+}
+
+/** Commands that take nothing from anybody. */
+export const givingCommands: Readonly<Record<string, string>> = {
+  migrate: 'it makes tables',
+  recover: 'a fail-over ends with it: what it ends was ended by the fail-over',
+  'users list': 'it reads',
+  'users show': 'it reads',
+  'users create': 'it creates',
+  'users enable': 'it gives back',
+  'sessions list': 'it reads',
+  'sessions migrate': 'it copies: what has ended in one store is over in the other',
+  'tenants list': 'it reads',
+  'tenants create': 'it creates',
+  'tenants show': 'it reads',
+  'tenants rename': 'it renames',
+  'tenants activate': 'it gives back',
+  'roles create': 'it creates',
+  'members list': 'it reads',
+  'applications list': 'it reads',
+  'applications show': 'it reads',
+  'applications create': 'it creates',
+  'applications enable': 'it gives back',
+  'providers list': 'it reads',
+  'providers show': 'it reads',
+  'providers add': 'it creates',
+  'providers check': 'it reads',
+  'providers enable': 'it gives back',
+  'service-keys list': 'it reads',
+  'service-keys create': 'it creates',
+  'keys list': 'it reads',
+  'keys reseal': 'the keys stay',
+  'keys export': 'it reads',
+  'keys doctor': 'it reads',
+  'audit list': 'it reads',
+}
