@@ -1,6 +1,7 @@
 /** Invitations: a place in a tenant, offered by mail to one address, taken once. */
 import type { By, Occasion } from '../audit.js'
 import type { TenantId, UserId } from '../principal.js'
+import type { Registered } from './address-verification.js'
 import type { EmailAddress } from './email-address.js'
 import type { Page, PageRequest } from './page.js'
 import type { MayGrant } from './tenants.js'
@@ -31,6 +32,8 @@ export interface NewInvitation {
  * - It is taken by one DELETE, in the transaction that makes the member, and only while whoever invited could still
  *   invite with these roles: who was lowered, stopped or removed leaves dead invitations behind.
  * - It is bound to its address: another person cannot take it, whatever link they hold.
+ * - Taken by who is signed in it verifies no address: nobody knows who else has a way in to their account, and to end
+ *   all of them would end the session that takes it.
  */
 export interface InvitationStore {
   create(
@@ -44,11 +47,14 @@ export interface InvitationStore {
   pending(tokenHash: Buffer): Promise<{ readonly email: string } | undefined>
   /** By a person who has an account of that address. */
   accept(tokenHash: Buffer, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined>
-  /** By somebody who makes an account with it: whoever holds the mailbox chooses the password. */
+  /**
+   * By somebody who makes an account with it: whoever holds the mailbox chooses the password. As with a sign-up link,
+   * an account that is there already is theirs if nobody has verified its address.
+   */
   register(
     tokenHash: Buffer,
     phc: string,
     name: string | undefined,
     occasion: Occasion,
-  ): Promise<UserId | undefined>
+  ): Promise<Registered | undefined>
 }

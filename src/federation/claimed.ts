@@ -8,6 +8,8 @@ export interface Claimed {
   readonly subject: string
   /** Only a verified address: of any other it is not even said that there is one. */
   readonly email: EmailAddress | undefined
+  /** Where there is none, for the log: which claim is missing, or holds what kind of value. Never the value itself. */
+  readonly unverified: string | undefined
   readonly name: string | undefined
   /** What the person knows this identity by. */
   readonly label: string
@@ -47,15 +49,14 @@ export function claimedOf(
   claims: Claims,
 ): Claimed {
   const { issuer, subject } = who
-  const verified = member(claims, provider.claims.email_verified ?? 'email_verified') === true
-  const typed = text(member(claims, 'email'), 320)
-  const parsed = typed === undefined ? undefined : parseEmailAddress(typed)
-  const address = parsed?.ok ? parsed.address : undefined
+  const address = addressIn(claims)
+  const unverified = address ? doubtOf(provider, claims) : `email ${describe(member(claims, 'email'))}`
   const amr = member(claims, 'amr')
   return {
     issuer,
     subject,
-    email: verified ? address : undefined,
+    email: unverified === undefined ? address : undefined,
+    unverified,
     name: provider.claims.name === undefined ? undefined : text(member(claims, provider.claims.name), 100),
     label: address?.asTyped ?? text(member(claims, 'preferred_username'), 100) ?? `${provider.name} account`,
     proof: {
@@ -71,6 +72,35 @@ export function claimedOf(
       ),
     ),
   }
+}
+
+/** The domain of a verified address. `canonical` has one `@`. */
+export const domainOf = ({ email }: Pick<Claimed, 'email'>): string => email?.canonical.split('@')[1] ?? ''
+
+function addressIn(claims: Claims): EmailAddress | undefined {
+  const typed = text(member(claims, 'email'), 320)
+  const parsed = typed === undefined ? undefined : parseEmailAddress(typed)
+  return parsed?.ok ? parsed.address : undefined
+}
+
+/**
+ * A boolean (OpenID Connect Core 1.0, section 5.1), which Amazon Cognito, JumpCloud and LinkedIn write as text, and
+ * Microsoft Entra, in its own claim, as "1". No other spelling is a yes.
+ */
+function doubtOf({ claims: { email_verified: name = 'email_verified' } }: Provider, claims: Claims) {
+  const value = member(claims, name)
+  if (value === true || value === 'true' || (name === 'xms_edov' && value === '1')) return undefined
+  return `${name} ${describe(value)}`
+}
+
+/** A text may be anything, an address as well: only what says no is repeated. */
+function describe(value: unknown): string {
+  if (value === undefined) return 'is missing'
+  if (value === null || value === false) return `is ${value}`
+  if (value === 'false' || value === '0') return `is the text "${value}"`
+  if (typeof value === 'string') return 'is a text that is not accepted'
+  if (Array.isArray(value)) return 'is a list'
+  return typeof value === 'object' ? 'is an object' : `is a ${typeof value}`
 }
 
 export const keyOf = ({ claim, value }: { readonly claim: string; readonly value: string }) =>

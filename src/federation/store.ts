@@ -1,5 +1,6 @@
 /** The contracts of the stores of providers: one for operators, one for the people who sign in through them. */
 import type { By, Occasion } from '../audit.js'
+import type { Reclaimed } from '../directory/address-verification.js'
 import type { CanonicalEmail } from '../directory/email-address.js'
 import type { FederatedIdentityId, UserId } from '../principal.js'
 import type { Claimed } from './claimed.js'
@@ -97,8 +98,10 @@ export interface ProviderLogout {
  *   comes of it.
  * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
- * - `adopt` links an account without any proof by its person: what a stranger may have set before (a password, other
- *   links, sessions) goes in the same transaction, unless the mailbox was proved once.
+ * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
+ *   first verification ends what the account had before (src/login/store.ts), but for the identity that speaks.
+ * - `adopt` links an account without any proof by its person, on the word of an authoritative provider alone.
+ * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
  * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
  *   identity end with it, but for `keeping`.
  * - `logOut` ends exactly the sessions that the token names, and refuses those that a proof from before it would
@@ -111,28 +114,29 @@ export interface FederationStore {
   begin(flow: NewFlow): Promise<'begun' | 'unknown-provider'>
   consume(provider: string, stateHash: Buffer, browserHash: Buffer): Promise<ConsumedFlow | undefined>
 
-  find(
-    issuer: string,
-    subject: string,
-  ): Promise<
-    { readonly id: FederatedIdentityId; readonly user: UserId; readonly active: boolean } | undefined
-  >
+  find(issuer: string, subject: string): Promise<KnownIdentity | undefined>
   /** An invitation to this address that was not taken yet. */
   isInvited(email: CanonicalEmail): Promise<boolean>
-  /** A new person with this identity and its verified address. */
+  /** A new person with this identity and its address. */
   register(
     provider: string,
     claimed: Claimed,
     occasion: Occasion,
   ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
   /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
-  link(provider: string, claimed: Claimed, user: UserId, by: By): Promise<LinkedNow | 'taken' | 'turned-off'>
+  link(
+    provider: string,
+    claimed: Claimed,
+    user: UserId,
+    stillSignedIn: () => Promise<boolean>,
+    by: By,
+  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
   adopt(
     provider: string,
     claimed: Claimed,
     user: UserId,
     by: By,
-  ): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken' | 'turned-off'>
+  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'>
 
   identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
   unlink(
@@ -147,8 +151,18 @@ export interface FederationStore {
   logOut(logout: ProviderLogout, by: By): Promise<number>
 }
 
+export interface KnownIdentity {
+  readonly id: FederatedIdentityId
+  readonly user: UserId
+  readonly active: boolean
+  /** The account's own address, as long as nobody has verified it. */
+  readonly unverifiedEmail: CanonicalEmail | undefined
+}
+
 export interface LinkedNow {
   readonly id: FederatedIdentityId
-  /** The account's address, for the notice; undefined where nothing changed. */
+  /** The account's address, for the notice; undefined where it was linked before. */
   readonly notify: string | undefined
+  /** The address was verified by this for the first time: all sessions have ended. */
+  readonly reclaimed: Reclaimed | undefined
 }

@@ -1,10 +1,10 @@
 /** Whom a provider's identity lets in: who is linked to it, whose address it may speak for, or somebody new. */
 import type { Occasion } from '../audit.js'
-import type { Claimed } from '../federation/claimed.js'
+import { type Claimed, domainOf } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
 import type { FederationStore, LinkedNow } from '../federation/store.js'
 import type { FederatedIdentityId, UserId } from '../principal.js'
-import type { InBackground, Post } from './mail.js'
+import { type Told, tellReclaimed } from './reclaimed.js'
 import type { AccountStore } from './store.js'
 
 export type AdmissionRefusal =
@@ -18,16 +18,16 @@ export type AdmissionRefusal =
   | 'turned-off'
 
 type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
-type Refused = { readonly refused: AdmissionRefusal; readonly user?: UserId }
+type Refused = {
+  readonly refused: AdmissionRefusal
+  readonly user?: UserId
+  /** More than that, for the log. */
+  readonly reason?: string | undefined
+}
 
 interface Parts extends Told {
   readonly federation: FederationStore
   readonly store: Pick<AccountStore, 'findByEmail'>
-}
-
-interface Told {
-  readonly post: Post
-  readonly inBackground: InBackground
 }
 
 /**
@@ -56,7 +56,11 @@ async function identityOf(
 ): Promise<Admitted | Refused> {
   const linked = async () => {
     const found = await parts.federation.find(claimed.issuer, claimed.subject)
-    return !found || found.active ? found : { refused: 'disabled' as const, user: found.user }
+    if (!found) return undefined
+    if (!found.active) return { refused: 'disabled' as const, user: found.user }
+    // What it said before was hearsay; by now it may be authoritative for the domain.
+    const verifies = found.unverifiedEmail === claimed.email?.canonical && answersFor(provider, claimed)
+    return verifies ? adopt(parts, provider, claimed, found.user, occasion) : found
   }
   const first = (await linked()) ?? (await unknown(parts, provider, claimed, occasion))
   const late =
@@ -72,39 +76,44 @@ async function unknown(
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
   const { federation, store } = parts
-  if (!claimed.email) return { refused: 'address-unverified' as const }
+  if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
   const account = await store.findByEmail(claimed.email.canonical)
-  if (account) return linkOrRefuse(parts, provider, claimed, account, occasion)
+  if (account) {
+    if (!account.active) return { refused: 'disabled', user: account.user }
+    if (!answersFor(provider, claimed)) return { refused: 'account-exists', user: account.user }
+    return adopt(parts, provider, claimed, account.user, occasion)
+  }
   if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
   const registered = await federation.register(provider.id, claimed, occasion)
   if (registered === 'turned-off') return { refused: registered }
   return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
 
-async function linkOrRefuse(
+async function adopt(
   parts: Parts,
   provider: Provider,
   claimed: Claimed,
-  { user, active }: { readonly user: UserId; readonly active: boolean },
+  user: UserId,
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
-  if (!active) return { refused: 'disabled', user }
-  if (!provider.authoritativeFor.includes(domainOf(claimed))) return { refused: 'account-exists', user }
   const adopted = await parts.federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
   if (adopted === 'turned-off') return { refused: adopted, user }
+  if (adopted === 'not-authoritative') return { refused: 'account-exists', user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
   tellLinked(parts, provider, adopted)
   return { id: adopted.id, user }
 }
 
-/** By mail, where something was linked that was not before. */
+/** By mail, where something was linked that was not before, or what was there before is gone. */
 export function tellLinked(
-  { post, inBackground }: Told,
+  parts: Told,
   { name: provider }: Provider,
-  { notify: to, reset = false }: LinkedNow & { readonly reset?: boolean },
+  { notify: to, reclaimed }: Pick<LinkedNow, 'notify' | 'reclaimed'>,
 ): void {
-  if (to === undefined) return
-  inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider, reset }))
+  const { post, inBackground } = parts
+  if (to !== undefined)
+    inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider }))
+  tellReclaimed(parts, reclaimed)
 }
 
 async function maySignUp(federation: FederationStore, provider: Provider, claimed: Claimed) {
@@ -115,5 +124,6 @@ async function maySignUp(federation: FederationStore, provider: Provider, claime
   return false
 }
 
-/** `canonical` has one `@`. */
-const domainOf = ({ email }: Claimed) => email?.canonical.split('@')[1] ?? ''
+/** As it was read with the flow; whatever is made of it is judged again by the transaction that makes it. */
+const answersFor = ({ authoritativeFor }: Provider, claimed: Claimed): boolean =>
+  authoritativeFor.includes(domainOf(claimed))

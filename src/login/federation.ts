@@ -156,7 +156,7 @@ export function createFederation(parts: FederationParts) {
       return { ...known, outcome: { ...signedOut, user: flow.user } }
     const outcome =
       flow.purpose === 'link'
-        ? await link(consumed, claimed, who, browser.occasion)
+        ? await link(consumed, claimed, who, browser, returning)
         : await stepUp(consumed, claimed, who, browser.occasion)
     return { ...known, outcome }
   }
@@ -185,27 +185,35 @@ export function createFederation(parts: FederationParts) {
 
   async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
     const admitted = await admit(parts, provider, claimed, browser.occasion)
-    if ('refused' in admitted) return { ...admitted, reason: admitted.refused }
-    const identity = federatedIdentity(provider, claimed, admitted, now)
+    if ('refused' in admitted) return { ...admitted, reason: admitted.reason ?? admitted.refused }
+    return opening(federatedIdentity(provider, claimed, admitted, now), browser)
+  }
+
+  async function opening(identity: Identity, browser: Browser) {
     const opened = await finish(identity, browser)
     if (!opened)
-      return { refused: 'credential-changed' as const, reason: 'credential-changed', user: admitted.user }
+      return { refused: 'credential-changed' as const, reason: 'credential-changed', user: identity.user }
     return { opened }
   }
 
   async function link(
-    { provider }: ConsumedFlow,
+    { provider, now }: ConsumedFlow,
     claimed: Claimed,
-    { principal }: Returning,
-    occasion: Occasion,
+    { principal: { user } }: Returning,
+    browser: Browser,
+    returning: () => Promise<Returning | undefined>,
   ) {
-    const by: By = { actor: principal.user, occasion }
-    const linked = await federation.link(provider.id, claimed, principal.user, by)
+    const by: By = { actor: user, occasion: browser.occasion }
+    const stillSignedIn = async () => (await returning())?.principal.user === user
+    const linked = await federation.link(provider.id, claimed, user, stillSignedIn, by)
     if (linked === 'taken')
-      return { refused: 'identity-taken' as const, reason: 'linked to another account', user: principal.user }
-    if (linked === 'turned-off') return { refused: linked, reason: linked, user: principal.user }
+      return { refused: 'identity-taken' as const, reason: 'linked to another account', user }
+    if (linked === 'turned-off') return { refused: linked, reason: linked, user }
+    if (linked === 'signed-out') return { ...signedOut, user }
     tellLinked(parts, provider, linked)
-    return { linked: true as const }
+    if (!linked.reclaimed) return { linked: true as const }
+    // Every session has ended, this one too. Who has just shown that the address is theirs goes on in a new one.
+    return opening(federatedIdentity(provider, claimed, { id: linked.id, user }, now), browser)
   }
 
   async function stepUp(

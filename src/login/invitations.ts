@@ -11,6 +11,7 @@ import { linkHash } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
+import { tellReclaimed } from './reclaimed.js'
 import type { SignUpRefusal } from './sign-up.js'
 import type { Throttle } from './throttle.js'
 
@@ -70,7 +71,7 @@ export function createInvitations(parts: InvitationParts) {
       return taken
     },
 
-    /** By somebody without an account: the mailbox is proved by the link. */
+    /** By somebody without an account, or with one whose address nobody has verified: the link verifies it. */
     async signUp(
       token: string,
       rawPassword: string,
@@ -87,9 +88,11 @@ export function createInvitations(parts: InvitationParts) {
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password)
       await sessions.ready()
-      const user = await invitations.register(hash, phc, name, browser.occasion)
-      if (!user) return { refused: 'link_invalid' }
-      const credential = { kind: 'password', version: 1 } as const
+      const registered = await invitations.register(hash, phc, name, browser.occasion)
+      if (!registered) return { refused: 'link_invalid' }
+      const { user, passwordVersion: version, reclaimed } = registered
+      tellReclaimed(parts, reclaimed)
+      const credential = { kind: 'password', version } as const
       return (
         (await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)) ?? {
           refused: 'link_invalid',

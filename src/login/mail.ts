@@ -1,4 +1,5 @@
 /** What the sign-in methods have to say by mail, and to whom. How it is worded and sent is mail/'s affair. */
+import type { Reclaimed } from '../directory/address-verification.js'
 
 export type Mail =
   | { readonly kind: 'sign-up'; readonly to: string; readonly link: string; readonly validMinutes: number }
@@ -18,14 +19,11 @@ export type Mail =
       readonly validMinutes: number
       readonly resetPage: string
     }
-  | { readonly kind: 'password-changed'; readonly to: string }
-  /** `reset`: what was set before the mailbox was ever proved is gone. */
-  | {
-      readonly kind: 'identity-linked'
-      readonly to: string
-      readonly provider: string
-      readonly reset: boolean
-    }
+  /** `providers`: the names of those that sign the person in as well. */
+  | { readonly kind: 'password-changed'; readonly to: string; readonly providers?: readonly string[] }
+  /** The address was verified for the first time: this was set up before, and is gone. */
+  | ({ readonly kind: 'account-reclaimed' } & Reclaimed)
+  | { readonly kind: 'identity-linked'; readonly to: string; readonly provider: string }
   | { readonly kind: 'identity-unlinked'; readonly to: string; readonly provider: string }
   /** A place in a tenant is offered. */
   | {

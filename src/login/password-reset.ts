@@ -5,6 +5,7 @@ import { linkHash, linkMinutes, newLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
+import { tellReclaimed } from './reclaimed.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
@@ -50,16 +51,13 @@ export function createPasswordReset(parts: PasswordResetParts) {
       const { email, name } = pending
       const verdict = await policy.check(rawPassword, { email, ...(name !== null && { name }) })
       if (!verdict.ok) return { weak: verdict.detail }
-      const user = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion)
-      if (!user) return 'link_invalid'
+      const reset = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion)
+      if (!reset) return 'link_invalid'
       // Whoever was locked out by the guesses of others is let in by the new password.
       await throttle.passwordReset(email)
-      const account = await store.findById(user)
-      if (account) {
-        inBackground('password changed mail', () =>
-          post.send({ kind: 'password-changed', to: account.email }),
-        )
-      }
+      const { email: to, providers, reclaimed } = reset
+      inBackground('password changed mail', () => post.send({ kind: 'password-changed', to, providers }))
+      tellReclaimed(parts, reclaimed)
       return 'reset'
     },
   }

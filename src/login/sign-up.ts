@@ -6,6 +6,7 @@ import { linkHash, linkMinutes, newLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
+import { tellReclaimed } from './reclaimed.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
@@ -61,9 +62,11 @@ export function createSignUp(parts: SignUpParts) {
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password)
       await sessions.ready()
-      const user = await store.register(hash, phc, name, browser.occasion)
-      if (!user) return { refused: 'link_invalid' }
-      const credential = { kind: 'password', version: 1 } as const
+      const registered = await store.register(hash, phc, name, browser.occasion)
+      if (!registered) return { refused: 'link_invalid' }
+      const { user, passwordVersion: version, reclaimed } = registered
+      tellReclaimed(parts, reclaimed)
+      const credential = { kind: 'password', version } as const
       const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
       return signedIn ?? { refused: 'link_invalid' }
     },

@@ -1,5 +1,6 @@
 /** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
 import type { Occasion } from '../audit.js'
+import type { Reclaimed, Registered } from '../directory/address-verification.js'
 import type { CanonicalEmail, EmailAddress } from '../directory/email-address.js'
 import type { SessionId, UserId } from '../principal.js'
 import type { Successor } from '../session/store.js'
@@ -31,7 +32,10 @@ export interface PendingLink {
  * Rules (test/conformance/account-store.ts):
  * - Only SHA-256 hashes of link tokens come in here. A link is consumed by one DELETE, in the transaction of what it
  *   completes; of any number of parallel uses one succeeds.
- * - Completing a link ends every other link of the same address and purpose.
+ * - Completing a link ends every other link of the same address.
+ * - A link that is completed verifies the address. The first verification ends what the account had before: password,
+ *   identities at providers, sessions, open links, sign-ins under way, and the invitations that it has sent. A reset of
+ *   an account whose address was verified before ends sessions, open links and sign-ins under way, and nothing else.
  * - A changed or reset password raises the version and replaces the user's epoch in the same transaction: every
  *   session opened under the old one is over when the call returns.
  * - An account made, a password reset or changed is in the audit log, by the same transaction.
@@ -44,15 +48,18 @@ export interface AccountStore {
   saveLink(link: NewLink): Promise<void>
   /** The address and name behind an unused link, so that a password can be judged before the link is consumed. */
   pendingLink(purpose: LinkPurpose, tokenHash: Buffer): Promise<PendingLink | undefined>
-  /** Consumes a sign-up link and creates its person. `undefined`: the link, or the address, is no longer free. */
+  /**
+   * Consumes a sign-up link and creates its person, or gives them the account that is there if nobody has verified its
+   * address. `undefined`: the link, or the address, is no longer free.
+   */
   register(
     tokenHash: Buffer,
     phc: string,
     name: string | undefined,
     occasion: Occasion,
-  ): Promise<UserId | undefined>
+  ): Promise<Registered | undefined>
   /** Consumes a reset link and sets the password of its (still active) person. */
-  resetPassword(tokenHash: Buffer, phc: string, occasion: Occasion): Promise<UserId | undefined>
+  resetPassword(tokenHash: Buffer, phc: string, occasion: Occasion): Promise<PasswordReset | undefined>
 
   /** Changes the password and carries only the caller's session over, under a new secret; answers its id from then on. */
   changePassword(
@@ -69,6 +76,16 @@ export interface NewLink {
   readonly tokenHash: Buffer
   readonly email: EmailAddress
   readonly lifetimeSeconds: number
+}
+
+export interface PasswordReset {
+  readonly user: UserId
+  /** The account's address. */
+  readonly email: string
+  /** Undefined where the address was verified before. */
+  readonly reclaimed: Reclaimed | undefined
+  /** The names of the providers that sign this person in as well. */
+  readonly providers: readonly string[]
 }
 
 export interface PasswordChange {

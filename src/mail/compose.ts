@@ -91,12 +91,16 @@ function words(mail: Mail, product: string): Words {
         subject: `You can sign in to ${product} with ${mail.provider} now`,
         paragraphs: [
           `An account at ${mail.provider} was linked to your account at ${product}: it signs you in from now on.`,
-          ...(mail.reset
-            ? [
-                'Nobody had opened a mail at this address before. A password that somebody may have set for the account does not work any more, and it was signed out everywhere.',
-              ]
-            : []),
           `If this was not you, remove it under “Ways to sign in” in your account, set a new password, and tell whoever runs this service.`,
+        ],
+      }
+    case 'account-reclaimed':
+      return {
+        subject: `What was set up before in your account at ${product} was removed`,
+        paragraphs: [
+          `There was an account at ${product} for this address before anybody had shown that the address is theirs. It is yours now. What could be used to sign in to it until now was removed: ${[...(mail.password ? ['a password'] : []), ...mail.providers.map(name => `sign-in with ${name}`)].join(', ')}. It was signed out everywhere.`,
+          'If you had set this up yourself, you can do so again under “Ways to sign in” in your account.',
+          'If it was not you who used a link from a mail of ours or signed in just now, ask for a new password at once and tell whoever runs this service.',
         ],
       }
     case 'identity-unlinked':
@@ -112,6 +116,11 @@ function words(mail: Mail, product: string): Words {
         subject: `Your password for ${product} was changed`,
         paragraphs: [
           `The password of your account at ${product} was changed, and you were signed out on your other devices.`,
+          ...(mail.providers && mail.providers.length > 0
+            ? [
+                `These sign you in as well, as before: ${mail.providers.join(', ')}. Remove what you do not know under “Ways to sign in” in your account.`,
+              ]
+            : []),
           'If this was not you, ask for a new password at once and tell whoever runs this service.',
         ],
       }

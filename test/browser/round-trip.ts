@@ -99,7 +99,7 @@ export async function roundTrip(t: Test, world: World, real: RealWorld): Promise
   // Bob's address is not verified there: it lets him in only once he has linked it, with his password.
   const { id: user } = await person(sql)
   const email = 'bob@example.com'
-  await sql`update users set email = ${email}, canonical_email = ${email}, address_proved = true where id = ${user}`
+  await sql`update users set email = ${email}, canonical_email = ${email}, address_verified_by = 'sign-up' where id = ${user}`
   const bobs = await world.browser()
   t.teardown(() => bobs.close())
   const bob = await bobs.newPage()

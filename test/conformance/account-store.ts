@@ -10,6 +10,7 @@ import {
   goneOf,
   identityOf,
   liveness,
+  newSession,
   type OpenWorld,
   occasion,
   opened,
@@ -168,8 +169,9 @@ async function registering(t: Test, world: World): Promise<void> {
     const email = address('New.Person@Example.com')
     const tokenHash = await link(world, 'sign-up', email)
     const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊', occasion))
-    const winners = answers.flatMap((user, i) => (user ? [{ user, phc: `phc-${i}` }] : []))
+    const winners = answers.flatMap((one, i) => (one ? [{ user: one.user, phc: `phc-${i}`, one }] : []))
     t.equal(winners.length, 1)
+    t.match(winners[0]?.one, { passwordVersion: 1, reclaimed: undefined })
     const [winner] = winners
     t.strictSame(await world.accounts.findByEmail(email.canonical), {
       user: winner?.user,
@@ -181,7 +183,7 @@ async function registering(t: Test, world: World): Promise<void> {
     t.equal(row?.user.name, 'Zoë 🦊')
   })
 
-  await t.test('registering ends the other sign-up links of that address, and no others', async t => {
+  await t.test('registering ends the other links of that address, and no others', async t => {
     const email = address()
     const [used, other] = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
     const reset = await link(world, 'password-reset', email)
@@ -189,14 +191,15 @@ async function registering(t: Test, world: World): Promise<void> {
     t.ok(await world.accounts.register(used, 'phc', undefined, occasion))
     t.equal(await world.accounts.pendingLink('sign-up', used), undefined)
     t.equal(await world.accounts.pendingLink('sign-up', other), undefined)
-    t.ok(await world.accounts.pendingLink('password-reset', reset), 'another purpose')
+    t.equal(await world.accounts.pendingLink('password-reset', reset), undefined, 'another purpose')
     t.ok(await world.accounts.pendingLink('sign-up', stranger), 'another address')
   })
 
   await t.test('an address that somebody has by now is not registered again', async t => {
     const email = address('Taken@Example.com')
-    const tokenHash = await link(world, 'sign-up', email)
     const { user } = await person(world, address('taken@example.com'))
+    await world.arrange.verify(user)
+    const tokenHash = await link(world, 'sign-up', email)
     t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory', occasion), undefined)
     t.match(await world.accounts.findByEmail(email.canonical), {
       user,
@@ -204,6 +207,66 @@ async function registering(t: Test, world: World): Promise<void> {
       password: { phc: 'phc-1', version: 1, failures: 0 },
     })
   })
+
+  await t.test(
+    'an account that nobody has verified becomes that of who opens the link, once, without what it had',
+    async t => {
+      const { user } = await person(world, address('Held@Example.com'))
+      const session = await opened(world, user)
+      const email = address('held@example.com')
+      const tokenHash = await link(world, 'sign-up', email)
+      const before = (await world.arrange.audited()).length
+      const answers = await times(10, i => world.accounts.register(tokenHash, `phc-${i}`, 'Ada', occasion))
+      const winner = answers.findIndex(Boolean)
+      const reclaimed = { to: 'held@example.com', password: true, providers: [] }
+      t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
+      t.strictSame(await world.accounts.findById(user), {
+        user,
+        email: 'held@example.com',
+        active: true,
+        password: { phc: `phc-${winner}`, version: 2, failures: 0 },
+      })
+      t.equal(await liveness(world, session.id), 'old epoch')
+      t.equal(await world.sessions.open(newSession(user)), 'credential-changed', 'nor by the password before')
+      const rows = (await world.arrange.audited()).slice(before).map(({ action }) => action)
+      t.same(rows, ['account.reclaimed', 'password.reset'])
+      const own = await opened(world, user, { identity: identityOf(user, 2) })
+      t.equal((await world.sessions.read(own.id)).row?.user.name, 'Ada')
+      const second = await link(world, 'sign-up', email)
+      t.equal(await world.accounts.register(second, 'phc-x', 'Eve', occasion), undefined, 'verified by now')
+      t.equal(await liveness(world, own.id), 'live')
+    },
+  )
+
+  await t.test('nobody gets an account that is disabled by a sign-up link', async t => {
+    const { user, email } = await person(world)
+    await world.arrange.disable(user)
+    t.equal(
+      await world.accounts.register(await link(world, 'sign-up', email), 'phc-2', 'Eve', occasion),
+      undefined,
+    )
+    t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
+  })
+
+  await t.test(
+    'a sign-up and a reset of one address at the same time are no outage, and one wins',
+    async t => {
+      const { user, email } = await person(world)
+      const gate = await link(world, 'password-reset', email)
+      const [signUp, reset] = [
+        await link(world, 'sign-up', email),
+        await link(world, 'password-reset', email),
+      ]
+      const answers = await atOnceBehind<unknown>(world, gate, [signUp, reset], hash =>
+        hash === signUp
+          ? world.accounts.register(hash, 'phc-2', undefined, occasion)
+          : world.accounts.resetPassword(hash, 'phc-3', occasion),
+      )
+      t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
+      t.equal([answers].flat().filter(Boolean).length, 1)
+      t.equal((await world.accounts.findById(user))?.password?.version, 2)
+    },
+  )
 
   await t.test('two links of one address used at the same time make one account and no outage', async t => {
     const email = address()
@@ -242,7 +305,8 @@ async function resetting(t: Test, world: World): Promise<void> {
       const stranger = await opened(world, (await person(world)).user)
       const tokenHash = await link(world, 'password-reset', email)
       const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`, occasion))
-      t.strictSame(answers.filter(Boolean), [user])
+      t.match(answers.filter(Boolean), [{ user }])
+      t.equal(answers.filter(Boolean).length, 1)
       const phc = `phc-new-${answers.findIndex(Boolean)}`
       t.strictSame((await world.accounts.findById(user))?.password, { phc, version: 2, failures: 0 })
       for (const { id } of sessions) t.equal(await liveness(world, id), 'old epoch')
@@ -250,7 +314,7 @@ async function resetting(t: Test, world: World): Promise<void> {
     },
   )
 
-  await t.test('a reset ends the other reset links of that address, and no others', async t => {
+  await t.test('a reset ends the other links of that address, and no others', async t => {
     const { email } = await person(world)
     const other = address()
     const [used, second, signUp, stranger] = [
@@ -261,25 +325,48 @@ async function resetting(t: Test, world: World): Promise<void> {
     ]
     t.ok(await world.accounts.resetPassword(used, 'phc-2', occasion))
     t.equal(await world.accounts.resetPassword(second, 'phc-3', occasion), undefined)
-    t.ok(await world.accounts.pendingLink('sign-up', signUp))
+    t.equal(await world.accounts.pendingLink('sign-up', signUp), undefined)
     t.ok(await world.accounts.pendingLink('password-reset', stranger))
   })
 
   await t.test('a reset gives a first password to a person who had none', async t => {
     const email = address()
     await world.users.create({ email, name: 'No Password', phc: undefined }, byOperator)
-    const user = await world.accounts.resetPassword(
+    const reset = await world.accounts.resetPassword(
       await link(world, 'password-reset', email),
       'phc-first',
       occasion,
     )
-    t.strictSame((await world.accounts.findByEmail(email.canonical))?.password, {
-      phc: 'phc-first',
-      version: 1,
-      failures: 0,
-    })
-    t.equal(await liveness(world, (await opened(world, user ?? nobody)).id), 'live')
+    const user = reset?.user ?? nobody
+    const password = (await world.accounts.findByEmail(email.canonical))?.password
+    t.match(password, { phc: 'phc-first', failures: 0 })
+    const own = await opened(world, user, { identity: identityOf(user, password?.version) })
+    t.equal(await liveness(world, own.id), 'live')
   })
+
+  await t.test(
+    'the first reset says what it ended; a later one, what signs the person in as well',
+    async t => {
+      const { user, email } = await person(world)
+      const reset = async (phc: string) =>
+        world.accounts.resetPassword(await link(world, 'password-reset', email), phc, occasion)
+      const whom = { user, email: email.asTyped, providers: [] }
+      const had = { to: email.asTyped, password: true, providers: [] }
+      t.strictSame(await reset('phc-2'), { ...whom, reclaimed: had })
+      t.strictSame(await reset('phc-3'), { ...whom, reclaimed: undefined })
+      const bare = address()
+      await world.users.create({ email: bare, name: undefined, phc: undefined }, byOperator)
+      const before = (await world.arrange.audited()).length
+      const first = await world.accounts.resetPassword(
+        await link(world, 'password-reset', bare),
+        'phc-1',
+        occasion,
+      )
+      t.match(first?.reclaimed, { to: bare.asTyped, password: false, providers: [] })
+      const rows = (await world.arrange.audited()).slice(before).map(({ action }) => action)
+      t.same(rows, ['password.reset'], 'where there was nothing, nothing is said to have gone')
+    },
+  )
 
   await t.test('nobody who is disabled, or unknown, gets a password by a link', async t => {
     const { user, email } = await person(world)
@@ -303,7 +390,7 @@ async function resetting(t: Test, world: World): Promise<void> {
         world.accounts.resetPassword(hash, 'phc-2', occasion),
       )
       t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
-      t.strictSame([answers].flat().filter(Boolean), [user])
+      t.match([answers].flat().filter(Boolean), [{ user }])
       t.equal((await world.accounts.findById(user))?.password?.version, 2)
     },
   )

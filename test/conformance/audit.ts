@@ -82,7 +82,7 @@ async function done(t: Test, world: World): Promise<void> {
     let user: UserId | undefined
     const signUp = await link(world, 'sign-up', email)
     const registered = await added(world, async () => {
-      user = await world.accounts.register(signUp, 'phc-1', 'Ada', occasion)
+      user = (await world.accounts.register(signUp, 'phc-1', 'Ada', occasion))?.user
     })
     const whom = { actor: user, subject: user, outcome: 'done', ...bare, ...fromHere }
     t.strictSame(registered, [{ action: 'account.created', ...whom }])
@@ -170,6 +170,7 @@ async function nothing(t: Test, world: World): Promise<void> {
     const ended = await opened(world, user)
     await world.sessions.end(ended.id, ended.secretHash, 'signed-out', occasion)
     await register(world, application('owner', 'http://localhost:9001'))
+    await world.arrange.verify(user)
     const taken = await link(world, 'sign-up', email)
     const idle: Record<string, () => Promise<unknown>> = {
       'a link that is none': () => world.accounts.register(random(32), 'phc', undefined, occasion),

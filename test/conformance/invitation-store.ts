@@ -9,8 +9,10 @@ import {
   address,
   byOperator,
   byPerson,
+  liveness,
   type OpenWorld,
   occasion,
+  opened,
   person,
   random,
   times,
@@ -112,6 +114,7 @@ async function taking(t: Test, world: World): Promise<void> {
       const place = await tenant(world)
       const { user, email } = await person(world)
       const stranger = await person(world)
+      await world.arrange.verify(user)
       const { tokenHash } = await invited(world, place, email)
       t.equal(await world.invitations.accept(tokenHash, stranger.user, byPerson(stranger.user)), undefined)
       t.equal(await world.invitations.accept(random(32), user, byPerson(user)), undefined)
@@ -133,9 +136,49 @@ async function taking(t: Test, world: World): Promise<void> {
       await times(10, () => world.invitations.register(tokenHash, 'phc-1', 'Grace', occasion))
     ).filter(one => one !== undefined)
     t.equal(users.length, 1)
-    const user = users[0] as UserId
+    const user = users[0]?.user as UserId
     t.match(await world.users.read(user), { email: email.asTyped, name: 'Grace' })
     t.match(await membership(world, user), { roleIds: ['admin'] })
+  })
+
+  await t.test(
+    'an account that nobody has verified becomes that of who opens the invitation, without what it had',
+    async t => {
+      const place = await tenant(world)
+      const { user, email } = await person(world)
+      const session = await opened(world, user)
+      await world.memberships.put(
+        { tenant: place.id, user, roleIds: ['owner'], state: 'active' },
+        true,
+        all,
+        byOperator,
+      )
+      const friend = await invited(world, place, address(), ['member'], byPerson(user))
+      const { tokenHash } = await invited(world, place, email, ['admin'])
+      const answers = await times(10, () => world.invitations.register(tokenHash, 'phc-2', 'Grace', occasion))
+      const reclaimed = { to: email.asTyped, password: true, providers: [] }
+      t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
+      t.match(await membership(world, user), { roleIds: ['admin', 'owner'] })
+      t.equal(await liveness(world, session.id), 'old epoch')
+      t.equal(await world.invitations.pending(friend.tokenHash), undefined, 'what it had sent is withdrawn')
+      t.match(
+        (await world.arrange.audited()).findLast(({ action }) => action === 'invitation.withdrawn'),
+        { actor: user, subject: friend.id, tenant: place.id },
+      )
+    },
+  )
+
+  await t.test('taken by who is signed in, it ends nothing, and the address stays unverified', async t => {
+    const place = await tenant(world)
+    const { user, email } = await person(world)
+    const session = await opened(world, user)
+    const { tokenHash } = await invited(world, place, email)
+    t.ok(await world.invitations.accept(tokenHash, user, byPerson(user)))
+    t.equal(await liveness(world, session.id), 'live')
+    const again = await invited(world, place, email)
+    t.match(await world.invitations.register(again.tokenHash, 'phc-2', undefined, occasion), {
+      reclaimed: { password: true },
+    })
   })
 
   await t.test('a member keeps their roles, and a suspended one stays suspended', async t => {

@@ -67,6 +67,7 @@ function arrange(sql: postgres.Sql): Arrange {
     },
     disable: user => one(sql`update users set state = 'disabled', epoch = ${newEpoch} where id = ${user}`),
     enable: user => one(sql`update users set state = 'active' where id = ${user}`),
+    verify: user => one(sql`update users set address_verified_by = 'earlier' where id = ${user}`),
     replaceUserEpoch: user => one(sql`update users set epoch = ${newEpoch} where id = ${user}`),
     replaceServiceEpoch: () => one(sql`update service set epoch = ${newEpoch}`),
     age: (session, { idle = 0, absolute = 0 }) =>

@@ -49,6 +49,8 @@ export interface Arrange {
   now(): Promise<number>
   disable(user: UserId): Promise<void>
   enable(user: UserId): Promise<void>
+  /** Somebody has shown that the account's address is theirs. */
+  verify(user: UserId): Promise<void>
   replaceUserEpoch(user: UserId): Promise<void>
   replaceServiceEpoch(): Promise<void>
   /** Shifts times of the row into the past. */

@@ -216,6 +216,7 @@ test('every value that a label can have is in docs/operations.md', async t => {
           'login/federation-admission',
           'login/invitations',
           'login/password-reset',
+          'login/reclaimed',
           'login/password-change',
           'login/password-sign-in',
         ]

@@ -3,7 +3,6 @@ import { test } from 'tap'
 import { parseEmailAddress } from '../../src/directory/email-address.js'
 import type { TenantId } from '../../src/principal.js'
 import { tenant } from '../harness/world.js'
-import { goodPassword } from '../support/service.js'
 import { codeOf, federationWorld } from './world.js'
 
 test('who gets an account by signing in is the operator’s to say', async t => {
@@ -34,17 +33,69 @@ test('who gets an account by signing in is the operator’s to say', async t => 
   t.equal(await tried(), undefined, 'invited, and verified')
 })
 
-test('an address that is not verified matches nothing and makes nothing', async t => {
+/** What a claim holds, and how the log says what it is: the value itself may be anything. */
+const notVerified: readonly [value: unknown, said: string][] = [
+  [undefined, 'email_verified is missing'],
+  [false, 'email_verified is false'],
+  [null, 'email_verified is null'],
+  ['false', 'email_verified is the text "false"'],
+  ['0', 'email_verified is the text "0"'],
+  ...['1', 'True', 'TRUE', 'yes', ' true', 'true ', 'true\0', '', 'eve@example.com'].map(
+    text => [text, 'email_verified is a text that is not accepted'] as [unknown, string],
+  ),
+  [1, 'email_verified is a number'],
+  [[true], 'email_verified is a list'],
+  [['true'], 'email_verified is a list'],
+  [{ yes: true }, 'email_verified is an object'],
+]
+
+test('an address that is not verified matches nothing and makes nothing, and the log says which claim held what', async t => {
   const world = await federationWorld(t, { authoritativeFor: ['example.com'] })
-  const { user } = await world.service.signUp('ada@example.com')
-  for (const verified of [false, undefined, null, 'true', 1, [true], { yes: true }]) {
-    world.provider.person = { ...world.provider.person, email_verified: verified as never }
+  const { service, provider } = world
+  await service.signUp('ada@example.com')
+  const expected: string[] = []
+  const tried = async (person: object, said: string) => {
+    provider.person = { sub: 'ada', email: 'ada@example.com', ...person } as never
     const ada = world.visitor()
-    t.equal(codeOf(await ada.signIn()), 'address_unverified', JSON.stringify(verified) ?? 'absent')
+    t.equal(codeOf(await ada.signIn()), 'address_unverified', said)
     t.equal(ada.cookies.has('__Host-session'), false)
+    expected.push(said)
   }
-  t.same(await world.service.database.sql`select user_id from federated_identities`, [])
-  t.ok(user)
+  for (const [value, said] of notVerified) await tried({ email_verified: value }, said)
+  await tried({ email: undefined, email_verified: true }, 'email is missing')
+  await tried(
+    { email: 'eve@example.com, ada@example.com', email_verified: true },
+    'email is a text that is not accepted',
+  )
+  await tried({ email: ['ada@example.com'], email_verified: true }, 'email is a list')
+  await world.change({ claims: { email_verified: 'xms_edov' } })
+  await tried({ email_verified: true }, 'xms_edov is missing')
+  await tried({ xms_edov: '0' }, 'xms_edov is the text "0"')
+  await tried({ xms_edov: 1 }, 'xms_edov is a number')
+  const refused = service.logLines.filter(line => line.includes('provider sign-in refused'))
+  t.same(
+    refused.map(line => JSON.parse(line).reason),
+    expected,
+  )
+  t.notMatch(refused.join(''), /example\.com/, 'no address is in the log')
+  t.same(await service.database.sql`select user_id from federated_identities`, [])
+})
+
+test('an address is verified by a boolean, and by the spellings that large providers write instead', async t => {
+  const world = await federationWorld(t)
+  const tried = async (claim: string, value: unknown, code?: string) => {
+    await world.change({ claims: claim === 'email_verified' ? {} : { email_verified: claim } })
+    const sub = `${claim} ${JSON.stringify(value)}`
+    const email = `${Buffer.from(sub).toString('hex')}@example.com`
+    world.provider.person = { sub, email, [claim]: value } as never
+    t.equal(codeOf(await world.visitor().signIn()), code, sub)
+  }
+  await tried('email_verified', true)
+  await tried('email_verified', 'true')
+  await tried('xms_edov', true)
+  await tried('xms_edov', 'true')
+  await tried('xms_edov', '1')
+  await tried('verified', '1', 'address_unverified')
 })
 
 test('FD-25: an address from a provider is read as one that is typed, or not at all', async t => {
@@ -78,25 +129,6 @@ test('a provider that is authoritative for a domain links its addresses, and no 
   t.equal((await browser.get('/v1/session')).statusCode, 200, 'what its person has set stays')
   world.provider.person = { sub: 'x', email: 'ada@elsewhere.example', email_verified: true }
   t.equal(codeOf(await world.visitor().signIn()), 'account_exists')
-})
-
-test('an account whose mailbox nobody ever proved loses what was set for it', async t => {
-  const world = await federationWorld(t, { authoritativeFor: ['example.com'] })
-  const { service } = world
-  const { sql } = service.database
-  // A stranger's work: an account for the address, with a password and a session, but no mail ever opened.
-  const stranger = await service.signUp('ada@example.com')
-  await sql`update users set address_proved = false where id = ${stranger.user}`
-  const ada = world.visitor()
-  t.equal((await ada.signIn()).statusCode, 303)
-  t.equal((await ada.scripts.get('/v1/session')).json().user.id, stranger.user)
-  t.equal((await stranger.browser.get('/v1/session')).statusCode, 401, 'the stranger’s session is over')
-  const tried = await service
-    .browser()
-    .post('/v1/session', { email: 'ada@example.com', password: goodPassword })
-  t.equal(tried.statusCode, 401, 'and so is the password')
-  t.match((await service.mailTo('ada@example.com')).text, /does not work any more/)
-  t.equal((await ada.scripts.get('/v1/identities')).json().password, false)
 })
 
 test('a disabled person, and a provider that was turned off meanwhile, let nobody in', async t => {

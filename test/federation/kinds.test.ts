@@ -46,8 +46,8 @@ test('FD-13: of an issuer for several directories only those that are named sign
     t.equal(await signIn(claims, tenant), 'federation_failed', what)
   t.same(await world.service.database.sql`select from users`, [])
   t.equal(await signIn({ xms_edov: undefined, email_verified: true }), 'address_unverified')
-  t.equal(await signIn({ xms_edov: '1' }), 'address_unverified')
-  t.equal(await signIn({}), undefined, 'a directory that is named')
+  for (const no of ['0', 1, false]) t.equal(await signIn({ xms_edov: no }), 'address_unverified')
+  t.equal(await signIn({ xms_edov: '1' }), undefined, 'a directory that is named')
   t.equal(await signIn({}), undefined, 'again')
   t.equal(
     await signIn({}, sister),

@@ -1,6 +1,6 @@
 /** The ways in that a person has: linked, unlinked, and used to prove themselves again. */
 import { test } from 'tap'
-import { eventually, goodPassword } from '../support/service.js'
+import { eventually, goodPassword, tokenIn } from '../support/service.js'
 import { endsAllOf } from './ending.js'
 import { buttonOf, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
 
@@ -202,4 +202,56 @@ test('what fails of a proof or a link leads back to where it was asked for, and 
   )
   world.provider.lies = {}
   t.equal((await ada.comeBack(buttonOf(await stepUp('acme')))).headers.location, '/devices')
+})
+
+test('a reset of an account whose address was verified ends sessions and links, and names what else signs in', async t => {
+  const world = await federationWorld(t)
+  const { service, provider } = world
+  const { sql } = service.database
+  await service.signUp('ada@example.com')
+  const ada = await withPassword(world)
+  t.equal(await link(ada), undefined)
+  await service.mailTo('ada@example.com')
+  const held = buttonOf(await ada.submit('/sign-in-methods/link', { provider: 'acme' }))
+  const asked = async () => {
+    await service.browser().post('/v1/password/forgot', { email: 'ada@example.com' })
+    return tokenIn(await service.mailTo('ada@example.com'))
+  }
+  const [before, token] = [await asked(), await asked()]
+  const elsewhere = service.browser()
+  t.equal((await elsewhere.post('/v1/password/reset', { token, password: goodPassword })).statusCode, 204)
+  t.match((await service.mailTo('ada@example.com')).text, /sign you in as well, as before: Acme\./)
+  t.equal((await ada.scripts.get('/v1/session')).statusCode, 401)
+  const again = await elsewhere.post('/v1/password/reset', { token: before, password: goodPassword })
+  t.equal(again.json().code, 'link_invalid')
+  t.equal((await sql`select from federation_flows`).length, 0)
+  t.equal(codeOf(await ada.comeBack(held)), 'federation_failed')
+  provider.person = { ...provider.person, email: 'ada@example.com' }
+  t.equal((await world.visitor().signIn()).statusCode, 303, 'what she had linked signs her in')
+  const events =
+    await sql`select from audit_events where action in ('account.reclaimed', 'identity.unlinked')`
+  t.same(events, [])
+})
+
+test('a password that was removed and one that is set later never have the same version', async t => {
+  const world = await federationWorld(t, { authoritativeFor: ['example.com'] })
+  const { service } = world
+  const { sql } = service.database
+  const [stranger] = await sql`insert into users (email, canonical_email)
+    values ('ada@example.com', 'ada@example.com') returning id`
+  await sql`insert into passwords (user_id, phc) values (${stranger?.id}, 'theirs')`
+  t.equal((await world.visitor().signIn()).statusCode, 303)
+  t.same(await sql`select from passwords`, [])
+  await service.browser().post('/v1/password/forgot', { email: 'ada@example.com' })
+  const mail = await eventually(() => service.mails.find(({ subject }) => /new password/.test(subject)))
+  await service.browser().post('/v1/password/reset', { token: tokenIn(mail), password: goodPassword })
+  const [row] = await sql`select version from passwords`
+  t.type(row?.version, 'number')
+  t.not(row?.version, 1, 'a sign-in that has proved the one before is under way')
+  t.equal(
+    await withPassword(world)
+      .then(({ scripts }) => scripts.get('/v1/session'))
+      .then(a => a.statusCode),
+    200,
+  )
 })

@@ -1,6 +1,7 @@
 /** What two do at once, on two instances: as if one had come after the other. */
 import { test } from 'tap'
-import { goodPassword, type TestService } from '../support/service.js'
+import { eventually, goodPassword, type TestService } from '../support/service.js'
+import { freshCase, openStage, type Plant, plants, verifications } from './here-before.js'
 import { made, statusOf } from './witness.js'
 import {
   buttonOf,
@@ -148,7 +149,7 @@ test('an account that is claimed in 20 tabs at once is reset once, and comes in 
   for (let round = 0; round < 3; round++) {
     const email = `ada${round}@example.com`
     const stranger = await world.service.signUp(email)
-    await sql`update users set address_proved = false where id = ${stranger.user}`
+    await sql`update users set address_verified_by = null where id = ${stranger.user}`
     world.provider.person = { sub: `s${round}`, email, email_verified: true }
     const tabs = await aboutToComeBack(world, 20)
     const visitors = await Promise.all(tabs.map(comesBack => comesBack()))
@@ -181,3 +182,98 @@ test('a person who is disabled while 20 sign in is not signed in afterwards', as
   t.same(new Set(await Promise.all([ada, ...visitors].map(statusOf))), new Set([401]))
   t.same(unexpected(world), [])
 })
+
+test('a link that waits while the address is verified for the first time is not made', async t => {
+  const stage = await openStage(t)
+  const { service, provider } = stage
+  const { sql } = service.database
+  // The last one begins with a link that waits here, too, and is made before.
+  for (const verification of verifications.slice(0, -1)) {
+    const one = await freshCase(stage)
+    const [, open] = plants as [Plant, Plant]
+    const foothold = await open.plant(stage, one)
+    const [eve] = foothold.visitors as [Visitor]
+    if (verification.notAfter?.(open, foothold)) continue
+    const [victim] = await sql`select id from users where email = ${one.email}`
+    provider.person = { sub: `${one.sub} 2` }
+    const link = await callbackFrom(buttonOf(await eve.submit('/sign-in-methods/link', { provider: 'evil' })))
+    // Both wait for the account, the verification first.
+    const gate = await sql.reserve()
+    await gate`begin`
+    await gate`select from users where id = ${victim?.id} for no key update`
+    const verified = verification.verify(stage, one, foothold)
+    verified.catch(() => {})
+    await waiting(stage, 1)
+    const linked = eve.open(link)
+    await waiting(stage, 2)
+    await gate`commit`
+    gate.release()
+    t.equal(codeOf(await linked), 'federation_failed', verification.what)
+    t.equal(await statusOf(await verified), 200)
+    t.equal(await statusOf(eve), 401)
+    t.same(
+      await sql`select id from federated_identities where user_id = ${victim?.id} and provider_id = 'evil'`,
+      [],
+    )
+  }
+  t.same(unexpected(stage), [])
+})
+
+test('whatever somebody else does while the address is verified for the first time, they are out afterwards', async t => {
+  const stage = await openStage(t)
+  const { service, other, provider } = stage
+  const { sql } = service.database
+  const [, open, , , operators] = plants as [Plant, Plant, Plant, Plant, Plant]
+  for (const plant of [open, operators])
+    for (const verification of verifications) {
+      const one = await freshCase(stage)
+      const foothold = await plant.plant(stage, one)
+      const [eve] = foothold.visitors as [Visitor]
+      if (verification.notAfter?.(plant, foothold)) continue
+      const coming: (() => Promise<Visitor>)[] = []
+      for (let tab = 0; tab < 8; tab++) {
+        const back =
+          tab % 4 === 0 ? eve.at(tab % 8 ? other : service) : stage.visitor(tab % 2 ? other : service)
+        provider.person = {
+          sub: tab % 4 === 0 ? `${one.sub} ${tab}` : one.sub,
+          email: one.email,
+          email_verified: true,
+        }
+        const address =
+          tab % 4 === 0
+            ? buttonOf(await back.submit('/sign-in-methods/link', { provider: 'evil' }))
+            : await back.go('evil')
+        const callback = await callbackFrom(address)
+        coming.push(async () => {
+          await back.open(callback)
+          return back
+        })
+      }
+      for (let tab = 0; tab < 4; tab++)
+        coming.push(async () => {
+          const back = stage.visitor(tab % 2 ? other : service)
+          await back.submit('/sign-in', { email: one.email, password: goodPassword })
+          return back
+        })
+      const [ada, ...theirs] = await Promise.all([
+        verification.verify(stage, one, foothold),
+        ...coming.map(comesBack => comesBack()),
+      ])
+      t.equal(await statusOf(ada), 200, `${plant.what}; ${verification.what}`)
+      const { user } = (await ada.scripts.get('/v1/session')).json()
+      for (const visitor of [eve, ...theirs])
+        t.not((await visitor.scripts.get('/v1/session')).json().user?.id, user.id)
+      t.same(
+        await sql`select id from federated_identities where user_id = ${user.id} and provider_id = 'evil'`,
+        [],
+      )
+    }
+  t.same(unexpected(stage), [])
+})
+
+const waiting = ({ service }: FederationWorld, count: number) =>
+  eventually(async () => {
+    const [row] = await service.database.sql`select count(*)::int as waiting from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`
+    return row?.waiting >= count || undefined
+  }, 20)

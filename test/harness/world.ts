@@ -26,11 +26,12 @@ export function goodPhc(): Promise<string> {
   return hashed
 }
 
-/** A person with `goodPassword` and a live session. */
+/** A person with `goodPassword` and a live session, who has opened our mail. */
 export async function person(sql: postgres.Sql): Promise<Person> {
   const id = randomUUID()
   const email = `${id}@example.com`
-  await sql`insert into users (id, email, canonical_email) values (${id}, ${email}, ${email})`
+  await sql`insert into users (id, email, canonical_email, address_verified_by)
+    values (${id}, ${email}, ${email}, 'sign-up')`
   await sql`insert into passwords (user_id, phc) values (${id}, ${await goodPhc()})`
   return { id, email, ...(await session(sql, id)) }
 }

@@ -297,7 +297,8 @@ test('a reset link of a person who was disabled meanwhile sets no password', asy
 test('a sign-up link whose address was taken meanwhile makes no second account and changes no password', async t => {
   const email = freshAddress()
   const token = await link(sql, 'sign-up', email)
-  await sql`insert into users (email, canonical_email) values (${email}, ${email})`
+  await sql`insert into users (email, canonical_email, address_verified_by)
+    values (${email}, ${email}, 'invitation')`
   const answer = await service.browser().post('/v1/sign-up/verify', { token, password: newPassword })
   t.equal(answer.json().code, 'link_invalid')
   t.notOk(answer.headers['set-cookie'])

@@ -54,6 +54,15 @@ test('every kind of mail arrives as text and HTML, says whose it is and that no 
     [{ kind: 'password-reset', to, link, validMinutes: 30 }, /^Choose a new password for/, link],
     [{ kind: 'welcome', to, link, validMinutes: 30, resetPage }, /^Your account at/, link],
     [{ kind: 'password-changed', to }, /^Your password for .* was changed$/],
+    [
+      { kind: 'password-changed', to, providers: ['Acme', 'Käse & Co'] },
+      /^Your password for .* was changed$/,
+    ],
+    [
+      { kind: 'account-reclaimed', to, password: true, providers: ['Acme'] },
+      /^What was set up before in your account at .* was removed$/,
+    ],
+    [{ kind: 'identity-linked', to, provider: 'Acme' }, /^You can sign in to .* with Acme now$/],
   ]
   for (const [mail, subject, address] of mails) {
     await post.send(mail)

@@ -2,11 +2,20 @@
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Account, AccountStore, LinkPurpose } from '../../login/store.js'
 import type { UserId } from '../../principal.js'
-import { writeAudit } from './audit-log.js'
+import {
+  addressOf,
+  endOpenOf,
+  lockLinks,
+  lockUser,
+  setPassword,
+  verifyAddress,
+} from './address-verification.js'
+import { auditDone, writeAudit } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
-import { insertPerson } from './new-person.js'
+import { registerByMail } from './new-person.js'
 import { mailLinks, passwords, users } from './schema.js'
+import { federatedIdentities, providers } from './schema-federation.js'
 import { sessionsInTable } from './sessions-within.js'
 
 export function postgresAccountStore(database: Database, within = sessionsInTable): AccountStore {
@@ -66,38 +75,31 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
 
     register(tokenHash, phc, name, occasion) {
       return database.transaction(async tx => {
-        const email = await consume(tx, 'sign-up', tokenHash)
-        if (!email) return undefined
-        const user = await insertPerson(tx, email, name, occasion)
-        if (user) await tx.insert(passwords).values({ userId: user, phc })
-        return user
+        const address = await consume(tx, 'sign-up', tokenHash)
+        return address && registerByMail(tx, address, { phc, name }, 'sign-up', occasion)
       })
     },
 
     resetPassword(tokenHash, phc, occasion) {
       return database.transaction(async tx => {
-        const email = await consume(tx, 'password-reset', tokenHash)
-        if (!email) return undefined
-        const person = await lock(tx, eq(users.canonicalEmail, email.canonical))
+        const address = await consume(tx, 'password-reset', tokenHash)
+        if (!address) return undefined
+        const person = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
         if (person?.state !== 'active') return undefined
-        await setPassword(tx, person.id, phc)
-        await tx.update(users).set({ addressProved: true }).where(eq(users.id, person.id))
-        await replaceEpoch(tx, person.id)
-        const user = person.id as UserId
-        await writeAudit(tx, {
-          action: 'password.reset',
-          outcome: 'done',
-          actor: user,
-          subject: user,
-          occasion,
-        })
-        return user
+        const { id: user, email } = person
+        const by = { actor: user, occasion }
+        const reclaimed = await verifyAddress(tx, person, 'password-reset', by, { password: true })
+        if (!reclaimed) await endOpenOf(tx, person)
+        await setPassword(tx, user, phc)
+        await auditDone(tx, 'password.reset', by, { subject: user })
+        return { user, email, reclaimed, providers: await providersOf(tx, user) }
       })
     },
 
     changePassword({ user, session, provenSecretHash, next, expectedVersion, phc, occasion }) {
       return database.transaction(async tx => {
-        const person = await lock(tx, eq(users.id, user))
+        await lockLinks(tx, addressOf(user))
+        const person = await lockUser(tx, eq(users.id, user))
         if (person?.state !== 'active' || person.passwordVersion !== expectedVersion)
           return 'credential-changed'
         await setPassword(tx, user, phc)
@@ -152,11 +154,7 @@ const usable = (purpose: LinkPurpose, tokenHash: Buffer) =>
 
 /** Of any number of parallel uses one gets the row; the other links of that address and purpose go with it. */
 async function consume(tx: Queries, purpose: LinkPurpose, tokenHash: Buffer) {
-  // All of them are locked in one order first: two links of one address used at once would wait for each other.
-  await tx.execute(sql`
-    select from mail_links where purpose = ${purpose} and canonical_email =
-      (select canonical_email from mail_links where token_hash = ${tokenHash})
-    order by token_hash for update`)
+  await lockLinks(tx, sql`(select canonical_email from mail_links where token_hash = ${tokenHash})`)
   const [link] = await tx
     .delete(mailLinks)
     .where(usable(purpose, tokenHash))
@@ -168,29 +166,14 @@ async function consume(tx: Queries, purpose: LinkPurpose, tokenHash: Buffer) {
   return link
 }
 
-async function setPassword(tx: Queries, user: string, phc: string): Promise<void> {
-  await tx
-    .insert(passwords)
-    .values({ userId: user, phc })
-    .onConflictDoUpdate({
-      target: passwords.userId,
-      set: { phc, version: sql`${passwords.version} + 1`, failures: 0, changedAt: sql`now()` },
-    })
-}
-
-/** Locks a person first and reads them after: a row read by the statement that waited may be the one before. */
-async function lock(tx: Queries, condition: SQL) {
-  await tx.select({ id: users.id }).from(users).where(condition).for('no key update')
-  const [person] = await tx
-    .select({
-      id: users.id,
-      canonicalEmail: users.canonicalEmail,
-      state: users.state,
-      epoch: users.epoch,
-      passwordVersion: passwords.version,
-    })
-    .from(users)
-    .leftJoin(passwords, eq(passwords.userId, users.id))
-    .where(condition)
-  return person
+/** The names of those that sign this person in. */
+async function providersOf(tx: Queries, user: UserId): Promise<readonly string[]> {
+  const rows = await tx
+    .select({ name: providers.name })
+    .from(federatedIdentities)
+    .innerJoin(providers, eq(providers.id, federatedIdentities.providerId))
+    .where(eq(federatedIdentities.userId, user))
+    .groupBy(providers.name)
+    .orderBy(providers.name)
+  return rows.map(({ name }) => name)
 }

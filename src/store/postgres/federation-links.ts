@@ -1,31 +1,40 @@
 /** Making a provider's identity somebody's: a new person's, a person's who asked for it, or that of the address. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { By, Occasion } from '../../audit.js'
-import type { Claimed } from '../../federation/claimed.js'
+import { type Claimed, domainOf } from '../../federation/claimed.js'
 import type { LinkedNow } from '../../federation/store.js'
 import type { FederatedIdentityId, UserId } from '../../principal.js'
+import { addressOf, type LockedUser, lockLinks, lockUser, verifyAddress } from './address-verification.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Queries } from './database.js'
-import { replaceEpoch } from './epochs.js'
 import { insertPerson } from './new-person.js'
-import { mailLinks, passwords, users } from './schema.js'
+import { users } from './schema.js'
 import { federatedIdentities, providers } from './schema-federation.js'
 
-/** Whoever turns the provider off waits for what is made of its word here, or is seen by it. */
-export async function isEnabled(tx: Queries, provider: string): Promise<boolean> {
-  const rows = await tx
-    .select({ id: providers.id })
+/**
+ * Whoever turns the provider off, or changes what it may say, waits for what is made of its word here, or is seen by it.
+ * Undefined: it is turned off.
+ */
+async function wordOf(tx: Queries, provider: string, claimed?: Claimed) {
+  const domain = claimed ? domainOf(claimed) : ''
+  const [row] = await tx
+    .select({ authoritative: sql<boolean>`${domain} = any(${providers.authoritativeFor})` })
     .from(providers)
     .where(and(eq(providers.id, provider), eq(providers.state, 'enabled')))
     .for('share')
-  return rows.length > 0
+  return row
+}
+
+export async function isEnabled(tx: Queries, provider: string): Promise<boolean> {
+  return (await wordOf(tx, provider)) !== undefined
 }
 
 export async function register(tx: Queries, provider: string, claimed: Claimed, occasion: Occasion) {
   const { email, name } = claimed
   if (!email) throw new Error('a person cannot be registered without a verified address')
-  if (!(await isEnabled(tx, provider))) return 'turned-off'
-  const user = await insertPerson(tx, email, name, occasion)
+  const word = await wordOf(tx, provider, claimed)
+  if (!word) return 'turned-off'
+  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, occasion)
   const id = user && (await insert(tx, provider, claimed, user, { actor: user, occasion }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
@@ -36,15 +45,16 @@ export async function link(
   provider: string,
   claimed: Claimed,
   user: UserId,
+  stillSignedIn: () => Promise<boolean>,
   by: By,
-): Promise<LinkedNow | 'taken' | 'turned-off'> {
-  if (!(await isEnabled(tx, provider))) return 'turned-off'
-  const [person] = await lock(tx, user)
+): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'> {
+  const word = await wordOf(tx, provider, claimed)
+  if (!word) return 'turned-off'
+  const person = await lock(tx, user)
   if (person?.state !== 'active') return 'taken'
-  const id = await insert(tx, provider, claimed, user, by)
-  if (id) return { id, notify: person.email }
-  const own = await ownIdentity(tx, claimed, user)
-  return own ? { id: own, notify: undefined } : 'taken'
+  // Asked under the lock: whatever ends all sessions has done so by now, or waits, and ends this link with them.
+  if (!(await stillSignedIn())) return 'signed-out'
+  return attach(tx, provider, claimed, person, word, by)
 }
 
 /** Nobody proved the account: whoever made it may have been somebody else. */
@@ -54,35 +64,37 @@ export async function adopt(
   claimed: Claimed,
   user: UserId,
   by: By,
-): Promise<(LinkedNow & { readonly reset: boolean }) | 'taken' | 'turned-off'> {
-  if (!(await isEnabled(tx, provider))) return 'turned-off'
-  const [person] = await lock(tx, user)
+): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'> {
+  const word = await wordOf(tx, provider, claimed)
+  if (!word) return 'turned-off'
+  const person = await lock(tx, user)
   if (person?.state !== 'active') return 'taken'
-  const reset = !person.proved
-  if (reset) {
-    await tx.delete(passwords).where(eq(passwords.userId, user))
-    await tx.delete(federatedIdentities).where(eq(federatedIdentities.userId, user))
-    await tx.delete(mailLinks).where(eq(mailLinks.canonicalEmail, person.canonicalEmail))
-    await replaceEpoch(tx, user)
-    await tx.update(users).set({ addressProved: true }).where(eq(users.id, user))
-    await auditDone(tx, 'account.reclaimed', by, { subject: user })
-  }
-  const id = await insert(tx, provider, claimed, user, by)
-  if (!id) throw new Abandon('taken' as const)
-  return { id, notify: person.email, reset }
+  if (!word.authoritative || person.canonicalEmail !== claimed.email?.canonical) return 'not-authoritative'
+  return attach(tx, provider, claimed, person, word, by)
 }
 
-function lock(tx: Queries, user: UserId) {
-  return tx
-    .select({
-      email: users.email,
-      canonicalEmail: users.canonicalEmail,
-      state: users.state,
-      proved: users.addressProved,
-    })
-    .from(users)
-    .where(eq(users.id, user))
-    .for('no key update')
+async function lock(tx: Queries, user: UserId): Promise<LockedUser | undefined> {
+  await lockLinks(tx, addressOf(user))
+  return lockUser(tx, eq(users.id, user))
+}
+
+async function attach(
+  tx: Queries,
+  provider: string,
+  claimed: Claimed,
+  person: LockedUser,
+  { authoritative }: { readonly authoritative: boolean },
+  by: By,
+): Promise<LinkedNow> {
+  const verifies = authoritative && person.canonicalEmail === claimed.email?.canonical
+  const reclaimed = verifies
+    ? await verifyAddress(tx, person, 'provider', by, { identity: claimed })
+    : undefined
+  const id = await insert(tx, provider, claimed, person.id, by)
+  if (id) return { id, notify: person.email, reclaimed }
+  const own = await ownIdentity(tx, claimed, person.id)
+  if (!own) throw new Abandon('taken' as const)
+  return { id: own, notify: undefined, reclaimed }
 }
 
 async function insert(tx: Queries, provider: string, claimed: Claimed, user: UserId, by: By) {

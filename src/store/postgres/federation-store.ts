@@ -1,5 +1,6 @@
 /** Signing in through providers, in Postgres: flows consumed once, identities that belong to one person. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { CanonicalEmail } from '../../directory/email-address.js'
 import { providerIdForm } from '../../federation/provider.js'
 import type { FederationStore } from '../../federation/store.js'
 import type { FederatedIdentityId, UserId } from '../../principal.js'
@@ -102,11 +103,15 @@ export function postgresFederationStore(
             id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
             user: sql<UserId>`${users.id}`,
             active: sql<boolean>`${users.state} = 'active'`,
+            email: sql<CanonicalEmail>`${users.canonicalEmail}`,
+            verifiedBy: users.addressVerifiedBy,
           })
           .from(federatedIdentities)
           .innerJoin(users, eq(users.id, federatedIdentities.userId))
           .where(and(eq(federatedIdentities.issuer, issuer), eq(federatedIdentities.subject, subject)))
-        return row
+        if (!row) return undefined
+        const { email, verifiedBy, ...identity } = row
+        return { ...identity, unverifiedEmail: verifiedBy === null ? email : undefined }
       })
     },
 
@@ -123,7 +128,8 @@ export function postgresFederationStore(
 
     register: (provider, claimed, occasion) =>
       database.transaction(tx => register(tx, provider, claimed, occasion)),
-    link: (provider, claimed, user, by) => database.transaction(tx => link(tx, provider, claimed, user, by)),
+    link: (provider, claimed, user, stillSignedIn, by) =>
+      database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, by)),
     adopt: (provider, claimed, user, by) =>
       database.transaction(tx => adopt(tx, provider, claimed, user, by)),
     applyGrants: (provider, claimed, user, by) =>

@@ -6,11 +6,12 @@ import type { InvitationStore } from '../../directory/invitations.js'
 import { pageOf } from '../../directory/page.js'
 import { permissionsOfRoles, type Tenant } from '../../directory/tenants.js'
 import type { TenantId, UserId } from '../../principal.js'
+import { lockLinks } from './address-verification.js'
 import { auditDone } from './audit-log.js'
 import { authorityIn } from './authority-store.js'
 import { Abandon, type Database, type Queries } from './database.js'
-import { insertPerson } from './new-person.js'
-import { invitations, memberships, passwords, users } from './schema.js'
+import { registerByMail } from './new-person.js'
+import { invitations, memberships, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
 import { textArray } from './text-array.js'
 
@@ -108,11 +109,18 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         const taken = await take(tx, tokenHash)
         if (!taken) throw new Abandon(undefined)
         const { email: asTyped, canonicalEmail: canonical } = taken
-        const user = await insertPerson(tx, { asTyped, canonical }, name, occasion)
-        if (!user) throw new Abandon(undefined)
-        await tx.insert(passwords).values({ userId: user, phc })
+        await lockLinks(tx, sql`${canonical}`)
+        const registered = await registerByMail(
+          tx,
+          { asTyped, canonical },
+          { phc, name },
+          'invitation',
+          occasion,
+        )
+        if (!registered) throw new Abandon(undefined)
+        const { user } = registered
         await join(tx, taken, user, { actor: user, occasion })
-        return user
+        return registered
       })
     },
   }

@@ -1,4 +1,4 @@
-/** The tables that refer to no other: the signing keys, the audit log, and what creations answered. */
+/** The tables that refer to no other: mailed links, the signing keys, the audit log, and what creations answered. */
 import { sql } from 'drizzle-orm'
 import {
   bigint,
@@ -14,6 +14,25 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { Exemption, PublicJwk } from '../../keyring/store.js'
 import { bytea, instant, type SessionEnd } from './schema-columns.js'
+
+/** Unfinished sign-ups and password resets: rows of their own, consumed by one DELETE. */
+export const mailLinks = pgTable(
+  'mail_links',
+  {
+    tokenHash: bytea('token_hash').primaryKey(),
+    purpose: text('purpose').notNull().$type<'sign-up' | 'password-reset'>(),
+    email: text('email').notNull(),
+    canonicalEmail: text('canonical_email').notNull(),
+    createdAt: instant('created_at').notNull().defaultNow(),
+    expiresAt: instant('expires_at').notNull(),
+  },
+  table => [
+    check('mail_links_purpose', sql`${table.purpose} in ('sign-up', 'password-reset')`),
+    check('mail_links_hash', sql`octet_length(${table.tokenHash}) = 32`),
+    index('mail_links_address').on(table.canonicalEmail, table.purpose),
+    index('mail_links_expires_at').on(table.expiresAt),
+  ],
+)
 
 /**
  * The times from which the schedule of the key ring follows, in seconds; one row, which the service only reads. A

@@ -12,6 +12,7 @@ import {
   text,
   uuid,
 } from 'drizzle-orm/pg-core'
+import type { AddressVerification } from '../../directory/address-verification.js'
 import type { PlatformRole } from '../../directory/authority.js'
 import { bytea, epoch, instant, type SessionEnd } from './schema-columns.js'
 
@@ -40,8 +41,10 @@ export const users = pgTable(
     email: text('email').notNull(),
     canonicalEmail: text('canonical_email').notNull().unique(),
     name: text('name'),
-    /** Somebody came in through this mailbox once: what the account has, its person has set. */
+    /** Of the release before, which took a provider's word for it: written for its sake, and read by nothing. */
     addressProved: boolean('address_proved').notNull().default(false),
+    /** How somebody first showed that the mailbox is theirs (`earlier`: under that release). Null: nobody has. */
+    addressVerifiedBy: text('address_verified_by').$type<AddressVerification | 'earlier'>(),
     state: text('state').notNull().default('active').$type<'active' | 'disabled'>(),
     epoch: epoch(),
     /** Beside all tenants: what an operator may do here (src/directory/authority.ts). */
@@ -50,6 +53,10 @@ export const users = pgTable(
   },
   table => [
     check('users_state', sql`${table.state} in ('active', 'disabled')`),
+    check(
+      'users_address_verified_by',
+      sql`${table.addressVerifiedBy} in ('sign-up', 'password-reset', 'invitation', 'provider', 'earlier')`,
+    ),
     check('users_platform_roles', sql`${table.platformRoles} <@ array['administrator', 'auditor']`),
   ],
 )
@@ -66,25 +73,6 @@ export const passwords = pgTable('passwords', {
   failures: integer('failures').notNull().default(0),
   changedAt: instant('changed_at').notNull().defaultNow(),
 })
-
-/** Unfinished sign-ups and password resets: rows of their own, consumed by one DELETE. */
-export const mailLinks = pgTable(
-  'mail_links',
-  {
-    tokenHash: bytea('token_hash').primaryKey(),
-    purpose: text('purpose').notNull().$type<'sign-up' | 'password-reset'>(),
-    email: text('email').notNull(),
-    canonicalEmail: text('canonical_email').notNull(),
-    createdAt: instant('created_at').notNull().defaultNow(),
-    expiresAt: instant('expires_at').notNull(),
-  },
-  table => [
-    check('mail_links_purpose', sql`${table.purpose} in ('sign-up', 'password-reset')`),
-    check('mail_links_hash', sql`octet_length(${table.tokenHash}) = 32`),
-    index('mail_links_address').on(table.canonicalEmail, table.purpose),
-    index('mail_links_expires_at').on(table.expiresAt),
-  ],
-)
 
 export const tenants = pgTable(
   'tenants',

@@ -125,10 +125,13 @@ export async function startPrimary(folder: string): Promise<Primary> {
         order by own desc`
       process.kill(before[0]?.pid ?? 0, 'SIGKILL')
       const gone = new Set(before.map(({ pid }) => pid))
+      // By a connection of its own each time: what the driver has to send on one that is lost may end this process.
       await until(async () => {
-        const now = await sql<{ pid: number }[]>`select pid from pg_stat_activity`.catch(() => undefined)
+        const fresh = postgres({ ...server.connection, max: 1, onnotice: () => {} })
+        const now = await fresh<{ pid: number }[]>`select pid from pg_stat_activity`.catch(() => undefined)
+        await fresh.end({ timeout: 1 })
         return now?.every(({ pid }) => !gone.has(pid))
-      })
+      }, 60)
     },
     async terminate(share = 1) {
       await sql`select pg_terminate_backend(pid) from pg_stat_activity

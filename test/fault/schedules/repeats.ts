@@ -16,6 +16,7 @@ export const repeats: readonly Schedule[] = [
     rule: 'a sign-out that a crash made visible is repeated, and is confirmed once the standby has it',
     anyStore: true,
     exposes: ['unmarked-commit'],
+    patience: 60,
     async play(stage) {
       const { primary } = stage.cluster
       const device = await stage.device()
@@ -45,6 +46,7 @@ export const repeats: readonly Schedule[] = [
     rule: 'of two who delete a person at once, the one that found it done is answered no sooner than the other',
     anyStore: true,
     exposes: ['mark-without-xid'],
+    patience: 60,
     async play(stage) {
       const { primary, http } = stage.cluster
       const device = await stage.device()
@@ -80,7 +82,7 @@ export const repeats: readonly Schedule[] = [
   {
     rule: 'nor is what ends the sessions of everybody',
     anyStore: true,
-    patience: 60,
+    patience: 120,
     play: stage =>
       playVerbs(
         stage,
