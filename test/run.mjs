@@ -8,14 +8,14 @@
 //   TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin   that Postgres instead of the embedded one
 import { spawn, spawnSync } from 'node:child_process'
 import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
 import { migrate } from '../dist/store/postgres/migrate.js'
 import { compileTests } from './compile.mjs'
-import { inGroups, isSlow } from './kinds.mjs'
+import { isSlow } from './kinds.mjs'
 
 // Debian keeps haproxy where an ordinary user's shell does not look.
 process.env.PATH += ':/usr/sbin'
@@ -36,9 +36,7 @@ async function main() {
     ...(installed('redis-server', '--version') && { TEST_REDIS_SERVER: 'redis-server' }),
     ...(installed('haproxy', '-v') && { TEST_HAPROXY: 'haproxy' }),
   }
-  const outcomes = []
-  for (const { jobs, files } of inGroups(chosen)) outcomes.push(await runFiles(env, jobs, files))
-  return outcomes
+  return runFiles(env, availableParallelism(), chosen)
 }
 
 function choose() {
@@ -131,27 +129,22 @@ function explains(line) {
   return explaining
 }
 
-function verdict(outcomes) {
-  const count = name =>
-    outcomes.reduce(
-      (sum, { counts }) => sum + Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0),
-      0,
-    )
+function verdict({ code, counts }) {
+  const count = name => Number(new RegExp(`${name}: (\\d+)`).exec(counts)?.[1] ?? 0)
   const passed = count('pass')
   const failed = count('fail')
   const skipped = count('skip') + count('todo')
   process.stdout.write(`${passed} passed, ${failed} failed${skipped ? `, ${skipped} skipped` : ''}\n`)
-  const ended = outcomes.every(({ code }) => code === 0)
-  return ended && failed === 0 && passed > 0 && !(process.env.CI && skipped) ? 0 : 1
+  return code === 0 && failed === 0 && passed > 0 && !(process.env.CI && skipped) ? 0 : 1
 }
 
 const chosen = choose()
 compileTests()
-let outcomes
+let outcome
 try {
-  outcomes = await main()
+  outcome = await main()
 } finally {
   for (const stop of stops.reverse()) await stop()
   rmSync(folder, { recursive: true, force: true })
 }
-process.exitCode = verdict(outcomes)
+process.exitCode = verdict(outcome)

@@ -2,6 +2,7 @@
 import type { Server } from 'node:http'
 import { type Test, test } from 'tap'
 import { application, member, person, tenant } from '../harness/world.js'
+import { rootUrl } from '../support/project.mjs'
 import { goodPassword } from '../support/service.js'
 import { browserWorld, picture, unlessChromium, watch } from './world.js'
 
@@ -15,8 +16,8 @@ async function listen(t: Test, server: Server): Promise<string> {
 }
 
 test('the example does what its page says', unlessChromium, async t => {
-  const { createApi } = await import('../../examples/spa/api.mjs')
-  const { createSite } = await import('../../examples/spa/site.mjs')
+  const { createApi } = await import(new URL('examples/spa/api.mjs', rootUrl).href)
+  const { createSite } = await import(new URL('examples/spa/site.mjs', rootUrl).href)
   const here = await browserWorld(t)
   const { issuer } = here
   const { sql } = here.service.database
