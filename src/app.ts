@@ -9,6 +9,7 @@ import type { OriginRegistry } from './directory/origins.js'
 import { createActs } from './http/acts.js'
 import { keyGuard, personGuard, requireAuthority, requireSessionOrKey } from './http/admin/context.js'
 import { type AdminParts, adminRoutes } from './http/admin/index.js'
+import { readClientAddresses } from './http/client-address.js'
 import { createFederationActs, type FederationActParts } from './http/federation-acts.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './http/frame.js'
 import { freshProofGuard, requireFreshProof } from './http/fresh-proof.js'
@@ -50,6 +51,7 @@ import type { ProviderLogouts } from './login/provider-logout.js'
 import type { SignUp } from './login/sign-up.js'
 import type { StepUp } from './login/step-up.js'
 import type { Throttle } from './login/throttle.js'
+import { trusting } from './network-address.js'
 import type { Revocations } from './session/revocations.js'
 import type { Sessions } from './session/sessions.js'
 import type { Theme } from './theme.js'
@@ -94,10 +96,11 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const watch = { metrics, refused, settled }
   const acts = createActs({ ...parts, invitations: parts.admin.invitations })
   const ways = createFederationActs(parts)
+  const trusts = trusting(parts.trustedProxies)
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
-    trustProxy: parts.trustedProxies.length > 0 ? [...parts.trustedProxies] : false,
+    trustProxy: trusts,
     genReqId: newRequestId,
     bodyLimit: bodyLimitBytes,
     ...answerUnroutable(issuer, log),
@@ -113,6 +116,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   answerProblems(app, metrics)
   answerUnknownRoutes(app, parts)
   frame(app, issuer)
+  readClientAddresses(app, trusts, log)
   metrics.observe(app)
   await parts.beforeRoutes?.(app)
   if (parts.health) await app.register(healthRoutes(parts.health))

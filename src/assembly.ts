@@ -130,7 +130,10 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       serviceKeys: postgresServiceKeyStore(database),
       welcome: ({ email }) => {
         const parsed = parseEmailAddress(email)
-        if (parsed.ok) inBackground('welcome mail', () => sendWelcome(store, post, issuer, parsed.address))
+        if (!parsed.ok) return
+        const { address } = parsed
+        const send = () => sendWelcome(store, post, issuer, address)
+        inBackground('welcome mail', () => throttle.mail('welcome', address.canonical, send))
       },
       changed: () => inBackground('announcement', () => announceApplications(parts)),
       keyOperations,

@@ -18,6 +18,16 @@ export interface Invitation {
   readonly expiresAt: number
 }
 
+/** Who invites, as the mail says it: a person by the address of their account, a service key by its name. */
+export type Inviter = { readonly account: string } | { readonly serviceKey: string }
+
+export interface CreatedInvitation {
+  readonly invitation: Invitation
+  readonly tenantName: string
+  /** Undefined: neither is there any more, or an operator's command invites. */
+  readonly inviter: Inviter | undefined
+}
+
 export interface NewInvitation {
   readonly tenant: TenantId
   readonly email: EmailAddress
@@ -31,6 +41,7 @@ export interface NewInvitation {
  * - A new invitation of an address to a tenant replaces the one before.
  * - It is taken by one DELETE, in the transaction that makes the member, and only while whoever invited could still
  *   invite with these roles: who was lowered, stopped or removed leaves dead invitations behind.
+ * - Whoever invites is named with it: a person by the canonical address of their account, a service key by its name.
  * - It is bound to its address: another person cannot take it, whatever link they hold.
  * - Taken by who is signed in it verifies no address: nobody knows who else has a way in to their account, and to end
  *   all of them would end the session that takes it.
@@ -40,7 +51,7 @@ export interface InvitationStore {
     invitation: NewInvitation,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<{ invitation: Invitation; tenantName: string } | 'unknown' | 'unknown-role' | 'forbidden'>
+  ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden'>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
   withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
   /** To whom it was sent. Looking changes nothing. */

@@ -15,7 +15,13 @@ import { newCredential } from '../session/credential.js'
 import type { Revocations } from '../session/revocations.js'
 import type { Sessions } from '../session/sessions.js'
 import { addressOf, browserOf, occasionOf } from './browser.js'
-import { clearSessionCookie, readSessionCookie, setSessionCookie } from './cookie.js'
+import {
+  clearSessionCookie,
+  readResetCookie,
+  readSessionCookie,
+  setResetCookie,
+  setSessionCookie,
+} from './cookie.js'
 import type { Metrics } from './metrics.js'
 import { opened } from './opened.js'
 import { signedIn } from './signed-in.js'
@@ -63,7 +69,12 @@ export function createActs(parts: ActParts) {
 
   return {
     async signIn(request: FastifyRequest, reply: FastifyReply, who: { email: string; password: string }) {
-      const answer = await passwordSignIn.prove(who.email, who.password, addressOf(request))
+      const answer = await passwordSignIn.prove(
+        who.email,
+        who.password,
+        addressOf(request),
+        readResetCookie(request),
+      )
       if ('refused' in answer) throw refuseSignIn(request, answer.refused, answer.user)
       const opening = await finish(answer.identity, browserOf(request))
       if (!opening) throw refuseSignIn(request, 'credential-changed', answer.identity.user)
@@ -77,8 +88,7 @@ export function createActs(parts: ActParts) {
       const ending = credential ? await sessions.end(credential, occasionOf(request)) : 'ended'
       if (ending !== 'ended') {
         // Anybody may have made that cookie up, and each costs a row.
-        await parts.throttle.signOut(addressOf(request))
-        await ending.refuse()
+        await parts.throttle.signOut(addressOf(request), () => ending.refuse())
       }
       clearSessionCookie(reply)
     },
@@ -109,10 +119,15 @@ export function createActs(parts: ActParts) {
       if (!(await parts.passwordReset.begin(email, addressOf(request)))) throw new Problem('invalid_email')
     },
 
-    async resetPassword(request: FastifyRequest, { token, password }: ByLink): Promise<void> {
+    async resetPassword(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      { token, password }: ByLink,
+    ): Promise<void> {
       const answer = await parts.passwordReset.complete(token, password, occasionOf(request))
       if (answer === 'link_invalid') throw new Problem('link_invalid')
-      if (answer !== 'reset') throw new Problem('weak_password', { detail: answer.weak })
+      if ('weak' in answer) throw new Problem('weak_password', { detail: answer.weak })
+      setResetCookie(reply, answer.pass)
     },
 
     async changePassword(

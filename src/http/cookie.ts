@@ -2,7 +2,8 @@
 import type {} from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { BrowserSecret, flowSeconds } from '../federation/flow.js'
-import { type Credential, parseCredential } from '../session/credential.js'
+import { linkHash, linkMinutes } from '../login/links.js'
+import { type Credential, parseCredential, type Secret } from '../session/credential.js'
 
 const name = '__Host-session'
 /** The prefix demands Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2). */
@@ -10,6 +11,9 @@ const attributes = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } 
 
 /** What a browser proves itself with when it comes back from a provider. */
 const flowName = '__Host-federation'
+
+/** What a browser is given by a reset: it opens nothing, but lets its person try, whatever others have guessed. */
+const resetName = '__Host-reset'
 
 /** A request with two session cookies has none: a browser never sends that, and nobody says which is meant. */
 export function readSessionCookie(request: FastifyRequest): Credential | undefined {
@@ -19,6 +23,16 @@ export function readSessionCookie(request: FastifyRequest): Credential | undefin
 
 export function readFlowCookie(request: FastifyRequest): BrowserSecret | undefined {
   return BrowserSecret.parse(onlyValue(request, flowName))
+}
+
+/** The hash of the pass. */
+export function readResetCookie(request: FastifyRequest): Buffer | undefined {
+  return linkHash(onlyValue(request, resetName) ?? '')
+}
+
+/** It is for one sign-in, which follows at once or not at all. */
+export function setResetCookie(reply: FastifyReply, pass: Secret): void {
+  reply.setCookie(resetName, pass.reveal(), { ...attributes, maxAge: linkMinutes * 60 })
 }
 
 function onlyValue({ headers }: FastifyRequest, called: string): string | undefined {

@@ -94,38 +94,39 @@ export function createFederation(parts: FederationParts) {
     offered: () => federation.offered(),
 
     /** Keeps what the answer will be compared with, and says where the person goes. */
-    async begin(wanted: Wanted, from: string): Promise<Begun> {
-      await throttle.federation(from)
-      const found = await federation.provider(wanted.provider)
-      if (!found) return { refused: 'unknown-provider' }
-      const { provider } = found
-      const secret = wanted.secret ?? BrowserSecret.make()
-      const state = newState()
-      try {
-        const connection = await connectionTo(parts, provider)
-        const address = await authorizationAddress(
-          provider,
-          connection,
-          redirectAddress(issuer, provider.id),
-          secret.binding(state),
-          wanted.purpose,
-        )
-        const begun = await federation.begin({
-          provider: provider.id,
-          purpose: wanted.purpose,
-          user: wanted.user,
-          returnTo: wanted.returnTo,
-          stateHash: stateHash(state) as Buffer,
-          browserHash: secret.hash(),
-          lifetimeSeconds: flowSeconds,
-        })
-        if (begun === 'unknown-provider') return { refused: begun }
-        return { address, secret, providerName: provider.name }
-      } catch (error) {
-        if (!(error instanceof ProviderUnavailable)) throw error
-        return { unavailable: error.message, providerName: provider.name }
-      }
-    },
+    begin: (wanted: Wanted, from: string): Promise<Begun> =>
+      throttle.federation(from, async unavailable => {
+        const found = await federation.provider(wanted.provider)
+        if (!found) return { refused: 'unknown-provider' }
+        const { provider } = found
+        const secret = wanted.secret ?? BrowserSecret.make()
+        const state = newState()
+        try {
+          const connection = await connectionTo(parts, provider)
+          const address = await authorizationAddress(
+            provider,
+            connection,
+            redirectAddress(issuer, provider.id),
+            secret.binding(state),
+            wanted.purpose,
+          )
+          const begun = await federation.begin({
+            provider: provider.id,
+            purpose: wanted.purpose,
+            user: wanted.user,
+            returnTo: wanted.returnTo,
+            stateHash: stateHash(state) as Buffer,
+            browserHash: secret.hash(),
+            lifetimeSeconds: flowSeconds,
+          })
+          if (begun === 'unknown-provider') return { refused: begun }
+          return { address, secret, providerName: provider.name }
+        } catch (error) {
+          if (!(error instanceof ProviderUnavailable)) throw error
+          await unavailable()
+          return { unavailable: error.message, providerName: provider.name }
+        }
+      }),
 
     /**
      * The flow is consumed before the provider is asked anything: of any number of parallel callbacks one asks. Who

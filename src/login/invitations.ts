@@ -7,7 +7,7 @@ import type { TenantId, UserId } from '../principal.js'
 import { newSecret } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
-import { linkHash } from './links.js'
+import { usableLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -44,31 +44,29 @@ export function createInvitations(parts: InvitationParts) {
       const token = newSecret()
       const lifetimeSeconds = invitationDays * 86_400
       const wanted = { tenant, email, roleIds, tokenHash: token.hash(), lifetimeSeconds }
-      const answer = await invitations.create(wanted, allowed, by)
-      if (typeof answer === 'string') return answer
-      const { invitation, tenantName } = answer
-      inBackground('invitation mail', async () => {
-        // Whoever may invite must not be able to flood a mailbox with it.
-        if (!(await throttle.mayMail('invitation', email.canonical))) return
-        const link = `${issuer}/invitations/accept#token=${token.reveal()}`
-        await post.send({
-          kind: 'invitation',
-          to: email.asTyped,
-          link,
-          tenant: tenantName,
-          validDays: invitationDays,
-        })
+      const answer = await throttle.invitation(tenant, by.actor, async undone => {
+        const created = await invitations.create(wanted, allowed, by)
+        if (typeof created === 'string') await undone()
+        return created
       })
+      if (typeof answer === 'string') return answer
+      const { invitation, tenantName, inviter } = answer
+      const link = `${issuer}/invitations/accept#token=${token.reveal()}`
+      const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const
+      inBackground('invitation mail', () =>
+        // Whoever may invite must not be able to flood a mailbox with it.
+        throttle.mail('invitation', email.canonical, () =>
+          post.send({ ...mail, tenant: tenantName, inviter }),
+        ),
+      )
       return invitation
     },
 
     /** By the person who is signed in, if the invitation was sent to their address. */
     async accept(token: string, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined> {
-      const attempt = await throttle.link(by.occasion.address ?? '')
-      const hash = linkHash(token)
-      const taken = hash && (await invitations.accept(hash, user, by))
-      if (taken) await attempt.succeeded()
-      return taken
+      const from = by.occasion.address ?? ''
+      const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
+      return taken && { tenant: taken.tenant }
     },
 
     /** By somebody without an account, or with one whose address nobody has verified: the link verifies it. */
@@ -78,13 +76,11 @@ export function createInvitations(parts: InvitationParts) {
       name: string | undefined,
       browser: Browser,
     ): Promise<SignedIn | { readonly refused: SignUpRefusal }> {
-      const attempt = await throttle.link(browser.device.address)
-      const hash = linkHash(token)
-      const pending = hash && (await invitations.pending(hash))
-      if (!hash || !pending) return { refused: 'link_invalid' }
-      const { email } = pending
+      const { address } = browser.device
+      const link = await usableLink(throttle, address, token, hash => invitations.pending(hash))
+      if (!link) return { refused: 'link_invalid' }
+      const { hash, email } = link
       const verdict = await policy.check(rawPassword, { email, ...(name !== undefined && { name }) })
-      await attempt.succeeded()
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password)
       await sessions.ready()

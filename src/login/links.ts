@@ -2,6 +2,7 @@
 import type { EmailAddress } from '../directory/email-address.js'
 import { newSecret, Secret } from '../session/credential.js'
 import type { AccountStore, LinkPurpose } from './store.js'
+import type { Throttle } from './throttle.js'
 
 export const linkMinutes = 30
 
@@ -22,6 +23,22 @@ export async function newLink(
   await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: linkMinutes * 60 })
   const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
   return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
+}
+
+/** What an unused link stands for, as `look` finds it. Only one that is none counts against the address it came from. */
+export async function usableLink<T extends object>(
+  throttle: Throttle,
+  from: string,
+  token: string,
+  look: (hash: Buffer) => Promise<T | undefined>,
+): Promise<(T & { readonly hash: Buffer }) | undefined> {
+  return throttle.link(from, async accepted => {
+    const hash = linkHash(token)
+    const found = hash && (await look(hash))
+    if (!hash || !found) return undefined
+    await accepted()
+    return { ...found, hash }
+  })
 }
 
 /** The hash under which the store knows a token; undefined when it cannot be one of ours. */

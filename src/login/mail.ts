@@ -1,5 +1,6 @@
 /** What the sign-in methods have to say by mail, and to whom. How it is worded and sent is mail/'s affair. */
 import type { Reclaimed } from '../directory/address-verification.js'
+import type { Inviter } from '../directory/invitations.js'
 
 export type Mail =
   | { readonly kind: 'sign-up'; readonly to: string; readonly link: string; readonly validMinutes: number }
@@ -25,12 +26,13 @@ export type Mail =
   | ({ readonly kind: 'account-reclaimed' } & Reclaimed)
   | { readonly kind: 'identity-linked'; readonly to: string; readonly provider: string }
   | { readonly kind: 'identity-unlinked'; readonly to: string; readonly provider: string }
-  /** A place in a tenant is offered. */
+  /** A place in a tenant is offered. Its name and that of the inviter are what customers have written. */
   | {
       readonly kind: 'invitation'
       readonly to: string
       readonly link: string
       readonly tenant: string
+      readonly inviter: Inviter | undefined
       readonly validDays: number
     }
 

@@ -1,7 +1,9 @@
 /** A forgotten password: a mailed link sets a new one and ends every session; the person then signs in with it. */
 import type { Occasion } from '../audit.js'
 import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
-import { linkHash, linkMinutes, newLink } from './links.js'
+import { network } from '../network-address.js'
+import { newSecret, type Secret } from '../session/credential.js'
+import { linkMinutes, newLink, usableLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -28,37 +30,35 @@ export function createPasswordReset(parts: PasswordResetParts) {
     async begin(email: string, from: string): Promise<boolean> {
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) return false
-      await throttle.mailAsked(from)
       const { canonical } = parsed.address
-      const account = await store.findByEmail(canonical)
+      const account = await throttle.mailAsked(from, () => store.findByEmail(canonical))
       inBackground('password reset mail', async () => {
-        if (account?.active && (await throttle.mayMail('password-reset', canonical)))
-          await sendLink(account.email, parsed.address)
+        if (!account?.active) return
+        await throttle.mail('password-reset', canonical, () => sendLink(account.email, parsed.address))
       })
       return true
     },
 
+    /** Answers the pass of the browser that did it: with it one sign-in is not counted against others' guesses. */
     async complete(
       token: string,
       rawPassword: string,
       occasion: Occasion,
-    ): Promise<'reset' | 'link_invalid' | { readonly weak: string }> {
-      const attempt = await throttle.link(occasion.address ?? '')
-      const hash = linkHash(token)
-      const pending = hash && (await store.pendingLink('password-reset', hash))
-      if (!hash || !pending) return 'link_invalid'
-      await attempt.succeeded()
-      const { email, name } = pending
+    ): Promise<{ readonly pass: Secret } | 'link_invalid' | { readonly weak: string }> {
+      const from = occasion.address ?? ''
+      const link = await usableLink(throttle, from, token, hash => store.pendingLink('password-reset', hash))
+      if (!link) return 'link_invalid'
+      const { hash, email, name } = link
       const verdict = await policy.check(rawPassword, { email, ...(name !== null && { name }) })
       if (!verdict.ok) return { weak: verdict.detail }
-      const reset = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion)
+      const pass = newSecret()
+      const fresh = { passHash: pass.hash(), network: network(from), lifetimeSeconds: linkMinutes * 60 }
+      const reset = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion, fresh)
       if (!reset) return 'link_invalid'
-      // Whoever was locked out by the guesses of others is let in by the new password.
-      await throttle.passwordReset(email)
       const { email: to, providers, reclaimed } = reset
       inBackground('password changed mail', () => post.send({ kind: 'password-changed', to, providers }))
       tellReclaimed(parts, reclaimed)
-      return 'reset'
+      return { pass }
     },
   }
 

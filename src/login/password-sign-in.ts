@@ -1,15 +1,17 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
-import { parseEmailAddress } from '../directory/email-address.js'
+import { type CanonicalEmail, parseEmailAddress } from '../directory/email-address.js'
+import { network } from '../network-address.js'
 import type { Identity, PasswordCredential, UserId } from '../principal.js'
+import { proves } from '../session/credential.js'
 import type { InBackground } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import { type NormalisedPassword, readPassword } from './password-policy.js'
-import type { Account, AccountStore } from './store.js'
-import type { Throttle } from './throttle.js'
+import type { Account, AccountStore, FreshReset } from './store.js'
+import { type Throttle, Throttled } from './throttle.js'
 
 /**
  * Failures in a row after which a password opens nothing any more, until a reset sets another one (NIST SP 800-63B-4,
- * section 3.2.2). The throttle lets nobody get here in less than hours.
+ * section 3.2.2). A fresh reset carries one sign-in past it: its person has just proved the mailbox.
  */
 const mostFailures = 100
 
@@ -37,47 +39,90 @@ export interface PasswordSignInParts {
 
 export function createPasswordSignIn({ store, hasher, throttle, inBackground }: PasswordSignInParts) {
   return {
-    /** `from` is the client's network address. Every attempt pays for itself before the password is looked at. */
-    async prove(email: string, rawPassword: string, from: string): Promise<SignInAnswer> {
+    /**
+     * `from` is the client's network address, `passHash` of the pass that its browser has of a reset. Every attempt
+     * pays for itself before the password is looked at.
+     */
+    async prove(
+      email: string,
+      rawPassword: string,
+      from: string,
+      passHash?: Buffer | undefined,
+    ): Promise<SignInAnswer> {
       const parsed = parseEmailAddress(email)
       const password = readPassword(rawPassword)
       if (!parsed.ok || !password) return { refused: 'malformed' }
       const { canonical } = parsed.address
-      const attempt = await throttle.signIn(canonical, from)
-      const answer = await judge(await store.findByEmail(canonical), password)
-      if ('identity' in answer) await attempt.succeeded()
-      return answer
+      try {
+        return await throttle.signIn(canonical, from, async attempt => {
+          const account = await store.findByEmail(canonical)
+          const fresh = account?.password?.freshReset
+          const fromThere = fresh?.network === network(from)
+          await attempt.guess(account?.password?.version ?? 0, fromThere)
+          return judge(account, password, attempt.succeeded, fromThere || isItsPass(passHash, fresh))
+        })
+      } catch (error) {
+        const carried =
+          error instanceof Throttled && passHash && (await proveByPass(canonical, password, from, passHash))
+        if (!carried) throw error
+        return carried
+      }
     },
 
     /** The same for a person who is known already: a change of password, a step-up. */
     async proveAgain(user: UserId, rawPassword: string): Promise<SignInAnswer> {
       const password = readPassword(rawPassword)
       if (!password) return { refused: 'malformed' }
-      const attempt = await throttle.currentPassword(user)
-      const answer = await judge(await store.findById(user), password)
-      if ('identity' in answer) await attempt.succeeded()
-      return answer
+      const account = await store.findById(user)
+      return throttle.currentPassword(user, account?.password?.version ?? 0, succeeded =>
+        judge(account, password, succeeded),
+      )
     },
   }
 
-  async function judge(account: Account | undefined, password: NormalisedPassword): Promise<SignInAnswer> {
+  /** Past every limit but that of mailed links, which a wrong pass counts against. Undefined: it is none of this account. */
+  function proveByPass(
+    email: CanonicalEmail,
+    password: NormalisedPassword,
+    from: string,
+    passHash: Buffer,
+  ): Promise<SignInAnswer | undefined> {
+    return throttle.link(from, async accepted => {
+      const account = await store.findByEmail(email)
+      const fresh = account?.password?.freshReset
+      if (!isItsPass(passHash, fresh)) return undefined
+      await accepted()
+      return throttle.signInAfterReset(passHash, succeeded => judge(account, password, succeeded, true))
+    })
+  }
+
+  async function judge(
+    account: Account | undefined,
+    password: NormalisedPassword,
+    succeeded: () => Promise<void>,
+    carried = false,
+  ): Promise<SignInAnswer> {
     // An unknown address costs a hash as well, so that time does not tell who exists.
     const match = await hasher.verify(account?.password?.phc, password)
     if (!account) return { refused: 'unknown-address' }
     const { user } = account
     if (!account.password) return { refused: 'no-password', user }
-    const { phc, version, failures } = account.password
-    if (failures >= mostFailures) return { refused: 'too-many-failures', user }
+    const { phc, version, failures, freshReset } = account.password
+    if (failures >= mostFailures && !carried) return { refused: 'too-many-failures', user }
     if (match === 'mismatch') {
       // Written after the answer: a write that only known addresses cost would tell them apart by its time.
       inBackground('password failure', () => store.recordFailure(user))
       return { refused: 'wrong-password', user }
     }
     if (!account.active) return { refused: 'disabled', user }
-    if (failures > 0) inBackground('password success', () => store.forgetFailures(user))
+    if (failures > 0 || freshReset) inBackground('password success', () => store.forgetFailures(user))
     if (match === 'match-outdated-parameters') {
       await store.rehash(user, version, phc, await hasher.hash(password))
     }
+    await succeeded()
     return { identity: { user, amr: ['pwd'], acr: 'aal1', credential: { kind: 'password', version } } }
   }
 }
+
+const isItsPass = (presented: Buffer | undefined, fresh: FreshReset | undefined) =>
+  presented !== undefined && fresh !== undefined && proves(presented, fresh.passHash)

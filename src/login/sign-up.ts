@@ -2,7 +2,7 @@
 import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
 import type { Sessions } from '../session/sessions.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
-import { linkHash, linkMinutes, newLink } from './links.js'
+import { linkMinutes, newLink, usableLink } from './links.js'
 import type { InBackground, Post } from './mail.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -33,13 +33,13 @@ export function createSignUp(parts: SignUpParts) {
     async begin(email: string, from: string, returnTo?: string): Promise<boolean> {
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) return false
-      await throttle.mailAsked(from)
       const { canonical } = parsed.address
-      const account = await store.findByEmail(canonical)
-      inBackground('sign-up mail', async () => {
-        if (!(await throttle.mayMail('sign-up', canonical))) return
-        await (account ? sendNotice(account.email) : sendLink(parsed.address, returnTo))
-      })
+      const account = await throttle.mailAsked(from, () => store.findByEmail(canonical))
+      inBackground('sign-up mail', () =>
+        throttle.mail('sign-up', canonical, () =>
+          account ? sendNotice(account.email) : sendLink(parsed.address, returnTo),
+        ),
+      )
       return true
     },
 
@@ -50,15 +50,11 @@ export function createSignUp(parts: SignUpParts) {
       name: string | undefined,
       browser: Browser,
     ): Promise<SignedIn | { readonly refused: SignUpRefusal }> {
-      const attempt = await throttle.link(browser.device.address)
-      const hash = linkHash(token)
-      const pending = hash && (await store.pendingLink('sign-up', hash))
-      if (!hash || !pending) return { refused: 'link_invalid' }
-      const verdict = await policy.check(rawPassword, {
-        email: pending.email,
-        ...(name !== undefined && { name }),
-      })
-      await attempt.succeeded()
+      const { address } = browser.device
+      const link = await usableLink(throttle, address, token, hash => store.pendingLink('sign-up', hash))
+      if (!link) return { refused: 'link_invalid' }
+      const { hash, email } = link
+      const verdict = await policy.check(rawPassword, { email, ...(name !== undefined && { name }) })
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password)
       await sessions.ready()

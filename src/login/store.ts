@@ -13,11 +13,24 @@ export interface Account {
   readonly password:
     | {
         readonly phc: string
-        readonly version: number /** Wrong ones in a row. */
+        readonly version: number
+        /** Wrong ones in a row. */
         readonly failures: number
+        /** Absent once somebody has signed in with it, and when it is no longer fresh. */
+        readonly freshReset?: FreshReset
       }
     | undefined
 }
+
+/** A reset by mail carries one sign-in of its person, whatever others have guessed meanwhile. */
+export interface FreshReset {
+  /** Of the pass that the browser was given. */
+  readonly passHash: Buffer
+  /** From which it was reset. */
+  readonly network: string
+}
+
+export type NewFreshReset = FreshReset & { readonly lifetimeSeconds: number }
 
 /** What a mailed link is for. A link of one kind opens nothing of the other. */
 export type LinkPurpose = 'sign-up' | 'password-reset'
@@ -40,6 +53,7 @@ export interface PendingLink {
  *   session opened under the old one is over when the call returns.
  * - An account made, a password reset or changed is in the audit log, by the same transaction.
  * - A re-hash of the same password does neither.
+ * - A reset is fresh until it is too old, its person has signed in, or there is another password.
  */
 export interface AccountStore {
   findByEmail(email: CanonicalEmail): Promise<Account | undefined>
@@ -58,14 +72,19 @@ export interface AccountStore {
     name: string | undefined,
     occasion: Occasion,
   ): Promise<Registered | undefined>
-  /** Consumes a reset link and sets the password of its (still active) person. */
-  resetPassword(tokenHash: Buffer, phc: string, occasion: Occasion): Promise<PasswordReset | undefined>
+  /** Consumes a reset link and sets the password of its (still active) person. Without `fresh` it carries no sign-in. */
+  resetPassword(
+    tokenHash: Buffer,
+    phc: string,
+    occasion: Occasion,
+    fresh?: NewFreshReset,
+  ): Promise<PasswordReset | undefined>
 
   /** Changes the password and carries only the caller's session over, under a new secret; answers its id from then on. */
   changePassword(
     change: PasswordChange,
   ): Promise<{ readonly changed: SessionId } | 'superseded' | 'credential-changed'>
-  /** One more wrong password in a row; a right one forgets them, and so does a new password. */
+  /** One more wrong password in a row; a right one forgets them and the fresh reset, and so does a new password. */
   recordFailure(user: UserId): Promise<void>
   forgetFailures(user: UserId): Promise<void>
   rehash(user: UserId, version: number, oldPhc: string, newPhc: string): Promise<void>

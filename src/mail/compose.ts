@@ -1,6 +1,7 @@
 /** The words of every mail, as text and as HTML. */
 import { html } from '../html.js'
 import type { Mail } from '../login/mail.js'
+import { plainAddress, plainName } from './plain.js'
 
 export interface Message {
   readonly to: string
@@ -32,7 +33,7 @@ export function compose(mail: Mail, product: string): Message {
     subject,
     text: `${text}\n`,
     html: html`<!doctype html>
-<html lang="en"><body>
+<html lang="en"><head><meta name="format-detection" content="telephone=no,date=no,address=no,email=no,url=no"></head><body>
 ${body}
 </body></html>
 `.toString(),
@@ -40,6 +41,14 @@ ${body}
   }
 }
 
+function inviterOf(inviter: Extract<Mail, { kind: 'invitation' }>['inviter']): string {
+  if (!inviter) return 'An operator'
+  return 'account' in inviter
+    ? `The account ${plainAddress(inviter.account)}`
+    : `The service key “${plainName(inviter.serviceKey)}”`
+}
+
+/** What a customer has written is in no subject, and in the text by way of `plainName` alone. */
 function words(mail: Mail, product: string): Words {
   switch (mail.kind) {
     case 'sign-up':
@@ -79,11 +88,11 @@ function words(mail: Mail, product: string): Words {
       }
     case 'invitation':
       return {
-        subject: `You are invited to ${mail.tenant} at ${product}`,
+        subject: `You have an invitation at ${product}`,
         link: { address: mail.link, label: 'See the invitation' },
         paragraphs: [
-          `You are invited to join ${mail.tenant} at ${product}. Open this link to join, with the account that you have or a new one for this address. It works once, within ${mail.validDays} days.`,
-          'If you do not want to, do nothing.',
+          `${inviterOf(mail.inviter)} invites you to join “${plainName(mail.tenant)}” at ${product}. Open this link to join, with the account that you have or a new one for this address. It works once, within ${mail.validDays} days.`,
+          `Names in quotation marks were chosen by other people; ${product} has not checked them. If you do not expect this invitation, do nothing.`,
         ],
       }
     case 'identity-linked':

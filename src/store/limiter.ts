@@ -17,22 +17,30 @@ export function createLimiter(redis: RedisClient | undefined, { patience = patie
   const counters = new Map(names.map(name => [name, countersFor(name, redis)]))
 
   /** Redis first; when it gives no answer, here. A Redis that hangs costs one time-out, then it counts as away. */
-  async function count<T>(name: LimitName, work: (counter: RateLimiterAbstract) => Promise<T>): Promise<T> {
+  async function count(
+    name: LimitName,
+    there: (counter: RateLimiterRedis) => Promise<unknown>,
+    here: (counter: RateLimiterMemory) => Promise<unknown>,
+  ): Promise<unknown> {
     const { shared, local } = counters.get(name) as Counters
-    if (!redis || !shared || !answers(redis)) return work(local)
+    if (!redis || !shared || !answers(redis)) return here(local)
     try {
-      return await inTime(work(shared), patience)
+      return await inTime(there(shared), patience)
     } catch (error) {
       if (error instanceof RateLimiterRes) throw error
       giveUpOn(redis)
-      return work(local)
+      return here(local)
     }
   }
 
   return {
     async take(limit, key) {
       try {
-        await count(limit, counter => counter.consume(key))
+        await count(
+          limit,
+          shared => shared.consume(key),
+          local => takeHere(local, key),
+        )
         return 0
       } catch (refusal) {
         if (!(refusal instanceof RateLimiterRes)) throw refusal
@@ -40,17 +48,55 @@ export function createLimiter(redis: RedisClient | undefined, { patience = patie
       }
     },
     async giveBack(limit, key) {
-      await count(limit, counter => counter.reward(key))
+      await count(
+        limit,
+        shared => shared.reward(key),
+        local => giveBackHere(local, key),
+      )
     },
     async clear(limit, key) {
-      await count(limit, counter => counter.delete(key))
+      const clear = (counter: RateLimiterAbstract) => counter.delete(key)
+      await count(limit, clear, clear)
     },
   }
 }
 
 interface Counters {
-  readonly shared: RateLimiterAbstract | undefined
-  readonly local: RateLimiterAbstract
+  readonly shared: RateLimiterRedis | undefined
+  readonly local: RateLimiterMemory
+}
+
+/**
+ * A point that is refused is not counted, or those that come back later would free nothing; and none comes back that
+ * was not taken, when its window has ended or was cleared meanwhile: it would be one attempt more in the next. The
+ * rest is the library's own.
+ */
+const countScript = `
+local change, longest, points = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local wanted = tonumber(redis.call('get', KEYS[1]) or '0') + change
+if wanted < 0 or (change > 0 and wanted > points) then return {wanted, redis.call('pttl', KEYS[1])} end
+redis.call('set', KEYS[1], 0, 'EX', longest, 'NX')
+local consumed = redis.call('incrby', KEYS[1], change)
+local ttl = redis.call('pttl', KEYS[1])
+if ttl == -1 then
+  redis.call('expire', KEYS[1], longest)
+  ttl = 1000 * longest
+end
+return {consumed, ttl}`
+
+/** The same as the script. */
+async function takeHere(counter: RateLimiterMemory, key: string): Promise<void> {
+  try {
+    await counter.consume(key)
+  } catch (refusal) {
+    await giveBackHere(counter, key)
+    throw refusal
+  }
+}
+
+async function giveBackHere(counter: RateLimiterMemory, key: string): Promise<void> {
+  const { consumedPoints } = await counter.reward(key)
+  if (consumedPoints < 0) await counter.penalty(key)
 }
 
 function countersFor(name: LimitName, redis: RedisClient | undefined): Counters {
@@ -58,7 +104,13 @@ function countersFor(name: LimitName, redis: RedisClient | undefined): Counters 
   const keyPrefix = `mintmark:limit:${name.replaceAll(' ', '-')}`
   if (!redis) return { shared: undefined, local: new RateLimiterMemory({ keyPrefix, points, duration }) }
   return {
-    shared: new RateLimiterRedis({ storeClient: redis, keyPrefix, points, duration }),
+    shared: new RateLimiterRedis({
+      storeClient: redis,
+      keyPrefix,
+      points,
+      duration,
+      customIncrTtlLuaScript: countScript,
+    }),
     local: new RateLimiterMemory({ keyPrefix, points: Math.ceil(points / 2), duration }),
   }
 }

@@ -34,6 +34,7 @@ export function accountStoreSuite(backEnd: string, open: OpenWorld): void {
     await changing(t, world)
     await rehashing(t, world)
     await failing(t, world)
+    await fresh(t, world)
   })
 }
 
@@ -607,6 +608,49 @@ async function rehashing(t: Test, world: World): Promise<void> {
       })
     }
   })
+}
+
+async function fresh(t: Test, world: World): Promise<void> {
+  const reset = async (email: EmailAddress, lifetimeSeconds = 1800) => {
+    const passHash = random(32)
+    const from = { passHash, network: '203.0.113.7', lifetimeSeconds }
+    const tokenHash = await link(world, 'password-reset', email)
+    await world.accounts.resetPassword(tokenHash, 'phc-new', occasion, from)
+    return { passHash, network: '203.0.113.7' }
+  }
+  const freshOf = async (user: UserId) => (await world.accounts.findById(user))?.password?.freshReset
+
+  await t.test(
+    'a reset is fresh for its time, its person and no other, until another one follows',
+    async t => {
+      const [{ user, email }, { user: other }] = [await person(world), await person(world)]
+      t.equal(await freshOf(user), undefined)
+      const first = await reset(email)
+      t.strictSame(await freshOf(user), first)
+      t.strictSame((await world.accounts.findByEmail(email.canonical))?.password?.freshReset, first)
+      t.equal(await freshOf(other), undefined)
+      t.strictSame(await freshOf(user), first, 'looking changes nothing')
+      await world.accounts.recordFailure(user)
+      t.strictSame(await freshOf(user), first, 'nor does a wrong password')
+      const second = await reset(email)
+      t.strictSame(await freshOf(user), second)
+      await reset(email, 0)
+      t.equal(await freshOf(user), undefined)
+    },
+  )
+
+  await t.test(
+    'a right password ends it, and so does a reset that says nothing of where it came from',
+    async t => {
+      const { user, email } = await person(world)
+      await reset(email)
+      await world.accounts.forgetFailures(user)
+      t.equal(await freshOf(user), undefined)
+      await reset(email)
+      await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-3', occasion)
+      t.equal(await freshOf(user), undefined)
+    },
+  )
 }
 
 async function failing(t: Test, world: World): Promise<void> {

@@ -3,6 +3,7 @@ import { type Test, test } from 'tap'
 import type { By } from '../../src/audit.js'
 import type { EmailAddress } from '../../src/directory/email-address.js'
 import type { Invitation } from '../../src/directory/invitations.js'
+import { newServiceCredential } from '../../src/directory/service-credential.js'
 import type { Tenant } from '../../src/directory/tenants.js'
 import type { UserId } from '../../src/principal.js'
 import {
@@ -52,6 +53,31 @@ async function invited(
 const membership = async (world: World, user: UserId) => (await world.memberships.of(user))[0]
 
 async function offering(t: Test, world: World): Promise<void> {
+  await t.test(
+    'who invites is named: a person by the address of their account, a service key by its name',
+    async t => {
+      const place = await tenant(world)
+      const create = async (by: By) => {
+        const wanted = {
+          tenant: place.id,
+          email: address(),
+          roleIds: [],
+          tokenHash: random(32),
+          lifetimeSeconds: 600,
+        }
+        const answer = await world.invitations.create(wanted, all, by)
+        return typeof answer === 'string' ? answer : [answer.tenantName, answer.inviter]
+      }
+      const { user } = await person(world, address('Ada.Lovelace@Bücher.example'))
+      t.same(await create(byPerson(user)), ['Acme', { account: 'ada.lovelace@xn--bcher-kva.example' }])
+      const { id } = newServiceCredential()
+      const key = { id, secretHash: random(32), name: 'Billing', scopes: [], audiences: [], tenant: null }
+      await world.serviceKeys.create({ ...key, lifetimeSeconds: 600 }, byOperator)
+      t.same(await create({ ...byOperator, serviceKey: id }), ['Acme', { serviceKey: 'Billing' }])
+      t.same(await create(byOperator), ['Acme', undefined])
+    },
+  )
+
   await t.test('an invitation is listed until it is withdrawn, replaced or taken', async t => {
     const place = await tenant(world)
     const email = address('Grace.Hopper@Example.com')

@@ -79,6 +79,11 @@ async function accessToken(): Promise<string> {
   })
   return answer.json().access_token
 }
+async function resetPass(): Promise<string> {
+  const password = goodPassword
+  const answer = await send('POST', '/v1/password/reset', {}, { token: await resetLink(), password })
+  return answer.cookies.find(({ name }) => name === '__Host-reset')?.value ?? ''
+}
 const signUpLink = () => link(sql, 'sign-up', freshAddress())
 const resetLink = async () => link(sql, 'password-reset', (await person(sql)).email)
 
@@ -128,6 +133,7 @@ const kinds: readonly Kind[] = [
       return federation.provider.logoutToken()
     },
   },
+  { kind: 'pass of a reset', proves: 'passwords.reset_pass_hash', takenBy: none, make: resetPass },
   { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
   { kind: 'session secret', takenBy: none, make: async () => (await person(sql)).secret },
   { kind: 'access token', takenBy: ['token at POST /v1/introspect'], make: accessToken },

@@ -17,6 +17,8 @@ const routes = await listRoutes()
 /** `DELETE /v1/sessions/:id` ends the session that asks here, which is signing out. */
 const setsCookie = new Set([
   'POST /v1/session',
+  'POST /v1/password/reset',
+  'POST /password/reset',
   'POST /v1/sign-up/verify',
   'POST /v1/session/step-up',
   'POST /v1/invitations/sign-up',

@@ -4,8 +4,12 @@ import type postgres from 'postgres'
 /** Hashes that are compared but never redeemed: proving a superseded or a refused secret opens nothing. */
 const notRedeemable = new Set(['sessions.previous_secret_hash', 'revoked_sessions.secret_hash'])
 
-/** Proved as often as its service calls; and what a browser begins several flows with. */
-const notSingleUse = new Set(['service_keys.secret_hash', 'federation_flows.browser_hash'])
+/** Proved as often as its service calls; what a browser begins several flows with; and a pass, which opens nothing. */
+const notSingleUse = new Set([
+  'service_keys.secret_hash',
+  'federation_flows.browser_hash',
+  'passwords.reset_pass_hash',
+])
 
 export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
   return (await secretColumns(sql)).filter(name => !notSingleUse.has(name))

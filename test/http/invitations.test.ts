@@ -1,6 +1,7 @@
 /** Invitations by mail: sent, taken by an account or by making one, and worth nothing to anybody else. */
 import tap, { test } from 'tap'
-import { freshAddress, member, person, tenant } from '../harness/world.js'
+import { limits } from '../../src/login/throttle.js'
+import { freshAddress, member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { goodPassword, issuer, testService, tokenIn } from '../support/service.js'
 
@@ -22,7 +23,12 @@ test('somebody without an account makes one with the invitation, and is a member
   t.equal(invited.statusCode, 201)
   t.match(invited.json(), { email, tenant: here, roles: ['member'], inviter: me.id })
   const mail = await service.mailTo(email)
-  t.match(mail.subject, 'You are invited to Acme')
+  t.equal(mail.subject, 'You have an invitation at Mintmark')
+  const [local, domain] = me.email.split('@')
+  t.match(
+    mail.text,
+    `The account ${local} (at) ${domain?.replace('.', ' (dot) ')} invites you to join “Acme”`,
+  )
   t.match(mail.link, /\/invitations\/accept#token=/)
   const token = tokenIn(mail)
   t.notMatch(invited.body, token, 'only the mail holds the link')
@@ -73,6 +79,33 @@ test('a withdrawn invitation is dead; RL-07: one mailbox gets three at most, wit
   const token = tokenIn(service.mails.filter(mail => mail.to === email).at(-1) as never)
   const late = await service.browser().post('/v1/invitations/sign-up', { token, password: goodPassword })
   t.equal(late.json().code, 'link_invalid')
+})
+
+test('the mail says which service key invites, by its name', async t => {
+  const here = await tenant(sql)
+  const { key, id } = await serviceKey(sql, { scopes: ['tenants:write', 'members:write'], tenant: here })
+  await sql`update service_keys set name = 'Billing at www.evil.example' where id = ${id}`
+  const email = freshAddress()
+  const answer = await service.app.inject({
+    method: 'POST',
+    url: `/v1/admin/tenants/${here}/invitations`,
+    headers: { authorization: `Bearer ${key}` },
+    payload: { email, roles: [] },
+  })
+  t.equal(answer.statusCode, 201, answer.body)
+  const { text } = await service.mailTo(email)
+  t.match(text, 'The service key “Billing at www evil example” invites you to join “Acme”')
+})
+
+test('what invited nobody costs neither its tenant nor its inviter anything', async t => {
+  const { browser, here } = await owner()
+  const url = `/v1/admin/tenants/${here}/invitations`
+  const { points } = limits['invitation by person']
+  for (let index = 0; index < points + 2; index++) {
+    const { code } = (await browser.post(url, { email: freshAddress(), roles: ['none'] })).json()
+    if (code !== 'unknown_role') t.fail(`${index}: ${code}`)
+  }
+  t.equal((await browser.post(url, { email: freshAddress(), roles: [] })).statusCode, 201)
 })
 
 test('the page behind the link offers both ways, and opening it consumes nothing', async t => {

@@ -276,7 +276,11 @@ test('a reset ends every session, signs nobody in, and tells the owner', async t
   const token = await link(sql, 'password-reset', me.email)
   const answer = await holding(me.cookie).post('/v1/password/reset', { token, password: newPassword })
   t.equal(answer.statusCode, 204)
-  t.notOk(answer.headers['set-cookie'])
+  t.same(
+    answer.cookies.map(({ name }) => name),
+    ['__Host-reset'],
+    'a pass for one sign-in, and no session',
+  )
   for (const { cookie } of [me, ...others]) t.equal(await statusOf(cookie), 401)
   t.match((await service.mailTo(me.email)).subject, 'was changed')
   t.equal((await signIn(me.email, goodPassword)).statusCode, 401)

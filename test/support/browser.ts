@@ -1,4 +1,4 @@
-/** A small browser for tests: one origin, one cookie, and the headers that a real one sends with a fetch. */
+/** A small browser for tests: one origin, the cookies of sign-in, and the headers that a real one sends with a fetch. */
 import { randomInt } from 'node:crypto'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 
@@ -17,6 +17,8 @@ export class Browser {
   address = freshNetworkAddress()
   /** The value of `__Host-session`, or undefined. */
   cookie: string | undefined
+  /** The value of `__Host-reset`, after a reset in this browser. */
+  resetPass: string | undefined
 
   constructor(app: FastifyInstance, origin: string | null, cookie?: string) {
     this.#app = app
@@ -53,7 +55,11 @@ export class Browser {
   }
 
   #headers(method: Method): Record<string, string> {
-    const cookie = this.cookie === undefined ? {} : { cookie: `__Host-session=${this.cookie}` }
+    const jar = [
+      ...(this.cookie === undefined ? [] : [`__Host-session=${this.cookie}`]),
+      ...(this.resetPass === undefined ? [] : [`__Host-reset=${this.resetPass}`]),
+    ]
+    const cookie = jar.length === 0 ? {} : { cookie: jar.join('; ') }
     const safe = method === 'GET' || method === 'HEAD'
     if (this.origin === null) return { ...cookie, ...(!safe && { 'x-mintmark': '1' }) }
     const own = this.origin === 'http://localhost:4000'
@@ -65,6 +71,7 @@ export class Browser {
   #keep(answer: LightMyRequestResponse): void {
     for (const { name, value, maxAge } of answer.cookies) {
       if (name === '__Host-session') this.cookie = maxAge === 0 ? undefined : value
+      if (name === '__Host-reset') this.resetPass = value
     }
   }
 }

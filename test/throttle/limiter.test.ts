@@ -1,7 +1,9 @@
 /** The counters: as many pass as is documented, with Redis, without, and while it is away. RL of the attack list. */
 import { execFileSync } from 'node:child_process'
 import { type Test, test } from 'tap'
-import { createThrottle, type Limiter, type LimitName, limits, network } from '../../src/login/throttle.js'
+import { createThrottle, type Limiter, type LimitName, limits, Throttled } from '../../src/login/throttle.js'
+import { network, readAddress, trusting } from '../../src/network-address.js'
+import type { TenantId, UserId } from '../../src/principal.js'
 import { createLimiter } from '../../src/store/limiter.js'
 import { connectRedis, type RedisClient } from '../../src/store/redis/connection.js'
 import { type RedisServer, redisServer, skipWithoutRedis } from '../support/redis.js'
@@ -58,6 +60,16 @@ async function keepsTo(t: Test, limiters: readonly Limiter[]): Promise<void> {
     t.equal((await passing(limiters, name, 'one', points)).passed, points, 'cleared, all are back')
     await limiter.giveBack(name, 'one')
     t.equal((await passing(limiters, name, 'one', 5)).passed, 1, 'one given back is one')
+    t.equal((await passing(limiters, name, 'one', 50)).passed, 0)
+    await limiter.giveBack(name, 'one')
+    t.equal((await passing(limiters, name, 'one', 5)).passed, 1, 'also behind those who were refused')
+    await limiter.clear(name, 'one')
+    await Promise.all(Array.from({ length: 20 }, () => limiter.giveBack(name, 'one')))
+    t.equal(
+      (await passing(limiters, name, 'one', points + 30)).passed,
+      points,
+      'none comes back that was not taken',
+    )
   }
   for (const name of names) t.ok((await limiter.take(name, 'one')) > 0, `${name} is counted by itself`)
 }
@@ -102,13 +114,17 @@ test('Redis holds no address, no account and nothing that outlives its window', 
 }, async t => {
   const { limiter, redis } = await instance(t, await running(t))
   const throttle = createThrottle(limiter)
-  const attempt = await throttle.signIn('ada@example.com', '203.0.113.7')
-  await throttle.link('203.0.113.7')
-  await throttle.mailAsked('203.0.113.7')
-  await throttle.mayMail('sign-up', 'ada@example.com')
-  await throttle.currentPassword('d9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11')
-  await throttle.federation('203.0.113.7')
-  await throttle.admin('d9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11')
+  const id = 'd9b2c7a0-5b0f-4b1e-8a58-0c6e0f7a2d11'
+  const attempt = async () => {}
+  await wrong(throttle, 'ada@example.com', '203.0.113.7')
+  await throttle.link('203.0.113.7', attempt)
+  await throttle.mailAsked('203.0.113.7', attempt)
+  await throttle.mail('sign-up', 'ada@example.com', attempt)
+  await throttle.currentPassword(id as UserId, 1, attempt)
+  await throttle.federation('203.0.113.7', attempt)
+  await throttle.signOut('203.0.113.7', attempt)
+  await throttle.invitation(id as TenantId, id as UserId, attempt)
+  await throttle.admin(id)
   const keys = await redis.keys('*')
   t.equal(keys.length, names.length, 'one for each limit')
   for (const key of keys) {
@@ -116,29 +132,120 @@ test('Redis holds no address, no account and nothing that outlives its window', 
     t.ok((await redis.ttl(key)) > 0)
     t.match(await redis.get(key), /^\d+$/)
   }
-  await attempt.succeeded()
+  await right(throttle, 'ada@example.com', '203.0.113.7')
   t.notOk((await redis.keys('*')).some(key => key.includes('account-and-address')))
 })
+
+type Throttle = ReturnType<typeof createThrottle>
+
+/** A guess at a password of this version that is judged and wrong. */
+const wrong = (throttle: Throttle, account: string, from: string, version = 1, carried = false) =>
+  throttle.signIn(account, from, attempt => attempt.guess(version, carried))
+
+const right = (throttle: Throttle, account: string, from: string, version = 1) =>
+  throttle.signIn(account, from, async attempt => {
+    await attempt.guess(version, false)
+    await attempt.succeeded()
+  })
 
 test('a right password gives its points back, and frees its own pair only', async t => {
   const throttle = createThrottle(createLimiter(undefined))
   const { points } = limits['sign-in by account']
-  for (let index = 0; index < points - 1; index++) await throttle.signIn('ada', `198.51.100.${index}`)
-  for (let index = 0; index < 5; index++)
-    await (await throttle.signIn('ada', `203.0.113.${index}`)).succeeded()
-  await throttle.signIn('ada', '203.0.113.9')
-  await t.rejects(throttle.signIn('ada', '203.0.113.10'), { message: 'throttled: sign-in by account' })
-  await throttle.passwordReset('ada')
-  await throttle.signIn('ada', '203.0.113.11')
+  for (let index = 0; index < points - 1; index++) await wrong(throttle, 'ada', `198.51.100.${index}`)
+  for (let index = 0; index < 5; index++) await right(throttle, 'ada', `203.0.113.${index}`)
+  await wrong(throttle, 'ada', '203.0.113.9')
+  await t.rejects(wrong(throttle, 'ada', '203.0.113.10'), { message: 'throttled: sign-in by account' })
 
   const pair = limits['sign-in by account and address'].points
-  for (let index = 0; index < pair; index++) await throttle.signIn('bob', '203.0.113.20')
-  await (await throttle.signIn('eve', '203.0.113.20')).succeeded()
+  for (let index = 0; index < pair; index++) await wrong(throttle, 'bob', '203.0.113.20')
+  await right(throttle, 'eve', '203.0.113.20')
   await t.rejects(
-    throttle.signIn('bob', '203.0.113.20'),
+    wrong(throttle, 'bob', '203.0.113.20'),
     { message: 'throttled: sign-in by account and address' },
     'a right password for another account frees nothing',
   )
+})
+
+test('guesses are counted for each password by itself: a new one begins with none', async t => {
+  const throttle = createThrottle(createLimiter(undefined))
+  const pair = limits['sign-in by account and address'].points
+  for (let index = 0; index < pair; index++) await wrong(throttle, 'ada', '203.0.113.7', 1)
+  await t.rejects(wrong(throttle, 'ada', '203.0.113.7', 1), { name: 'Throttled' })
+  await wrong(throttle, 'ada', '203.0.113.7', 2)
+  const user = 'ada' as UserId
+  const attempt = async () => {}
+  const { points } = limits['current password by person']
+  for (let index = 0; index < points; index++) await throttle.currentPassword(user, 1, attempt)
+  await t.rejects(throttle.currentPassword(user, 1, attempt), { name: 'Throttled' })
+  await throttle.currentPassword(user, 2, attempt)
+})
+
+test('who has reset from a network does not pay for guesses from others, and pays there as everybody', async t => {
+  const throttle = createThrottle(createLimiter(undefined))
+  for (let index = 0; index < limits['sign-in by account'].points; index++)
+    await wrong(throttle, 'ada', `198.51.100.${index}`)
+  await t.rejects(wrong(throttle, 'ada', '203.0.113.7'), { message: 'throttled: sign-in by account' })
+  const { points } = limits['sign-in by account and address']
+  for (let index = 0; index < points; index++) await wrong(throttle, 'ada', '203.0.113.7', 1, true)
+  await t.rejects(wrong(throttle, 'ada', '203.0.113.7', 1, true), {
+    message: 'throttled: sign-in by account and address',
+  })
+})
+
+/** Every way to take points, with work that is done in it. */
+const charged: Readonly<Record<string, (throttle: Throttle, work: () => Promise<void>) => Promise<unknown>>> =
+  {
+    signIn: (throttle, work) =>
+      throttle.signIn('ada', '203.0.113.7', async attempt => {
+        await attempt.guess(1, false)
+        await work()
+      }),
+    signInAfterReset: (throttle, work) => throttle.signInAfterReset(Buffer.alloc(32), work),
+    currentPassword: (throttle, work) => throttle.currentPassword('ada' as UserId, 1, work),
+    signOut: (throttle, work) => throttle.signOut('203.0.113.7', work),
+    link: (throttle, work) => throttle.link('203.0.113.7', work),
+    mailAsked: (throttle, work) => throttle.mailAsked('203.0.113.7', work),
+    mail: (throttle, work) => throttle.mail('sign-up', 'ada', work),
+    invitation: (throttle, work) => throttle.invitation('acme' as TenantId, 'ada' as UserId, work),
+    federation: (throttle, work) => throttle.federation('203.0.113.7', work),
+  }
+
+test('whatever takes points gives back those of an attempt that ended in an error, once', async t => {
+  // A request to the admin API is judged long after it has paid, in a hook.
+  const all = Object.keys(createThrottle(createLimiter(undefined))).filter(name => !/^admin/.test(name))
+  t.same(Object.keys(charged).sort(), all.sort(), 'every way is here')
+  for (const [name, attempt] of Object.entries(charged)) {
+    const taken = new Map<string, number>()
+    const add = (key: string, by: number) => taken.set(key, (taken.get(key) ?? 0) + by)
+    const throttle = createThrottle({
+      take: async (limit, key) => {
+        add(`${limit} ${key}`, 1)
+        return 0
+      },
+      giveBack: async (limit, key) => void add(`${limit} ${key}`, -1),
+      clear: async (limit, key) => void taken.set(`${limit} ${key}`, 0),
+    })
+    const failing = async () => {
+      throw new Error('Postgres is away')
+    }
+    await t.rejects(attempt(throttle, failing), { message: 'Postgres is away' }, name)
+    t.ok(taken.size > 0)
+    t.same(new Set(taken.values()), new Set([0]), name)
+    await attempt(throttle, async () => {})
+    t.ok([...taken.values()].includes(1), `${name}: what was judged is kept`)
+  }
+})
+
+test('an attempt that one limit refuses has taken nothing from the others', async t => {
+  const limiter = createLimiter(undefined)
+  const throttle = createThrottle(limiter)
+  for (let index = 0; index < limits['sign-in by account and address'].points; index++)
+    await wrong(throttle, 'ada', '203.0.113.7')
+  const free = limits['sign-in by address'].points - limits['sign-in by account and address'].points
+  for (let index = 0; index < free * 2; index++)
+    await t.rejects(wrong(throttle, 'ada', '203.0.113.7'), Throttled)
+  for (let index = 0; index < free; index++) await wrong(throttle, `b${index}`, '203.0.113.7')
+  await t.rejects(wrong(throttle, 'eve', '203.0.113.7'), { message: 'throttled: sign-in by address' })
 })
 
 test('RL-03: Redis that dies is replaced by counters here, which allow half, and counts again when it is back', {
@@ -244,6 +351,66 @@ test('an address stands for its network: IPv4 alone, IPv6 by /64, a mapped one f
     ['::1', '127.0.0.1'],
   ]
   for (const [one, other] of different) t.not(network(one), network(other), `${one} and ${other}`)
-  for (const odd of ['', 'unknown', '203.0.113.7:1234', '203.0.113.0/24']) t.equal(network(odd), odd)
+  for (const odd of ['', 'unknown', '203.0.113.0/24']) t.equal(network(odd), odd)
+  t.end()
+})
+
+test('an address is read in every form that a proxy writes, and has one of its own', t => {
+  const forms: [canonical: string, ...written: string[]][] = [
+    [
+      '203.0.113.7',
+      ...['203.0.113.7', '203.0.113.7:20007', '::ffff:203.0.113.7', '::FFFF:cb00:7107'],
+      ...['[::ffff:203.0.113.7]', '[::ffff:203.0.113.7]:443', '0:0:0:0:0:ffff:203.0.113.7'],
+    ],
+    [
+      '2001:db8::1',
+      ...['2001:db8::1', '[2001:db8::1]', '[2001:db8::1]:443', '2001:0DB8:0:0:0:0:0:1', '[2001:DB8::0:1]:1'],
+    ],
+    ['2001:db8::1:443', '2001:db8::1:443'],
+    ['fe80::1', 'fe80::1%eth0', '[fe80::1%25eth0]:80'],
+    ['::cb00:7107', '::203.0.113.7', '::cb00:7107'],
+  ]
+  for (const [canonical, ...written] of forms)
+    for (const text of written) t.equal(readAddress(text), canonical, text)
+  const none = [
+    ...['', ' ', 'unknown', 'unknown:80', '_hidden', '_SEVKISEK:47011', 'localhost', 'example.com:80', '-'],
+    ...['203.0.113', '203.0.113.256', '203.0.113.07', '0xcb007107', '3405803783', '203.0.113.7/32'],
+    ...['203.0.113.7:', '203.0.113.7:123456', '203.0.113.7:80:80', '[203.0.113.7]:80', '[203.0.113.7]'],
+    ...['[2001:db8::1', '2001:db8::1]', '[2001:db8::1]443', '[2001:db8::1]:', '[]', '[]:80', ':80'],
+    ...['"203.0.113.7"', 'for=203.0.113.7', '203.0.113.7, 198.51.100.1', '２０３.0.113.7'],
+  ]
+  for (const text of [...none, undefined]) t.equal(readAddress(text), undefined, String(text))
+  t.end()
+})
+
+test('a block of trusted proxies holds its addresses in whatever form, and no others', t => {
+  const cases: [blocks: string[], within: string[], without: string[]][] = [
+    [[], [], ['127.0.0.1', '::1', '']],
+    [
+      ['192.0.2.0/24'],
+      ['192.0.2.1', '::ffff:192.0.2.255', '192.0.2.7:4711', '[::ffff:192.0.2.7]:1'],
+      ['192.0.3.1', '::192.0.2.1', '2001:db8::1', 'unknown', '192.0.2.0/24', '3221225985'],
+    ],
+    [['192.0.2.9'], ['192.0.2.9', '::ffff:192.0.2.9'], ['192.0.2.8']],
+    [['::ffff:192.0.2.0/120'], ['192.0.2.1', '::ffff:192.0.2.1'], ['192.0.3.1']],
+    [['::ffff:192.0.2.9'], ['192.0.2.9'], ['192.0.2.8']],
+    [
+      ['2001:db8:ffff::/48'],
+      ['2001:db8:ffff::1', '[2001:DB8:ffff:1::1]:80'],
+      ['2001:db8:fffe::1', '192.0.2.1'],
+    ],
+    [
+      ['2001:db8::1', '10.0.0.0/8'],
+      ['2001:db8::1', '10.1.2.3'],
+      ['2001:db8::2', '11.1.2.3'],
+    ],
+    [['::ffff:10.0.0.0/64'], ['::1'], ['10.0.0.1', '::ffff:10.0.0.1']],
+  ]
+  for (const [blocks, within, without] of cases) {
+    const trusts = trusting(blocks)
+    for (const address of within) t.ok(trusts(address), `${blocks} ${address}`)
+    for (const address of without) t.notOk(trusts(address), `${blocks} ${address}`)
+  }
+  t.notOk(trusting(['0.0.0.0/1'])(undefined), 'a socket that has closed has no address')
   t.end()
 })

@@ -63,14 +63,30 @@ export const counting = ({ addresses }: TestService) =>
 export const signIn = (browser: Browser, email: string, password = wrongPassword) =>
   browser.post('/v1/session', { email, password })
 
-/** No more at once than every instance has room for in its queue of hashes. */
-export async function many(count: number, attempt: (index: number) => Promise<Answer>): Promise<Answer[]> {
+/**
+ * No more at once than every instance has room for in its queue of hashes. What a machine under load could not judge has
+ * cost nothing, and is tried again.
+ */
+export async function many(
+  count: number,
+  attempt: (index: number) => Promise<Answer>,
+  atOnce = 50,
+): Promise<Answer[]> {
   const answers: Answer[] = []
-  for (let from = 0; from < count; from += 50) {
-    const batch = Array.from({ length: Math.min(50, count - from) }, (_, index) => attempt(from + index))
+  for (let from = 0; from < count; from += atOnce) {
+    const batch = Array.from({ length: Math.min(atOnce, count - from) }, (_, index) =>
+      judged(() => attempt(from + index)),
+    )
     answers.push(...(await Promise.all(batch)))
   }
   return answers
+}
+
+async function judged(attempt: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 1; ; tries++) {
+    const answer = await attempt()
+    if (answer.statusCode !== 503 || tries === 10) return answer
+  }
 }
 
 export const statuses = (answers: readonly Answer[]) => {

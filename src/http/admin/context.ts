@@ -64,7 +64,7 @@ export function requireAuthority(
     settled,
   }: {
     readonly refused: RecordRefusal
-    readonly throttle: Pick<Throttle, 'admin'>
+    readonly throttle: Pick<Throttle, 'admin' | 'adminFailed'>
     readonly settled: Settled
   },
 ): void {
@@ -88,6 +88,10 @@ export function requireAuthority(
       subject: `${request.method} ${url ?? ''}`,
     })
     throw new Problem('forbidden')
+  })
+  // What we could not judge costs its caller nothing. An authority is known, so it has paid.
+  app.addHook('onResponse', async ({ authority }, { statusCode }) => {
+    if (authority && statusCode >= 500) await throttle.adminFailed(callerId(authority))
   })
 }
 

@@ -27,7 +27,7 @@ export interface AdminParts extends UserRouteParts, ApplicationRouteParts, Invit
   readonly keyOperations: KeyOperations
   /** Other instances look at the ring at once, and this one. */
   readonly keysChanged: () => void
-  readonly throttle: Pick<Throttle, 'admin'>
+  readonly throttle: Pick<Throttle, 'admin' | 'adminFailed'>
 }
 
 export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {

@@ -56,8 +56,8 @@ export function mailedLinkPages(frame: Frame, acts: Acts, minLength: number): Fa
       app,
       '/password/reset',
       { token: Link, password: Password },
-      async (request, _reply, { token, password }) => {
-        await acts.resetPassword(request, { token: tokenIn(token), password })
+      async (request, reply, { token, password }) => {
+        await acts.resetPassword(request, reply, { token: tokenIn(token), password })
         return {
           title: 'Your password is set',
           lead: 'You are signed out everywhere. Sign in with your new password.',

@@ -44,13 +44,15 @@ export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
           summary: 'Consume the link and set a new password; every session of the person ends',
           body: Body({ token: LinkToken, password: Password }),
           response: {
-            204: Nothing('The password is set. Sign in with it.'),
+            204: Nothing(
+              'The password is set. Sign in with it: the cookie `__Host-reset` carries one sign-in past the limits on guesses.',
+            ),
             ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'),
           },
         },
       },
       async (request, reply) => {
-        await acts.resetPassword(request, request.body)
+        await acts.resetPassword(request, reply, request.body)
         return reply.code(204).send(null)
       },
     )

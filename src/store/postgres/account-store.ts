@@ -5,6 +5,7 @@ import type { UserId } from '../../principal.js'
 import {
   addressOf,
   endOpenOf,
+  freshColumns,
   lockLinks,
   lockUser,
   setPassword,
@@ -29,18 +30,25 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
           phc: passwords.phc,
           version: passwords.version,
           failures: passwords.failures,
+          passHash: passwords.resetPassHash,
+          network: passwords.resetNetwork,
+          fresh: sql<boolean | null>`${passwords.resetFreshUntil} > now()`,
         })
         .from(users)
         .leftJoin(passwords, eq(passwords.userId, users.id))
         .where(condition),
     )
     if (!row) return undefined
-    const { user, email, state, phc, version, failures } = row
+    const { user, email, state, phc, version, failures, passHash, network, fresh } = row
+    const freshReset = fresh && passHash && network !== null ? { freshReset: { passHash, network } } : {}
     return {
       user: user as UserId,
       email,
       active: state === 'active',
-      password: phc === null || version === null ? undefined : { phc, version, failures: failures ?? 0 },
+      password:
+        phc === null || version === null
+          ? undefined
+          : { phc, version, failures: failures ?? 0, ...freshReset },
     }
   }
 
@@ -80,7 +88,7 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
       })
     },
 
-    resetPassword(tokenHash, phc, occasion) {
+    resetPassword(tokenHash, phc, occasion, fresh) {
       return database.transaction(async tx => {
         const address = await consume(tx, 'password-reset', tokenHash)
         if (!address) return undefined
@@ -90,7 +98,7 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
         const by = { actor: user, occasion }
         const reclaimed = await verifyAddress(tx, person, 'password-reset', by, { password: true })
         if (!reclaimed) await endOpenOf(tx, person)
-        await setPassword(tx, user, phc)
+        await setPassword(tx, user, phc, fresh)
         await auditDone(tx, 'password.reset', by, { subject: user })
         return { user, email, reclaimed, providers: await providersOf(tx, user) }
       })
@@ -134,7 +142,10 @@ export function postgresAccountStore(database: Database, within = sessionsInTabl
 
     async forgetFailures(user) {
       await database.transaction(db =>
-        db.update(passwords).set({ failures: 0 }).where(eq(passwords.userId, user)),
+        db
+          .update(passwords)
+          .set({ failures: 0, ...freshColumns() })
+          .where(eq(passwords.userId, user)),
       )
     },
 

@@ -2,6 +2,7 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import type { By } from '../../audit.js'
 import type { AddressVerification, Reclaimed } from '../../directory/address-verification.js'
+import type { NewFreshReset } from '../../login/store.js'
 import type { TenantId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import type { Queries } from './database.js'
@@ -90,14 +91,27 @@ export async function endLinksOf(tx: Queries, canonicalEmail: string): Promise<v
 }
 
 /** Answers the version. */
-export async function setPassword(tx: Queries, user: UserId, phc: string): Promise<number> {
+/** What a reset remembers of itself, so that it carries one sign-in; null where it was none. */
+export const freshColumns = (fresh?: NewFreshReset) => ({
+  resetPassHash: fresh?.passHash ?? null,
+  resetNetwork: fresh?.network ?? null,
+  resetFreshUntil: fresh ? sql`now() + ${fresh.lifetimeSeconds} * interval '1 second'` : null,
+})
+
+export async function setPassword(
+  tx: Queries,
+  user: UserId,
+  phc: string,
+  reset?: NewFreshReset,
+): Promise<number> {
+  const fresh = freshColumns(reset)
   const [row] = await tx
     .insert(passwords)
     // There may have been another that was removed: a sign-in under way with that one must not find its version again.
-    .values({ userId: user, phc, version: sql`1 + floor(random() * 1000000000)::int` })
+    .values({ userId: user, phc, version: sql`1 + floor(random() * 1000000000)::int`, ...fresh })
     .onConflictDoUpdate({
       target: passwords.userId,
-      set: { phc, version: sql`${passwords.version} + 1`, failures: 0, changedAt: sql`now()` },
+      set: { phc, version: sql`${passwords.version} + 1`, failures: 0, changedAt: sql`now()`, ...fresh },
     })
     .returning({ version: passwords.version })
   if (!row) throw new Error('an insert returned nothing')

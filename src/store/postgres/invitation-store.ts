@@ -2,7 +2,7 @@
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { By } from '../../audit.js'
 import { mayGrant, mayIn } from '../../directory/authority.js'
-import type { InvitationStore } from '../../directory/invitations.js'
+import type { InvitationStore, Inviter } from '../../directory/invitations.js'
 import { pageOf } from '../../directory/page.js'
 import { permissionsOfRoles, type Tenant } from '../../directory/tenants.js'
 import type { TenantId, UserId } from '../../principal.js'
@@ -11,7 +11,7 @@ import { auditDone } from './audit-log.js'
 import { authorityIn } from './authority-store.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { registerByMail } from './new-person.js'
-import { invitations, memberships, users } from './schema.js'
+import { invitations, memberships, serviceKeys, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
 import { textArray } from './text-array.js'
 
@@ -53,7 +53,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
           .returning(columns)
         if (!invitation) throw new Error('an insert returned nothing')
         await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
-        return { invitation, tenantName: place.name }
+        return { invitation, tenantName: place.name, inviter: await inviterOf(tx, by) }
       })
     },
 
@@ -132,6 +132,22 @@ interface Taken {
   readonly canonicalEmail: string
   readonly roleIds: string[]
   readonly place: Tenant
+}
+
+async function inviterOf(tx: Queries, { actor, serviceKey }: By): Promise<Inviter | undefined> {
+  if (actor !== undefined) {
+    const [account] = await tx
+      .select({ account: users.canonicalEmail })
+      .from(users)
+      .where(eq(users.id, actor))
+    return account
+  }
+  if (serviceKey === undefined) return undefined
+  const [key] = await tx
+    .select({ serviceKey: serviceKeys.name })
+    .from(serviceKeys)
+    .where(eq(serviceKeys.id, serviceKey))
+  return key
 }
 
 /** Of any number of parallel takers one gets it. Undone by the caller where it was not theirs to take. */

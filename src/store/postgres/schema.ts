@@ -72,6 +72,10 @@ export const passwords = pgTable('passwords', {
   /** Wrong passwords in a row. */
   failures: integer('failures').notNull().default(0),
   changedAt: instant('changed_at').notNull().defaultNow(),
+  /** A reset that nobody has signed in after: SHA-256 of the pass that its browser was given, its network, its end. */
+  resetPassHash: bytea('reset_pass_hash'),
+  resetNetwork: text('reset_network'),
+  resetFreshUntil: instant('reset_fresh_until'),
 })
 
 export const tenants = pgTable(
