@@ -4,12 +4,13 @@ import { loadKeyEncryptionKeys } from '../dist/keyring/key-encryption-keys.js'
 import { openLog } from '../dist/log.js'
 import { startService } from '../dist/service.js'
 
-const { address, redisUrl, logLevel, keysFolder } = JSON.parse(process.env.BENCH)
+const { address, redisUrl, logLevel, keysFolder, trustedProxies } = JSON.parse(process.env.BENCH)
 const config = parseConfig({
   ISSUER: 'http://localhost:4000',
   MINTMARK_LISTEN: '127.0.0.1:0',
   MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
   MINTMARK_LOG_LEVEL: logLevel,
+  MINTMARK_TRUSTED_PROXIES: trustedProxies,
   ...(redisUrl && { SESSION_STORE: 'redis', REDIS_URL: redisUrl, MINTMARK_SESSION_REDIS_UNSAFE: 'accepted' }),
 })
 const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)

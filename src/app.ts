@@ -7,7 +7,14 @@ import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { RecordRefusal } from './audit.js'
 import type { OriginRegistry } from './directory/origins.js'
 import { createActs } from './http/acts.js'
-import { keyGuard, personGuard, requireAuthority, requireSessionOrKey } from './http/admin/context.js'
+import {
+  authorityOf,
+  callerId,
+  keyGuard,
+  personGuard,
+  requireAuthority,
+  requireSessionOrKey,
+} from './http/admin/context.js'
 import { type AdminParts, adminRoutes } from './http/admin/index.js'
 import { readClientAddresses } from './http/client-address.js'
 import { createFederationActs, type FederationActParts } from './http/federation-acts.js'
@@ -37,7 +44,8 @@ import { wellKnownRoutes } from './http/routes/well-known.js'
 import { answerPreflights, guardOrigins, originGuard } from './http/same-origin.js'
 import { ProblemDocument } from './http/schemas.js'
 import { touchKeysAfterwards } from './http/service-key.js'
-import { requireSession, type Settled, sessionGuard, touchAfterwards } from './http/signed-in.js'
+import { requireSession, type Settled, sessionGuard, touchAfterwards, userOf } from './http/signed-in.js'
+import { createTurns } from './http/turns.js'
 import { answerUnknownRoutes } from './http/unknown-routes.js'
 import { answerUnroutable } from './http/unroutable.js'
 import type { KeyRing } from './keyring/key-ring.js'
@@ -97,6 +105,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const acts = createActs({ ...parts, invitations: parts.admin.invitations })
   const ways = createFederationActs(parts)
   const trusts = trusting(parts.trustedProxies)
+  const takeTurns = createTurns()
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -126,7 +135,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
-    await app.register(pages({ ...parts, acts, ways, watch, memberships: parts.admin.memberships }))
+    await app.register(
+      pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.memberships }),
+    )
     await app.register(formAnswerRoute(parts))
     await app.register(providerRoutes(parts.providerLogouts))
     const origins = { issuer, registry }
@@ -140,7 +151,10 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       await app.register(async app => {
         requireSession(app, sessions, watch)
         await app.register(whoAmIRoute)
-        await app.register(switchTenantRoute(acts))
+        await app.register(async app => {
+          takeTurns(app, userOf)
+          await app.register(switchTenantRoute(acts))
+        })
       })
     })
 
@@ -155,6 +169,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         key: [keyGuard(parts.admin.serviceKeys, settled)],
       })
       requireAuthority(app, { refused, throttle: parts.admin.throttle, settled })
+      takeTurns(app, request => callerId(authorityOf(request)))
       touchKeysAfterwards(app, parts.admin.serviceKeys)
       await app.register(adminRoutes(parts.admin))
     })
@@ -172,6 +187,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       await app.register(invitationSignUpRoute(acts))
       await app.register(async app => {
         requireSession(app, sessions, watch)
+        takeTurns(app, userOf)
         await app.register(changePasswordRoute(acts))
         await app.register(stepUpRoute(acts))
         await app.register(acceptInvitationRoute(acts))

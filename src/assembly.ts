@@ -1,9 +1,9 @@
 /** The domain and the app put together from their stores. Only here, in service.ts and in the commands are stores known. */
 
-import { availableParallelism } from 'node:os'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { buildApp } from './app.js'
 import type { Config } from './config.js'
+import { ownShare } from './container.js'
 import { parseEmailAddress } from './directory/email-address.js'
 import type { OriginRegistry } from './directory/origins.js'
 import { createConnections } from './federation/metadata.js'
@@ -18,7 +18,7 @@ import { createFinish } from './login/finish.js'
 import { createInvitations } from './login/invitations.js'
 import type { InBackground, Post } from './login/mail.js'
 import { createPasswordChange } from './login/password-change.js'
-import { type Argon2Parameters, createPasswordHasher } from './login/password-hash.js'
+import { type Argon2Parameters, createPasswordHasher, hashingWithin } from './login/password-hash.js'
 import { createPasswordPolicy } from './login/password-policy.js'
 import { createPasswordReset } from './login/password-reset.js'
 import { createPasswordSignIn } from './login/password-sign-in.js'
@@ -27,6 +27,7 @@ import { createSignUp } from './login/sign-up.js'
 import { createStepUp } from './login/step-up.js'
 import { createThrottle } from './login/throttle.js'
 import { sendWelcome } from './login/welcome.js'
+import { createRefusals } from './refusals.js'
 import { createSessions } from './session/sessions.js'
 import type { SessionStores } from './session-stores.js'
 import { createLimiter } from './store/limiter.js'
@@ -49,6 +50,9 @@ import type { Theme } from './theme.js'
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
 
+/** Milliseconds after which the end no longer waits for the audit log. */
+const mostWritingMs = 5000
+
 export interface AssemblyParts {
   readonly config: Config
   readonly theme: Theme
@@ -59,6 +63,7 @@ export interface AssemblyParts {
   readonly database: Database
   readonly hot: HotReads
   readonly reserved: Database
+  readonly forRefusals: Database
   readonly stores: SessionStores
   readonly redis: RedisClient | undefined
   readonly ring: KeyRing
@@ -70,7 +75,7 @@ export interface AssemblyParts {
   readonly argon2: Argon2Parameters | undefined
 }
 
-export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
+export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const { config, metrics, log, post, inBackground, database, hot, reserved, redis, ring, registry, health } =
     parts
   const { keyOperations } = parts
@@ -79,31 +84,31 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const { revocations } = stores
   const store = postgresAccountStore(database, stores.within)
   const sessions = createSessions(stores.sessions, config.sessionLimits)
-  const hasher = createPasswordHasher({
-    concurrency: hashesAtOnce(),
-    queueLimit: mostQueuedHashes,
-    parameters: parts.argon2,
-  })
+  const share = ownShare()
+  const hashing = hashingWithin(share, parts.argon2)
+  log.info({ ...share, hashesAtOnce: hashing.concurrency }, 'what this process may take')
+  const hasher = createPasswordHasher({ ...hashing, queueLimit: mostQueuedHashes, parameters: parts.argon2 })
   const policy = createPasswordPolicy({ minLength: passwordMinLength })
   const throttle = createThrottle(createLimiter(redis))
   const finish = createFinish(sessions)
   const login = { issuer, store, hasher, policy, throttle, post, inBackground, sessions, finish }
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
-  const identities = postgresFederationStore(database, stores.within)
+  const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
+  const identities = postgresFederationStore(database, hot, stores.within)
   const providers = { ...login, federation: identities, connections: createConnections(), keks: parts.keks }
   const invitations = postgresInvitationStore(database)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),
+    refusalsQueued: () => refusals.queued(),
     statementsPending: () => hot.pending + database.pending + reserved.pending,
     signingKeyAgeSeconds: () => ring.signerAgeSeconds() ?? 0,
     redisConnected: () => redis && redis.status === 'ready',
   })
-  return buildApp({
+  const app = await buildApp({
     metrics,
     settled: () => database.settled(),
-    refused: ({ actor, ...event }) =>
-      inBackground('audit', () => audit.record({ ...event, outcome: 'refused', ...(actor && { actor }) })),
+    refused: refusals.record,
     issuer,
     product,
     theme: parts.theme,
@@ -158,6 +163,9 @@ export function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     changePassword: createPasswordChange({ ...login, signIn: passwordSignIn }),
     health,
   })
+  // Once every request has been answered.
+  app.addHook('onClose', () => refusals.close(mostWritingMs))
+  return app
 }
 
 /** This instance looks at once, and so do the others where there is a Redis. */
@@ -169,9 +177,4 @@ async function announceApplications({ registry, config }: AssemblyParts): Promis
 async function announceKeys({ ring, config }: AssemblyParts): Promise<void> {
   await ring.refresh()
   if (config.redisUrl !== undefined) await announce(config.redisUrl, 'keys')
-}
-
-/** One core is left to everything else. */
-function hashesAtOnce(): number {
-  return Math.max(1, availableParallelism() - 1)
 }

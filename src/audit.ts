@@ -99,7 +99,8 @@ export interface AuditEvent {
  * written by the stores in the transaction of the change; this is for refusals, which change nothing.
  */
 export interface AuditLog {
-  record(event: AuditEvent): Promise<void>
+  /** All of them, or none. */
+  record(events: readonly AuditEvent[]): Promise<void>
   /** The newest first; of one tenant only, where one is named. */
   list(page: PageRequest, tenant?: TenantId): Promise<Page<RecordedEvent>>
 }
@@ -121,7 +122,10 @@ export interface RecordedEvent {
   readonly requestId: string | null
 }
 
-/** Records after the answer: it never delays a refusal, and its time tells nobody who exists. */
+/**
+ * Awaited before the refusal is answered, for a place in the queue and not for Postgres: its time tells nobody who
+ * exists. Throws `Throttled` for a caller who is refused too often, and `Outage` where there is no place.
+ */
 export type RecordRefusal = (
   event: Omit<AuditEvent, 'outcome' | 'reason' | 'actor'> & { reason: string; actor: UserId | undefined },
-) => void
+) => Promise<void>

@@ -4,6 +4,9 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { Metrics } from './http/metrics.js'
 import type { InBackground } from './login/mail.js'
 
+/** Jobs of one name that are not done yet. One over it is dropped: callers must not fill the memory. */
+const mostUnderWay = 10_000
+
 export interface Background {
   readonly run: InBackground
   /** Resolves when nothing is under way, or after `limitMs`. */
@@ -12,8 +15,16 @@ export interface Background {
 
 export function createBackground(log: FastifyBaseLogger, metrics: Metrics): Background {
   const underWay = new Set<Promise<void>>()
+  const counts = new Map<string, number>()
+  const count = (name: string) => counts.get(name) ?? 0
   return {
     run(name, work) {
+      if (count(name) >= mostUnderWay) {
+        metrics.background(name, 'dropped')
+        log.error({ job: name }, 'background work dropped: too much of it waits')
+        return
+      }
+      counts.set(name, count(name) + 1)
       const job: Promise<void> = work()
         .then(
           () => metrics.background(name, 'done'),
@@ -22,7 +33,10 @@ export function createBackground(log: FastifyBaseLogger, metrics: Metrics): Back
             log.error({ err: error, job: name }, 'background work failed')
           },
         )
-        .finally(() => underWay.delete(job))
+        .finally(() => {
+          underWay.delete(job)
+          counts.set(name, count(name) - 1)
+        })
       underWay.add(job)
     },
     async drain(limitMs) {

@@ -66,7 +66,8 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const database = new Database(address)
   const hot = new HotReads(address)
   const reserved = new Database(address, { connections: reservedConnections })
-  const closers: (() => unknown)[] = [() => database.close(), () => hot.close(), () => reserved.close()]
+  const forRefusals = new Database(address, { connections: 1 })
+  const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
   const close = async () => {
     for (const closer of closers.splice(0).reverse()) await closer()
   }
@@ -100,17 +101,17 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       askTruth: () => hot.probe(),
     }
     const embedded = !('url' in address)
-    const inBackground = background.run
     const shared = {
       metrics,
       config,
       theme: await loadTheme(config.themeFolder),
       log,
       post: parts.post,
-      inBackground,
+      inBackground: background.run,
       database,
       hot,
       reserved,
+      forRefusals,
       stores,
       redis,
       ring,

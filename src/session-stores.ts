@@ -42,14 +42,14 @@ export function sessionStores({ database, hot, reserved, rows }: Connections): S
   if (!rows) {
     return {
       sessions: postgresSessionStore(database, hot, reserved),
-      revocations: postgresRevocations(reserved),
+      revocations: postgresRevocations(database, reserved),
       introspections: postgresIntrospections(hot),
       within: sessionsInTable,
     }
   }
   return {
     sessions: redisSessionStore(database, new RedisReads(hot, rows), rows, reserved),
-    revocations: redisRevocations(reserved, rows),
+    revocations: redisRevocations(database, rows, reserved),
     introspections: redisIntrospections(hot, rows),
     within: sessionsInRedis(rows),
   }

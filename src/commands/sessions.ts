@@ -30,8 +30,8 @@ export function sessionCommands(program: Command): void {
     .option(...asJson)
     .action(async (user: string, form: Form) => {
       await withRevocations(async (revocations, database) => {
-        const items = await revocations.list(await personOf(database, user))
-        await sayList(form, async () => ({ items, next: undefined }), listing)
+        const person = await personOf(database, user)
+        await sayList(form, page => revocations.list(person, page), listing)
       }, 'reads rows')
     })
 

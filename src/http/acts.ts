@@ -54,17 +54,17 @@ export type Acts = ReturnType<typeof createActs>
 export function createActs(parts: ActParts) {
   const { sessions, revocations, passwordSignIn, finish, refused, metrics } = parts
 
-  function refuseSignIn(request: FastifyRequest, reason: string, actor: UserId | undefined): Problem {
+  async function refuseSignIn(request: FastifyRequest, reason: string, actor: UserId | undefined) {
     metrics.signIn(reason)
     request.log.info({ refused: reason, user: actor }, 'sign-in refused')
-    refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
+    await refused({ action: 'session.opened', reason, actor, occasion: occasionOf(request) })
     return new Problem('invalid_credentials')
   }
 
   /** Of somebody who is signed in. */
-  function record(request: FastifyRequest, action: AuditAction, reason: string): void {
+  async function record(request: FastifyRequest, action: AuditAction, reason: string): Promise<void> {
     const { user: actor, session } = signedIn(request).live.principal
-    refused({ action, reason, actor, session, occasion: occasionOf(request) })
+    await refused({ action, reason, actor, session, occasion: occasionOf(request) })
   }
 
   return {
@@ -75,9 +75,9 @@ export function createActs(parts: ActParts) {
         addressOf(request),
         readResetCookie(request),
       )
-      if ('refused' in answer) throw refuseSignIn(request, answer.refused, answer.user)
+      if ('refused' in answer) throw await refuseSignIn(request, answer.refused, answer.user)
       const opening = await finish(answer.identity, browserOf(request))
-      if (!opening) throw refuseSignIn(request, 'credential-changed', answer.identity.user)
+      if (!opening) throw await refuseSignIn(request, 'credential-changed', answer.identity.user)
       metrics.signIn('opened')
       return opened(request, reply, opening)
     },
@@ -146,7 +146,7 @@ export function createActs(parts: ActParts) {
         occasionOf(request),
       )
       if ('refused' in answer) {
-        if (answer.refused === 'wrong_password') record(request, 'password.changed', 'wrong-password')
+        if (answer.refused === 'wrong_password') await record(request, 'password.changed', 'wrong-password')
         if (typeof answer.refused === 'string') throw new Problem(answer.refused)
         throw new Problem('weak_password', { detail: answer.refused.weak })
       }
@@ -159,7 +159,7 @@ export function createActs(parts: ActParts) {
       if ('refused' in answer) {
         if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
         request.log.info({ refused: answer.refused }, 'step-up refused')
-        record(request, 'session.proved', answer.refused)
+        await record(request, 'session.proved', answer.refused)
         throw new Problem('wrong_password')
       }
       const { credential: renewed, now, endsAt } = answer.proved
@@ -173,7 +173,7 @@ export function createActs(parts: ActParts) {
       const answer = await sessions.switchTenant(credential, live.principal.user, to, occasionOf(request))
       if (answer === 'superseded') throw new Problem('session_superseded')
       if (answer !== 'forbidden') return
-      record(request, 'session.tenant', 'tenant_forbidden')
+      await record(request, 'session.tenant', 'tenant_forbidden')
       throw new Problem('tenant_forbidden')
     },
 

@@ -123,7 +123,7 @@ export function createFederationActs(parts: FederationActParts) {
       request.log.info({ provider, refused: why, reason, user: actor }, 'provider sign-in refused')
       // That nobody begun anything here is not worth a row that anybody can cause.
       if (why !== 'no-flow' && why !== 'unavailable' && why !== 'busy')
-        refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
+        await refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
       const detail = details[why]
       const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
       const problem = new Problem(refusals[why], { ...(detail !== undefined && { detail }), ...retry })

@@ -28,6 +28,7 @@ export function frame(app: FastifyInstance, issuer: string): void {
   app.decorateRequest('signedIn', undefined)
   app.decorateRequest('serviceKey', undefined)
   app.decorateRequest('authority', undefined)
+  app.decorateRequest('endTurn', undefined)
   readOnlyJson(app)
 
   const headers = securityHeaders(issuer)

@@ -25,7 +25,7 @@ export function freshProofGuard(refused: RecordRefusal): Guard {
     if (proofIsFresh(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
     const { user: actor, session } = live.principal
-    refused({
+    await refused({
       action: 'session.proved',
       reason: 'stale-proof',
       actor,

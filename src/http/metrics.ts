@@ -6,6 +6,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface Gauges {
   /** Password hashes that wait for their turn. */
   readonly hashesQueued: () => number
+  /** Refusals that are not in the audit log yet. */
+  readonly refusalsQueued: () => number
   /** Statements that wait for their answer, hot and ordinary. */
   readonly statementsPending: () => number
   /** Seconds since the signing key began to sign. */
@@ -24,7 +26,7 @@ export interface Metrics {
   throttled(limit: string): void
   /** Rows that clean-up removed. */
   cleaned(table: string, rows: number): void
-  background(job: string, outcome: 'done' | 'failed'): void
+  background(job: string, outcome: 'done' | 'failed' | 'dropped', count?: number): void
   /** Every request of this app, by its route (never its path), method and status. */
   observe(app: FastifyInstance): void
 }
@@ -72,7 +74,7 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
     sessionRefused: reason => refused.inc({ reason }),
     throttled: limit => throttled.inc({ limit }),
     cleaned: (table, rows) => cleaned.inc({ table }, rows),
-    background: (job, outcome) => jobs.inc({ job, outcome }),
+    background: (job, outcome, count = 1) => jobs.inc({ job, outcome }, count),
     observe(app) {
       // Looking a series up by its labels costs more than counting in it.
       const known = new Map<string, ReturnType<typeof requests.labels>>()
@@ -103,6 +105,7 @@ export function addGauges(registry: Registry, gauges: Gauges): void {
       },
     })
   gauge('hashes_queued', 'Password hashes that wait', gauges.hashesQueued)
+  gauge('refusals_queued', 'Refusals that are not in the audit log yet', gauges.refusalsQueued)
   gauge('statements_pending', 'Statements that wait for Postgres', gauges.statementsPending)
   gauge('signing_key_age_seconds', 'Since the signing key began to sign', gauges.signingKeyAgeSeconds)
   gauge('redis_connected', '1 while Redis answers, 0 while it is away', () => {

@@ -59,7 +59,7 @@ export function sessionGuard(sessions: Sessions, watch: Watch): Guard {
     const resumed = await sessions.resume(credential)
     if ('gone' in resumed) {
       if (mayChange(request) && endedByChange[resumed.gone]) await watch.settled()
-      throw refusal(request, credential, resumed.gone, watch)
+      throw await refusal(request, credential, resumed.gone, watch)
     }
     recordSession(request, { live: resumed.live, credential })
   }
@@ -84,6 +84,8 @@ export function signedIn(request: FastifyRequest): SignedIn {
   return request.signedIn
 }
 
+export const userOf = (request: FastifyRequest) => signedIn(request).live.principal.user
+
 /** For routes that ask the truth in a statement of their own. */
 export function presentedCredential(request: FastifyRequest): Credential {
   const credential = readSessionCookie(request)
@@ -92,17 +94,17 @@ export function presentedCredential(request: FastifyRequest): Credential {
 }
 
 /** Why goes to the log. The client learns only whether to try again with a newer cookie. */
-export function refusal(
+export async function refusal(
   request: FastifyRequest,
   { id: session }: Credential,
   gone: Gone,
   { metrics, refused }: Pick<Watch, 'metrics' | 'refused'>,
-): Problem {
+): Promise<Problem> {
   metrics.sessionRefused(gone)
   // A secret from long ago may be a copy in other hands. Whose, was not proved.
   if (gone === 'replayed') {
     const occasion = occasionOf(request)
-    refused({ action: 'session.superseded', reason: gone, actor: undefined, session, occasion })
+    await refused({ action: 'session.superseded', reason: gone, actor: undefined, session, occasion })
   }
   request.log.info({ gone }, 'session refused')
   const renewed = gone === 'superseded' || gone === 'replayed'

@@ -88,7 +88,7 @@ export type Federation = ReturnType<typeof createFederation>
 
 export function createFederation(parts: FederationParts) {
   const { issuer, federation, sessions, throttle, finish } = parts
-  const inPlace = createPlaces(mostCallbacks)
+  const takePlace = createPlaces(mostCallbacks)
 
   return {
     offered: () => federation.offered(),
@@ -134,8 +134,9 @@ export function createFederation(parts: FederationParts) {
      */
     async complete(...callback: Callback): Promise<Completed> {
       const [providerId] = callback
-      const done = await inPlace(providerId, () => completed(...callback))
-      return done === 'full' ? unread(providerId, 'busy', 'too many callbacks at once') : done
+      const leave = await takePlace(providerId)
+      if (leave === 'full') return unread(providerId, 'busy', 'too many callbacks at once')
+      return completed(...callback).finally(leave)
     },
   }
 

@@ -18,6 +18,34 @@ const MOST_MEMORY_KIB = 262_144
 const MOST_KIB_PASSES = 4 * MOST_MEMORY_KIB
 const MOST_LANES = 16
 
+/** What a thread takes beside the memory of its hash, and keeps (measured: 11.4 MiB). */
+const THREAD_KIB = 12_288
+
+/** What the rest of the service takes under load (measured: 164 MiB), and something for bad days. */
+const OTHERS_KIB = 196_608
+
+export interface HashingLimits {
+  /** Hashes computed at the same time, each by a thread of its own at a lower priority. */
+  readonly concurrency: number
+  /** What all of them together may take, threads left out. */
+  readonly memoryKib: number
+}
+
+/**
+ * As many hashes at once as leave a processor to the requests, and the memory that they need or half of it, whichever is
+ * more; and at least one. A host may have many more processors than its container may use.
+ */
+export function hashingWithin(
+  { memoryBytes, processors }: { readonly memoryBytes: number; readonly processors: number },
+  { memoryKib }: Argon2Parameters = DEFAULT_PARAMETERS,
+): HashingLimits {
+  const wholeKib = Math.floor(memoryBytes / 1024)
+  const shareKib = Math.min(Math.floor(wholeKib / 2), wholeKib - OTHERS_KIB)
+  const most = Math.min(Math.floor(processors) - 1, Math.floor(shareKib / (memoryKib + THREAD_KIB)))
+  const concurrency = Math.max(1, most)
+  return { concurrency, memoryKib: Math.max(memoryKib, shareKib - concurrency * THREAD_KIB) }
+}
+
 /**
  * Every worker is busy and the queue is full: the caller is asked to come back (503 with Retry-After). Nothing
  * was hashed and nothing is known about the password.
@@ -48,16 +76,18 @@ export interface PasswordHasher {
 }
 
 /**
- * @param concurrency hashes computed at the same time: max(1, cores − 1) leaves a core to the requests of others.
- *   Each has a thread of its own, at a lower priority.
+ * @param memoryKib a stored hash that wants more than is free of it waits, and one that wants more than all of it is
+ *   refused like one with absurd parameters.
  * @param queueLimit how many may wait, first come first served; the next one is refused at once.
  */
 export function createPasswordHasher(settings: {
   concurrency: number
+  memoryKib?: number
   queueLimit: number
   parameters?: Argon2Parameters | undefined
 }): PasswordHasher {
-  const { concurrency, queueLimit, parameters = DEFAULT_PARAMETERS } = settings
+  const { concurrency, memoryKib = Number.POSITIVE_INFINITY, queueLimit } = settings
+  const { parameters = DEFAULT_PARAMETERS } = settings
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('concurrency must be at least 1')
   if (!Number.isInteger(queueLimit) || queueLimit < 0) throw new RangeError('queueLimit must be at least 0')
@@ -69,20 +99,22 @@ export function createPasswordHasher(settings: {
     timeCost: parameters.passes,
     parallelism: parameters.lanes,
   }
+  const isBearable = (wanted: Cost) => wanted.memoryCost <= memoryKib && isOrdinary(wanted)
   if (!isBearable(options))
     throw new RangeError('these argon2 parameters are more than a stored hash may ask for')
   const decoy = hashSync(randomBytes(32), options)
   const current = parseOptions(decoy)
-  const inTurn = createTurnstile(concurrency, queueLimit)
+  const inTurn = createTurnstile({ concurrency, memoryKib }, queueLimit)
   const threads = createHashThreads()
 
   return {
     queued: inTurn.queued,
-    hash: password => inTurn.run(() => threads.hash(password.utf8(), options)),
+    hash: password => inTurn.run(options, () => threads.hash(password.utf8(), options)),
     async verify(phc, password) {
       const stored = phc === undefined ? undefined : parseStored(phc)
       const usable = phc !== undefined && stored !== undefined && isBearable(stored)
-      const matches = await inTurn.run(() => threads.verify(usable ? phc : decoy, password.utf8()))
+      const cost = usable ? stored : options
+      const matches = await inTurn.run(cost, () => threads.verify(usable ? phc : decoy, password.utf8()))
       if (!usable || !matches) return 'mismatch'
       return isSame(stored, current) ? 'match' : 'match-outdated-parameters'
     },
@@ -100,7 +132,9 @@ function parseStored(phc: string): Parsed {
   }
 }
 
-const isBearable = (a: Pick<Parsed, 'memoryCost' | 'timeCost' | 'parallelism'>) =>
+type Cost = Pick<Parsed, 'memoryCost' | 'timeCost' | 'parallelism'>
+
+const isOrdinary = (a: Cost) =>
   a.memoryCost <= MOST_MEMORY_KIB &&
   a.memoryCost * a.timeCost <= MOST_KIB_PASSES &&
   a.parallelism <= MOST_LANES
@@ -110,22 +144,32 @@ const isSame = (a: Parsed, b: Parsed) =>
     k => a[k] === b[k],
   )
 
-function createTurnstile(concurrency: number, queueLimit: number) {
-  const waiting: (() => void)[] = []
+function createTurnstile({ concurrency, memoryKib }: HashingLimits, queueLimit: number) {
+  const waiting: { readonly cost: Cost; readonly go: () => void }[] = []
   let running = 0
+  let takenKib = 0
+
+  const enter = ({ memoryCost }: Cost): boolean => {
+    if (running >= concurrency || takenKib + memoryCost > memoryKib) return false
+    running++
+    takenKib += memoryCost
+    return true
+  }
+
   return {
     queued: () => waiting.length,
-    async run<T>(work: () => Promise<T>): Promise<T> {
-      if (running < concurrency) running++
-      else if (waiting.length >= queueLimit) throw new HashQueueFull()
-      else await new Promise<void>(resolve => waiting.push(resolve))
+    async run<T>(cost: Cost, work: () => Promise<T>): Promise<T> {
+      // A newcomer does not slip in before one who waits.
+      if (waiting.length > 0 || !enter(cost)) {
+        if (waiting.length >= queueLimit) throw new HashQueueFull()
+        await new Promise<void>(resolve => waiting.push({ cost, go: resolve }))
+      }
       try {
         return await work()
       } finally {
-        // A place is handed over, not freed, so that a newcomer can't slip in before the one who waited.
-        const next = waiting.shift()
-        if (next) next()
-        else running--
+        running--
+        takenKib -= cost.memoryCost
+        for (let next = waiting[0]; next && enter(next.cost); next = waiting[0]) waiting.shift()?.go()
       }
     },
   }

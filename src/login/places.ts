@@ -1,16 +1,28 @@
-/** So many at a time of each name: who finds no place is told at once, and takes nobody else's. */
-export function createPlaces(most: number) {
-  const taken = new Map<string, number>()
-  return async function inPlace<T>(name: string, work: () => Promise<T>): Promise<T | 'full'> {
-    const others = taken.get(name) ?? 0
-    if (others >= most) return 'full'
-    taken.set(name, others + 1)
-    try {
-      return await work()
-    } finally {
-      const left = (taken.get(name) ?? 1) - 1
-      if (left > 0) taken.set(name, left)
-      else taken.delete(name)
+/** So many at a time of each name: what one name has too many of waits, or is turned away, and takes nobody else's place. */
+
+interface Name {
+  taken: number
+  readonly waiting: (() => void)[]
+}
+
+/** Answers how a place is given back. `full`: neither was one free, nor had fewer than `mostWaiting` come for it. */
+export function createPlaces(most: number, mostWaiting = 0) {
+  const names = new Map<string, Name>()
+
+  return async function takePlace(name: string): Promise<(() => void) | 'full'> {
+    const own = names.get(name) ?? { taken: 0, waiting: [] }
+    names.set(name, own)
+    if (own.taken < most) own.taken++
+    else if (own.waiting.length >= mostWaiting) return 'full'
+    else await new Promise<void>(resolve => own.waiting.push(resolve))
+    let given = false
+    return () => {
+      if (given) return
+      given = true
+      // Handed over, not freed: a newcomer does not slip in before one who waits.
+      const next = own.waiting.shift()
+      if (next) next()
+      else if (--own.taken === 0) names.delete(name)
     }
   }
 }

@@ -34,6 +34,8 @@ export const limits = {
   'federation by address': { points: 300, seconds: 900 },
   /** Requests of one person or service key to the admin API: a tenant's script in a loop takes nothing from others. */
   'admin by caller': { points: 1200, seconds: 60 },
+  /** Refusals of one person, service key or session, or else from one address: each is a row that is kept. */
+  'refusals by caller': { points: 300, seconds: 900 },
 } as const
 
 export type LimitName = keyof typeof limits
@@ -182,6 +184,10 @@ export function createThrottle(limiter: Limiter) {
     /** Each request of a caller. It is judged long after this: `adminFailed` gives its point back. */
     admin: (caller: string) => attempt([['admin by caller', keyOf(caller)]], async () => {}),
     adminFailed: (caller: string) => limiter.giveBack('admin by caller', keyOf(caller)),
+
+    /** `caller` is undefined where nobody was proved: whose account was tried has no part in it. */
+    refused: <T>(caller: string | undefined, address: string, work: () => Promise<T>) =>
+      attempt([['refusals by caller', keyOf(caller ?? network(address))]], work),
   }
 }
 

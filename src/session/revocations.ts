@@ -1,5 +1,6 @@
 /** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
 import type { By } from '../audit.js'
+import type { Page, PageRequest } from '../directory/page.js'
 import type { SessionId, UserId } from '../principal.js'
 import type { Successor } from './store.js'
 
@@ -37,12 +38,13 @@ export interface Ended {
  * - `endOthers` takes the person's lock first, then reads whether the caller's own session still lives under that
  *   proof, then replaces the epoch and carries only that session over. Of two devices that end each other one wins.
  *   `renewed`: it goes on under this id and the new secret, and the cookie must follow.
- * - They work while every other connection is taken. Where rows lie elsewhere, what an operator ends and what ends by
- *   an epoch needs none of them; a list, one's own session and the one that is spared do.
+ * - What ends sessions works while every other connection is taken; a list is one of the others. Where rows lie
+ *   elsewhere, what an operator ends and what ends by an epoch needs none of them; a list, one's own session and the
+ *   one that is spared do.
  */
 export interface Revocations {
-  /** Live ones, the latest used first. */
-  list(user: UserId): Promise<readonly ListedSession[]>
+  /** Live ones, the latest used first. One that is used meanwhile moves to the front. */
+  list(user: UserId, page: PageRequest): Promise<Page<ListedSession>>
   /** `owner` is whose it must be. Ending what has ended is no error; of another's it is not even said that it exists. */
   endOne(id: SessionId, owner: UserId | 'anyone', by: By): Promise<'ended' | 'unknown'>
   /** `gone`: the caller's own session has ended meanwhile. `superseded`: it lives, under a newer secret. */

@@ -27,6 +27,9 @@ export type Gone =
   | 'absolute'
   | 'idle'
 
+/** Live sessions of one person. With the next one the session ends that was not used for the longest. */
+const mostSessions = 100
+
 /** Seconds after a renewal in which other tabs may still send the secret before. */
 const renewalSeconds = 60
 
@@ -76,6 +79,7 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
         device,
         occasion,
         ...limits,
+        most: mostSessions,
         ...(replaces && { replaces: { id: replaces.id, secretHash: replaces.secret.hash() } }),
       })
       return answer === 'credential-changed' ? answer : { credential, ...answer.opened }

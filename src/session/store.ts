@@ -24,6 +24,8 @@ export interface NewSession {
   readonly device: Device
   readonly idleSeconds: number
   readonly absoluteSeconds: number
+  /** Live ones of its person, this one among them. */
+  readonly most: number
   readonly occasion: Occasion
   /** The session that the browser came with: it ends in the same statement if this hash proves it. */
   readonly replaces?: { readonly id: SessionId; readonly secretHash: Buffer }
@@ -120,7 +122,9 @@ export interface NotHere {
  * - `read` and `readForMint` are one fresh autocommit statement on the primary each; they are never joined, cached
  *   or answered by a replica, and throw `Outage` when the primary cannot be asked. Where the row lies elsewhere it is
  *   read before that statement begins, which then refuses what was revoked; a row that cannot be read is an `Outage`.
- * - `open` inserts only while the user is active and the identity's credential version is current.
+ * - `open` inserts only while the user is active and the identity's credential version is current. Over `most` the one
+ *   that was not used for the longest ends in the same transaction, and any more that there were before this rule; of
+ *   parallel ones each counts those before it.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
  * - `renew` replaces the secret only of a live session of that person, while the hash is the one that was proved and
  *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds. It

@@ -9,6 +9,9 @@ import { type Limiter, type LimitName, limits } from '../login/throttle.js'
 import { answers, giveUpOn, type RedisClient } from './redis/connection.js'
 import { inTime } from './redis/in-time.js'
 
+/** Keys of one limit that are counted here, about 10 MB. */
+const mostKeys = 20_000
+
 /** Milliseconds that an attempt may lose to a Redis that hangs. */
 const patienceMs = 100
 
@@ -102,7 +105,7 @@ async function giveBackHere(counter: RateLimiterMemory, key: string): Promise<vo
 function countersFor(name: LimitName, redis: RedisClient | undefined): Counters {
   const { points, seconds: duration } = limits[name]
   const keyPrefix = `mintmark:limit:${name.replaceAll(' ', '-')}`
-  if (!redis) return { shared: undefined, local: new RateLimiterMemory({ keyPrefix, points, duration }) }
+  if (!redis) return { shared: undefined, local: new BoundedMemory({ keyPrefix, points, duration }) }
   return {
     shared: new RateLimiterRedis({
       storeClient: redis,
@@ -111,6 +114,30 @@ function countersFor(name: LimitName, redis: RedisClient | undefined): Counters 
       duration,
       customIncrTtlLuaScript: countScript,
     }),
-    local: new RateLimiterMemory({ keyPrefix, points: Math.ceil(points / 2), duration }),
+    local: new BoundedMemory({ keyPrefix, points: Math.ceil(points / 2), duration }),
+  }
+}
+
+/**
+ * With the next key the one is forgotten whose window began first. Whoever has a counter of others forgotten so has made
+ * twenty thousand attempts, each of them counted against its address as well.
+ */
+class BoundedMemory extends RateLimiterMemory {
+  /** In the order in which their windows began. */
+  readonly #keys = new Set<string>()
+
+  override async consume(key: string): Promise<RateLimiterRes> {
+    const counted = await super.consume(key)
+    if (!counted.isFirstInDuration) return counted
+    this.#keys.delete(key)
+    this.#keys.add(key)
+    const [oldest] = this.#keys
+    if (this.#keys.size > mostKeys && oldest !== undefined) await this.delete(oldest)
+    return counted
+  }
+
+  override delete(key: string): Promise<boolean> {
+    this.#keys.delete(key)
+    return super.delete(key)
   }
 }

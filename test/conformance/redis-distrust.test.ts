@@ -16,6 +16,7 @@ import {
   byOperator,
   byPerson,
   goneOf,
+  listOf,
   liveness,
   newSession,
   occasion,
@@ -111,12 +112,12 @@ test('a list that somebody planted shows nobody else’s sessions, and breaks no
   const { user } = await person(world)
   const stranger = await opened(world, (await person(world)).user)
   await world.redis.zadd(indexKey(user), 9e12, stranger.id, 9e12, 'x'.repeat(1000), 9e12, '')
-  t.same(await world.revocations.list(user), [])
+  t.same(await listOf(world, user), [])
   await world.redis.set(indexKey(user), 'no list')
-  t.same(await world.revocations.list(user), [])
+  t.same(await listOf(world, user), [])
   const own = await opened(world, user)
   t.same(
-    (await world.revocations.list(user)).map(({ id }) => id),
+    (await listOf(world, user)).map(({ id }) => id),
     [own.id],
   )
 })
@@ -164,7 +165,7 @@ test('a fail-back of Redis brings nothing to life: what was ended stands in Post
     t.equal(await world.sessions.switchTenant(moved), 'superseded', what)
     await world.sessions.touch(own.id)
     t.notOk(
-      (await world.revocations.list(user)).some(({ id }) => id === own.id),
+      (await listOf(world, user)).some(({ id }) => id === own.id),
       `${what}: nor listed`,
     )
   }
@@ -216,7 +217,7 @@ test('FLUSHALL signs people out, and whoever signs in again is in', { skip }, as
   const own = await opened(world, user)
   await world.redis.flushall()
   t.equal(await goneOf(world, own), 'unknown')
-  t.same(await world.revocations.list(user), [])
+  t.same(await listOf(world, user), [])
   t.equal(await goneOf(world, await opened(world, user)), 'live')
 })
 
@@ -341,7 +342,7 @@ test('P4: a Redis that cannot be asked is an outage, and nobody is told that the
         ...{ id: own.id, provenSecretHash: own.secretHash, tenant: null, actor: user, occasion },
       }),
     open: () => world.sessions.open(newSession(user)),
-    list: () => world.revocations.list(user),
+    list: () => listOf(world, user),
     'end one of mine': () => world.revocations.endOne(own.id, user, byPerson(user)),
     'end others': () => world.revocations.endOthers({ ...renewalOf(own), user, id: own.id }, byPerson(user)),
   }
@@ -397,7 +398,7 @@ test('the list of devices forgets what has ended, and nothing that is only about
   const world = await redisWorld(t)
   const { user } = await person(world)
   const [own, other] = [await opened(world, user), await opened(world, user)]
-  const listed = async () => (await world.revocations.list(user)).map(({ id }) => id)
+  const listed = async () => (await listOf(world, user)).map(({ id }) => id)
   const fields = await fieldsOf(world, own.id)
   await world.redis.del(rowKey(own.id))
   t.same(await listed(), [other.id], 'listed first, and written a moment later')
@@ -432,7 +433,7 @@ test('a sign-in that a hanging Redis did not answer leaves no device behind when
   server.thaw()
   await eventually(async () => (await world.redis.ping().catch(() => undefined)) || undefined)
   t.equal(await world.arrange.sessionCount(), before)
-  t.equal((await world.revocations.list(user)).length, 1)
+  t.equal((await listOf(world, user)).length, 1)
 })
 
 test('P4: signing out, and what an operator ends, need no Redis', { skip }, async t => {
@@ -474,7 +475,7 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
     const answer = await eventually(() => goneOf(world, own).catch(() => undefined))
     t.equal(answer, 'live')
   }
-  const listed = await eventually(() => world.revocations.list(user).catch(() => undefined))
+  const listed = await eventually(() => listOf(world, user).catch(() => undefined))
   t.equal(listed.length, sessions.length)
 
   const [first] = sessions

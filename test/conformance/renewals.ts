@@ -6,6 +6,7 @@ import {
   byOperator,
   goneOf,
   identityOf,
+  listOf,
   liveness,
   type OpenWorld,
   occasion,
@@ -55,7 +56,7 @@ async function renewing(t: Test, world: World): Promise<void> {
     t.equal(row?.createdAt, Math.floor(own.now), 'it is the same device')
     t.equal(await liveness(world, answer.renewed.id), 'live')
     t.same(
-      (await world.revocations.list(user)).map(({ id }) => id),
+      (await listOf(world, user)).map(({ id }) => id),
       [answer.renewed.id],
       'and is listed once',
     )

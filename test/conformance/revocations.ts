@@ -9,6 +9,7 @@ import {
   goesOn,
   goneOf,
   identityOf,
+  listOf,
   liveness,
   newSession,
   type OpenWorld,
@@ -35,6 +36,7 @@ export function revocationsSuite(backEnd: string, open: OpenWorld): void {
   test(`${backEnd} ends sessions as the contract says`, async t => {
     const world = await open(t)
     await listing(t, world)
+    await inPages(t, world)
     await one(t, world)
     await withCauses(t, world)
     await others(t, world)
@@ -57,7 +59,7 @@ async function listing(t: Test, world: World): Promise<void> {
     await world.arrange.age(first.id, { idle: 500 })
     await world.sessions.end(over.id, over.secretHash, 'signed-out', occasion)
     await world.arrange.age(idle.id, { idle: idle.idleSeconds })
-    const listed = await world.revocations.list(user)
+    const listed = await listOf(world, user)
     t.same(
       listed.map(({ id }) => id),
       [second.id, first.id],
@@ -71,9 +73,37 @@ async function listing(t: Test, world: World): Promise<void> {
       endsAt: second.endsAt,
     })
     await world.revocations.endAllOf(user, byOperator)
-    t.same(await world.revocations.list(user), [])
-    t.same(await world.revocations.list(nobody), [])
+    t.same(await listOf(world, user), [])
+    t.same(await listOf(world, nobody), [])
   })
+}
+
+async function inPages(t: Test, world: World): Promise<void> {
+  await t.test(
+    'the list comes in pages: each session once, the latest used first, one person’s alone',
+    async t => {
+      const { user } = await person(world)
+      await opened(world, (await person(world)).user)
+      const sessions = await times(7, () => opened(world, user))
+      for (const [index, { id }] of sessions.entries()) await world.arrange.age(id, { idle: index * 10 })
+      const seen: string[] = []
+      let after: string | undefined
+      for (let pages = 1; ; pages++) {
+        const page = await world.revocations.list(user, { limit: 3, after })
+        seen.push(...page.items.map(({ id }) => id))
+        after = page.next
+        if (after !== undefined) continue
+        t.equal(pages, 3)
+        break
+      }
+      t.same(
+        seen,
+        sessions.map(({ id }) => id),
+      )
+      const whole = await world.revocations.list(user, { limit: 7, after: undefined })
+      t.equal(whole.next, undefined, 'a page that holds all is the last one')
+    },
+  )
 }
 
 async function one(t: Test, world: World): Promise<void> {
@@ -179,7 +209,7 @@ async function racing(t: Test, world: World): Promise<void> {
         devices.map(device => world.revocations.endOthers(ownOf(device), byPerson(user))),
       )
       t.equal(answers.filter(answer => answer === 'gone').length, 3, `round ${round}`)
-      const listed = (await world.revocations.list(user)).map(({ id }) => id)
+      const listed = (await listOf(world, user)).map(({ id }) => id)
       const winner = answers.findIndex(answer => answer !== 'gone')
       const won = answers[winner]
       const { renewed } = typeof won === 'object' ? won : {}

@@ -1,11 +1,12 @@
 /** The rules of src/session/store.ts, for every back end. Each test has users and sessions of its own. */
 import { type Test, test } from 'tap'
-import type { ClientId, TenantId } from '../../src/principal.js'
+import type { ClientId, SessionId, TenantId } from '../../src/principal.js'
 import {
   address,
   byOperator,
   goesOn,
   identityOf,
+  listOf,
   liveness,
   newSession,
   type OpenWorld,
@@ -32,6 +33,7 @@ export function sessionStoreSuite(backEnd: string, open: OpenWorld): void {
     const world = await open(t)
     await opening(t, world)
     await replacing(t, world)
+    await crowding(t, world)
     await limits(t, world)
     await revoking(t, world)
     await touching(t, world)
@@ -285,6 +287,87 @@ async function replacing(t: Test, world: World): Promise<void> {
     )
   })
 }
+
+async function crowding(t: Test, world: World): Promise<void> {
+  await t.test(
+    'over the most that a person may have the one unused for the longest ends, and is told why',
+    async t => {
+      const { user } = await person(world)
+      const stranger = await opened(world, (await person(world)).user)
+      const sessions = await times(4, () => opened(world, user, { most: 4 }))
+      for (const [index, { id }] of sessions.entries()) await world.arrange.age(id, { idle: index * 10 })
+      const before = (await world.arrange.audited()).length
+      const next = await opened(world, user, { most: 4 })
+      const last = sessions[3]?.id ?? ''
+      const rows = (await world.arrange.audited()).slice(before)
+      t.match(
+        rows.toSorted((a, b) => (a.action < b.action ? -1 : 1)),
+        [
+          {
+            action: 'session.ended',
+            outcome: 'done',
+            reason: 'too-many',
+            session: last,
+            subject: user,
+            actor: user,
+          },
+          { action: 'session.opened', outcome: 'done', reason: null, session: next.id },
+        ],
+      )
+      t.equal(rows.length, 2)
+      t.equal(rows[0]?.requestId, rows[1]?.requestId)
+      t.same(await Promise.all(sessions.map(({ id }) => liveness(world, id))), [
+        'live',
+        'live',
+        'live',
+        'ended',
+      ])
+      t.equal(await world.arrange.endOf(last as SessionId), 'too-many')
+      t.equal(await liveness(world, next.id), 'live')
+      t.equal(await liveness(world, stranger.id), 'live')
+    },
+  )
+
+  await t.test('what is over, or is replaced by this sign-in, takes nobody’s place', async t => {
+    const { user } = await person(world)
+    const sessions = await times(4, () => opened(world, user, { most: 4 }))
+    const [signedOut, replaced, ...kept] = sessions as [Session, Session, Session, Session]
+    await world.sessions.end(signedOut.id, signedOut.secretHash, 'signed-out', occasion)
+    await opened(world, user, { most: 4 })
+    t.equal(await liveness(world, replaced.id), 'live')
+    const last = await opened(world, user, { most: 4, replaces: replaced })
+    t.equal(await world.arrange.endOf(replaced.id), 'replaced')
+    for (const { id } of [...kept, last]) t.equal(await liveness(world, id), 'live')
+    await world.arrange.replaceUserEpoch(user)
+    const fresh = await times(4, () => opened(world, user, { most: 4 }))
+    for (const { id } of fresh) t.equal(await liveness(world, id), 'live')
+  })
+
+  await t.test('of any number of parallel sign-ins no more live than a person may have', async t => {
+    const { user } = await person(world)
+    const sessions = await times(24, () => opened(world, user, { most: 5 }))
+    const states = await Promise.all(sessions.map(({ id }) => liveness(world, id)))
+    t.equal(states.filter(state => state === 'live').length, 5)
+    t.equal((await listOf(world, user)).length, 5)
+  })
+
+  await t.test('a person who had more than that has as many as the rest after the next sign-in', async t => {
+    const { user } = await person(world)
+    await times(12, () => opened(world, user))
+    await opened(world, user, { most: 5 })
+    t.equal((await listOf(world, user)).length, 5)
+  })
+
+  await t.test('a sign-in that is refused ends none', async t => {
+    const { user } = await person(world)
+    const sessions = await times(3, () => opened(world, user))
+    const wrong = newSession(user, { most: 1, identity: identityOf(user, 2) })
+    t.equal(await world.sessions.open(wrong), 'credential-changed')
+    for (const { id } of sessions) t.equal(await liveness(world, id), 'live')
+  })
+}
+
+type Session = Awaited<ReturnType<typeof opened>>
 
 async function limits(t: Test, world: World): Promise<void> {
   await t.test('both limits are those of the row, judged by the clock of the store', async t => {

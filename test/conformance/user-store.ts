@@ -4,6 +4,7 @@ import type { UserId } from '../../src/principal.js'
 import {
   address,
   byOperator,
+  listOf,
   liveness,
   newSession,
   type OpenWorld,
@@ -94,6 +95,6 @@ async function removing(t: Test, world: World): Promise<void> {
     })
     t.equal(await removal, 'removed')
     t.match(String(await opening), /^(credential-changed|\[object Object\])$/)
-    t.same(await world.revocations.list(user), [])
+    t.same(await listOf(world, user), [])
   })
 }

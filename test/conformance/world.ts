@@ -165,9 +165,16 @@ export function newSession(user: UserId, more: Partial<NewSession> = {}): NewSes
     device: { userAgent: 'Firefox/140 "quoted" \\ Ünïcode', address: '2001:db8::1' },
     idleSeconds: 1234,
     absoluteSeconds: 56_789,
+    most: 100,
     occasion,
     ...more,
   }
+}
+
+/** The live sessions of a person, of whom these suites open fewer than a page holds. */
+export async function listOf({ revocations }: World, user: UserId) {
+  const { items } = await revocations.list(user, { limit: 100, after: undefined })
+  return items
 }
 
 /** Opens one and insists on it. */

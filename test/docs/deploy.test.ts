@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
 import { parseConfig } from '../../src/config.js'
+import { hashingWithin } from '../../src/login/password-hash.js'
 import { rootUrl } from '../support/project.mjs'
 
 type Settings = Record<string, string>
@@ -162,6 +163,14 @@ test('in Kubernetes the key is for the service’s group alone, where the image 
   t.match(service.volumeMounts, [
     { name: volume.name, mountPath: imageSettings.MINTMARK_KEYS_FOLDER, readOnly: true },
   ])
+})
+
+test('in Kubernetes the memory is enough for the service and its hashes, on a host of any size', async t => {
+  const [, mebibytes] = /^(\d+)Mi$/.exec(service.resources.limits.memory) ?? []
+  const memoryBytes = Number(mebibytes) * 2 ** 20
+  const { concurrency } = hashingWithin({ memoryBytes, processors: 1000 })
+  t.ok(concurrency >= 4, 'and for some sign-ins at once')
+  t.ok(192 + concurrency * 31 <= Number(mebibytes), `${concurrency} hashes`)
 })
 
 test('in Kubernetes the probes have their own port, in no Service, and Postgres away restarts nothing', async t => {

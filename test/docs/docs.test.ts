@@ -170,6 +170,7 @@ test('every metric is in docs/operations.md with its labels, and no other', asyn
   const none = () => 0
   addGauges(registry, {
     hashesQueued: none,
+    refusalsQueued: none,
     statementsPending: none,
     signingKeyAgeSeconds: none,
     redisConnected: () => true,
@@ -206,7 +207,10 @@ test('every value that a label can have is in docs/operations.md', async t => {
     ['sessions_refused', values('src/session/sessions.ts', /type Gone =([^/]*?)\n\n/g)],
     [
       'background',
-      ['done', 'failed'].concat(
+      [
+        ...values('src/http/metrics.ts', /background\(job: string, outcome: ([^,]+),/g),
+        ...new Set(values('src/refusals.ts', /metrics\.background\(('[^']+')/g)),
+      ].concat(
         [
           'assembly',
           'login/sign-up',

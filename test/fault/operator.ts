@@ -51,8 +51,9 @@ export class Operator {
   async list(user: string): Promise<string[]> {
     let ids: string[] = []
     await until(async () => {
-      const listed = await this.#hands.revocations.list(user as UserId).catch(() => undefined)
-      ids = listed?.map(({ id }) => id) ?? []
+      const page = { limit: 100, after: undefined }
+      const listed = await this.#hands.revocations.list(user as UserId, page).catch(() => undefined)
+      ids = listed?.items.map(({ id }) => id) ?? []
       return listed !== undefined
     })
     return ids

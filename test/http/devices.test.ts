@@ -2,7 +2,7 @@
 import tap, { test } from 'tap'
 import { newCredential } from '../../src/session/credential.js'
 import { headersFrom } from '../harness/routes.js'
-import { person, session } from '../harness/world.js'
+import { administrator, person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { eventually, goodPassword, issuer, testService } from '../support/service.js'
 
@@ -65,6 +65,85 @@ test('SS-17: the list names each device in words, marks the one that asks, and h
   }
   for (const { browser } of [desk, phone, odd]) t.notMatch(answer.body, browser.cookie?.split('.')[1])
   t.notMatch(answer.body, /hash|secret|token/)
+})
+
+test('the lists come in pages: a person’s own, the admin’s, and the page with what is more', async t => {
+  const me = await person(sql)
+  for (let index = 0; index < 59; index++) await session(sql, me.id)
+  await sql`update sessions s set last_seen_at = now() - n * interval '1 minute', user_agent = 'agent ' || n
+    from (select id, row_number() over (order by id = ${me.session} desc, id) n from sessions where user_id = ${me.id}) o
+    where s.id = o.id`
+  const browser = holding(me.cookie)
+  const first = (await browser.get('/v1/sessions')).json()
+  t.equal(first.sessions.length, 50)
+  t.match(first.sessions[0], { id: me.session, current: true })
+  const second = (await browser.get(`/v1/sessions?cursor=${first.next_cursor}`)).json()
+  t.equal(second.sessions.length, 10)
+  t.equal(second.next_cursor, null)
+  const ids = [...first.sessions, ...second.sessions].map(({ id }: { id: string }) => id)
+  t.equal(new Set(ids).size, 60)
+  const few = (await browser.get('/v1/sessions?limit=7')).json()
+  t.same(
+    few.sessions.map(({ id }: { id: string }) => id),
+    ids.slice(0, 7),
+  )
+
+  const admin = holding((await administrator(sql)).cookie)
+  const listed = (await admin.get(`/v1/admin/users/${me.id}/sessions?limit=40`)).json()
+  t.equal(listed.items.length, 40)
+  const rest = await admin.get(`/v1/admin/users/${me.id}/sessions?limit=40&cursor=${listed.next_cursor}`)
+  t.match(rest.json(), { next_cursor: null })
+  t.equal(rest.json().items.length, 20)
+
+  const rows = (page: string) => page.match(/<li>/g)?.length
+  const page = (await browser.get('/devices')).body
+  t.equal(rows(page), 50)
+  const [, more = ''] = /href="(\/devices\?after=[^"]+)"/.exec(page) ?? []
+  const last = (await browser.get(more)).body
+  t.equal(rows(last), 10)
+  t.notMatch(last, /after=/)
+  t.match(last, /end-others/, 'the others can be ended from there too')
+})
+
+test('a cursor that is none of this list is refused', async t => {
+  const browser = holding((await person(sql)).cookie)
+  const encoded = (text: string) => Buffer.from(text).toString('base64url')
+  const id = newCredential().id
+  const bad = [
+    `1 ${id}x`,
+    `-1 ${id}`,
+    `99999999999999999999 ${id}`,
+    `1.5 ${id}`,
+    id,
+    `1  ${id}`,
+    `x ${id}`,
+    '',
+  ]
+  for (const cursor of [...bad.map(encoded), 'no cursor', '%00']) {
+    t.equal((await browser.get(`/v1/sessions?cursor=${cursor}`)).statusCode, 400, cursor)
+    t.equal((await browser.get(`/devices?after=${cursor}`)).statusCode, 400, cursor)
+  }
+  const largest = encoded(`9999999999999999 ${id}`)
+  t.equal((await browser.get(`/v1/sessions?cursor=${largest}`)).statusCode, 200)
+  for (const query of ['limit=0', 'limit=101', 'limit=1&limit=2', 'page=2'])
+    t.equal((await browser.get(`/v1/sessions?${query}`)).statusCode, 400, query)
+})
+
+test('a person has a hundred sessions: with the next sign-in the one unused for the longest ends, everywhere', async t => {
+  const me = await person(sql)
+  for (let index = 0; index < 99; index++) await session(sql, me.id)
+  const [oldest] = await sql`update sessions set last_seen_at = now() - interval '1 day'
+    where id = (select min(id) from sessions where user_id = ${me.id} and id <> ${me.session}) returning id`
+  const next = await signedIn(me.email)
+  t.equal(next.browser.cookie !== undefined, true)
+  const live = await sql`select id from sessions where user_id = ${me.id} and ended_at is null`
+  t.equal(live.length, 100)
+  const [row] = await sql`select ended_reason from sessions where id = ${oldest?.id}`
+  t.equal(row?.ended_reason, 'too-many')
+  t.match(await audited(oldest?.id, 'session.ended'), [
+    { outcome: 'done', reason: 'too-many', actor: me.id, subject: me.id, address: next.browser.address },
+  ])
+  t.same(await everywhere(me.cookie), [200, 200, 200])
 })
 
 test('SS-10, SS-12: a device that is ended is out on every instance, and only that one', async t => {

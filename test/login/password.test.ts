@@ -1,7 +1,12 @@
 // The rules a password is chosen by, and what its hash costs, keeps and gives away.
 import { inspect } from 'node:util'
 import t from 'tap'
-import { type Argon2Parameters, createPasswordHasher, HashQueueFull } from '../../src/login/password-hash.js'
+import {
+  type Argon2Parameters,
+  createPasswordHasher,
+  HashQueueFull,
+  hashingWithin,
+} from '../../src/login/password-hash.js'
 import {
   createPasswordPolicy,
   type NormalisedPassword,
@@ -278,6 +283,51 @@ t.test(
     )
   },
 )
+
+t.test(
+  'stored hashes that want more memory than is free wait for it, and one that wants more than all is not run',
+  async t => {
+    const stored = async (memoryKib: number) =>
+      createPasswordHasher({ concurrency: 1, queueLimit: 0, parameters: { ...quick, memoryKib } }).hash(one)
+    const [large, tooLarge] = [await stored(400), await stored(513)]
+    const limits = { concurrency: 8, memoryKib: 512, queueLimit: 9 }
+    const hasher = createPasswordHasher({ ...limits, parameters: quick })
+    const first = hasher.verify(large, one)
+    const beside = hasher.hash(one)
+    t.equal(hasher.queued(), 0, 'a small one has room beside it')
+    const second = hasher.verify(large, one)
+    const behind = hasher.hash(one)
+    t.equal(hasher.queued(), 2, 'a large one has not, and nobody passes it')
+    t.equal(await first, 'match-outdated-parameters')
+    t.equal(await second, 'match-outdated-parameters')
+    await Promise.all([beside, behind])
+    t.equal(hasher.queued(), 0)
+    t.equal(await hasher.verify(tooLarge, one), 'mismatch')
+    t.throws(() => createPasswordHasher({ ...limits, memoryKib: 63, parameters: quick }), RangeError)
+  },
+)
+
+t.test('so many hashes run at once as leave a processor and enough memory, and at least one', t => {
+  const MiB = 2 ** 20
+  const within = (memoryMib: number, processors: number) =>
+    hashingWithin({ memoryBytes: memoryMib * MiB, processors }).concurrency
+  t.equal(within(512, 64), 8, 'the limit of the example, on a large host')
+  t.equal(within(256, 64), 2)
+  t.equal(within(65_536, 16), 15)
+  t.equal(within(65_536, 2), 1)
+  t.equal(within(65_536, 1.5), 1)
+  t.equal(within(65_536, 0.25), 1)
+  t.equal(within(32, 64), 1)
+  for (const memoryMib of [32, 64, 128, 256, 512, 2048])
+    for (const processors of [0.5, 1, 4, 64]) {
+      const limits = hashingWithin({ memoryBytes: memoryMib * MiB, processors })
+      createPasswordHasher({ ...limits, queueLimit: 0 })
+      const least = 31 * 1024
+      const most = Math.max(least, Math.min(memoryMib / 2, memoryMib - 192) * 1024)
+      t.ok(limits.memoryKib + limits.concurrency * 12 * 1024 <= most, `${memoryMib} MiB, ${processors}`)
+    }
+  t.end()
+})
 
 t.test('a hundred sign-ins at once are answered or refused, none lost', async t => {
   const hasher = createPasswordHasher({ concurrency: 3, queueLimit: 40, parameters: quick })

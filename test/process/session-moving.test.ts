@@ -13,6 +13,7 @@ import {
   byOperator,
   byPerson,
   goneOf,
+  listOf,
   occasion,
   opened,
   person,
@@ -174,7 +175,7 @@ test('what ends while sessions are copied into Redis is over there', { skip }, a
   for (const own of sessions.slice(0, 40)) t.not(await goneOf(world, own), 'live')
   t.equal(await copyToRedis(world.database, world.rows), 50)
   for (const own of [...sessions.slice(40), ...next]) t.equal(await goneOf(world, own), 'live')
-  t.equal((await world.revocations.list(user)).length, 50)
+  t.equal((await listOf(world, user)).length, 50)
 })
 
 for (const [where, open] of [

@@ -21,8 +21,11 @@ export function run(
   args: string[],
   cwd: string,
   env: Record<string, string>,
+  /** A command that goes on as the one behind it. */
+  prefix: readonly string[] = [],
 ): Running {
-  const child = spawn(process.execPath, [`${dist}${script}`, ...args], {
+  const [command = '', ...rest] = [...prefix, process.execPath, `${dist}${script}`, ...args]
+  const child = spawn(command, rest, {
     cwd,
     env: { PATH: process.env.PATH ?? '', HOME: cwd, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],

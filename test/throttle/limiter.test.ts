@@ -74,6 +74,23 @@ async function keepsTo(t: Test, limiters: readonly Limiter[]): Promise<void> {
   for (const name of names) t.ok((await limiter.take(name, 'one')) > 0, `${name} is counted by itself`)
 }
 
+test('without Redis no more than twenty thousand keys of a limit are remembered: the first to begin goes first', async t => {
+  const limiter = createLimiter(undefined)
+  const name = 'link by address'
+  const { points } = limits[name]
+  const takeAll = async (key: string) => (await passing([limiter], name, key, points + 1)).passed
+  t.equal(await takeAll('first'), points)
+  t.equal(await takeAll('second'), points)
+  for (let index = 0; index < 19_998; index++) await limiter.take(name, `key ${index}`)
+  t.equal(await takeAll('first'), 0, 'so many have room')
+  await limiter.take(name, 'one more')
+  t.equal(await takeAll('second'), 0)
+  t.equal(await takeAll('first'), points, 'forgotten')
+  await limiter.clear(name, 'key 5')
+  await limiter.take(name, 'in its place')
+  t.equal(await takeAll('key 7'), points - 1, 'what was cleared leaves room')
+})
+
 test('RL-02: of any number at once exactly the documented number pass, without Redis', t =>
   keepsTo(t, [createLimiter(undefined)]))
 
@@ -124,6 +141,7 @@ test('Redis holds no address, no account and nothing that outlives its window', 
   await throttle.federation('203.0.113.7', attempt)
   await throttle.signOut('203.0.113.7', attempt)
   await throttle.invitation(id as TenantId, id as UserId, attempt)
+  await throttle.refused(undefined, '203.0.113.9', attempt)
   await throttle.admin(id)
   const keys = await redis.keys('*')
   t.equal(keys.length, names.length, 'one for each limit')

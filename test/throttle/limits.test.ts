@@ -213,6 +213,25 @@ const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
       ['another address', await world.at().post('/v1/password/forgot', { email: me.email }), 202],
     ],
   },
+  'refusals by caller': {
+    what: 'a person who is refused a token in a loop from many addresses',
+    passes: 403,
+    prepare: (world, me) => ({
+      attempt: () => world.at(undefined, me.cookie).post('/v1/token', { audience: 'nobody' }),
+    }),
+    atLast: (world, me) => world.at(undefined, me.cookie).post('/v1/token', { audience: 'nobody' }),
+    unhindered: async (world, me) => {
+      const other = await person(world.sql)
+      return [
+        [
+          'another person',
+          await world.at(undefined, other.cookie).post('/v1/token', { audience: 'nobody' }),
+          403,
+        ],
+        ['a token that is granted', await world.at(undefined, me.cookie).post('/v1/token', {}), 200],
+      ]
+    },
+  },
   'admin by caller': {
     what: "TN-15: a tenant's owner in a loop from many addresses",
     passes: 200,

@@ -80,7 +80,7 @@ export function requireAuthority(
     // Who took their own authority away, and asks once more, is told so when that is confirmed.
     if (mayChange(request)) await settled()
     const session = request.sessionId
-    refused({
+    await refused({
       action: 'admin.request',
       reason: 'forbidden',
       ...whoAsks(request),
@@ -114,7 +114,7 @@ export function by(request: FastifyRequest): By {
   return { ...by, once: { caller: callerId(authorityOf(request)), key, requestHash } }
 }
 
-function callerId({ caller }: Authority): string {
+export function callerId({ caller }: Authority): string {
   return 'person' in caller ? caller.person : caller.serviceKey
 }
 

@@ -7,7 +7,7 @@ import type { Revocations } from '../../session/revocations.js'
 import { Ended, Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
 import { by, type Needs } from './context.js'
 import { describeSession } from './describe.js'
-import { accepted, adminProblems, forAdmins } from './shapes.js'
+import { accepted, adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
 const ListedSession = Type.Object({
   id: Type.String(),
@@ -19,6 +19,8 @@ const ListedSession = Type.Object({
   ends_at: Instant,
 })
 const UserPath = Type.Object({ user: Id })
+/** When it was used last, in microseconds, and its id. */
+export const listedForm = /^\d{1,16} [A-Za-z0-9_-]{21}[AQgw]$/
 const ends: Needs = caller => may(caller, 'sessions:write')
 
 export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
@@ -32,17 +34,12 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
           ...forAdmins,
           summary: 'The live sessions of a person, the latest used first',
           params: UserPath,
-          response: {
-            200: Type.Object({ items: Type.Array(ListedSession) }, { description: 'All of them.' }),
-            ...problems(...adminProblems),
-          },
+          querystring: PageQuery,
+          response: { 200: PageOf(ListedSession), ...problems(...adminProblems) },
         },
       },
-      async ({ params }) => {
-        const listed = await revocations.list(params.user as UserId)
-        const items = listed.map(describeSession)
-        return { items }
-      },
+      async ({ params, query }) =>
+        page(await revocations.list(params.user as UserId, pageRequest(query, listedForm)), describeSession),
     )
 
     app.delete(

@@ -66,6 +66,7 @@ export const adminProblems = [
   'insufficient_user_authentication',
   'forbidden',
   'too_many_requests',
+  'busy',
 ] as const satisfies readonly ErrorCode[]
 
 export const forAdmins = { tags: ['admin'], ...forSessionsOrKeys }

@@ -1,12 +1,15 @@
 /** Who is signed in: their account and tenants, their password, their devices. */
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
+import type { Page as PageOfList } from '../../directory/page.js'
 import type { MembershipStore, Place } from '../../directory/tenants.js'
 import { type Html, html } from '../../html.js'
 import { deviceName } from '../../session/device-name.js'
 import type { ListedSession, Revocations } from '../../session/revocations.js'
 import type { Live } from '../../session/sessions.js'
 import type { Acts } from '../acts.js'
+import { listedForm } from '../admin/sessions.js'
+import { page, pageRequest } from '../admin/shapes.js'
 import { proofIsFresh } from '../fresh-proof.js'
 import { Id, Password, SessionHandle } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
@@ -90,7 +93,10 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
 
     async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {
       const { live } = signedIn(request)
-      return { ...deviceList(live, await revocations.list(live.principal.user)), fault, done: told(request) }
+      const after = parameter(request, 'after')
+      const wanted = pageRequest(typeof after === 'string' ? { cursor: after } : {}, listedForm)
+      const listed = await revocations.list(live.principal.user, wanted)
+      return { ...deviceList(live, listed), fault, done: told(request) }
     }
   }
 }
@@ -148,15 +154,17 @@ ${newPasswordField('new_password', minLength, wrong)}
   }
 }
 
-function deviceList({ principal, now }: Live, sessions: readonly ListedSession[]): Page {
+function deviceList({ principal, now }: Live, listed: PageOfList<ListedSession>): Page {
+  const { items, next_cursor: next } = page(listed, one => device(one, one.id === principal.session, now))
   return {
     title: 'Your devices',
     lead: 'Where you are signed in with this account. End what you do not know or no longer use.',
     wide: true,
     body: html`<ul class="rows">
-${sessions.map(one => device(one, one.id === principal.session, now))}
+${items}
 </ul>
-${sessions.length > 1 ? buttonForm('/devices/end-others', 'Sign out all other devices') : nothing}
+${next === null ? nothing : html`<p class="other"><a href="/devices?after=${next}">More devices</a></p>`}
+${listed.items.some(({ id }) => id !== principal.session) ? buttonForm('/devices/end-others', 'Sign out all other devices') : nothing}
 <p class="other"><a href="/">Back to your account</a></p>`,
   }
 }

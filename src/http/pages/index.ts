@@ -3,6 +3,8 @@ import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Acts } from '../acts.js'
 import type { FederationActs } from '../federation-acts.js'
+import { userOf } from '../signed-in.js'
+import type { Turns } from '../turns.js'
 import { type AccountParts, accountPages } from './account.js'
 import { federationPages } from './federation.js'
 import { createFrame, type FrameParts } from './frame.js'
@@ -16,6 +18,7 @@ const publicFolder = new URL('../../../public/', import.meta.url)
 export interface PageParts extends FrameParts, AccountParts {
   readonly acts: Acts
   readonly ways: FederationActs
+  readonly takeTurns: Turns
 }
 
 /** Forms take the cookie only from these pages themselves; opening one changes nothing. */
@@ -31,6 +34,7 @@ export function pages(parts: PageParts): FastifyPluginAsync {
     await app.register(invitationPages(frame, acts, passwordMinLength))
     await app.register(async app => {
       frame.requireVisitor(app)
+      parts.takeTurns(app, userOf)
       await app.register(accountPages(frame, acts, parts))
       await app.register(signInMethodPages(frame, ways))
       await app.register(stepUpPages(frame, acts, ways))

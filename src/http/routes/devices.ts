@@ -4,6 +4,8 @@ import { Type } from 'typebox'
 import type { Revocations } from '../../session/revocations.js'
 import type { Acts } from '../acts.js'
 import { describeSession } from '../admin/describe.js'
+import { listedForm } from '../admin/sessions.js'
+import { PageQuery, page, pageRequest } from '../admin/shapes.js'
 import { Ended, forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
 import { signedIn } from '../signed-in.js'
 
@@ -33,17 +35,36 @@ export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTyp
           tags: ['devices'],
           ...forSessions,
           summary: 'The devices on which this person is signed in, the latest used first',
+          querystring: PageQuery,
           response: {
-            200: Type.Object({ sessions: Type.Array(Device) }, { description: 'The live sessions.' }),
-            ...problems('unauthenticated', 'session_superseded', 'insecure_transport', 'unavailable'),
+            200: Type.Object(
+              {
+                sessions: Type.Array(Device),
+                next_cursor: Type.Union([Type.String(), Type.Null()], {
+                  description: 'Null on the last page.',
+                }),
+              },
+              { description: 'Live sessions. One that is used meanwhile moves to the front.' },
+            ),
+            ...problems(
+              'unauthenticated',
+              'session_superseded',
+              'insecure_transport',
+              'too_many_requests',
+              'busy',
+              'unavailable',
+            ),
           },
         },
       },
       async request => {
         const { user, session } = signedIn(request).live.principal
-        const listed = await revocations.list(user)
-        const sessions = listed.map(one => ({ ...describeSession(one), current: one.id === session }))
-        return { sessions }
+        const listed = await revocations.list(user, pageRequest(request.query, listedForm))
+        const { items: sessions, next_cursor } = page(listed, one => ({
+          ...describeSession(one),
+          current: one.id === session,
+        }))
+        return { sessions, next_cursor }
       },
     )
   }
@@ -54,6 +75,8 @@ const proofProblems = [
   'unauthenticated',
   'session_superseded',
   'insufficient_user_authentication',
+  'too_many_requests',
+  'busy',
 ] as const
 
 /** In the freshly proved context. */

@@ -57,6 +57,7 @@ export function acceptInvitationRoute(acts: Acts): FastifyPluginAsyncTypebox {
               'session_superseded',
               'link_invalid',
               'too_many_requests',
+              'busy',
             ),
           },
         },

@@ -51,7 +51,13 @@ export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
         summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
         response: {
           200: WhoAmI,
-          ...problems('unauthenticated', 'session_superseded', 'insecure_transport', 'unavailable'),
+          ...problems(
+            'unauthenticated',
+            'session_superseded',
+            'insecure_transport',
+            'too_many_requests',
+            'unavailable',
+          ),
         },
       },
     },

@@ -18,7 +18,14 @@ export function switchTenantRoute(acts: Acts): FastifyPluginAsyncTypebox {
           body: Body({ tenant: Type.Union([Id, Type.Null()]) }),
           response: {
             204: Nothing('The session is in that tenant.'),
-            ...problems(...jsonProblems, 'unauthenticated', 'session_superseded', 'tenant_forbidden'),
+            ...problems(
+              ...jsonProblems,
+              'unauthenticated',
+              'session_superseded',
+              'tenant_forbidden',
+              'too_many_requests',
+              'busy',
+            ),
           },
         },
       },

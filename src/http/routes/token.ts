@@ -91,6 +91,7 @@ export function tokenRoute({
               'tenant_forbidden',
               'audience_forbidden',
               'session_changed',
+              'too_many_requests',
             ),
           },
         },
@@ -108,7 +109,8 @@ export function tokenRoute({
           client: client as ClientId,
           origin: origin === issuer ? undefined : origin,
         })
-        if (resumed.gone !== undefined) throw refusal(request, credential, resumed.gone, { metrics, refused })
+        if (resumed.gone !== undefined)
+          throw await refusal(request, credential, resumed.gone, { metrics, refused })
         const { live, application, kid } = resumed
         recordSession(request, { live, credential })
 
@@ -119,7 +121,7 @@ export function tokenRoute({
         if ('refused' in decision) {
           metrics.mint(decision.refused)
           const { user: actor, session } = live.principal
-          refused({
+          await refused({
             action: 'session.token',
             reason: decision.refused,
             actor,

@@ -7,8 +7,12 @@ import type { Database, Queries } from './database.js'
 import { auditEvents } from './schema.js'
 
 export async function writeAudit(tx: Queries, event: AuditEvent): Promise<void> {
+  await tx.insert(auditEvents).values(rowOf(event))
+}
+
+function rowOf(event: AuditEvent) {
   const { action, outcome, reason, actor, serviceKey, tenant, subject, session, occasion } = event
-  await tx.insert(auditEvents).values({
+  return {
     action,
     outcome,
     reason: reason ?? null,
@@ -19,7 +23,21 @@ export async function writeAudit(tx: Queries, event: AuditEvent): Promise<void> 
     session: session ?? null,
     address: occasion.address ?? null,
     requestId: occasion.requestId ?? null,
-  })
+  }
+}
+
+/** In one statement with one parameter, however many they are, in their order. */
+async function writeMany(tx: Queries, events: readonly AuditEvent[]): Promise<void> {
+  const columns = sql.raw(
+    'action, outcome, reason, actor, service_key, tenant, subject, session, address, request_id',
+  )
+  const rows = events.map(event => Object.values(rowOf(event)))
+  await tx.execute(sql`
+    insert into audit_events (${columns})
+    select given ->> 0, given ->> 1, given ->> 2, (given ->> 3)::uuid, given ->> 4, (given ->> 5)::uuid, given ->> 6,
+      given ->> 7, given ->> 8, given ->> 9
+    from jsonb_array_elements(${JSON.stringify(rows)}::text::jsonb) with ordinality as all_of_them (given, place)
+    order by place`)
 }
 
 /** Something that was done by somebody. */
@@ -41,7 +59,7 @@ export async function auditDone(
 
 export function postgresAuditLog(database: Database): AuditLog {
   return {
-    record: event => database.transaction(db => writeAudit(db, event)),
+    record: events => database.transaction(tx => writeMany(tx, events)),
 
     list({ limit, after }, tenant) {
       return database.read(async tx => {

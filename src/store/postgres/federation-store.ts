@@ -9,6 +9,8 @@ import { Abandon, type Database, type Queries } from './database.js'
 import { sessionsOf } from './federated-sessions.js'
 import { applyGrants } from './federation-grants.js'
 import { adopt, isEnabled, link, register } from './federation-links.js'
+import type { HotReads } from './hot-reads.js'
+import { offeredProviders } from './offered-read.js'
 import { withSecret } from './provider-store.js'
 import { invitations, passwords, users } from './schema.js'
 import {
@@ -31,17 +33,11 @@ const identityColumns = {
 
 export function postgresFederationStore(
   database: Database,
+  hot: HotReads,
   within: Pick<SessionsWithin, 'end'>,
 ): FederationStore {
   return {
-    offered: () =>
-      database.read(async tx => [
-        ...(await tx
-          .select({ id: providers.id, name: providers.name, countsAsProof: providers.countsAsProof })
-          .from(providers)
-          .where(eq(providers.state, 'enabled'))
-          .orderBy(asc(providers.name), asc(providers.id))),
-      ]),
+    offered: () => offeredProviders(hot),
 
     provider: async id => {
       // Postgres takes no NUL, not even to say that it knows none.

@@ -32,12 +32,15 @@ export const hotSettings = {
 
 const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
 
-/** Always one row, found or not: with what was asked for, which server answers, and its clock. */
-export const columns = (asked: string) => `
+/** `Answer`, from a row `g` of the service. */
+export const answer = (asked: string) => `
   ${asked} as asked,
   ${serverNow} as server,
   pg_is_in_recovery() as in_recovery,
-  g.timeline = ${timelineNow} as timeline_trusted,
+  g.timeline = ${timelineNow} as timeline_trusted`
+
+/** Always one row, found or not: with what was asked for, which server answers, and its clock. */
+export const columns = (asked: string) => `${answer(asked)},
   ${seconds('now()')} as now,
   s.id is not null as found,
   s.secret_hash,
@@ -98,8 +101,12 @@ export function mintStatementFrom(session: string, more = ''): string {
   where g.only`
 }
 
-export interface CheckRow extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
+/** What every answer says of itself. */
+export interface Answer extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
   asked: string
+}
+
+export interface CheckRow extends Answer {
   now: number
   found: boolean
   secret_hash: Buffer
@@ -169,7 +176,7 @@ export class HotReads {
   }
 
   /** An answer that is not one row about what was asked, by the trusted primary, is none. */
-  async ask<Row extends CheckRow>(asked: string, statement: string, parameters: (string | null)[]) {
+  async ask<Row extends Answer>(asked: string, statement: string, parameters: (string | null)[]) {
     const [row] = await this.#send<Row>(statement, parameters)
     if (row?.asked !== asked) throw new Outage('nothing', 'Postgres answered another question than was asked')
     const examined = this.#examined.has(row.server) || (await this.#examine(row.server))

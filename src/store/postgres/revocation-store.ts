@@ -1,7 +1,8 @@
 /** Ending sessions in Postgres: one by its row, more than one by an epoch; each in one transaction with its audit row. */
 import { and, eq, type SQL, sql } from 'drizzle-orm'
+import { type Page, type PageRequest, pageOf } from '../../directory/page.js'
 import type { SessionId } from '../../principal.js'
-import type { Revocations } from '../../session/revocations.js'
+import type { ListedSession, Revocations } from '../../session/revocations.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch, replaceServiceEpoch } from './epochs.js'
@@ -9,29 +10,25 @@ import { sessions, users } from './schema.js'
 import { isLive } from './session-store.js'
 import { type SessionsWithin, sessionsInTable } from './sessions-within.js'
 
-export interface ListedRow extends Record<string, unknown> {
+export interface ListedRow extends ListedSession, Record<string, unknown> {
   readonly id: SessionId
-  readonly userAgent: string
-  readonly address: string
-  readonly createdAt: number
-  readonly lastSeenAt: number
-  readonly endsAt: number
+  /** Where the next page begins after this one. */
+  readonly place: string
 }
 
-/** `database` has connections of its own: whatever else waits, these do not wait for it. */
-export function postgresRevocations(database: Database): Revocations {
+/** `reserved` has connections of its own: whatever else waits, what ends sessions does not wait for it. */
+export function postgresRevocations(database: Database, reserved: Database = database): Revocations {
   return {
-    list(user) {
-      return database.read(async tx => {
-        const rows = await tx.execute<ListedRow>(sql`
-          select ${listedColumns} ${liveSessions} and s.user_id = ${user}
-          order by s.last_seen_at desc, s.id`)
-        return [...rows]
-      })
+    async list(user, page) {
+      const rows = await database.read(tx =>
+        tx.execute<ListedRow>(sql`
+          select ${listedColumns} ${liveSessions} and s.user_id = ${user} and ${listedFrom(page)}`),
+      )
+      return listedPage(rows, page)
     },
 
     endOne(id, owner, by) {
-      return database.transaction(async tx => {
+      return reserved.transaction(async tx => {
         const whose = owner === 'anyone' ? undefined : eq(sessions.userId, owner)
         const [session] = await tx
           .select({ user: sessions.userId, endedAt: sessions.endedAt })
@@ -49,7 +46,7 @@ export function postgresRevocations(database: Database): Revocations {
       })
     },
 
-    ...revocationsByEpoch(database, sessionsInTable, countLive),
+    ...revocationsByEpoch(reserved, sessionsInTable, countLive),
   }
 }
 
@@ -102,10 +99,24 @@ const counted = (live: number | undefined, spared = 0) => (live === undefined ? 
 
 const seconds = (instant: SQL) => sql`floor(extract(epoch from ${instant}))::float8`
 
+const microseconds = sql`(extract(epoch from s.last_seen_at) * 1000000)::bigint`
+
 /** Of a row `s`: `ListedRow`. */
 export const listedColumns = sql`s.id, s.user_agent as "userAgent", s.address,
   ${seconds(sql`s.created_at`)} as "createdAt", ${seconds(sql`s.last_seen_at`)} as "lastSeenAt",
-  ${seconds(sql`s.ends_at`)} as "endsAt"`
+  ${seconds(sql`s.ends_at`)} as "endsAt", ${microseconds} || ' ' || s.id as place`
+
+/** The rows `s` of a page, and one more: a condition, and the order behind it. */
+export function listedFrom({ limit, after }: PageRequest): SQL {
+  const [lastSeen = '', id = ''] = after?.split(' ') ?? []
+  const later = sql`(${microseconds} < ${lastSeen}::bigint or ${microseconds} = ${lastSeen}::bigint and s.id > ${id})`
+  return sql`${after === undefined ? sql`true` : later} order by s.last_seen_at desc, s.id limit ${limit + 1}`
+}
+
+export function listedPage(rows: readonly ListedRow[], { limit }: PageRequest): Page<ListedSession> {
+  const { items, next } = pageOf(rows, limit, ({ place }) => place)
+  return { items: items.map(({ place, ...listed }) => listed), next }
+}
 
 const liveSessions = sql`from sessions s join users u on u.id = s.user_id join service g on g.epoch = s.service_epoch
   where ${isLive} and u.epoch = s.user_epoch and u.state = 'active'`

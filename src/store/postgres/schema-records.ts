@@ -149,7 +149,7 @@ export const auditEvents = pgTable(
   },
   table => [
     check('audit_events_outcome', sql`${table.outcome} in ('done', 'refused')`),
-    check('audit_events_reason', sql`(${table.outcome} = 'refused') = (${table.reason} is not null)`),
+    check('audit_events_reason', sql`${table.outcome} = 'done' or ${table.reason} is not null`),
     index('audit_events_actor').on(table.actor, table.at),
     index('audit_events_at').on(table.at),
     index('audit_events_tenant').on(table.tenant, table.id),

@@ -175,6 +175,8 @@ export const sessions = pgTable(
   },
   table => [
     index('sessions_user').on(table.userId),
+    // For a person's list, and for how many they have: what has ended is kept for days, and may be any number.
+    index('sessions_unended').on(table.userId, table.userEpoch).where(sql`${table.endedAt} is null`),
     // For clean-up. A touch does not change it, so that it stays a heap-only update.
     index('sessions_ends_at').on(table.endsAt),
     check('sessions_id', sql`length(${table.id}) = 22`),

@@ -1,10 +1,11 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
+import type { UserId } from '../../principal.js'
 import type { SessionStore } from '../../session/store.js'
 import { writeAudit } from './audit-log.js'
 import { DatabaseFault } from './connection.js'
 import { isCurrent, lockCredential, provedAt } from './current-credential.js'
-import { Abandon, type Database } from './database.js'
+import { Abandon, type Database, type Queries } from './database.js'
 import { recordFederated } from './federated-sessions.js'
 import type { HotReads } from './hot-reads.js'
 import { mayLieInRedis, refuseUnknown } from './sessions-in-redis/revoked.js'
@@ -13,6 +14,14 @@ import { textArray } from './text-array.js'
 /** What must hold of a row `s` so that it may be used now. */
 export const isLive = sql`s.ended_at is null and s.ends_at > now()
   and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
+
+/** Any number that no other advisory lock here has as its first half. */
+const openings = 735_194_603
+
+/** Sign-ins of one person come one after the other: each counts the sessions that were opened before it. */
+export async function lockOpenings(tx: Queries, user: UserId): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${openings}, hashtext(${user}))`)
+}
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function postgresSessionStore(
@@ -24,11 +33,12 @@ export function postgresSessionStore(
     read: id => hot.read(id),
     readForMint: (id, question) => hot.readForMint(id, question),
 
-    async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, occasion, replaces }) {
+    async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, most, occasion, replaces }) {
       // The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not
       // see has replaced them by the time it returns, and the new row is dead with the old ones.
       const opening = database.transaction(async db => {
         await lockCredential(db, identity)
+        await lockOpenings(db, identity.user)
         const [row] = await db.execute<{ now: number; ends_at: number; elsewhere: boolean }>(sql`
           with opened as (
             insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
@@ -44,12 +54,24 @@ export function postgresSessionStore(
             where s.id = ${replaces?.id ?? null} and s.secret_hash = ${replaces?.secretHash ?? null}
               and s.ended_at is null and exists (select from opened)
             returning s.id, s.user_id
+          ), crowded as (
+            update sessions s set ended_at = now(), ended_reason = 'too-many'
+            where s.ended_at is null and exists (select from opened) and s.id in (
+              select o.id from sessions o
+              where o.user_id = ${identity.user} and o.ended_at is null
+                and o.user_epoch = (select epoch from users where id = ${identity.user})
+                and (o.id = ${replaces?.id ?? null} and o.secret_hash = ${replaces?.secretHash ?? null}) is not true
+              order by o.last_seen_at desc, o.id offset ${most - 1})
+            returning s.id, s.user_id, s.ends_at > now() and s.service_epoch = (select epoch from service)
+              and s.last_seen_at + s.idle_seconds * interval '1 second' > now() as lived
           ), audited as (
-            insert into audit_events (action, outcome, actor, subject, session, address, request_id)
-            select what, 'done', ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
+            insert into audit_events (action, outcome, reason, actor, subject, session, address, request_id)
+            select what, 'done', why, ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
               ${occasion.requestId ?? null}
-            from (select 'session.opened', ${identity.user}::text, ${id}::text from opened union all
-              select 'session.ended', user_id::text, id from replaced) as done (what, whose, which)
+            from (select 'session.opened', null, ${identity.user}::text, ${id}::text from opened union all
+              select 'session.ended', null, user_id::text, id from replaced union all
+              select 'session.ended', 'too-many', user_id::text, id from crowded where lived
+            ) as done (what, why, whose, which)
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at,
             ${mayLieInRedis(replaces?.id ?? null)} as elsewhere

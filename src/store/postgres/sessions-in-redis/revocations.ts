@@ -5,7 +5,13 @@ import type { Revocations } from '../../../session/revocations.js'
 import type { SessionRows, StoredRow } from '../../redis/session-rows.js'
 import { auditDone } from '../audit-log.js'
 import { Abandon, type Database, type Queries } from '../database.js'
-import { type ListedRow, listedColumns, revocationsByEpoch } from '../revocation-store.js'
+import {
+  type ListedRow,
+  listedColumns,
+  listedFrom,
+  listedPage,
+  revocationsByEpoch,
+} from '../revocation-store.js'
 import { textArray } from '../text-array.js'
 import { lockSession, longestLife, revokeLine } from './revoked.js'
 import { sessionsInRedis } from './sessions-within.js'
@@ -13,24 +19,27 @@ import { allStored, mayBeBelieved, ofTheLiving, stored, timestamp } from './stor
 
 const form = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
-/** `database` has connections of its own: whatever else waits, these do not wait for it. */
-export function redisRevocations(database: Database, rows: SessionRows): Revocations {
+/** `reserved` has connections of its own: whatever else waits, what ends sessions does not wait for it. */
+export function redisRevocations(
+  database: Database,
+  rows: SessionRows,
+  reserved: Database = database,
+): Revocations {
   return {
-    async list(user) {
+    async list(user, page) {
       const ids = await rows.idsOf(user)
       const found = await Promise.all(ids.map(id => rows.read(id)))
       const given = found.filter(row => row !== undefined)
       const { live, over } = await database.read(async tx => ({
         live: await tx.execute<ListedRow>(sql`
           select ${listedColumns} from ${allStored(given)} ${ofTheLiving}
-          where s.user_id = ${user} and ${mayBeBelieved}
-          order by s.last_seen_at desc, s.id`),
+          where s.user_id = ${user} and ${mayBeBelieved} and ${listedFrom(page)}`),
         over: await tx.execute<{ id: SessionId }>(sql`
           select id from revoked_sessions where id = any(${textArray(ids)})`),
       }))
       // These never live again. What else is not live in this moment may be about to be: its COMMIT is under way.
       await Promise.all(over.map(({ id }) => rows.unlist(user, id)))
-      return [...live]
+      return listedPage(live, page)
     },
 
     async endOne(id, owner, by) {
@@ -41,7 +50,7 @@ export function redisRevocations(database: Database, rows: SessionRows): Revocat
         throw error
       })
       if (!row && owner !== 'anyone') return 'unknown'
-      const ended = await database.transaction<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
+      const ended = await reserved.transaction<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
         async tx => {
           await lockSession(tx, id)
           const whose = row && (await ownerOf(tx, row))
@@ -60,7 +69,7 @@ export function redisRevocations(database: Database, rows: SessionRows): Revocat
     },
 
     // How many there were is in Redis, which these do not need.
-    ...revocationsByEpoch(database, sessionsInRedis(rows), async () => undefined),
+    ...revocationsByEpoch(reserved, sessionsInRedis(rows), async () => undefined),
   }
 }
 

@@ -8,7 +8,9 @@ import { writeAudit } from '../audit-log.js'
 import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { recordFederated } from '../federated-sessions.js'
+import { lockOpenings } from '../session-store.js'
 import { textArray } from '../text-array.js'
+import { endCrowded } from './crowded.js'
 import type { RedisReads } from './reads.js'
 import {
   endListed,
@@ -38,6 +40,7 @@ export function redisSessionStore(
       const before = replaces && { ...replaces, row: await rows.read(replaces.id).catch(unreachable) }
       const opened = await database.transaction<Opened | 'credential-changed'>(async tx => {
         await lockCredential(tx, identity)
+        await lockOpenings(tx, actor)
         const [row] = await tx.execute<Made>(opening(session))
         if (!row) throw new Abandon('credential-changed' as const)
         await recordFederated(tx, id, identity, row.ends_at)
@@ -48,12 +51,14 @@ export function redisSessionStore(
           const whose = { subject: replaced.user, session: replaced.id }
           await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about, ...whose })
         }
+        const crowded = await endCrowded(tx, rows, session)
         // Last of all: what can still fail is the COMMIT, and then nobody is told the secret of this row.
         await rows.write({ id, ...forRedis(row) })
-        return { ...row, replaced }
+        return { ...row, replaced, crowded }
       })
       if (opened === 'credential-changed') return opened
       if (opened.replaced) await rows.retire(opened.replaced.id, opened.replaced.user)
+      await Promise.all(opened.crowded.map(id => rows.retire(id, actor)))
       return { opened: { now: opened.now, endsAt: Math.floor(opened.ends_at) } }
     },
 
@@ -167,6 +172,7 @@ async function provenBy(
 }
 
 interface Opened extends Made {
+  readonly crowded: readonly SessionId[]
   readonly replaced: { readonly id: SessionId; readonly user: UserId } | undefined
 }
 
