@@ -35,7 +35,8 @@ function describeHeader({ schema, url, route }) {
   const changes = !['GET', 'HEAD', 'OPTIONS'].includes(String(route.method))
   // A provider calls these.
   if (url.startsWith('/v1/federation/')) return { url, schema }
-  const byKey = schema?.security?.filter(one => 'serviceKey' in one).length ?? 0
+  const byKey =
+    schema?.security?.filter(one => 'serviceKey' in one || 'serviceKeyAsClient' in one).length ?? 0
   if (!changes || (byKey > 0 && byKey === schema.security.length)) return { url, schema }
   return { url, schema: { ...schema, headers: mintmarkHeader(byKey === 0) } }
 }
@@ -88,6 +89,12 @@ export async function describeApi() {
             securitySchemes: {
               session: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
               serviceKey: { type: 'http', scheme: 'bearer', bearerFormat: 'mintmark_sk_<id>_<secret>' },
+              serviceKeyAsClient: {
+                type: 'http',
+                scheme: 'basic',
+                description:
+                  'The key’s id is the user name, the whole key the password (`client_secret_basic`).',
+              },
             },
           },
         },

@@ -4,6 +4,7 @@ export const catalogue = {
   invalid_request: [400, 'The request is not in the form that this route takes.'],
   invalid_email: [400, 'This is not an e-mail address that can be used here.'],
   unknown_role: [400, 'The tenant has no such role.'],
+  role_too_large: [400, 'The roles of this tenant would not fit into an access token any more.'],
   weak_password: [400, 'This password cannot be used.'],
   link_invalid: [400, 'This link is unknown, used or too old. Ask for a new one.'],
   federation_failed: [400, 'Signing in with this provider did not work. Start again.'],

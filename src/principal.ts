@@ -33,8 +33,8 @@ export interface Identity {
   readonly user: UserId
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
-  /** When they proved themselves, if not now: a NumericDate. 0: never in a way that counts here. */
-  readonly authTime?: number
+  /** When they authenticated, if not now: a NumericDate. `never`: not in a way that counts here. */
+  readonly authTime?: number | 'never'
   readonly credential: PasswordCredential | FederatedCredential
 }
 
@@ -75,7 +75,8 @@ export interface Standing {
 export interface Principal {
   readonly user: UserId
   readonly session: SessionId
-  readonly authTime: number
+  /** When the person authenticated. Undefined: never in a way that counts here, so that no `max_age` is met. */
+  readonly authTime: number | undefined
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
   /** The session's absolute end: no token outlives it. */

@@ -19,7 +19,8 @@ export interface Session {
   readonly session: {
     readonly id: string
     readonly created_at: number
-    readonly auth_time: number
+    /** Null: the person came through a provider whose authentication does not count. */
+    readonly auth_time: number | null
     readonly amr: readonly string[]
     readonly acr: string
     readonly ends_at: number

@@ -1,6 +1,7 @@
 /** `mintmark roles …`: the roles of a tenant, and what they permit. Operators may give everything. */
 import type { Command } from 'commander'
 import { builtInRoles } from '../directory/authority.js'
+import { longestRoles } from '../directory/tenants.js'
 import { postgresTenantStore } from '../store/postgres/tenant-store.js'
 import { permissions, printable, roleOf, tenantOf, wholeList } from './arguments.js'
 import { CommandFailed, configuration, operator, withDatabase } from './context.js'
@@ -83,12 +84,16 @@ function permitted({ permission: given, permissions: keep }: Wanted): readonly s
   return permissions(wholeList({ given, keep, option: 'permission', most: 200 }))
 }
 
-type Refusal = 'unknown' | 'forbidden' | 'name-taken' | 'repeated-differently'
+type Refusal = 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'
 
 function done<T>(answer: T, tenant: string, role: string): Exclude<T, Refusal> {
   if (answer === 'name-taken') throw new CommandFailed(`the tenant ${tenant} has a role ${role} already`)
   if (answer === 'unknown')
     throw new CommandFailed(`the tenant ${tenant} or its role ${role} was deleted meanwhile`)
+  if (answer === 'too-large')
+    throw new CommandFailed(
+      `the roles of the tenant ${tenant} would not fit into an access token: their names and permissions may take ${longestRoles} bytes together`,
+    )
   if (answer === 'forbidden' || answer === 'repeated-differently') throw new Error(String(answer))
   return answer as Exclude<T, Refusal>
 }

@@ -1,5 +1,5 @@
 /** Invitations: a place in a tenant, offered by mail to one address, taken once. */
-import type { By, Occasion } from '../audit.js'
+import type { By, Occasion, Once } from '../audit.js'
 import type { TenantId, UserId } from '../principal.js'
 import type { Registered } from './address-verification.js'
 import type { EmailAddress } from './email-address.js'
@@ -26,6 +26,8 @@ export interface CreatedInvitation {
   readonly tenantName: string
   /** Undefined: neither is there any more, or an operator's command invites. */
   readonly inviter: Inviter | undefined
+  /** Whether its mail was sent before: this is the repetition of a call under its Idempotency-Key. */
+  readonly mailed: boolean
 }
 
 export interface NewInvitation {
@@ -39,6 +41,8 @@ export interface NewInvitation {
 /**
  * Rules (test/conformance/invitation-store.ts), each change in one transaction with its audit row:
  * - A new invitation of an address to a tenant replaces the one before.
+ * - One that is repeated under its Idempotency-Key is the one that was made. Until its mail was claimed it gets the new
+ *   token, since nobody may know the one before; a claim succeeds once, and only under the token that it has then.
  * - It is taken by one DELETE, in the transaction that makes the member, and only while whoever invited could still
  *   invite with these roles: who was lowered, stopped or removed leaves dead invitations behind.
  * - Whoever invites is named with it: a person by the canonical address of their account, a service key by its name.
@@ -51,7 +55,9 @@ export interface InvitationStore {
     invitation: NewInvitation,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden'>
+  ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden' | 'repeated-differently'>
+  /** Whether the caller, who made it under this key, is the one who sends its mail. */
+  claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
   withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
   /** To whom it was sent. Looking changes nothing. */

@@ -42,6 +42,7 @@ export type MayGrant = (permissions: ReadonlySet<string>) => boolean
  * and mint that begins after it returned.
  * - A role's permissions are changed, and a role removed, only where `mayGrant` allows what it held and what it will.
  * - A removed role leaves its members; its id is never given again.
+ * - All roles of a tenant together fit into a token (`longestRoles`); a change that leaves less than before always may.
  */
 export interface TenantStore {
   create(name: string, by: By): Promise<Tenant | 'repeated-differently'>
@@ -58,13 +59,13 @@ export interface TenantStore {
     role: Omit<Role, 'id'>,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'repeated-differently'>
+  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'>
   changeRole(
     tenant: TenantId,
     role: Role,
     mayGrant: MayGrant,
     by: By,
-  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken'>
+  ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large'>
   removeRole(
     tenant: TenantId,
     roleId: string,
@@ -99,6 +100,16 @@ export interface MembershipStore {
     mayGrant: MayGrant,
     by: By,
   ): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
+}
+
+/** Bytes. A token that holds all of it stays under 8 KiB, which common proxies and servers take as one header. */
+export const longestRoles = 4096
+
+/** What a token would say of somebody who has all of these roles, in bytes. */
+export function bytesInToken(roles: readonly Omit<Role, 'id'>[]): number {
+  const names = roles.map(({ name }) => name)
+  const permissions = new Set(roles.flatMap(({ permissions }) => permissions))
+  return Buffer.byteLength(JSON.stringify([names, [...permissions]]))
 }
 
 /** What these roles permit together. An id without a role permits nothing. */

@@ -15,6 +15,8 @@ declare module 'fastify' {
 
 /** Names and values together; Node's own limit is on bytes (16 KiB). */
 const mostRawHeaders = 200
+/** Node shows the first of several and hides the others, and one beside us may go by another than we do. */
+const onceAtMost = new Set(['host', 'authorization', 'content-type'])
 
 export const bodyLimitBytes = 64 * 1024
 
@@ -64,11 +66,14 @@ function headFault({ raw }: FastifyRequest): Problem | undefined {
   const { rawHeaders, httpVersionMajor } = raw
   if (rawHeaders.length > mostRawHeaders) return new Problem('header_fields_too_large')
   if (httpVersionMajor !== 1) return new Problem('invalid_request', { detail: 'Speak HTTP/1.1.' })
-  let hosts = 0
+  const seen = new Set<string>()
   for (let index = 0; index < rawHeaders.length; index += 2) {
-    if (rawHeaders[index]?.length === 4 && rawHeaders[index]?.toLowerCase() === 'host') hosts++
+    const name = rawHeaders[index]?.toLowerCase() ?? ''
+    if (!onceAtMost.has(name)) continue
+    if (seen.has(name)) return new Problem('invalid_request', { detail: `There is more than one ${name}.` })
+    seen.add(name)
   }
-  return hosts > 1 ? new Problem('invalid_request', { detail: 'There is more than one Host.' }) : undefined
+  return undefined
 }
 
 /** While closing, whoever is being answered must not keep the connection, or the close would wait for it. */

@@ -15,8 +15,8 @@ export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal):
   app.addHook('onRequest', freshProofGuard(refused))
 }
 
-export function proofIsFresh({ principal, now }: Live): boolean {
-  return now - principal.authTime <= proofSeconds
+export function proofIsFresh({ principal: { authTime }, now }: Live): boolean {
+  return authTime !== undefined && now - authTime <= proofSeconds
 }
 
 export function freshProofGuard(refused: RecordRefusal): Guard {

@@ -5,7 +5,7 @@ import { catalogue, type ErrorCode, Outage, Problem } from '../errors.js'
 import { HashQueueFull } from '../login/password-hash.js'
 import { Throttled } from '../login/throttle.js'
 import type { Metrics } from './metrics.js'
-import { isByBearer } from './service-key.js'
+import { isByBasic, isByBearer } from './service-key.js'
 
 interface Fault {
   readonly pointer: string
@@ -46,7 +46,7 @@ export function refuse(error: FastifyError | Error, request: FastifyRequest, rep
   const refusal = refusalOf(error, request.log)
   const { code, retryAfter, maxAge } = refusal
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  const authenticate = challenge(code, maxAge, isByBearer(request))
+  const authenticate = challenge(code, maxAge, request)
   if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
   reply.code(catalogue[code][0]).header('cache-control', 'no-store')
   return refusal
@@ -96,9 +96,14 @@ function faults(error: FastifyError): Fault[] {
  * RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie, in the words of
  * RFC 9470, which has them for bearer tokens; services by a key, after RFC 6750, section 3.
  */
-function challenge(code: ErrorCode, maxAge: number | undefined, byBearer: boolean): string | undefined {
-  if (code === 'invalid_service_key') return byBearer ? 'Bearer error="invalid_token"' : 'Bearer'
+function challenge(code: ErrorCode, maxAge: number | undefined, request: FastifyRequest): string | undefined {
+  const byBearer = isByBearer(request)
   if (code === 'forbidden' && byBearer) return 'Bearer error="insufficient_scope"'
+  if (code === 'invalid_service_key') {
+    // RFC 6749, section 5.2: in the scheme that was used.
+    if (isByBasic(request)) return 'Basic realm="introspection"'
+    return byBearer ? 'Bearer error="invalid_token"' : 'Bearer'
+  }
   if (catalogue[code][0] !== 401) return undefined
   return maxAge === undefined ? 'Session' : `Session error="${code}", max_age="${maxAge}"`
 }

@@ -74,7 +74,10 @@ export const WhoAmI = Type.Object(
     session: Type.Object({
       id: Type.String(),
       created_at: Instant,
-      auth_time: Instant,
+      auth_time: Type.Union([Instant, Type.Null()], {
+        description:
+          'When the person authenticated. Null: by a provider whose word does not count, so that no `max_age` is met.',
+      }),
       amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
       acr: Type.String(),
       ends_at: Type.Integer({ description: 'The absolute end, a NumericDate.' }),
@@ -121,6 +124,8 @@ export const ProblemDocument = Type.Object(
 export const forAnyone = { security: [] }
 export const forSessions = { security: [{ session: [] }] }
 export const forServices = { security: [{ serviceKey: [] }] }
+/** By a service key, as a bearer token or in Basic. */
+export const forClients = { security: [...forServices.security, { serviceKeyAsClient: [] }] }
 export const forSessionsOrKeys = { security: [...forSessions.security, ...forServices.security] }
 
 /** For the reference: an answer without a body. */

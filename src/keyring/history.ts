@@ -33,9 +33,14 @@ function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: K
   }
 }
 
-/** A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: whoever has the JWK Set can verify it. */
+/**
+ * A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: whoever has the JWK Set can verify it. It is
+ * public and does not expire, and many libraries compare no `typ`: its own `aud` is what keeps it from being taken for
+ * an access token (RFC 8725, section 3.9).
+ */
 export function signHistory(issuer: string, ring: Ring, signer: SigningKey): string {
   const header = { alg: 'ES256', typ: 'jwk-set+jwt', kid: signer.kid }
-  const payload = { iss: issuer, iat: Math.floor(ring.now), keys: historicalKeys(ring) }
+  const aud = `${issuer}/.well-known/historical-keys`
+  const payload = { iss: issuer, aud, iat: Math.floor(ring.now), keys: historicalKeys(ring) }
   return signCompact(signer, Buffer.from(JSON.stringify(header)).toString('base64url'), payload)
 }

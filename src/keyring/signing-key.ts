@@ -56,8 +56,14 @@ export function headerUnder(kid: Kid): string {
   return Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid })).toString('base64url')
 }
 
+/** Whatever these keys sign says whom it is for: many libraries tell one signed document from another by nothing else. */
+export interface Addressed {
+  readonly iss: string
+  readonly aud: string
+}
+
 /** A compact JWS (RFC 7515) under a finished header. RFC 7518, section 3.4: R and S side by side, 64 bytes, not DER. */
-export function signCompact(key: SigningKey, header: string, payload: object): string {
+export function signCompact(key: SigningKey, header: string, payload: Addressed): string {
   const signed = `${header}.${Buffer.from(JSON.stringify(payload)).toString('base64url')}`
   const signature = sign('sha256', Buffer.from(signed), { key: key.private, dsaEncoding: 'ieee-p1363' })
   return `${signed}.${signature.toString('base64url')}`

@@ -4,7 +4,10 @@ import { leewaySeconds } from '../federation/id-token.js'
 import type { Provider } from '../federation/provider.js'
 import type { FederatedIdentityId, Identity, UserId } from '../principal.js'
 
-/** `now` is the database's clock. A proof that counts is as old as the provider says; one without a time is none. */
+/**
+ * `now` is the database's clock. A proof that counts is as old as the provider says, and never from the future; one
+ * without a time is none.
+ */
 export function federatedIdentity(
   provider: Provider,
   { issuer, subject, proof }: Claimed,
@@ -21,7 +24,7 @@ export function federatedIdentity(
     user,
     amr: counts && proof.amr.length > 0 ? proof.amr : ['fed'],
     acr: strong ? 'aal2' : 'aal1',
-    authTime: counts ? Math.min(proof.authTime ?? 0, Math.floor(now)) : 0,
+    authTime: counts && proof.authTime ? Math.min(proof.authTime, Math.floor(now)) : 'never',
     credential: { kind: 'federated', identity: id, provider: provider.id, issuer, subject, proof },
   }
 }

@@ -46,11 +46,14 @@ export function createInvitations(parts: InvitationParts) {
       const wanted = { tenant, email, roleIds, tokenHash: token.hash(), lifetimeSeconds }
       const answer = await throttle.invitation(tenant, by.actor, async undone => {
         const created = await invitations.create(wanted, allowed, by)
-        if (typeof created === 'string') await undone()
+        if (typeof created === 'string' || created.mailed) await undone()
         return created
       })
       if (typeof answer === 'string') return answer
-      const { invitation, tenantName, inviter } = answer
+      const { invitation, tenantName, inviter, mailed } = answer
+      if (mailed) return invitation
+      if (by.once && !(await invitations.claimMail(invitation.id, wanted.tokenHash, by.once)))
+        return invitation
       const link = `${issuer}/invitations/accept#token=${token.reveal()}`
       const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const
       inBackground('invitation mail', () =>

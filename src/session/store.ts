@@ -49,7 +49,8 @@ export interface SessionRow {
   readonly idleEndsAt: number
   readonly lastSeenAgeSeconds: number
   readonly idleSeconds: number
-  readonly authTime: number
+  /** Undefined: the person never authenticated in a way that counts here. */
+  readonly authTime: number | undefined
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
   readonly user: { readonly id: UserId; readonly email: string; readonly name: string | null }

@@ -1,11 +1,12 @@
 /** Today's answer about a token: what it says, held against the truth of this moment (RFC 7662). */
-import type { KeyObject } from 'node:crypto'
 import type { KeyRow, LiveKey } from '../directory/service-keys.js'
 import type { PublicJwk } from '../keyring/store.js'
 import type { Kid, ServiceKeyId, SessionId, Standing, TenantId } from '../principal.js'
 import { type Gone, judgeUnproved } from '../session/sessions.js'
 import type { Reading } from '../session/store.js'
-import { type Claims, isSignedBy, type ReadToken, type Unreadable } from './read.js'
+import { judgeTime } from '../verifier/claims.js'
+import type { PublicKey } from '../verifier/public-key.js'
+import type { Claims, ReadToken, Unreadable } from './read.js'
 
 /** The token's part is what it says of itself, not yet proved. */
 export interface IntrospectionQuestion {
@@ -26,7 +27,16 @@ export interface IntrospectionReading extends Reading {
   /** Undefined when the application is unknown or disabled. */
   readonly application: { readonly audiences: readonly string[] } | undefined
   /** Undefined when no key of this kid is published now. */
-  readonly publicJwk: PublicJwk | undefined
+  readonly publishedKey: PublishedKey | undefined
+}
+
+/** A key with the time in which it signs, in whole seconds: `iat` lies at or after `from` and before `until`. */
+export interface PublishedKey {
+  readonly publicJwk: PublicJwk
+  /** Undefined: not scheduled. */
+  readonly from: number | undefined
+  /** Undefined: until its successor has a time. */
+  readonly until: number | undefined
 }
 
 /**
@@ -42,6 +52,7 @@ export type Inactive =
   | Unreadable
   | 'unknown-key'
   | 'signature'
+  | 'key-not-signing'
   | 'not-yet'
   | 'expired'
   | 'audience'
@@ -57,28 +68,32 @@ export interface Active {
   readonly standing: Standing | undefined
 }
 
-/** Seconds by which a clock may have stepped back, as a fail-over can make it. */
-const skewSeconds = 60
-
-/** `asker` is who asks, already judged; `verifies` is the key that the reading named, undefined when it named none. */
-export function judgeToken(
-  token: ReadToken,
-  verifies: KeyObject | undefined,
+/** `asker` is who asks, already judged; `key` is the one that the reading named, undefined when it named none. */
+export async function judgeToken(
+  { claims, jws }: ReadToken,
+  key: PublicKey | undefined,
   reading: IntrospectionReading,
   asker: LiveKey,
-): { readonly active: Active } | { readonly inactive: Inactive } {
-  const { claims } = token
-  if (!verifies) return { inactive: 'unknown-key' }
-  if (!isSignedBy(token, verifies)) return { inactive: 'signature' }
-  if (claims.iat > reading.now + skewSeconds) return { inactive: 'not-yet' }
-  if (claims.exp <= reading.now) return { inactive: 'expired' }
-  if (!asker.audiences.includes(claims.aud)) return { inactive: 'audience' }
+): Promise<{ readonly active: Active } | { readonly inactive: Inactive }> {
+  const { now, publishedKey, application } = reading
+  if (!key || !publishedKey) return { inactive: 'unknown-key' }
+  if (!(await key.verifies(jws.signed, jws.signature))) return { inactive: 'signature' }
+  if (!hasSigned(publishedKey, claims)) return { inactive: 'key-not-signing' }
+  if (judgeTime(claims, now)?.code === 'not_yet_valid') return { inactive: 'not-yet' }
+  // The clock is the one that wrote it: there is no leeway here.
+  if (claims.expiresAt <= now) return { inactive: 'expired' }
+  if (!asker.audiences.includes(claims.audience)) return { inactive: 'audience' }
   if (asker.tenant !== null && asker.tenant !== claims.tenant) return { inactive: 'other-tenant' }
-  if (!reading.application?.audiences.includes(claims.aud)) return { inactive: 'application' }
+  if (!application?.audiences.includes(claims.audience)) return { inactive: 'application' }
   const resumed = judgeUnproved(claims.sid, reading)
   if ('gone' in resumed) return { inactive: `session-${resumed.gone}` }
   const { principal, tenantLost } = resumed.live
   if (principal.user !== claims.sub) return { inactive: 'session-of-another' }
   if (tenantLost) return { inactive: 'tenant-lost' }
   return { active: { claims, standing: principal.standing } }
+}
+
+/** A standby is published, and so is a key that has ended: neither signs a token of now. */
+function hasSigned({ from, until }: PublishedKey, { issuedAt }: Claims): boolean {
+  return from !== undefined && from <= issuedAt && (until === undefined || issuedAt < until)
 }

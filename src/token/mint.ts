@@ -20,7 +20,8 @@ export interface MintedToken {
 
 /**
  * `now` is the database's clock in seconds, from the statement that read the session. `exp` is `now` plus the
- * lifetime and never past the session's absolute end.
+ * lifetime and never past the session's absolute end. `auth_time` (RFC 9068, section 2.2.1) is left out where there was
+ * no authentication that counts, and never after `iat`: a fail-over can set the clock back.
  *
  * Signed synchronously with node:crypto: an asynchronous signature would wait behind password hashes in libuv's
  * pool, and jose's is one. The tests read every shape of token back with jose.
@@ -39,7 +40,7 @@ export function mint(order: MintOrder, key: SigningKey, now: number): MintedToke
     jti: randomBytes(16).toString('base64url'),
     client_id: order.clientId,
     sid: principal.session,
-    auth_time: principal.authTime,
+    ...(principal.authTime !== undefined && { auth_time: Math.min(principal.authTime, iat) }),
     acr: principal.acr,
     amr: principal.amr,
     ...(standing && { tenant: standing.tenant, roles: standing.roles, permissions: standing.permissions }),

@@ -1,21 +1,14 @@
-/** Reads an access token of ours back, strictly: one spelling, the header exactly as minted, every claim in its form. */
-import { isUtf8 } from 'node:buffer'
-import { type KeyObject, verify } from 'node:crypto'
-import { headerUnder } from '../keyring/signing-key.js'
-import type { ClientId, Kid, SessionId, TenantId, UserId } from '../principal.js'
+/** Reads an access token of ours back with the verifier's own reader: what a service refuses is refused here, too. */
+import type { ClientId, Kid, SessionId, TenantId } from '../principal.js'
+import { type ClaimsFault, readClaims } from '../verifier/claims.js'
+import { type CompactFault, type CompactJws, readCompact } from '../verifier/compact.js'
+import type { TokenClaims } from '../verifier/principal.js'
+import { strictObject } from '../verifier/strict-json.js'
 
-export interface Claims {
-  readonly iss: string
-  readonly sub: UserId
-  readonly aud: string
-  readonly exp: number
-  readonly iat: number
-  readonly jti: string
-  readonly client_id: ClientId
+/** In the forms that the primary is asked with. */
+export interface Claims extends TokenClaims {
+  readonly clientId: ClientId
   readonly sid: SessionId
-  readonly auth_time: number
-  readonly acr: string
-  readonly amr: readonly string[]
   readonly tenant?: TenantId
 }
 
@@ -23,90 +16,31 @@ export interface Claims {
 export interface ReadToken {
   readonly kid: Kid
   readonly claims: Claims
-  readonly signed: string
-  readonly signature: Buffer
+  readonly jws: CompactJws
 }
 
-export type Unreadable = 'too-long' | 'malformed' | 'header' | 'claims' | 'issuer'
-
-/** Characters. A longer one fits into no request's head, and is not looked at. */
-const longestToken = 16_384
-/** R and S side by side. */
-const signatureBytes = 64
+export type Unreadable = Hyphenated<CompactFault | 'payload' | Exclude<ClaimsFault, 'audience'>>
+/** The words of the log are older than those of the verifier. */
+type Hyphenated<Code extends string> = Code extends `${infer Head}_${infer Tail}` ? `${Head}-${Tail}` : Code
 
 export function readToken(token: string, issuer: string): ReadToken | { readonly unreadable: Unreadable } {
-  if (token.length > longestToken) return { unreadable: 'too-long' }
-  const [header, payload, signature, ...more] = token.split('.', 4).map(decoded)
-  if (!header || !payload || !signature || more.length > 0 || signature.length !== signatureBytes)
-    return { unreadable: 'malformed' }
-  const kid = (json(header) as { kid?: unknown } | undefined)?.kid
-  const signed = token.slice(0, token.lastIndexOf('.'))
-  if (
-    !isText(kid, /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/) ||
-    !signed.startsWith(`${headerUnder(kid as Kid)}.`)
+  const jws = readCompact(token, 'at+jwt')
+  if ('code' in jws) return { unreadable: hyphenated(jws.code) }
+  const payload = strictObject(jws.payload)
+  if (!payload) return { unreadable: 'payload' }
+  const claims = readClaims(payload, issuer)
+  if ('code' in claims) return { unreadable: claims.code }
+  return isAskable(claims) ? { kid: jws.kid as Kid, claims, jws } : { unreadable: 'claims' }
+}
+
+const hyphenated = <Code extends string>(code: Code) => code.replace('_', '-') as Hyphenated<Code>
+
+/** The signature is verified after the primary was asked, with what a stranger wrote: nothing else may reach it. */
+function isAskable(claims: TokenClaims): claims is Claims {
+  const { sid, clientId, tenant } = claims
+  return (
+    /^[A-Za-z0-9_-]{21}[AQgw]$/.test(sid) &&
+    /^[a-z0-9][a-z0-9._-]{1,63}$/.test(clientId) &&
+    (tenant === undefined || /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(tenant))
   )
-    return { unreadable: 'header' }
-  const claims = json(payload)
-  if (!areClaims(claims)) return { unreadable: 'claims' }
-  if (claims.iss !== issuer) return { unreadable: 'issuer' }
-  return { kid: kid as Kid, claims, signed, signature }
-}
-
-export function isSignedBy({ signed, signature }: ReadToken, key: KeyObject): boolean {
-  return verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)
-}
-
-/** Base64url has one spelling here: without padding, and with its unused bits zero. */
-function decoded(part: string): Buffer | undefined {
-  const bytes = Buffer.from(part, 'base64url')
-  return bytes.toString('base64url') === part ? bytes : undefined
-}
-
-/** As `mint` writes it, so that no member is there twice and no two readers understand it differently. */
-function json(bytes: Buffer): unknown {
-  if (!isUtf8(bytes)) return undefined
-  try {
-    const text = bytes.toString()
-    const value: unknown = JSON.parse(text)
-    return JSON.stringify(value) === text ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-const isText = (value: unknown, form: RegExp): value is string =>
-  typeof value === 'string' && form.test(value)
-const isTime = (value: unknown) => Number.isSafeInteger(value) && (value as number) > 0
-const areTexts = (value: unknown) => Array.isArray(value) && value.every(one => typeof one === 'string')
-const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const handle = /^[A-Za-z0-9_-]{21}[AQgw]$/
-
-const forms: Readonly<Record<string, (value: unknown) => boolean>> = {
-  iss: value => typeof value === 'string',
-  sub: value => isText(value, uuid),
-  aud: value => isText(value, /^[\x21-\x7e]{1,200}$/),
-  exp: isTime,
-  iat: isTime,
-  jti: value => isText(value, handle),
-  client_id: value => isText(value, /^[a-z0-9][a-z0-9._-]{1,63}$/),
-  sid: value => isText(value, handle),
-  auth_time: isTime,
-  acr: value => value === 'aal1' || value === 'aal2',
-  amr: areTexts,
-}
-/** These stand together, or none of them. */
-const tenantForms: typeof forms = {
-  tenant: value => isText(value, uuid),
-  roles: areTexts,
-  permissions: areTexts,
-}
-
-function areClaims(value: unknown): value is Claims {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  const claims = value as Record<string, unknown>
-  const keeps = (some: typeof forms) => Object.entries(some).every(([name, holds]) => holds(claims[name]))
-  // Never minted, so nothing here would obey them.
-  if (claims.nbf !== undefined || Object.hasOwn(claims, '__proto__')) return false
-  const inTenant = Object.keys(tenantForms).some(name => claims[name] !== undefined)
-  return keeps(forms) && (!inTenant || keeps(tenantForms))
 }

@@ -17,23 +17,33 @@ const isText = (value: unknown): value is string =>
 const areTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
 const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
 
-/** Claims that are not known here are passed over: a later release of the issuer may add some. */
-export function readClaims(
+/** For this audience, and no other. */
+export function readClaimsFor(
   claims: JsonObject,
   issuer: string,
   audience: string,
 ): TokenClaims | Refused<ClaimsFault> {
+  const read = readClaims(claims, issuer)
+  return 'code' in read || read.audience === audience ? read : refused('audience')
+}
+
+/** Claims that are not known here are passed over: a later release of the issuer may add some. */
+export function readClaims(
+  claims: JsonObject,
+  issuer: string,
+): TokenClaims | Refused<Exclude<ClaimsFault, 'audience'>> {
   const { iss, aud, sub, sid, client_id, jti, acr, amr, auth_time, iat, exp, nbf } = claims
   const { tenant, roles, permissions } = claims
   if (!isText(iss) || !isText(aud) || !isText(sub) || !isText(sid) || !isText(client_id) || !isText(jti))
     return refused('claims')
-  if (!isText(acr) || !areTexts(amr) || !isTime(auth_time) || !isTime(iat) || !isTime(exp))
-    return refused('claims')
+  if (!isText(acr) || !areTexts(amr) || !isTime(iat) || !isTime(exp)) return refused('claims')
+  // RFC 9068, section 2.2.1: optional. A provider's word may count for who somebody is, and not for when they proved it.
+  if (auth_time !== undefined && !isTime(auth_time)) return refused('claims')
   // Never minted, so nothing here would obey it.
   if (nbf !== undefined) return refused('claims')
   if (iss !== issuer) return refused('issuer')
-  if (aud !== audience) return refused('audience')
-  if (exp <= iat || exp - iat > longestLifetime || auth_time > iat + leeway) return refused('lifetime')
+  if (exp <= iat || exp - iat > longestLifetime) return refused('lifetime')
+  if (auth_time !== undefined && auth_time > iat + leeway) return refused('lifetime')
   const inNone = tenant === undefined && roles === undefined && permissions === undefined
   if (!inNone && !(isText(tenant) && areTexts(roles) && areTexts(permissions))) return refused('claims')
   return {
@@ -45,7 +55,7 @@ export function readClaims(
     ...(inNone ? { roles: [], permissions: [] } : ({ tenant, roles, permissions } as Standing)),
     acr,
     amr,
-    authTime: auth_time,
+    ...(auth_time !== undefined && { authTime: auth_time }),
     issuedAt: iat,
     expiresAt: exp,
     jti,

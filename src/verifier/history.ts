@@ -53,6 +53,8 @@ export async function readHistory(
   if (!key || !(await key.verifies(read.signed, read.signature))) return 'history_signature'
   const payload = strictObject(read.payload)
   if (!payload || payload.iss !== issuer || !isTime(payload.iat) || payload.iat > now + skew) return 'history'
+  // One that was kept as data may be older than its `aud`.
+  if (payload.aud !== undefined && payload.aud !== `${issuer}/.well-known/historical-keys`) return 'history'
   const keys = await readEntries(payload.keys)
   return keys ? { issuedAt: payload.iat, keys } : 'history'
 }

@@ -1,5 +1,5 @@
 /** Owns the question to the issuer whether a token counts at this moment (RFC 7662). */
-import { readClaims } from './claims.js'
+import { readClaimsFor } from './claims.js'
 import { exchange, type Means } from './exchange.js'
 import type { Principal } from './principal.js'
 import { type Refused, refused } from './refusal.js'
@@ -28,7 +28,8 @@ export async function introspect(
     return answer.status === 401 || answer.status === 403 ? refused('service_key_refused') : unavailable
   const said = strictObject(answer.bytes)
   if (said?.active === false) return refused('inactive')
-  const claims = said?.active === true ? readClaims(said, principal.issuer, principal.audience) : undefined
+  const { issuer, audience } = principal
+  const claims = said?.active === true ? readClaimsFor(said, issuer, audience) : undefined
   if (
     !claims ||
     'code' in claims ||

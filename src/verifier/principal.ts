@@ -18,8 +18,8 @@ export interface TokenClaims {
   readonly acr: string
   /** How they proved it (RFC 8176). */
   readonly amr: readonly string[]
-  /** When they proved it. */
-  readonly authTime: number
+  /** When they proved it. Absent: the issuer vouches for no time, so that no `maxAge` is met. */
+  readonly authTime?: number
   readonly issuedAt: number
   readonly expiresAt: number
   /** For logs. */

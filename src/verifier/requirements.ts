@@ -25,7 +25,7 @@ export const requireTenant =
 export type AssuranceLevel = 'aal1' | 'aal2'
 const levels: readonly string[] = ['aal1', 'aal2', 'aal3']
 
-/** `maxAge`: seconds since the person last proved who they are. At least one of the two. */
+/** `maxAge`: seconds since the person last proved who they are; a token that has no such time meets none. At least one of the two. */
 export function requireStepUp(demand: {
   readonly acr?: AssuranceLevel
   readonly maxAge?: number
@@ -35,8 +35,9 @@ export function requireStepUp(demand: {
   if (!isAge || (acr === undefined ? maxAge === undefined : !levels.includes(acr)))
     throw new TypeError('requireStepUp takes an acr, a maxAge in whole seconds, or both')
   return (principal, now) => {
+    const { authTime } = principal
     const strong = acr === undefined || levels.indexOf(principal.acr) >= levels.indexOf(acr)
-    const recent = maxAge === undefined || now - principal.authTime <= maxAge
+    const recent = maxAge === undefined || (authTime !== undefined && now - authTime <= maxAge)
     return strong && recent ? undefined : refused('insufficient_user_authentication', demand)
   }
 }

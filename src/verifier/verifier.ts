@@ -1,5 +1,5 @@
 /** Owns `createVerifier`: the parts put together, and the order in which a token is looked at. */
-import { judgeTime, readClaims } from './claims.js'
+import { judgeTime, readClaimsFor } from './claims.js'
 import { type CompactJws, readCompact } from './compact.js'
 import { judgePast } from './delayed.js'
 import { Counters, type Health } from './health.js'
@@ -62,7 +62,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function proved(jws: CompactJws, key: PublicKey): Promise<TokenClaims | Refused<TokenFault>> {
     if (!(await key.verifies(jws.signed, jws.signature))) return refused('signature')
     const payload = strictObject(jws.payload)
-    return payload ? readClaims(payload, issuer, audience) : refused('payload')
+    return payload ? readClaimsFor(payload, issuer, audience) : refused('payload')
   }
 
   async function verify(token: string): Promise<Verdict> {

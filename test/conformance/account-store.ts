@@ -439,7 +439,7 @@ async function changing(t: Test, world: World): Promise<void> {
       t.equal(await goneOf(world, own), 'superseded', 'the secret before opens nothing')
       t.equal(row?.endsAt, own.endsAt, 'a proof does not move the absolute end')
       t.ok(row && row.lastSeenAgeSeconds < 60, 'it counts as use')
-      t.ok(row && row.authTime >= Math.floor(own.now) && row.authTime <= now)
+      t.ok(row?.authTime && row.authTime >= Math.floor(own.now) && row.authTime <= now)
       t.equal(await world.sessions.open({ ...own, secretHash: random(32) }), 'credential-changed')
       await opened(world, user, { identity: identityOf(user, 2) })
     },

@@ -28,6 +28,7 @@ export function invitationStoreSuite(backEnd: string, open: OpenWorld): void {
     await offering(t, world)
     await taking(t, world)
     await inviters(t, world)
+    await repeating(t, world)
   })
 }
 
@@ -49,6 +50,49 @@ async function invited(
   const answer = await world.invitations.create(wanted, all, by)
   if (typeof answer === 'string') throw new Error(answer)
   return { tokenHash, ...answer.invitation }
+}
+async function repeating(t: Test, world: World): Promise<void> {
+  await t.test(
+    'one that is repeated under its key gets the new token until its mail was claimed, once',
+    async t => {
+      const place = await tenant(world)
+      const email = address('repeated@example.com')
+      const once = { caller: 'somebody', key: random(16).toString('hex'), requestHash: random(32) }
+      const create = async () => {
+        const tokenHash = random(32)
+        const wanted = { tenant: place.id, email, roleIds: ['member'], tokenHash, lifetimeSeconds: 600 }
+        const answer = await world.invitations.create(wanted, all, { ...byOperator, once })
+        if (typeof answer === 'string') throw new Error(answer)
+        return {
+          ...answer,
+          tokenHash,
+          claim: () => world.invitations.claimMail(answer.invitation.id, tokenHash, once),
+        }
+      }
+      const works = async (hash: Buffer) => (await world.invitations.pending(hash)) !== undefined
+      // Its caller did not learn that it was committed, so nobody has sent the mail.
+      const lost = await create()
+      const told = await create()
+      t.strictSame(told.invitation, lost.invitation)
+      t.same([lost.mailed, told.mailed], [false, false])
+      t.same([await works(lost.tokenHash), await works(told.tokenHash)], [false, true])
+      t.equal(await lost.claim(), false, 'another has the token')
+      t.equal(await told.claim(), true)
+      const late = await create()
+      t.strictSame(late.invitation, told.invitation)
+      t.equal(late.mailed, true)
+      t.same(
+        [await works(late.tokenHash), await works(told.tokenHash)],
+        [false, true],
+        'the mailed link stays',
+      )
+      const differently = { ...byOperator, once: { ...once, requestHash: random(32) } }
+      const other = { tenant: place.id, email, roleIds: [], tokenHash: random(32), lifetimeSeconds: 600 }
+      t.equal(await world.invitations.create(other, all, differently), 'repeated-differently')
+      await world.invitations.withdraw(place.id, told.invitation.id, byOperator)
+      t.equal(await told.claim(), false, 'it is gone')
+    },
+  )
 }
 const membership = async (world: World, user: UserId) => (await world.memberships.of(user))[0]
 

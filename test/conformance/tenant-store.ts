@@ -2,7 +2,13 @@
 import { type Test, test } from 'tap'
 import type { By } from '../../src/audit.js'
 import { builtInRoles } from '../../src/directory/authority.js'
-import type { Membership, Role, Tenant } from '../../src/directory/tenants.js'
+import {
+  bytesInToken,
+  longestRoles,
+  type Membership,
+  type Role,
+  type Tenant,
+} from '../../src/directory/tenants.js'
 import type { TenantId, UserId } from '../../src/principal.js'
 import { byOperator, type OpenWorld, opened, person, random, times, type World } from './world.js'
 
@@ -96,6 +102,34 @@ async function roles(t: Test, world: World): Promise<void> {
     t.equal(await world.tenants.removeRole(tenant.id, writer.id, all, byOperator), 'unknown')
     t.equal(await world.tenants.changeRole(tenant.id, changed, all, byOperator), 'unknown')
   })
+
+  await t.test(
+    'all roles together fit into a token: what would not is refused, and less may always be',
+    async t => {
+      const tenant = await made(world)
+      const permissions = (count: number, of = 'p') =>
+        Array.from({ length: count }, (_, at) => `${of}:${String(at).padStart(20, '0')}`)
+      const create = (name: string, list: readonly string[]) =>
+        world.tenants.createRole(tenant.id, { name, permissions: list }, all, byOperator)
+      t.equal(await create('all at once', permissions(200)), 'too-large')
+      const first = (await create('first', permissions(100))) as Role
+      t.ok(first.id)
+      t.match(await create('the same', permissions(100)), { name: 'the same' }, 'a token says each once')
+      t.equal(await create('others', permissions(100, 'q')), 'too-large', 'one person may hold both')
+      t.equal(await create('𝒲'.repeat(50), permissions(50, 'q')), 'too-large', 'bytes are what counts')
+      t.match(await create('w'.repeat(50), permissions(50, 'q')), { name: /^w/ })
+      const change = (list: readonly string[]) =>
+        world.tenants.changeRole(tenant.id, { ...first, permissions: list }, all, byOperator)
+      t.equal(await change(permissions(100).concat(permissions(100, 'q'))), 'too-large')
+      t.strictSame(
+        (await world.tenants.read(tenant.id))?.roles.find(({ id }) => id === first.id),
+        first,
+      )
+      t.equal((await world.tenants.read(tenant.id))?.roles.filter(({ name }) => name === 'others').length, 0)
+      const whole = (await world.tenants.read(tenant.id))?.roles ?? []
+      t.ok(bytesInToken(whole) <= longestRoles)
+    },
+  )
 
   await t.test('names are taken once in a tenant, and the built-in roles stay', async t => {
     const tenant = await made(world)

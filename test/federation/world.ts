@@ -79,7 +79,7 @@ export async function federationWorld(
     },
     async add(more, secret = clientSecret) {
       const declaration = { ...declared, ...more }
-      const sealed = keys.seal(Buffer.from(secret), secretSealedAs(issuer, declaration.id))
+      const sealed = keys.seal(Buffer.from(secret), secretSealedAs(service.issuer, declaration.id))
       const answer = await store.create(declaration, sealed, operator)
       if (typeof answer === 'string') throw new Error(answer)
     },
@@ -111,7 +111,7 @@ export class Visitor {
 
   /** A browser for scripts that has the session of this one. */
   get scripts(): Browser {
-    return this.service.browser().at(this.service.app, issuer).withCookie(this.cookies.get('__Host-session'))
+    return this.service.browser().withCookie(this.cookies.get('__Host-session'))
   }
 
   open(url: string, headers: Record<string, string> = {}): Promise<LightMyRequestResponse> {
@@ -122,7 +122,7 @@ export class Visitor {
   submit(url: string, fields: Record<string, string>): Promise<LightMyRequestResponse> {
     const headers = {
       'content-type': 'application/x-www-form-urlencoded',
-      origin: issuer,
+      origin: this.service.issuer,
       'sec-fetch-site': 'same-origin',
     }
     return this.#send('POST', url, new URLSearchParams(fields).toString(), headers)
@@ -142,7 +142,7 @@ export class Visitor {
   }
 
   async comeBack(address: string): Promise<LightMyRequestResponse> {
-    return this.open(await callbackFrom(address))
+    return this.open(await callbackFrom(address, this.service.issuer))
   }
 
   async #send(
@@ -169,12 +169,12 @@ export class Visitor {
 }
 
 /** What the provider sends the browser to, without the issuer's origin. */
-export async function callbackFrom(address: string): Promise<string> {
+export async function callbackFrom(address: string, to = issuer): Promise<string> {
   const answer = await fetch(address, { redirect: 'manual' })
   const location = answer.headers.get('location')
-  if (!location?.startsWith(`${issuer}/`))
+  if (!location?.startsWith(`${to}/`))
     throw new Error(`the provider sent no one back: ${answer.status} ${await answer.text()}`)
-  return location.slice(issuer.length)
+  return location.slice(to.length)
 }
 
 /** The code of the refusal that a page shows. */

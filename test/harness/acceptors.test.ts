@@ -134,6 +134,11 @@ const kinds: readonly Kind[] = [
     },
   },
   { kind: 'pass of a reset', proves: 'passwords.reset_pass_hash', takenBy: none, make: resetPass },
+  {
+    kind: 'key history',
+    takenBy: none,
+    make: async () => (await app.inject('/.well-known/historical-keys')).body,
+  },
   { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
   { kind: 'session secret', takenBy: none, make: async () => (await person(sql)).secret },
   { kind: 'access token', takenBy: ['token at POST /v1/introspect'], make: accessToken },

@@ -90,7 +90,7 @@ export async function listRoutes(): Promise<Route[]> {
           const changesState = !['GET', 'HEAD', 'OPTIONS'].includes(one)
           const { consumes = [], security = [], body } = (schema ?? {}) as Documented
           const form = consumes.includes('application/x-www-form-urlencoded')
-          const forServices = security.length > 0 && security.every(one => 'serviceKey' in one)
+          const forServices = security.length > 0 && security.every(one => !('session' in one))
           const page = form && !forServices
           found.set(key, { key, method: one, url, body, changesState, form, page, forServices })
         }

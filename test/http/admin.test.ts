@@ -2,7 +2,9 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import tap, { test } from 'tap'
-import { headersFrom } from '../harness/routes.js'
+import { createVerifier } from '../../src/verifier/index.js'
+import { expectations } from '../harness/callers.js'
+import { acceptable, headersFrom, listRoutes, pathFor } from '../harness/routes.js'
 import { freshAddress, member, person, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { eventually, goodPassword, issuer, testService, tokenIn } from '../support/service.js'
@@ -16,6 +18,8 @@ async function administrator(...roles: string[]) {
   return new Browser(service.app, issuer, me.cookie)
 }
 const admin = await administrator()
+const times = <T>(count: number, make: (at: number) => T) =>
+  Array.from({ length: count }, (_, at) => make(at))
 const patch = (browser: Browser, url: string, payload: object) =>
   service.app.inject({ method: 'PATCH', url, headers: headersFrom(issuer, browser.cookie), payload })
 
@@ -139,6 +143,73 @@ test('an Idempotency-Key creates once; used for something else it is refused', a
       (await admin.post('/v1/admin/tenants', { name: 'x' }, { 'idempotency-key': bad })).statusCode >= 400,
       bad,
     )
+})
+
+test('every creation of the admin API takes an Idempotency-Key: repeated it is the same thing, for another it is refused', async t => {
+  const creations = (await listRoutes()).filter(({ key }) => expectations[key]?.administrator === 201)
+  const made = creations.filter(({ url }) => url.startsWith('/v1/admin/'))
+  t.ok(made.length >= 6, made.map(({ key }) => key).join(', '))
+  for (const route of made) {
+    const me = await person(sql)
+    const [url, body] = [await pathFor(sql, route, me), await acceptable[route.key]?.(sql, me)]
+    const other = await acceptable[route.key]?.(sql, await person(sql))
+    const key = { 'idempotency-key': randomUUID() }
+    const answers = await Promise.all(times(5, () => admin.post(url, body, key)))
+    const bodies = answers.map(answer => {
+      t.equal(answer.statusCode, 201, `${route.key}: ${answer.body}`)
+      // What is shown once is shown to one.
+      const { key: _, ...rest } = answer.json()
+      return JSON.stringify(rest)
+    })
+    t.equal(new Set(bodies).size, 1, route.key)
+    const different = { ...other, name: 'Another' }
+    const changed = 'email' in (body ?? {}) ? other : different
+    const conflict = await admin.post(url, changed, key)
+    t.same([conflict.statusCode, conflict.json().code], [409, 'idempotency_conflict'], route.key)
+    const [row] =
+      await sql`select count(*)::int as rows from idempotent_answers where key = ${key['idempotency-key']}`
+    t.equal(row?.rows, 1, route.key)
+  }
+})
+
+test('whoever holds every role that a tenant can have gets a token that is taken and fits into a header', async t => {
+  const [me, acme] = [await person(sql), await tenant(sql)]
+  const url = `/v1/admin/tenants/${acme}/roles`
+  const create = (at: number, permissions: number) =>
+    admin.post(url, {
+      name: `${at} "role" 所`,
+      permissions: times(permissions, () => `orders:${randomUUID()}`),
+    })
+  t.equal((await create(0, 200)).json().code, 'role_too_large', '8 KB at once')
+  const roles: string[] = []
+  for (let at = 0; ; at++) {
+    const answer = await create(at, 5)
+    if (answer.statusCode !== 201) {
+      t.same([answer.statusCode, answer.json().code], [400, 'role_too_large'])
+      break
+    }
+    roles.push(answer.json().id)
+  }
+  t.ok(roles.length > 10, `${roles.length} roles`)
+  await member(sql, me.id, acme, 'owner', 'admin', 'member', ...roles)
+  const browser = new Browser(service.app, issuer, me.cookie)
+  const minted = await browser.post('/v1/token', { client_id: 'mintmark', tenant: acme })
+  const { access_token: token } = minted.json()
+  t.ok(`Authorization: Bearer ${token}`.length < 8192, `${token.length} characters`)
+  const keys = (await admin.get('/.well-known/jwks.json')).json()
+  const verdict = await createVerifier({ issuer, audience: 'mintmark', keys }).verify(token)
+  t.match(verdict, { ok: true, principal: { sub: me.id } })
+
+  // Made by a release that did not look.
+  const [large, small] = [`x:${'y'.repeat(90)}`, times(60, at => `x:${String(at).padStart(80, '0')}`)]
+  await sql`update tenants set roles = roles || ${sql.json({ old: { name: 'old', permissions: small } })} where id = ${acme}`
+  const put = (permissions: string[], name = 'first') =>
+    admin.put(`${url}/${roles[0]}`, { name, permissions })
+  t.equal((await put(times(9, at => `${large}${at}`))).json().code, 'role_too_large')
+  t.equal((await put([])).statusCode, 200, 'less than before')
+  t.equal((await put([])).statusCode, 200, 'as much as before')
+  t.equal((await put([large])).json().code, 'role_too_large')
+  t.equal((await admin.delete(`${url}/${roles[1]}`)).statusCode, 204)
 })
 
 test('TN-13, TN-07: an auditor reads and changes nothing; nobody raises themselves, or lowers those above', async t => {

@@ -62,6 +62,39 @@ test('who has an account takes it signed in; another person cannot', async t => 
   t.equal((await holding(me.cookie).get(`/v1/admin/tenants/${here}/members`)).statusCode, 200, 'an admin now')
 })
 
+test('an invitation that is repeated under its Idempotency-Key is one, with one mail whose link works', async t => {
+  const { browser, here } = await owner()
+  const url = `/v1/admin/tenants/${here}/invitations`
+  const body = { email: freshAddress(), roles: ['member'] }
+  const under = (key: string) => browser.post(url, body, { 'idempotency-key': key })
+  const answers = await Promise.all(Array.from({ length: 5 }, () => under('invited-once')))
+  answers.push(await under('invited-once'), await under('invited-once'))
+  t.same([...new Set(answers.map(({ statusCode }) => statusCode))], [201])
+  const [id, ...more] = new Set(answers.map(answer => answer.json().id))
+  t.same(more, [])
+  t.match((await browser.get(url)).json().items, [{ id }])
+  const token = tokenIn(await service.mailTo(body.email))
+  const [audited] = await sql`select count(*)::int as rows from audit_events
+    where action = 'invitation.created' and subject = ${id}`
+  t.equal(audited?.rows, 1)
+  for (const different of [
+    { ...body, roles: ['admin'] },
+    { ...body, email: freshAddress() },
+  ]) {
+    const answer = await browser.post(url, different, { 'idempotency-key': 'invited-once' })
+    t.same([answer.statusCode, answer.json().code], [409, 'idempotency_conflict'])
+  }
+  const guest = service.browser()
+  t.equal((await guest.post('/v1/invitations/sign-up', { token, password: goodPassword })).statusCode, 201)
+  t.equal((await under('invited-once')).json().id, id, 'taken meanwhile, it is not made anew')
+  t.same((await browser.get(url)).json().items, [])
+  t.equal(service.mails.filter(({ to }) => to === body.email).length, 1)
+  const refused = await browser.post(url, { ...body, roles: ['nobody'] }, { 'idempotency-key': 'refused' })
+  t.equal(refused.json().code, 'unknown_role')
+  const other = await browser.post(url, { ...body, email: freshAddress() }, { 'idempotency-key': 'refused' })
+  t.equal(other.statusCode, 201, 'a refusal uses no key up')
+})
+
 test('a withdrawn invitation is dead; RL-07: one mailbox gets three at most, with the same answer', async t => {
   const { browser, here } = await owner()
   const email = freshAddress()

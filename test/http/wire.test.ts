@@ -3,7 +3,7 @@ import { request } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import tap, { test } from 'tap'
 import { headersFrom, listRoutes } from '../harness/routes.js'
-import { fingerprint, person } from '../harness/world.js'
+import { fingerprint, person, serviceKey } from '../harness/world.js'
 import { smuggled } from '../red/smuggling.js'
 import { answersIn, exchange } from '../red/socket.js'
 import { issuer, testService } from '../support/service.js'
@@ -63,6 +63,51 @@ test('HT-06: an endless chunked body is cut off at the limit', async t => {
   const received = await exchange(addresses.main, head + chunk.repeat(40))
   t.match(received, /^HTTP\/1\.1 413 /)
   t.match(received, 'body_too_large')
+})
+
+test('a header of which one counts and that is there twice is refused, whatever its values and wherever they stand', async t => {
+  const me = await person(sql)
+  const { key } = await serviceKey(sql)
+  const other = await serviceKey(sql)
+  const send = (line: string, headers: readonly string[], body = '') =>
+    exchange(
+      addresses.main,
+      `${line} HTTP/1.1\r\n${['Host: x', 'Connection: close', `Content-Length: ${body.length}`, ...headers].join('\r\n')}\r\n\r\n${body}`,
+    )
+  const form = 'Content-Type: application/x-www-form-urlencoded'
+  const bearer = (value: string) => `Authorization: Bearer ${value}`
+  const asked = [
+    ['GET /v1/admin/users', [bearer(key)]],
+    ['GET /v1/admin/users', [bearer('nonsense')]],
+    ['POST /v1/introspect', [bearer(key), form], 'token=x'],
+    ['GET /v1/session', [bearer(key), `Cookie: __Host-session=${me.cookie}`]],
+    ['GET /.well-known/jwks.json', [bearer(key)]],
+  ] as const
+  for (const [line, headers, body] of asked) {
+    t.match(await send(line, headers, body), /^HTTP\/1\.1 (200|401)/, `${line}: once`)
+    for (const second of [headers[0], bearer(other.key), 'authorization: Basic eDp5', 'AUTHORIZATION:'])
+      for (const both of [
+        [second, ...headers],
+        [...headers, second],
+      ]) {
+        const answer = await send(line, both, body)
+        t.match(answer, /^HTTP\/1\.1 400/, `${line}: ${second.slice(0, 20)}`)
+        t.match(answer, '"code":"invalid_request"')
+      }
+  }
+  const json = 'Content-Type: application/json'
+  const signIn = ['X-Mintmark: 1', json, 'content-type: text/plain']
+  t.match(await send('POST /v1/session', signIn, '{}'), /^HTTP\/1\.1 400/)
+  for (const twice of ['X-Mintmark: 1', 'Idempotency-Key: a', 'Origin: http://localhost:4000'])
+    t.match(
+      await send(
+        'POST /v1/session',
+        ['X-Mintmark: 1', 'Origin: http://localhost:4000', json, twice, twice],
+        '{}',
+      ),
+      /^HTTP\/1\.1 40[03]/,
+      `${twice}: Node hands on both`,
+    )
 })
 
 test('HT-07: too many or too large header fields are 431', async t => {

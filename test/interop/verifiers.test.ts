@@ -1,108 +1,60 @@
 /** Programs that know only the issuer's address and their audience: they accept our tokens, and nothing else. */
-import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import tap, { type Test, test } from 'tap'
-import { freePort } from '../support/free-port.js'
+import { test } from 'tap'
 import { root } from '../support/project.mjs'
-import { goodPassword, testService } from '../support/service.js'
+import { reachableIssuer, walked } from './issuer.js'
+import { type Command, go, isRefused, nimbus, python, run, spring } from './programs.js'
 
-const { PATH = '', HOME = root } = process.env
-const env = { PATH, HOME }
-const built = mkdtempSync(join(tmpdir(), 'mintmark-interop-'))
-tap.teardown(() => rmSync(built, { recursive: true, force: true }))
-
-/** A program, its first arguments, and the page that shows it; or what is missing to build it. */
+/** Its source, the page that shows it, and how it is made to run. */
 interface Program {
   readonly name: string
   readonly source: string
   readonly page?: string
-  readonly build: () => readonly string[] | { readonly missing: string }
+  readonly build: () => Command
+  /** It takes one token: of each way to a session, test/harness/tokens.test.ts asks jose in its words. */
+  readonly takesOne?: true
 }
 
-/** In CI nothing may be missing, and a build that fails says why. */
-function succeeds(cwd: string, command: string, ...args: string[]): boolean {
-  // With the whole environment: a machine may say there how its registries are reached.
-  const { status, stderr, error } = spawnSync(command, args, { cwd: join(root, cwd), encoding: 'utf8' })
-  if (status !== 0 && process.env.CI) tap.comment(`${command} ${args.join(' ')}: ${error ?? stderr}`)
-  return status === 0
-}
-
-/** A registry may fail to answer once. */
-function downloads(...command: [cwd: string, command: string, ...args: string[]]): boolean {
-  return succeeds(...command) || succeeds(...command) || succeeds(...command)
-}
-
-function python() {
-  const found = ['python3', '/usr/bin/python3'].find(command =>
-    succeeds('', command, '-c', 'import jwt, cryptography'),
-  )
-  return found ? [found, 'test/interop/pyjwt.py'] : { missing: 'python3 with PyJWT' }
-}
-
-function go() {
-  const program = join(built, 'verify-token')
-  return downloads('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
-}
-
-function java() {
-  const version = '10.5'
-  const jar = join(
-    HOME,
-    `.m2/repository/com/nimbusds/nimbus-jose-jwt/${version}/nimbus-jose-jwt-${version}.jar`,
-  )
-  const get = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:get'
-  const artifact = `-Dartifact=com.nimbusds:nimbus-jose-jwt:${version}`
-  if (!existsSync(jar)) downloads('', 'mvn', '-q', '-B', get, artifact, '-Dtransitive=false')
-  return succeeds('test/interop/java', 'javac', '-cp', jar, '-d', built, 'VerifyToken.java')
-    ? ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-cp', `${jar}:${built}`, 'VerifyToken']
-    : { missing: 'a JDK with Maven' }
-}
-
-const programs: Program[] = [
+const programs: readonly Program[] = [
   {
     name: 'jose',
     source: 'examples/verify-token.mjs',
     build: () => [process.execPath, 'examples/verify-token.mjs'],
+    takesOne: true,
   },
-  { name: 'PyJWT', source: 'test/interop/pyjwt.py', page: 'docs/verify-in-python.md', build: python },
+  {
+    name: 'PyJWT',
+    source: 'test/interop/pyjwt.py',
+    page: 'docs/verify-in-python.md',
+    build: () => python('test/interop/pyjwt.py', 'jwt', 'cryptography'),
+  },
   { name: 'golang-jwt', source: 'test/interop/go/main.go', page: 'docs/verify-in-go.md', build: go },
   {
     name: 'Nimbus',
     source: 'test/interop/java/VerifyToken.java',
     page: 'docs/verify-in-java.md',
-    build: java,
+    build: nimbus,
   },
+  { name: 'Spring Security', source: 'test/interop/spring/VerifyWithSpring.java', build: spring },
 ]
 
-/** A service that is reached at its issuer's address, as verifiers need it, and a token from it. */
-async function issuerWithToken(t: Test) {
-  const port = await freePort()
-  const issuer = `http://localhost:${port}`
-  const service = await testService(t, { env: { ISSUER: issuer, MINTMARK_LISTEN: `127.0.0.1:${port}` } })
-  const browser = service.browser(null)
-  await browser.post('/v1/sign-up', { email: 'ada@example.com' })
-  const token = /#token=(.+)$/.exec((await service.mailTo('ada@example.com')).link ?? '')?.[1]
-  await browser.post('/v1/sign-up/verify', { token, password: goodPassword })
-  const answer = await browser.post('/v1/token', { client_id: 'mintmark' })
-  return { issuer, token: answer.json().access_token as string }
-}
-
-/** Without blocking: the keys are served by this process. */
-function verify([command = '', ...args]: readonly string[], issuer: string, audience: string, token: string) {
-  return new Promise<{ accepted: boolean; said: string }>((resolve, reject) => {
-    const child = spawn(command, [...args, issuer, audience], { cwd: root, env })
-    let said = ''
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', text => {
-        said += text
-      })
-    }
-    child.on('error', reject)
-    child.on('close', code => resolve({ accepted: code === 0, said }))
-    child.stdin.end(token)
-  })
+/** A line for each token; one that takes one at a time is asked about each. */
+async function verified(
+  { takesOne }: Program,
+  command: readonly string[],
+  args: readonly string[],
+  tokens: readonly string[],
+): Promise<readonly string[]> {
+  if (!takesOne) return run(command, args, tokens)
+  const lines: string[] = []
+  for (const token of tokens)
+    lines.push(
+      await run(['sh', '-c', '"$@" 2>&1 | tr "\\n" " "; echo', 'sh', ...command], args, [token]).then(
+        ([said = '']) => (said.startsWith('{') ? said : `refused: ${said}`),
+      ),
+    )
+  return lines
 }
 
 const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
@@ -113,36 +65,64 @@ function withClaims(token: string, change: object): string {
   return [header, part({ ...claims, ...change }), signature].join('.')
 }
 
-test('off-the-shelf verifiers need only the issuer', async t => {
+test('off-the-shelf verifiers need only the issuer, and take the tokens of every way to a session', async t => {
   // Before the service is there: a build holds this process up, and with it the service's own clockwork.
-  const commands = programs.map(({ name, build }) => ({ name, command: build() }))
-  const { issuer, token } = await issuerWithToken(t)
-  const other = await issuerWithToken(t)
+  const commands = programs.map(program => ({ program, command: program.build() }))
+  const lenient = python('test/interop/lenient.py', 'jose.jwt')
+  const world = await reachableIssuer(t)
+  const { issuer, app } = world.service
+  const tokens = await walked(world)
+  const [other] = await walked(await reachableIssuer(t), 1)
+  const [{ token } = { token: '' }] = tokens
   const [header = '', payload, signature] = token.split('.')
   const { kid } = JSON.parse(Buffer.from(header, 'base64url').toString())
+  const history = (await app.inject('/.well-known/historical-keys')).body
 
-  for (const { name, command } of commands) {
+  const refused: [what: string, token: string][] = [
+    ['another issuer’s token', other?.token ?? ''],
+    ['a changed claim', withClaims(token, { sub: 'somebody else' })],
+    ['a token without a signature', `${part({ alg: 'none', typ: 'at+jwt', kid })}.${payload}.`],
+    ['another type', `${part({ alg: 'ES256', typ: 'JWT', kid })}.${payload}.${signature}`],
+    ['the key history', history],
+  ]
+  for (const { program, command } of commands) {
+    const { name } = program
     if ('missing' in command) {
       if (process.env.CI) t.fail(`${name} needs ${command.missing}`)
       else t.pass(`${name} verifies a token`, { skip: `no ${command.missing}` })
       continue
     }
-    const tried = async (audience: string, candidate: string) => verify(command, issuer, audience, candidate)
-    const good = await tried('mintmark', token)
-    t.ok(good.accepted, `${name} verifies a token`, { said: good.said })
-
-    const refused: [string, string, string][] = [
-      ['a token for another audience', 'demo-api', token],
-      ['another issuer’s token', 'mintmark', other.token],
-      ['a changed claim', 'mintmark', withClaims(token, { sub: 'somebody else' })],
-      ['a token without a signature', 'mintmark', `${part({ alg: 'none', typ: 'at+jwt', kid })}.${payload}.`],
-      ['another type', 'mintmark', `${part({ alg: 'ES256', typ: 'JWT', kid })}.${payload}.${signature}`],
-    ]
-    for (const [what, audience, candidate] of refused) {
-      const { accepted, said } = await tried(audience, candidate)
-      t.notOk(accepted, `${name} refuses ${what}`, { said })
+    const some = program.takesOne
+      ? [...new Set(tokens.map(({ way }) => way.authenticated))].flatMap(
+          time => tokens.find(({ way }) => way.authenticated === time) ?? [],
+        )
+      : tokens
+    const asked = [...some.map(({ token }) => token), ...refused.map(([, token]) => token)]
+    const lines = await verified(program, command, [issuer, 'mintmark'], asked)
+    for (const [index, { way, user }] of some.entries()) {
+      const said = lines[index] ?? ''
+      t.ok(!isRefused(said) && said.includes(user), `${name} takes a token of ${way.way}`, { said })
+      const time = /auth_time"?\s*[:=]\s*\d/.test(said)
+      t.equal(time, way.authenticated !== 'never', `${name}: and a time where there is one`, { said })
     }
+    for (const [index, [what]] of refused.entries()) {
+      const said = lines[some.length + index]
+      t.ok(isRefused(said), `${name} refuses ${what}`, { said })
+    }
+    const [elsewhere] = await verified(program, command, [issuer, 'demo-api'], [token])
+    t.ok(isRefused(elsewhere), `${name} refuses a token for another audience`, { said: elsewhere })
   }
+
+  if ('missing' in lenient) {
+    if (process.env.CI) t.fail(`python-jose is missing: ${lenient.missing}`)
+    else t.pass('a library that compares issuer and audience alone', { skip: lenient.missing })
+    return
+  }
+  const [taken, document] = await run(lenient, [issuer, 'mintmark'], [token, history])
+  t.notOk(isRefused(taken), 'a library that compares issuer and audience alone takes a token', {
+    said: taken,
+  })
+  t.ok(isRefused(document), 'and no other document that these keys sign', { said: document })
 })
 
 test('each page shows the program that was tried, to the letter', async t => {

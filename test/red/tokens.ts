@@ -390,6 +390,7 @@ function ambiguities(kit: Kit): Tampered[] {
     ['permissions twice', before('"permissions":["everything"]'), lenient],
     ['a member within a member twice', more('"act":{"sub":"a","sub":"b"}'), lenient],
     ['__proto__', more('"__proto__":{"admin":true}'), lenient],
+    ['a lone surrogate in what nobody knows', more('"added_later":"\\ud800"'), lenient],
     ['a lone surrogate by an escape', json.replace(/"jti":"[^"]*"/, '"jti":"\\ud800"'), lenient],
     [
       'bytes that are no UTF-8',
@@ -402,6 +403,10 @@ function ambiguities(kit: Kit): Tampered[] {
   ]
   const profile = 'jose knows no profile: a caller that follows RFC 9068 holds it'
   const values: [what: string, claims: Claims, joseTakesIt?: string][] = [
+    ['a life of ten years', { exp: now + 315_360_000 }, profile],
+    ['a life of nothing', { exp: now, iat: now }, profile],
+    ['a proof after it was minted', { auth_time: now + 3600 }, profile],
+    ['a proof in 1970', { auth_time: 0 }, profile],
     ['an empty sub', { sub: '' }, profile],
     ['an auth_time that is text', { auth_time: String(now) }, profile],
     ['an amr of numbers', { amr: [1] }, profile],

@@ -19,20 +19,27 @@ export class Browser {
   cookie: string | undefined
   /** The value of `__Host-reset`, after a reset in this browser. */
   resetPass: string | undefined
+  readonly #issuer: string
 
-  constructor(app: FastifyInstance, origin: string | null, cookie?: string) {
+  constructor(
+    app: FastifyInstance,
+    origin: string | null,
+    cookie?: string,
+    issuer = 'http://localhost:4000',
+  ) {
     this.#app = app
     this.origin = origin
     this.cookie = cookie
+    this.#issuer = issuer
   }
 
   /** The same cookie jar at another instance, or from another origin. */
   at(app: FastifyInstance, origin = this.origin): Browser {
-    return new Browser(app, origin, this.cookie)
+    return new Browser(app, origin, this.cookie, this.#issuer)
   }
 
   withCookie(cookie: string | undefined): Browser {
-    return new Browser(this.#app, this.origin, cookie)
+    return new Browser(this.#app, this.origin, cookie, this.#issuer)
   }
 
   get = (url: string, headers: Record<string, string> = {}) => this.send('GET', url, undefined, headers)
@@ -62,7 +69,7 @@ export class Browser {
     const cookie = jar.length === 0 ? {} : { cookie: jar.join('; ') }
     const safe = method === 'GET' || method === 'HEAD'
     if (this.origin === null) return { ...cookie, ...(!safe && { 'x-mintmark': '1' }) }
-    const own = this.origin === 'http://localhost:4000'
+    const own = this.origin === this.#issuer
     const site = { 'sec-fetch-site': own ? 'same-origin' : 'same-site', 'sec-fetch-mode': 'cors' }
     if (safe) return { ...cookie, ...site, ...(!own && { origin: this.origin }) }
     return { ...cookie, ...site, origin: this.origin, 'x-mintmark': '1' }

@@ -25,6 +25,8 @@ export const productionArgon2 = DEFAULT_PARAMETERS
 
 export interface TestService extends Service {
   readonly database: TestDatabase
+  /** What it calls itself. */
+  readonly issuer: string
   /** Every mail so far, oldest first; they are files in a real outbox as well. */
   readonly mails: readonly Message[]
   /** The next mail to this address that no earlier call has returned. */
@@ -98,6 +100,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
   const returned = new Set<Message>()
   const test: TestService = {
     ...service,
+    issuer: config.issuer,
     folder,
     database,
     mails,
@@ -107,7 +110,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
       returned.add(mail)
       return mail
     },
-    browser: (origin = issuer) => new Browser(service.app, origin),
+    browser: (origin = config.issuer) => new Browser(service.app, origin, undefined, config.issuer),
     async signUp(email, password = goodPassword) {
       const browser = test.browser()
       await browser.post('/v1/sign-up', { email })

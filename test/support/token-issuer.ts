@@ -114,7 +114,8 @@ export class TestIssuer {
     return { ...key.jwk, iat: nbf - 10, nbf, exp, ...more }
   }
   historyJws(more: object = {}, key = this.signer()): string {
-    const payload = { iss: issuer, iat: Math.floor(this.clock.seconds()), keys: this.history, ...more }
+    const aud = `${issuer}/.well-known/historical-keys`
+    const payload = { iss: issuer, aud, iat: Math.floor(this.clock.seconds()), keys: this.history, ...more }
     return signed(key, payload, headerOf(key, 'jwk-set+jwt'))
   }
 

@@ -7,7 +7,7 @@ import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import { signerOf } from '../../src/keyring/schedule.js'
 import { openSealedKey } from '../../src/keyring/signing-key.js'
 import type { SealedKey } from '../../src/keyring/store.js'
-import type { Kid, TenantId } from '../../src/principal.js'
+import type { TenantId } from '../../src/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/key-ring-store.js'
 import { mint } from '../../src/token/mint.js'
@@ -16,7 +16,7 @@ import { headersFrom } from '../harness/routes.js'
 import { application, member, type Person, person, serviceKey, tenant } from '../harness/world.js'
 import { tamperedTokens } from '../red/tokens.js'
 import { testDatabase } from '../support/database.js'
-import { unguarded } from '../support/keys.js'
+import { ageKeys, unguarded } from '../support/keys.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
 import { principal, tenantId, testRing } from '../support/ring.js'
 import { eventually, issuer, type TestService, testService } from '../support/service.js'
@@ -268,10 +268,22 @@ test('exp is judged by the clock of the database, without leeway, and so is a to
   const [row] = await sql`select floor(extract(epoch from now()))::int as now`
   const now = row?.now as number
   t.equal(await isActive(signed(kid, key, { ...claims, exp: now + 30 })), true)
+  t.equal(await isActive(signed(kid, key, { ...claims, auth_time: undefined, added_later: true })), true)
+  await ageKeys(sql, 3600)
+  const early = { iat: now - 60, auth_time: now - 100 }
   for (const [more, why] of [
-    [{ exp: now }, 'expired'],
-    [{ exp: now - 1 }, 'expired'],
+    [{ ...early, exp: now }, 'expired'],
+    [{ ...early, exp: now - 1 }, 'expired'],
     [{ iat: now + 120, exp: now + 300 }, 'not-yet'],
+    [{ iat: now + 45, exp: now + 300 }, 'not-yet'],
+    [{ exp: now + 315_360_000 }, 'lifetime'],
+    [{ ...early, auth_time: now }, 'lifetime'],
+    [{ auth_time: 0 }, 'claims'],
+    [{ sid: '\0'.repeat(22) }, 'claims'],
+    [{ client_id: "'; drop table users" }, 'claims'],
+    [{ tenant: 'acme', roles: [], permissions: [] }, 'claims'],
+    [{ jti: '\ud800' }, 'payload'],
+    [{ added_later: '\ud800' }, 'payload'],
     [{ iss: 'https://elsewhere.example' }, 'issuer'],
     [{ aud: ['api'] }, 'claims'],
     [{ nbf: now - 10 }, 'claims'],
@@ -359,7 +371,7 @@ test('JW-35: whoever has no key that may ask is told 401 or 403, and nothing of 
   for (const [what, headers] of Object.entries<Record<string, string>>({
     'no key': {},
     'a cookie': { cookie: `__Host-session=${me.cookie}`, 'x-mintmark': '1' },
-    'a client secret': { authorization: `Basic ${Buffer.from('spa:secret').toString('base64')}` },
+    'another scheme': { authorization: `Digest username="${asker}"` },
   })) {
     const payload = `token=${token}`
     const sent = { method: 'POST', url: '/v1/introspect', headers: { ...form, ...headers }, payload } as const
@@ -388,6 +400,100 @@ test('JW-35: whoever has no key that may ask is told 401 or 403, and nothing of 
   t.equal((await ask(token, { headers: { origin: issuer } })).json().code, 'wrong_origin')
   const query = await ask(token, { headers: { authorization: '' }, body: `token=${token}&key=${asker}` })
   t.equal(query.statusCode, 401)
+})
+
+test('an OAuth client asks with the id of a key and the key, as RFC 6749 writes them into Basic', async t => {
+  const { id, key } = await serviceKey(sql, { scopes: ['introspect'] })
+  const other = await serviceKey(sql, { scopes: ['introspect'] })
+  const revoked = await serviceKey(sql, { scopes: ['introspect'] })
+  await sql`update service_keys set revoked_at = now() where id = ${revoked.id}`
+  const without = await serviceKey(sql, { scopes: ['users:read'] })
+  const token = await minted(await person(sql))
+  const encode = (text: string) => Buffer.from(text).toString('base64')
+  const by = (authorization: string) => ask(token, { headers: { authorization } })
+  const everyByte = (text: string) => [...text].map(c => `%${c.charCodeAt(0).toString(16)}`).join('')
+  for (const sent of [
+    `Basic ${encode(`${id}:${key}`)}`,
+    `basic  ${encode(`${id}:${key}`)}`,
+    `BASIC ${encode(`${id}:${key}`).replace(/=+$/, '')}`,
+    // Some clients escape what need not be.
+    `Basic ${encode(`${everyByte(id)}:${everyByte(key)}`)}`,
+  ])
+    t.equal((await by(sent)).json().active, true, sent.slice(0, 8))
+  const refused: Record<string, string> = {
+    'no secret': encode(id),
+    'an empty secret': encode(`${id}:`),
+    'the secret half': encode(`${id}:${key.slice(-43)}`),
+    'no client': encode(`:${key}`),
+    'another client': encode(`${other.id}:${key}`),
+    'a client in another case': encode(`${id.toLowerCase()}X:${key}`),
+    'the key for the client': encode(`${key}:${key}`),
+    'more behind it': encode(`${id}:${key}:`),
+    'a line break': encode(`${id}:${key}\n`),
+    'a space': encode(`${id}:+${key}`),
+    'half an escape': encode(`${id}:%${key}`),
+    'bytes of no text': Buffer.from([0xff, 0x3a, 0xff]).toString('base64'),
+    nothing: '',
+    'two of it': `${encode(`${id}:${key}`)} ${encode(`${id}:${key}`)}`,
+    'a list': `${encode(`${id}:${key}`)}, Bearer ${key}`,
+    base64url: '_-_-',
+    'a revoked key': encode(`${revoked.id}:${revoked.key}`),
+    'a forged key': encode(`${id}:${key.slice(0, -43)}${other.key.slice(-43)}`),
+    'an access token': encode(`${id}:${token}`),
+  }
+  for (const [what, pair] of Object.entries(refused)) {
+    const answer = await by(`Basic ${pair}`)
+    t.same([answer.statusCode, answer.json().code], [401, 'invalid_service_key'], what)
+    t.equal(answer.headers['www-authenticate'], 'Basic realm="introspection"', what)
+  }
+  const authorization = `Basic ${encode(`${id}:${key}`)}`
+  const weaker = await by(`Basic ${encode(`${without.id}:${without.key}`)}`)
+  t.same([weaker.statusCode, weaker.json().code], [403, 'forbidden'])
+  for (const more of [{ origin: issuer }, { 'sec-fetch-site': 'none' }])
+    t.equal((await ask(token, { headers: { authorization, ...more } })).json().code, 'wrong_origin')
+  const cookie = `__Host-session=${(await person(sql)).cookie}`
+  t.equal((await ask(token, { headers: { authorization, cookie } })).json().code, 'invalid_request')
+  const admin = await service.app.inject({ url: '/v1/admin/users', headers: { authorization } })
+  t.equal(admin.statusCode, 401, 'it is for introspection alone')
+  t.notMatch(service.logLines.join(''), key)
+  t.notMatch(service.logLines.join(''), encode(`${id}:${key}`))
+})
+
+test('JW-35: what a published key did not sign in its own time is not active: a standby, or a key that ended', async t => {
+  const at = await testService(t)
+  const mine = at.database.sql
+  await application(mine, { clientId: 'spa' })
+  const { key } = await serviceKey(mine, { scopes: ['introspect'] })
+  const there = { at, key }
+  const database = new Database(at.database.address, { connections: 1 })
+  t.teardown(() => database.close())
+  const { keys: keks } = await loadKeyEncryptionKeys(join(at.folder, 'keys'))
+  const { keys: ring, now: readAt } = await postgresKeyRingStore(database).read()
+  const signing = signerOf(ring, readAt) as SealedKey
+  const standby = ring.find(one => one.kid !== signing.kid) as unknown as SealedKey
+  const privateOf = async (row: SealedKey) => (await openSealedKey(issuer, row, keks)).private
+  const [first, next] = [await privateOf(signing), await privateOf(standby)]
+  const claims = claimsOf(await minted(await person(mine), {}, at))
+  t.equal(await isActive(signed(signing.kid, first, claims), there), true)
+  const refused = async (what: string, token: string) => {
+    await isInactive(t, what, token, there)
+    const said = at.logLines.map(line => /"inactive":"([^"]+)"/.exec(line)?.[1]).filter(Boolean)
+    t.equal(said.at(-1), 'key-not-signing', what)
+  }
+  await refused('a standby', signed(standby.kid, next, claims))
+  await refused(
+    'before it began',
+    signed(signing.kid, first, { ...claims, iat: claims.iat - 200, auth_time: 1 }),
+  )
+  await ageKeys(mine, 3600)
+  await mine`update signing_keys set signs_from = now(), exempt = 'compromise' where kid = ${standby.kid}`
+  await mine`update signing_keys set signs_until = now(), unpublished_at = now() + interval '2 hours'
+    where kid = ${signing.kid}`
+  const [row] = await mine`select ceil(extract(epoch from now()))::int as now`
+  const late = { ...claims, iat: row?.now as number, exp: row?.now + 300 }
+  await refused('after it ended', signed(signing.kid, first, late))
+  t.equal(await isActive(signed(signing.kid, first, { ...claims, iat: claims.iat - 5 }), there), true)
+  t.equal(await isActive(signed(standby.kid, next, late), there), true, 'its successor')
 })
 
 test('JW-30: only a form in the body is read: no GET, no query, no JSON, no second token', async t => {
@@ -439,14 +545,14 @@ test('P4: where Postgres cannot be asked the answer is 503, never inactive', asy
   await eventually(async () => (await isActive(token, { at, key })) || undefined, 10)
 })
 
-test('the metadata leads to it, in the document that has the words for it', async t => {
+test('both metadata documents lead to it, and name a way that stock clients have first', async t => {
   const read = async (name: string) =>
     (await service.app.inject({ method: 'GET', url: `/.well-known/${name}` })).json()
-  t.match(await read('oauth-authorization-server'), {
-    introspection_endpoint: `${issuer}/v1/introspect`,
-    introspection_endpoint_auth_methods_supported: ['Bearer'],
-  })
-  t.notOk((await read('openid-configuration')).introspection_endpoint)
+  for (const document of ['oauth-authorization-server', 'openid-configuration'])
+    t.match(await read(document), {
+      introspection_endpoint: `${issuer}/v1/introspect`,
+      introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'Bearer'],
+    })
 })
 
 test('what is minted is read, with and without a tenant; each reason for not reading has its name', async t => {
@@ -457,20 +563,26 @@ test('what is minted is read, with and without a tenant; each reason for not rea
     const { token } = mint({ ...order, principal: principal(now, more) }, signer, now)
     const read = readToken(token, issuer)
     if ('unreadable' in read) throw new Error(read.unreadable)
-    t.match(read, { kid: signer.kid as Kid, claims: claimsOf(token) })
+    const { sub, sid, jti } = claimsOf(token)
+    const within = 'standing' in more ? standing : { roles: [], permissions: [] }
+    t.match(read, { kid: signer.kid, claims: { sub, sid, jti, issuer, authTime: now - 60, ...within } })
     t.same(readToken(token, `${issuer}/`), { unreadable: 'issuer' })
   }
   const { token } = mint({ ...order, principal: principal(now) }, signer, now)
   const [header, payload, signature] = token.split('.')
-  const reordered = Buffer.from(JSON.stringify({ typ: 'at+jwt', alg: 'ES256', kid: signer.kid })).toString(
-    'base64url',
-  )
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const own = { alg: 'ES256', typ: 'at+jwt', kid: signer.kid }
+  const claims = claimsOf(token)
   for (const [text, unreadable] of [
     [`${token}${'A'.repeat(17_000)}`, 'too-long'],
     [`${header}.${payload}`, 'malformed'],
     [`${header}.${payload}.${signature}=`, 'malformed'],
-    [`${reordered}.${payload}.${signature}`, 'header'],
-    [`${header}.${Buffer.from('{}').toString('base64url')}.${signature}`, 'claims'],
+    [`${part({ ...own, crit: ['exp'] })}.${payload}.${signature}`, 'header'],
+    [`${part({ ...own, alg: 'none' })}.${payload}.${signature}`, 'algorithm'],
+    [`${part({ ...own, typ: 'jwk-set+jwt' })}.${payload}.${signature}`, 'type'],
+    [`${header}.${part([])}.${signature}`, 'payload'],
+    [`${header}.${part({})}.${signature}`, 'claims'],
+    [`${header}.${part({ ...claims, exp: claims.iat + 901 })}.${signature}`, 'lifetime'],
   ] as const)
     t.same(readToken(text, issuer), { unreadable })
 })

@@ -3,6 +3,7 @@ import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } 
 import { type Test, test } from 'tap'
 import type { ClientId, Principal, Standing } from '../../src/principal.js'
 import { type MintOrder, mint } from '../../src/token/mint.js'
+import { createVerifier } from '../../src/verifier/index.js'
 import { principal, tenantId, testRing } from '../support/ring.js'
 import { goodPassword, testService } from '../support/service.js'
 
@@ -99,6 +100,26 @@ test('what was proved is what the token says', async t => {
     auth_time: now - 5000,
     client_id: 'a.b_c-9',
   })
+})
+
+test('where nobody vouches for a time there is none, and a clock that was set back makes none of the future', async t => {
+  const { ring, signer, kid, now } = await testRing(t, issuer)
+  const keys = JSON.parse(ring.published().body)
+  const clock = { now: () => now * 1000, after: () => () => {} }
+  const verifier = createVerifier({ issuer, audience, keys, clock })
+  for (const [authTime, expected] of [
+    [undefined, undefined],
+    [now - 5000, now - 5000],
+    [now, now],
+    [now + 5000, now],
+  ] as const) {
+    const { token } = mint(order(principal(now, { authTime })), signer, now)
+    const claims = await strictly(t, ring.published().body, kid)(token, now)
+    t.equal(claims.auth_time, expected)
+    t.equal('auth_time' in claims, expected !== undefined)
+    const verdict = await verifier.verify(token)
+    t.ok(verdict.ok && verdict.principal.authTime === expected, String(authTime))
+  }
 })
 
 test('no token outlives its session', async t => {

@@ -1,164 +1,18 @@
 /** The adapters on real servers: the red table at each, where a token may stand, and the answers of RFC 6750 and 9470. */
-import { createServer, type RequestListener, request as send } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import express from 'express'
-import fastify from 'fastify'
-import { Hono } from 'hono'
 import { type Test, test } from 'tap'
 import { authenticate } from '../../src/verifier/bearer.js'
-import * as forExpress from '../../src/verifier/express.js'
-import * as forFastify from '../../src/verifier/fastify.js'
-import * as forFetch from '../../src/verifier/fetch.js'
 import {
   answerTo,
   createVerifier,
-  type Principal,
   type Refused,
   requirePermission,
   requireRole,
   requireStepUp,
-  requireTenant,
-  type Verifier,
 } from '../../src/verifier/index.js'
-import * as forNode from '../../src/verifier/node.js'
 import { tamperedTokens } from '../red/tokens.js'
+import { adapters, bearer } from '../support/adapters.js'
 import { audience, claimsAt, issuer, start, TestIssuer } from '../support/token-issuer.js'
 
-interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, unknown>>
-  readonly body: string
-}
-interface Asked {
-  readonly path?: string
-  readonly method?: string
-  /** One header of this name for each. */
-  readonly authorization?: readonly string[]
-  readonly form?: string
-}
-type Server = (asked: Asked) => Promise<Answer>
-
-/** `/` tells who calls, `/write` wants a permission, `/tenants/acme` a tenant, `/sudo` a fresh and strong proof. */
-const requirements = {
-  '/': [],
-  '/write': [requirePermission('doc:write')],
-  '/tenants/acme': [requireTenant('acme')],
-  '/sudo': [requireStepUp({ acr: 'aal2', maxAge: 300 })],
-} as const
-
-async function listening(t: Test, listener: RequestListener): Promise<Server> {
-  const server = createServer(listener)
-  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => new Promise(resolve => server.close(resolve)))
-  const { port } = server.address() as AddressInfo
-  return ({ path = '/', method = 'GET', authorization = [], form }) =>
-    new Promise((resolve, reject) => {
-      const headers = authorization.flatMap(value => ['Authorization', value])
-      if (form !== undefined) headers.push('Content-Type', 'application/x-www-form-urlencoded')
-      headers.push('Connection', 'close', 'Host', 'localhost')
-      const request = send({ host: '127.0.0.1', port, path, method, headers }, response => {
-        let body = ''
-        response.setEncoding('utf8').on('data', text => {
-          body += text
-        })
-        response.on('end', () =>
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body }),
-        )
-      })
-      request.on('error', reject).end(form)
-    })
-}
-
-const adapters: Record<string, (t: Test, verifier: Verifier) => Promise<Server>> = {
-  async fastify(t, verifier) {
-    const app = fastify()
-    const { protectedRoutes, requires } = forFastify
-    app.get('/open', async () => 'open')
-    app.register(
-      protectedRoutes(verifier, async api => {
-        api.addContentTypeParser('application/x-www-form-urlencoded', (_request, _payload, done) =>
-          done(null),
-        )
-        for (const [path, needed] of Object.entries(requirements))
-          api.route({
-            method: ['GET', 'POST'],
-            url: path,
-            onRequest: requires(verifier, ...needed),
-            handler: async request => request.principal,
-          })
-      }),
-    )
-    await app.ready()
-    t.teardown(() => app.close())
-    t.equal((await app.inject('/open')).body, 'open', 'outside of the context nobody is asked for a token')
-    return listening(t, (request, response) => app.routing(request, response))
-  },
-  async express(t, verifier) {
-    const app = express()
-    app.use(forExpress.protect(verifier))
-    app.use(express.urlencoded({ extended: false }))
-    for (const [path, needed] of Object.entries(requirements))
-      app.all(path, forExpress.requires(verifier, ...needed), (request, response) => {
-        const principal: Principal = request.principal
-        response.json(principal)
-      })
-    return listening(t, app)
-  },
-  async node(t, verifier) {
-    const handlers = Object.fromEntries(
-      Object.entries(requirements).map(([path, needed]) => [
-        path,
-        forNode.protect(
-          verifier,
-          (_request, response, principal) => response.end(JSON.stringify(principal)),
-          ...needed,
-        ),
-      ]),
-    )
-    return listening(t, (request, response) => {
-      const { pathname } = new URL(request.url ?? '/', 'http://localhost')
-      void handlers[pathname]?.(request, response)
-    })
-  },
-  async fetch(_t, verifier) {
-    return overFetch(async request => {
-      const needed = requirements[new URL(request.url).pathname as keyof typeof requirements]
-      const handler = (_: Request, principal: Principal) => Response.json(principal)
-      return forFetch.protect(verifier, handler, ...needed)(request)
-    })
-  },
-  async hono(_t, verifier) {
-    const app = new Hono<{ Variables: { principal: Principal } }>()
-    for (const [path, needed] of Object.entries(requirements)) {
-      app.use(path, async (context, next) => {
-        const answer = await forFetch.authenticate(verifier, context.req.raw, ...needed)
-        if (!answer.ok) return answer.response
-        context.set('principal', answer.principal)
-        return next()
-      })
-      app.all(path, context => context.json(context.get('principal')))
-    }
-    return overFetch(async request => app.fetch(request))
-  },
-}
-
-function overFetch(handler: (request: Request) => Promise<Response>): Server {
-  return async ({ path = '/', method = 'GET', authorization = [], form }) => {
-    const headers = new Headers()
-    for (const value of authorization) headers.append('authorization', value)
-    const body = form === undefined ? {} : { body: new URLSearchParams(form) }
-    const response = await handler(
-      new Request(`https://api.example.com${path}`, { method, headers, ...body }),
-    )
-    return {
-      status: response.status,
-      headers: Object.fromEntries(response.headers),
-      body: await response.text(),
-    }
-  }
-}
-
-const bearer = (token: string) => [`Bearer ${token}`]
 const inTenant = { tenant: 'acme', roles: ['editor'], permissions: ['doc:write', 'doc:read'] }
 
 /** The table of attacks, but for what no header can carry or no server takes. */
@@ -261,6 +115,12 @@ for (const [name, serve] of Object.entries(adapters)) {
     t.equal(await said('/sudo', { acr: 'aal2', auth_time: start - 301 }), stepUp)
     t.equal(await said('/sudo', { acr: 'aal1', auth_time: start }), stepUp)
     t.equal(await said('/sudo', { acr: 'gold', auth_time: start }), stepUp)
+    t.equal(await said('/', { auth_time: undefined }), '200', 'nobody vouches for a time')
+    t.equal(await said('/sudo', { acr: 'aal2', auth_time: undefined }), stepUp, 'so none is recent enough')
+    t.equal(await said('/recent', { auth_time: start - 86_400 }), '200')
+    t.match(await said('/recent', { auth_time: undefined }), /^401 .*insufficient_user_authentication/)
+    for (const auth_time of [0, -1, 1.5, null, String(start)])
+      t.equal(await said('/', { auth_time }), '401 Bearer error="invalid_token"', JSON.stringify(auth_time))
   })
 
   test(`${name}: P4: without keys the answer is 503 with a time to wait, never 401`, async t => {

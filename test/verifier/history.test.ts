@@ -221,6 +221,8 @@ test('a history that is not right is refused, and without one nothing is known o
     ['nothing', 'history', () => ''],
     ['an access token', 'history', world => world.token()],
     ['of another issuer', 'history', world => world.historyJws({ iss: 'https://evil.example' })],
+    ['for another audience', 'history', world => world.historyJws({ aud: audience })],
+    ['for several', 'history', world => world.historyJws({ aud: [`${issuer}/.well-known/historical-keys`] })],
     ['from the future', 'history', world => world.historyJws({ iat: start + 61 })],
     ['without a time', 'history', world => world.historyJws({ iat: undefined })],
     ['without keys', 'history', world => world.historyJws({ keys: undefined })],
@@ -318,6 +320,12 @@ test('keys and history given as data: nothing is fetched', async t => {
   const verifier = createVerifier({ ...given, history: world.historyJws() })
   t.match(await verifier.verifyAt(minted(stopped - 1), at(stopped - 1)), { ok: true })
   t.match(await verifier.verifyAt(world.token(), at(start)), { ok: true })
+  const older = createVerifier({ ...given, history: world.historyJws({ aud: undefined }) })
+  t.match(
+    await older.verifyAt(minted(stopped - 1), at(stopped - 1)),
+    { ok: true },
+    'kept from before it had an aud',
+  )
   const without = createVerifier(given)
   t.match(await without.verifyAt(minted(stopped - 1), at(stopped - 1)), { code: 'keys_unavailable' })
   const foreign = createVerifier({ ...given, history: world.historyJws({}, testKey()) })

@@ -57,6 +57,8 @@ test('a token says who is calling, in words of its own', async t => {
   }
   t.match(await verifier.verify(world.token(standing)), { principal: standing })
   t.match(await verifier.verify(world.token({ added_later: { by: ['a', 'release'] } })), { ok: true })
+  const verdict = await verifier.verify(world.token({ auth_time: undefined }))
+  t.ok(verdict.ok && !('authTime' in verdict.principal), 'nobody vouches for a time')
 })
 
 test('every tampered token of the table is refused, nobody is asked where a token points, and the untouched one verifies', async t => {

@@ -76,7 +76,13 @@ export function invitationRoutes({
           }),
           response: {
             201: InvitationObject,
-            ...problems(...adminProblems, 'not_found', 'invalid_email', 'unknown_role'),
+            ...problems(
+              ...adminProblems,
+              'not_found',
+              'invalid_email',
+              'unknown_role',
+              'idempotency_conflict',
+            ),
           },
         },
       },

@@ -32,7 +32,13 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
           body: RoleBody,
           response: {
             201: RoleObject,
-            ...problems(...adminProblems, 'not_found', 'name_taken', 'idempotency_conflict'),
+            ...problems(
+              ...adminProblems,
+              'not_found',
+              'name_taken',
+              'role_too_large',
+              'idempotency_conflict',
+            ),
           },
         },
       },
@@ -56,7 +62,10 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
             'Change a role, in every check and token from then on; built-in ones only over all tenants',
           params: RolePath,
           body: RoleBody,
-          response: { 200: RoleObject, ...problems(...adminProblems, 'not_found', 'name_taken') },
+          response: {
+            200: RoleObject,
+            ...problems(...adminProblems, 'not_found', 'name_taken', 'role_too_large'),
+          },
         },
       },
       async request => {

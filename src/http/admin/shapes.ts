@@ -87,6 +87,7 @@ const refusals = {
   'address-taken': 'name_taken',
   'client-id-taken': 'name_taken',
   'repeated-differently': 'idempotency_conflict',
+  'too-large': 'role_too_large',
 } as const satisfies Record<string, ErrorCode>
 type Refusal = keyof typeof refusals
 const codes = new Map<string, ErrorCode>(Object.entries(refusals))

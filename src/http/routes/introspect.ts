@@ -13,8 +13,8 @@ import {
   judgeToken,
 } from '../../token/introspection.js'
 import { type ReadToken, readToken, type Unreadable } from '../../token/read.js'
-import { Body, forServices, Instant, problems } from '../schemas.js'
-import { keyRefusal, presentedKey, recordKey } from '../service-key.js'
+import { Body, forClients, Instant, problems } from '../schemas.js'
+import { keyRefusal, presentedClient, recordKey } from '../service-key.js'
 
 const texts = Type.Optional(Type.Array(Type.String()))
 const text = Type.Optional(Type.String())
@@ -55,7 +55,7 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
   return async app => {
     app.removeAllContentTypeParsers()
     await app.register(formbody)
-    app.addHook('onRequest', async request => void presentedKey(request))
+    app.addHook('onRequest', async request => void presentedClient(request))
 
     app.post(
       '/v1/introspect',
@@ -63,7 +63,7 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
         schema: {
           operationId: 'introspectToken',
           tags: ['token'],
-          ...forServices,
+          ...forClients,
           summary: 'Ask whether a token counts now (RFC 7662)',
           consumes: ['application/x-www-form-urlencoded'],
           body: Body({
@@ -85,7 +85,7 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
         },
       },
       async request => {
-        const credential = presentedKey(request)
+        const credential = presentedClient(request)
         const token = readToken(request.body.token, issuer)
         const reading = await introspections.read({ key: credential.id, token: about(token) })
         const judged = judgeKey(credential, reading.key)
@@ -96,7 +96,7 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
         const answer =
           'unreadable' in token
             ? { inactive: token.unreadable }
-            : judgeToken(token, await verifier(parts, reading), reading, key)
+            : await judgeToken(token, await verifier(parts, reading), reading, key)
         if ('active' in answer) return described(answer.active)
         return inactive(request.log, answer.inactive)
       },
@@ -104,14 +104,14 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
   }
 }
 
-async function verifier({ keyOf }: IntrospectionParts, { publicJwk }: IntrospectionReading) {
-  return publicJwk && (await keyOf(publicJwk))
+async function verifier({ keyOf }: IntrospectionParts, { publishedKey }: IntrospectionReading) {
+  return publishedKey && (await keyOf(publishedKey.publicJwk))
 }
 
 function about(token: ReadToken | { readonly unreadable: Unreadable }) {
   if ('unreadable' in token) return undefined
   const { kid, claims } = token
-  return { kid, session: claims.sid, tenant: claims.tenant, client: claims.client_id }
+  return { kid, session: claims.sid, tenant: claims.tenant, client: claims.clientId }
 }
 
 function inactive(log: { info(about: object, message: string): void }, reason: Inactive) {
@@ -120,12 +120,21 @@ function inactive(log: { info(about: object, message: string): void }, reason: I
 }
 
 function described({ claims, standing }: Active) {
-  const { iss, sub, aud, client_id, exp, iat, jti, sid, auth_time, acr, amr } = claims
-  const own = { iss, sub, aud, client_id, exp, iat, jti, sid, auth_time, acr, amr: [...amr] }
+  const { issuer, sub, audience, clientId, expiresAt, issuedAt, jti, sid, authTime, acr, amr } = claims
   return {
     active: true,
     token_type: 'Bearer',
-    ...own,
+    iss: issuer,
+    sub,
+    aud: audience,
+    client_id: clientId,
+    exp: expiresAt,
+    iat: issuedAt,
+    jti,
+    sid,
+    ...(authTime !== undefined && { auth_time: authTime }),
+    acr,
+    amr: [...amr],
     ...(standing && {
       tenant: standing.tenant,
       roles: [...standing.roles],

@@ -96,7 +96,7 @@ function describe({ principal, profile, tenantName, createdAt, idleEndsAt }: Liv
     session: {
       id: principal.session,
       created_at: createdAt,
-      auth_time: principal.authTime,
+      auth_time: principal.authTime ?? null,
       amr: [...principal.amr],
       acr: principal.acr,
       ends_at: principal.endsAt,

@@ -19,15 +19,10 @@ const shared = {
   issuer: Type.String(),
   jwks_uri: Type.String(),
   response_types_supported: Type.Array(Type.String()),
+  introspection_endpoint: Type.String(),
+  introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
 }
-const Metadata = Type.Object(
-  {
-    ...shared,
-    introspection_endpoint: Type.String(),
-    introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
-  },
-  { description: 'The metadata.' },
-)
+const Metadata = Type.Object(shared, { description: 'The metadata.' })
 const OpenidMetadata = Type.Object(
   {
     ...shared,

@@ -20,9 +20,14 @@ export function isCurrent({ credential }: Identity): SQL {
         and l.issued_at >= to_timestamp(${proof.issuedAt}::float8))`
 }
 
-/** The time of the proof: of this statement, or an earlier one. */
-export const provedAt = ({ authTime }: Identity): SQL =>
-  sql`least(now(), coalesce(to_timestamp(${authTime ?? null}::float8), now()))`
+/** The column `auth_time`, which is never null: of this statement, or earlier. `never` is 1970, and read as that. */
+export const provedAt = ({ authTime }: Identity): SQL => {
+  const at = authTime === 'never' ? 0 : (authTime ?? null)
+  return sql`least(now(), coalesce(to_timestamp(${at}::float8), now()))`
+}
+
+/** What the column `auth_time`, in seconds, says. */
+export const authTimeOf = (seconds: number): number | undefined => (seconds > 0 ? seconds : undefined)
 
 /**
  * Taken first, by a statement of its own: unlinking, turning a provider off and its logout wait for it, and find the

@@ -10,6 +10,7 @@ import type {
 } from '../../principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow, TenantStanding } from '../../session/store.js'
 import { type Address, SharedConnection } from './connection.js'
+import { authTimeOf } from './current-credential.js'
 import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -228,7 +229,7 @@ export function sessionRow(row: CheckRow): SessionRow | undefined {
     idleEndsAt: row.idle_ends_at,
     lastSeenAgeSeconds: row.last_seen_age,
     idleSeconds: row.idle_seconds,
-    authTime: row.auth_time,
+    authTime: authTimeOf(row.auth_time),
     amr: row.amr,
     acr: row.acr,
     user: { id: row.user_id, email: row.email, name: row.name },

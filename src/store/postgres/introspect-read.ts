@@ -7,6 +7,7 @@ import type {
   IntrospectionQuestion,
   IntrospectionReading,
   IntrospectionStore,
+  PublishedKey,
 } from '../../token/introspection.js'
 import { type CheckRow, columns, type HotReads, joins, sessionInTable, sessionRow } from './hot-reads.js'
 
@@ -26,7 +27,9 @@ export function introspectStatementFrom(session: string, more = ''): string {
   coalesce(kt.state = 'active', false) as key_tenant_active,
   coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
   to_json(a.audiences) as audiences,
-  j.public_jwk
+  j.public_jwk,
+  floor(extract(epoch from j.signs_from))::float8 as signs_from,
+  ceil(extract(epoch from j.signs_until))::float8 as signs_until
   ${joins('$3::uuid', session)}
   left join service_keys k on k.id = $1
   left join tenants kt on kt.id = k.tenant_id
@@ -47,6 +50,8 @@ export interface IntrospectRow extends CheckRow {
   key_use_due: boolean
   audiences: string[] | null
   public_jwk: PublicJwk | null
+  signs_from: number | null
+  signs_until: number | null
 }
 
 export function postgresIntrospections(hot: HotReads): IntrospectionStore {
@@ -70,8 +75,16 @@ export function introspectReading(row: IntrospectRow, session: SessionRow | unde
     row: session,
     key: keyRow(row),
     application: row.audiences ? { audiences: row.audiences } : undefined,
-    publicJwk: row.public_jwk ?? undefined,
+    publishedKey: publishedKey(row),
   }
+}
+
+function publishedKey({
+  public_jwk: publicJwk,
+  signs_from,
+  signs_until,
+}: IntrospectRow): PublishedKey | undefined {
+  return publicJwk ? { publicJwk, from: signs_from ?? undefined, until: signs_until ?? undefined } : undefined
 }
 
 function keyRow(row: IntrospectRow): KeyRow | undefined {

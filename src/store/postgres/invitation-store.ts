@@ -11,6 +11,7 @@ import { auditDone } from './audit-log.js'
 import { authorityIn } from './authority-store.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { registerByMail } from './new-person.js'
+import { createOnce, lockAnswer } from './once.js'
 import { invitations, memberships, serviceKeys, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
 import { textArray } from './text-array.js'
@@ -31,29 +32,52 @@ export function postgresInvitationStore(database: Database): InvitationStore {
   return {
     create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, allowed, by) {
       return database.transaction(async tx => {
-        const place = await lockTenant(tx, tenant)
-        if (!place) return 'unknown'
-        const wanted = [...new Set(roleIds)].sort()
-        if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
-        if (!allowed(permissionsOfRoles(place.roles, wanted))) return 'forbidden'
-        await tx
-          .delete(invitations)
-          .where(and(eq(invitations.tenantId, tenant), eq(invitations.canonicalEmail, email.canonical)))
-        const [invitation] = await tx
-          .insert(invitations)
-          .values({
-            tokenHash,
-            tenantId: tenant,
-            email: email.asTyped,
-            canonicalEmail: email.canonical,
-            roleIds: textArray(wanted) as never,
-            inviter: by.actor ?? null,
-            expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
-          })
-          .returning(columns)
-        if (!invitation) throw new Error('an insert returned nothing')
-        await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
-        return { invitation, tenantName: place.name, inviter: await inviterOf(tx, by) }
+        let made = false
+        const answer = await createOnce(tx, by.once, async () => {
+          const place = await lockTenant(tx, tenant)
+          if (!place) throw new Abandon('unknown' as const)
+          const wanted = [...new Set(roleIds)].sort()
+          if (wanted.some(id => !place.roles.some(role => role.id === id)))
+            throw new Abandon('unknown-role' as const)
+          if (!allowed(permissionsOfRoles(place.roles, wanted))) throw new Abandon('forbidden' as const)
+          await tx
+            .delete(invitations)
+            .where(and(eq(invitations.tenantId, tenant), eq(invitations.canonicalEmail, email.canonical)))
+          const [invitation] = await tx
+            .insert(invitations)
+            .values({
+              tokenHash,
+              tenantId: tenant,
+              email: email.asTyped,
+              canonicalEmail: email.canonical,
+              roleIds: textArray(wanted) as never,
+              inviter: by.actor ?? null,
+              expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+            })
+            .returning(columns)
+          if (!invitation) throw new Error('an insert returned nothing')
+          await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
+          made = true
+          return { invitation, tenantName: place.name, mailed: false }
+        })
+        if (typeof answer === 'string') return answer
+        const inviter = await inviterOf(tx, by)
+        if (made || !by.once) return { ...answer, inviter }
+        const mailed = (await lockAnswer<typeof answer>(tx, by.once))?.mailed ?? true
+        if (!mailed) await replaceToken(tx, answer.invitation.id, tokenHash)
+        return { ...answer, inviter, mailed }
+      })
+    },
+
+    claimMail(id, tokenHash, once) {
+      return database.transaction(async tx => {
+        if (!(await lockAnswer(tx, once))) return false
+        const claimed =
+          await tx.execute(sql`update idempotent_answers set answer = answer || '{"mailed":true}'
+          where caller = ${once.caller} and key = ${once.key} and answer -> 'mailed' = 'false'
+            and exists (select from invitations where id = ${id} and token_hash = ${tokenHash})
+          returning key`)
+        return claimed.length > 0
       })
     },
 
@@ -124,6 +148,16 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       })
     },
   }
+}
+
+/** The service may add invitations and remove them, and change none. */
+async function replaceToken(tx: Queries, id: string, tokenHash: Buffer): Promise<void> {
+  const [old] = await tx.execute<{ row: string }>(
+    sql`delete from invitations i where id = ${id} returning to_jsonb(i)::text as row`,
+  )
+  if (!old) return
+  await tx.execute(sql`insert into invitations select (jsonb_populate_record(null::invitations,
+    ${old.row}::text::jsonb || jsonb_build_object('token_hash', ${tokenHash}::bytea))).*`)
 }
 
 interface Taken {

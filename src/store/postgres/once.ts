@@ -6,6 +6,14 @@ import type { Queries } from './database.js'
 /** Seconds for which a key is remembered. */
 const rememberedSeconds = 86_400
 
+/** What was answered under this key, locked until the transaction ends. */
+export async function lockAnswer<T>(tx: Queries, { caller, key }: Once): Promise<T | undefined> {
+  const mine = sql`from idempotent_answers where caller = ${caller} and key = ${key}`
+  await tx.execute(sql`select ${mine} for update`)
+  const [row] = await tx.execute<{ answer: T }>(sql`select answer ${mine}`)
+  return row?.answer
+}
+
 /**
  * Of parallel creations under one key one creates; the others wait for it and get its answer, without anything in it
  * that is shown only once. The same key for another request is `repeated-differently`.

@@ -3,7 +3,14 @@ import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import { builtInRoles } from '../../directory/authority.js'
 import { pageOf } from '../../directory/page.js'
-import type { MayGrant, Role, Tenant, TenantStore } from '../../directory/tenants.js'
+import {
+  bytesInToken,
+  longestRoles,
+  type MayGrant,
+  type Role,
+  type Tenant,
+  type TenantStore,
+} from '../../directory/tenants.js'
 import type { TenantId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
 import { Abandon, type Database, type Queries } from './database.js'
@@ -126,6 +133,8 @@ async function putRole(tx: Queries, tenant: TenantId, role: Role, mayGrant: MayG
   if (!roles || exists !== (before !== undefined)) return 'unknown' as const
   if (roles.some(({ id, name }) => id !== role.id && name === role.name)) return 'name-taken' as const
   if (!mayGrant(new Set([...(before?.permissions ?? []), ...role.permissions]))) return 'forbidden' as const
+  const size = bytesInToken([...roles.filter(({ id }) => id !== role.id), role])
+  if (size > longestRoles && size > bytesInToken(roles)) return 'too-large' as const
   const { id, ...content } = role
   await tx
     .update(tenants)

@@ -1,4 +1,4 @@
-// Verifies an access token with golang-jwt, knowing only the issuer's address and the audience that it is meant for.
+// Verifies access tokens, one a line, with golang-jwt, knowing only the issuer's address and the audience that they are for.
 //
 //	echo "$token" | go run . http://localhost:4000 demo-api
 package main
@@ -25,13 +25,20 @@ var client = http.Client{Timeout: 5 * time.Second}
 func main() {
 	log.SetFlags(0)
 	issuer, audience := os.Args[1], os.Args[2]
-	token, err := io.ReadAll(os.Stdin)
+	tokens, err := io.ReadAll(os.Stdin)
 	check(err)
 	keys, err := keysOf(issuer)
 	check(err)
-	claims, err := verify(strings.TrimSpace(string(token)), issuer, audience, keys)
-	check(err)
-	check(json.NewEncoder(os.Stdout).Encode(claims))
+	refused := 0
+	for _, token := range strings.Fields(string(tokens)) {
+		if claims, err := verify(token, issuer, audience, keys); err != nil {
+			fmt.Println("refused:", err)
+			refused = 1
+		} else {
+			check(json.NewEncoder(os.Stdout).Encode(claims))
+		}
+	}
+	os.Exit(refused)
 }
 
 // In a service: make this once and call it again every five minutes, and, at most once in a while, for an unknown kid.
