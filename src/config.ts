@@ -99,7 +99,9 @@ export function parseConfig(env: Environment): Config {
     faults.push(`NODE_ENV takes production, development or test, not ${mode}`)
   }
   if (url === undefined && mode === 'production') {
-    faults.push('NODE_ENV=production needs DATABASE_URL: the embedded default is for development')
+    faults.push(
+      'NODE_ENV=production needs DATABASE_URL: name your Postgres, the embedded default is for development',
+    )
   }
   const redis = redisSettings(get, faults)
   const ownerUrl = get('MINTMARK_OWNER_DATABASE_URL')

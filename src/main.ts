@@ -1,8 +1,9 @@
 /** The process: environment -> configuration -> database -> service -> listen, and an orderly end. */
 import { existsSync } from 'node:fs'
+import { closeAll } from './closing.js'
 import { type Config, keysFolderOf, parseConfig } from './config.js'
 import { prepareEmbedded } from './embedded-default.js'
-import { StartRefused } from './errors.js'
+import { Outage, StartRefused } from './errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import { openLog } from './log.js'
 import type { Message } from './mail/compose.js'
@@ -40,7 +41,7 @@ async function start(): Promise<void> {
     const keys = postgres ? await prepareEmbedded(config, address, keks) : keks
     service = await startService({ config, address, keks: keys, post, log, linesDropped: output.dropped })
   } catch (error) {
-    await postgres?.stop()
+    await closeAll([() => postgres?.stop(), () => post.close()])
     throw error
   }
   if (postgres) greet(config, postgres.folder)
@@ -51,11 +52,10 @@ async function start(): Promise<void> {
     if (ending) return
     ending = true
     log.info({ reason }, 'closing')
-    await service.close()
-    post.close()
-    await postgres?.stop()
+    const failures = await closeAll([() => postgres?.stop(), () => post.close(), () => service.close()])
+    for (const err of failures) log.error({ err }, 'a part did not close')
     log.info('closed')
-    process.exitCode = code
+    process.exitCode = failures.length > 0 ? 1 : code
     if (await output.close(mostFlushingMs)) return
     // A thread hangs in a write that nobody takes. Node would wait for it at any exit, a signal does not.
     process.removeAllListeners('SIGTERM')
@@ -64,6 +64,12 @@ async function start(): Promise<void> {
   // Without a listener Node would open its inspector to whoever is on this machine.
   process.on('SIGUSR1', () => {})
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal, 0))
+  // Nothing is known of what was under way, but what can be closed in order is. A second one ends at once.
+  process.on('uncaughtException', error => {
+    log.fatal({ err: error }, 'a mistake of this program ends it')
+    if (ending) process.exit(1)
+    void end('uncaught error', 1)
+  })
   void postgres?.died.then(reason => end(`the embedded Postgres ended: ${reason}`, 1))
 }
 
@@ -85,7 +91,9 @@ async function configure(): Promise<{
   if (process.env.DATABASE_URL && keys.size === 0 && faults.length === 0) {
     const folder = keysFolderOf(process.env)
     const make = `mkdir -p ${folder} && (umask 077 && openssl rand -base64 32 > ${folder}/first.kek)`
-    all.push(`there is no key-encryption key: make one (${make}) and keep it safe`)
+    all.push(
+      `there is no key-encryption key in ${folder}: put back the one that this database was sealed under, or make one (${make}) for a new database, and keep it safe`,
+    )
   }
   if (all.length > 0 || !config) throw new StartRefused(all)
   return { config, keks: keys, warnings }
@@ -109,8 +117,16 @@ curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/j
 `)
 }
 
+/** What is expected says what to do; only a mistake of ours is told by where it was made. */
+function startFailure(error: unknown): string | undefined {
+  if (error instanceof StartRefused || error instanceof EmbeddedRefusal) return error.message
+  const { message, stack } = error as Error
+  if (!(error instanceof Outage)) return stack
+  return new StartRefused([`${message}: check DATABASE_URL, and that the server runs and lets this user in`])
+    .message
+}
+
 start().catch((error: unknown) => {
-  const expected = error instanceof StartRefused || error instanceof EmbeddedRefusal
-  process.stderr.write(`${expected ? error.message : (error as Error).stack}\n`)
+  process.stderr.write(`${startFailure(error)}\n`)
   process.exit(1)
 })

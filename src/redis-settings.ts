@@ -43,6 +43,6 @@ function addressFaults(addresses: readonly string[]): string[] {
   if (alike.size > 1)
     faults.push('REDIS_URL names nodes of a Cluster: give all of them the same scheme, user and password')
   if (nodes.some(({ pathname, search }) => !['', '/', '/0'].includes(pathname) || search !== ''))
-    faults.push('REDIS_URL names nodes of a Cluster: it has no database number and takes no parameter')
+    faults.push('REDIS_URL names nodes of a Cluster: leave out the database number and every parameter')
   return faults
 }

@@ -3,6 +3,7 @@
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import { assemble } from './assembly.js'
 import { createBackground } from './background.js'
+import { closeAll, closeWithin } from './closing.js'
 import type { Config } from './config.js'
 import { type OriginRegistry, openOriginRegistry } from './directory/origins.js'
 import { StartRefused } from './errors.js'
@@ -26,7 +27,7 @@ import { inspect } from './store/postgres/migrate.js'
 import { postgresProviderStore } from './store/postgres/provider-store.js'
 import { rememberRedis } from './store/postgres/sessions-in-redis/revoked.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
-import { connectRedis } from './store/redis/connection.js'
+import { connectRedis, onNonsense } from './store/redis/connection.js'
 import { loadTheme } from './theme.js'
 
 export interface ServiceParts {
@@ -69,7 +70,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const forRefusals = new Database(address, { connections: 1 })
   const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
   const close = async () => {
-    for (const closer of closers.splice(0).reverse()) await closer()
+    for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a part did not close')
   }
   try {
     const metrics = createMetrics(parts.linesDropped)
@@ -87,11 +88,16 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
-    redis?.connect().catch(() => {})
+    const nonsense = (problem: string) => log.error({ redis: problem }, 'Redis sent nonsense')
+    if (redis)
+      onNonsense(redis, nonsense)
+        .connect()
+        .catch(() => {})
     closers.push(() => redis?.disconnect())
 
     if (config.sessionStore === 'redis') await rememberRedis(database)
-    const sessionRows = config.sessionStore === 'redis' ? await openRows(config, parts.keks) : undefined
+    const sessionRows =
+      config.sessionStore === 'redis' ? await openRows(config, parts.keks, { nonsense }) : undefined
     closers.push(() => sessionRows?.close())
     const stores = sessionStores({ database, hot, reserved, rows: sessionRows?.rows })
 
@@ -223,13 +229,6 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
       `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for`,
     ])
   })
-}
-
-/** Waits for what is under way, and not longer. */
-async function closeWithin(app: FastifyInstance, limitMs: number): Promise<void> {
-  const limit = setTimeout(() => app.server.closeAllConnections(), limitMs)
-  await app.close()
-  clearTimeout(limit)
 }
 
 async function listenOn(

@@ -15,7 +15,7 @@ import { endSessionsIn } from './store/postgres/sessions-in-redis/revoked.js'
 import { redisSessionStore } from './store/postgres/sessions-in-redis/session-store.js'
 import { sessionsInRedis } from './store/postgres/sessions-in-redis/sessions-within.js'
 import { type SessionsWithin, sessionsInTable } from './store/postgres/sessions-within.js'
-import { connectRedis } from './store/redis/connection.js'
+import { connectRedis, onNonsense } from './store/redis/connection.js'
 import { examineRedis } from './store/redis/fitness.js'
 import { inTime } from './store/redis/in-time.js'
 import { SessionRows } from './store/redis/session-rows.js'
@@ -72,10 +72,11 @@ const patienceOfCommands = { read: 1000, write: 1000 }
 export async function openRows(
   { redisUrl }: Pick<Config, 'redisUrl'>,
   keks: KeyEncryptionKeys,
-  { forCommand = false } = {},
+  { forCommand = false, nonsense = (_problem: string) => {} } = {},
 ): Promise<OpenRows> {
   if (redisUrl === undefined) throw new Error('sessions cannot lie in Redis without REDIS_URL')
   const redis = connectRedis(redisUrl, forCommand ? null : undefined)
+  onNonsense(redis, nonsense)
   const rows = new SessionRows(redis, keks, forCommand ? patienceOfCommands : undefined)
   // One that is away is tried for again in the background: nobody waits for it here.
   await inTime(redis.connect(), 2000).catch(() => {})

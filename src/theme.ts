@@ -18,7 +18,7 @@ export async function loadTheme(folder: string | undefined): Promise<Theme> {
   )
   if (!css && !svg && !png) {
     throw new StartRefused([
-      `MINTMARK_THEME_FOLDER ${folder} holds none of theme.css, logo.svg and logo.png that can be read`,
+      `MINTMARK_THEME_FOLDER ${folder} holds none of theme.css, logo.svg and logo.png that can be read: put one there, or leave the setting out`,
     ])
   }
   const logo = svg ? { type: 'image/svg+xml', bytes: svg } : png && { type: 'image/png', bytes: png }

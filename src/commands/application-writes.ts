@@ -75,7 +75,10 @@ async function create(clientId: string, wanted: Wanted): Promise<void> {
   await write(wanted, `Created ${clientId}.`, async (store, issuer) => {
     insistOnSound(application, issuer)
     const answer = await store.create(application, operator)
-    if (answer === 'client-id-taken') throw new CommandFailed(`there is an application ${clientId} already`)
+    if (answer === 'client-id-taken')
+      throw new CommandFailed(
+        `there is an application ${clientId} already: \`mintmark applications change\` changes it`,
+      )
     if (typeof answer === 'string') throw new Error(answer)
     return answer
   })
@@ -96,7 +99,8 @@ export async function changeApplication(
     const before = await store.read(clientId)
     if (before) insistOnSound({ ...before, ...to }, issuer)
     const answer = before ? await store.change(clientId, to, operator) : 'unknown'
-    if (answer === 'unknown') throw new CommandFailed(`there is no application ${clientId}`)
+    if (answer === 'unknown')
+      throw new CommandFailed(`there is no application ${clientId}: \`mintmark applications list\` has them`)
     return answer
   })
 }
@@ -110,7 +114,9 @@ async function write(
   await withDatabase(config, async database => {
     const answer = await work(postgresApplicationStore(database), config.issuer)
     if ('originTaken' in answer)
-      throw new CommandFailed(`${answer.originTaken} belongs to another application`)
+      throw new CommandFailed(
+        `${answer.originTaken} belongs to another application: take it from that one first (\`mintmark applications list\`)`,
+      )
     say(form, describeApplication(answer), done)
   })
   await tell(config, 'applications', form)

@@ -30,7 +30,10 @@ export function applicationCommands(program: Command): void {
     .action(async (clientId: string, form: Form) => {
       await withDatabase(configuration(), async database => {
         const application = await postgresApplicationStore(database).read(clientId)
-        if (!application) throw new CommandFailed(`there is no application ${clientId}`)
+        if (!application)
+          throw new CommandFailed(
+            `there is no application ${clientId}: \`mintmark applications list\` has them`,
+          )
         say(form, describeApplication(application), shown(application))
       })
     })
@@ -62,11 +65,16 @@ export function applicationCommands(program: Command): void {
     .option(...asJson)
     .action(async (clientId: string, form: Form) => {
       if (clientId === hostedPages)
-        throw new CommandFailed(`${hostedPages} is the service’s own pages: they stay`)
+        throw new CommandFailed(
+          `${hostedPages} is the service’s own pages, which stay: name another application`,
+        )
       const config = configuration()
       await withDatabase(config, async database => {
         const answer = await postgresApplicationStore(database).remove(clientId, operator)
-        if (answer === 'unknown') throw new CommandFailed(`there is no application ${clientId}`)
+        if (answer === 'unknown')
+          throw new CommandFailed(
+            `there is no application ${clientId}: \`mintmark applications list\` has them`,
+          )
         say(form, { client_id: clientId, deleted: true }, `Deleted ${clientId}.`)
       })
       await tell(config, 'applications', form)

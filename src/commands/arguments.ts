@@ -10,7 +10,7 @@ export const limited = ['--limit <n>', 'no more than this many', limit] as const
 
 export async function tenantOf(database: Database, text: string): Promise<Tenant> {
   const tenant = await postgresTenantStore(database).read(tenantId(text))
-  if (!tenant) throw new CommandFailed(`there is no tenant ${text}`)
+  if (!tenant) throw new CommandFailed(`there is no tenant ${text}: \`mintmark tenants list\` has them`)
   return tenant
 }
 

@@ -9,7 +9,7 @@ import { openSealedKey } from '../keyring/signing-key.js'
 import type { UserId } from '../principal.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
-import { findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
+import { EmbeddedRefusal, findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
 import type { Topic } from '../store/redis/announcements.js'
@@ -49,8 +49,9 @@ export async function keysOfService(config: Config, database: Database): Promise
   for (const { sealed, kekId, ...key } of ring) {
     if (!sealed || kekId === null) continue
     await openSealedKey(config.issuer, { ...key, sealed, kekId }, keys).catch(error => {
-      const mend = 'run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service'
-      throw new CommandFailed(`${(error as Error).message}: ${mend}`)
+      throw new CommandFailed(
+        `${(error as Error).message}: run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service`,
+      )
     })
   }
   return keys
@@ -97,7 +98,10 @@ export const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{
 /** A person by id or by e-mail address. */
 export async function personOf(database: Database, who: string): Promise<UserId> {
   const parsed = isUuid(who) ? undefined : parseEmailAddress(who)
-  if (parsed && !parsed.ok) throw new CommandFailed(`${who} is neither a user id nor an e-mail address`)
+  if (parsed && !parsed.ok)
+    throw new CommandFailed(
+      `${who} is neither a user id nor an e-mail address: \`mintmark users list\` has both`,
+    )
   const user = await postgresUserStore(database).find(
     parsed ? { email: parsed.address.canonical } : (who as UserId),
   )
@@ -106,17 +110,19 @@ export async function personOf(database: Database, who: string): Promise<UserId>
 
 /** What a store answers about a person who was there a moment ago. */
 export function known<T>(who: string, answer: T): Exclude<T, 'unknown' | undefined> {
-  if (answer === 'unknown' || answer === undefined) throw new CommandFailed(`there is no user ${who}`)
+  if (answer === 'unknown' || answer === undefined)
+    throw new CommandFailed(`there is no user ${who}: \`mintmark users list\` has them`)
   return answer as Exclude<T, 'unknown' | undefined>
 }
 
 /** What a command that failed says. An unknown outcome says that it is safe to repeat. */
 export function saying(error: unknown): string {
-  if (error instanceof CommandFailed || error instanceof StartRefused) return error.message
+  if (error instanceof CommandFailed || error instanceof StartRefused || error instanceof EmbeddedRefusal)
+    return error.message
   if (error instanceof Outage) {
     return error.outcome === 'unknown'
       ? `Not confirmed (${error.message}): it may or may not have been done. Run it again.`
-      : `Nothing was done: ${error.message}`
+      : `Nothing was done: ${error.message}. Check that what DATABASE_URL and REDIS_URL name runs and lets this user in, and run it again.`
   }
   return `${(error as Error).name}: ${(error as Error).message}`
 }

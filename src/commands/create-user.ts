@@ -1,16 +1,17 @@
-/** Creating a person: with a mailed link, or with a password from standard input. Loaded only for that. */
+/** Creating a person, with a mailed link or a password from standard input, and mailing the link again. Loaded for that. */
 import type { Config } from '../config.js'
-import { parseEmailAddress } from '../directory/email-address.js'
+import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
 import { describeUser } from '../http/admin/describe.js'
+import type { Post } from '../login/mail.js'
 import { createPasswordHasher } from '../login/password-hash.js'
 import { createPasswordPolicy } from '../login/password-policy.js'
 import { sendWelcome } from '../login/welcome.js'
-import { openPost } from '../mail/post.js'
+import { type OpenPost, openPost } from '../mail/post.js'
 import { postgresAccountStore } from '../store/postgres/account-store.js'
 import type { Database } from '../store/postgres/database.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
 import { printable } from './arguments.js'
-import { CommandFailed, operator } from './context.js'
+import { CommandFailed, known, operator, personOf } from './context.js'
 import { type Form, note, say } from './output.js'
 import { lineOfStdin } from './stdin.js'
 
@@ -27,22 +28,64 @@ export async function createUser(
 ): Promise<void> {
   const parsed = parseEmailAddress(email)
   if (!parsed.ok)
-    throw new CommandFailed(`${email} is not an e-mail address that can be used here (${parsed.reason})`)
+    throw new CommandFailed(
+      `${email} is not an e-mail address that can be used here (${parsed.reason}): write it like ada@example.com`,
+    )
   const name = wanted.name === undefined ? undefined : printable(wanted.name)
   const phc = wanted.passwordStdin ? await hashedPassword(config, email, name) : undefined
-  const created = await postgresUserStore(database).create({ email: parsed.address, name, phc }, operator)
-  if (created === 'address-taken')
-    throw new CommandFailed(`there is an account with the address ${email} already`)
-  if (typeof created === 'string') throw new Error(created)
-  say(wanted, describeUser(created), `Created ${created.id} (${email}).`)
-  if (wanted.passwordStdin) return
+  const create = async () => {
+    const created = await postgresUserStore(database).create({ email: parsed.address, name, phc }, operator)
+    if (created === 'address-taken')
+      throw new CommandFailed(
+        `there is an account with the address ${email} already: \`mintmark users send-link ${email}\` mails its link again`,
+      )
+    if (typeof created === 'string') throw new Error(created)
+    say(wanted, describeUser(created), `Created ${created.id} (${email}).`)
+  }
+  if (wanted.passwordStdin) return create()
+  await withPost(config, wanted, async post => {
+    await create()
+    await mailLink(config, database, post, parsed.address)
+  })
+}
 
-  const post = await openPost(config, (_message, file) => note(wanted, `Mail: ${file}`))
+/** To somebody who has not chosen a password yet. */
+export async function sendLink(config: Config, database: Database, who: string, form: Form): Promise<void> {
+  const id = await personOf(database, who)
+  const account = known(who, await postgresAccountStore(database).findById(id))
+  if (account.password !== undefined)
+    throw new CommandFailed(
+      `${who} has a password: a forgotten one is chosen anew at ${config.issuer}/password/forgot`,
+    )
+  const parsed = parseEmailAddress(account.email)
+  if (!parsed.ok) throw new Error(parsed.reason)
+  await withPost(config, form, async post => {
+    await mailLink(config, database, post, parsed.address)
+    say(form, { id, sent: true }, `Mailed a link to ${account.email}.`)
+  })
+}
+
+/** It is tried before anything is changed: what cannot be mailed is not begun. */
+async function withPost(config: Config, form: Form, work: (post: OpenPost) => Promise<void>): Promise<void> {
+  const post = await openPost(config, (_message, file) => note(form, `Mail: ${file}`), { once: true })
   try {
-    await sendWelcome(postgresAccountStore(database), post, config.issuer, parsed.address)
+    await post.check().catch(error => {
+      throw new CommandFailed(
+        `mail cannot be sent now (${(error as Error).message}), so nothing was done: check SMTP_URL, and that the server runs and lets this user in; or give --password-stdin`,
+      )
+    })
+    await work(post)
   } finally {
     post.close()
   }
+}
+
+async function mailLink(config: Config, database: Database, post: Post, address: EmailAddress) {
+  await sendWelcome(postgresAccountStore(database), post, config.issuer, address).catch(error => {
+    throw new CommandFailed(
+      `the account is there, but its link was not mailed (${(error as Error).message}): run \`mintmark users send-link ${address.asTyped}\` when mail works`,
+    )
+  })
 }
 
 async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {

@@ -107,7 +107,8 @@ async function rotate(form: RotateForm): Promise<void> {
   if (compromised !== undefined && kek !== undefined)
     throw new CommandFailed('name what leaked once: --compromised <kid>, --compromised all, or --kek <id>')
   const leak = leakOf(compromised, kek)
-  if (!leak && since !== undefined) throw new CommandFailed('--since goes with --compromised or --kek')
+  if (!leak && since !== undefined)
+    throw new CommandFailed('--since goes with --compromised or --kek: say which key has leaked')
   await changing(form, operations =>
     leak ? endLeaked(operations, leak, form) : rotateAsPlanned(operations, form),
   )
@@ -117,6 +118,10 @@ async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
   const answer = await operations.rotate(occasion(form))
   if (answer === 'no-standby')
     throw new CommandFailed('no key stands by: start the service, it publishes one')
+  if (answer === 'shut')
+    throw new CommandFailed(
+      'the next key does not open, so every token would fail: `mintmark keys doctor` says why; run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service, or end that key (`mintmark keys rotate --compromised <kid>`)',
+    )
   sayChange(
     form,
     answer,
@@ -132,7 +137,8 @@ async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm
     throw new CommandFailed(
       'fresh keys would be sealed under the key-encryption key that leaked: first put another one, with a later name, into MINTMARK_KEYS_FOLDER of every instance',
     )
-  if (answer === 'since-in-future') throw new CommandFailed('--since lies in the future')
+  if (answer === 'since-in-future')
+    throw new CommandFailed('--since lies in the future: give a time that has passed, or leave it out')
   const { policy } = typeof answer === 'string' ? await operations.list() : answer
   const said =
     answer === 'already-marked'

@@ -59,7 +59,10 @@ export function memberCommands(program: Command): void {
           anything,
           operator,
         )
-        if (answer === 'unknown') throw new CommandFailed(`${user} is no member of the tenant ${tenant}`)
+        if (answer === 'unknown')
+          throw new CommandFailed(
+            `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
+          )
         if (answer === 'forbidden') throw new Error(answer)
         say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
       })

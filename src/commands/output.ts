@@ -7,7 +7,14 @@ export interface Form {
 }
 export const asJson = ['--json', 'say it as one JSON document, as the admin API does'] as const
 
-export const print = (line: string) => void process.stdout.write(`${line}\n`)
+let reads = true
+
+/** From now on a list ends where it is. */
+export function readerIsGone(): void {
+  reads = false
+}
+
+export const print = (line: string) => void (reads && process.stdout.write(`${line}\n`))
 
 export function say({ json }: Form, document: object, prose: readonly string[] | string): void {
   for (const line of json ? [JSON.stringify(document)] : [prose].flat()) print(line)
@@ -56,5 +63,5 @@ async function* pages<Item>(read: (page: PageRequest) => Promise<Page<Item>>, wa
     yield items
     left -= items.length
     after = next
-  } while (after !== undefined && left > 0)
+  } while (after !== undefined && left > 0 && reads)
 }

@@ -1,7 +1,8 @@
-/** All commands together, as `mintmark` has them. */
+/** All commands together, as `mintmark` has them, and how one is run: it ends with 0 only when it is done. */
 import { Command } from 'commander'
 import { applicationCommands } from './applications.js'
 import { auditCommands } from './audit.js'
+import { saying } from './context.js'
 import { keyCommands } from './keys.js'
 import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
@@ -28,4 +29,22 @@ export function createProgram(): Command {
   auditCommands(program)
   recoverCommand(program)
   return program
+}
+
+/** Sets the exit code of the process, and says on standard error why it is not 0. */
+export async function runProgram(program = createProgram()): Promise<void> {
+  // What is waited for may never come and keep nothing alive either: then Node would end in silence, with 0.
+  const emptied = () => {
+    process.stderr.write('mintmark ended before it was done: look whether it was done, and run it again\n')
+    process.exitCode = 1
+  }
+  process.once('beforeExit', emptied)
+  try {
+    await program.parseAsync()
+  } catch (error) {
+    process.stderr.write(`${saying(error)}\n`)
+    process.exitCode = 1
+  } finally {
+    process.removeListener('beforeExit', emptied)
+  }
 }

@@ -92,9 +92,14 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
         const secret = await clientSecret()
         await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, () => secret)
         const answer = await store.create(named, await sealed(config, database, id, secret), operator)
-        if (answer === 'id-taken') throw new CommandFailed(`there is a provider ${id} already`)
+        if (answer === 'id-taken')
+          throw new CommandFailed(
+            `there is a provider ${id} already: \`mintmark providers change\` changes it`,
+          )
         if (answer === 'issuer-taken')
-          throw new CommandFailed(`another provider has the issuer ${named.issuer}`)
+          throw new CommandFailed(
+            `another provider has the issuer ${named.issuer}: change that one (\`mintmark providers list\`)`,
+          )
         sayWritten(wanted, issuer, answer, `Added ${id}.`)
       }),
     )
@@ -124,7 +129,10 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
           await reachable({ ...before, ...to }, () => secret ?? storedSecret(config, before))
         const kept = secret === undefined ? undefined : await sealed(config, database, id, secret)
         const answer = await store.change(id, to, kept, operator)
-        if (answer === 'issuer-taken') throw new CommandFailed(`another provider has the issuer ${to.issuer}`)
+        if (answer === 'issuer-taken')
+          throw new CommandFailed(
+            `another provider has the issuer ${to.issuer}: change that one (\`mintmark providers list\`)`,
+          )
         if (answer === 'linked')
           throw new CommandFailed(
             `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,

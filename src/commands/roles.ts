@@ -87,9 +87,14 @@ function permitted({ permission: given, permissions: keep }: Wanted): readonly s
 type Refusal = 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'
 
 function done<T>(answer: T, tenant: string, role: string): Exclude<T, Refusal> {
-  if (answer === 'name-taken') throw new CommandFailed(`the tenant ${tenant} has a role ${role} already`)
+  if (answer === 'name-taken')
+    throw new CommandFailed(
+      `the tenant ${tenant} has a role ${role} already: \`mintmark roles change\` changes it`,
+    )
   if (answer === 'unknown')
-    throw new CommandFailed(`the tenant ${tenant} or its role ${role} was deleted meanwhile`)
+    throw new CommandFailed(
+      `the tenant ${tenant} or its role ${role} was deleted meanwhile: look (\`mintmark tenants list\`), and try again`,
+    )
   if (answer === 'too-large')
     throw new CommandFailed(
       `the roles of the tenant ${tenant} would not fit into an access token: their names and permissions may take ${longestRoles} bytes together`,

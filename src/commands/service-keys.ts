@@ -53,7 +53,8 @@ export function serviceKeyCommands(program: Command): void {
     .action(async (id: string, form: Form) => {
       await withDatabase(configuration(), async database => {
         const answer = await postgresServiceKeyStore(database).revoke(id as ServiceKeyId, operator)
-        if (answer === 'unknown') throw new CommandFailed(`there is no service key ${id}`)
+        if (answer === 'unknown')
+          throw new CommandFailed(`there is no service key ${id}: \`mintmark service-keys list\` has them`)
         say(form, { id, revoked: true }, `Revoked ${id}.`)
       })
     })
@@ -61,7 +62,10 @@ export function serviceKeyCommands(program: Command): void {
 
 async function create(name: string, wanted: Wanted): Promise<void> {
   const unknown = wanted.scope.filter(scope => !(platformPermissions as readonly string[]).includes(scope))
-  if (unknown.length > 0) throw new CommandFailed(`there is no scope ${unknown.join(', ')}`)
+  if (unknown.length > 0)
+    throw new CommandFailed(
+      `there is no scope ${unknown.join(', ')}: it takes ${platformPermissions.join(', ')}`,
+    )
   const grant = {
     scopes: [...new Set(wanted.scope)] as PlatformPermission[],
     audiences: [...new Set(wanted.audience ?? [])],
@@ -74,7 +78,8 @@ async function create(name: string, wanted: Wanted): Promise<void> {
     const lifetimeSeconds = wanted.days === undefined ? undefined : wanted.days * 86_400
     const key = { ...grant, id: credential.id, secretHash: credential.secret.hash(), lifetimeSeconds }
     const made = await postgresServiceKeyStore(database).create({ ...key, name: printable(name) }, operator)
-    if (made === 'unknown') throw new CommandFailed(`there is no tenant ${wanted.tenant}`)
+    if (made === 'unknown')
+      throw new CommandFailed(`there is no tenant ${wanted.tenant}: \`mintmark tenants list\` has them`)
     if (typeof made === 'string') throw new Error(made)
     const shown = revealServiceCredential(credential)
     say(wanted, { ...describeServiceKey(made), key: shown }, [

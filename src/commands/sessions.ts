@@ -45,7 +45,8 @@ export function sessionCommands(program: Command): void {
     .action(async (id: string, form: Form) => {
       await withRevocations(async revocations => {
         const answer = await revocations.endOne(id as SessionId, 'anyone', operator)
-        if (answer === 'unknown') throw new CommandFailed(`there is no session ${id}`)
+        if (answer === 'unknown')
+          throw new CommandFailed(`there is no session ${id}: \`mintmark sessions list <user>\` has them`)
         say(form, { id, ended: true }, `Ended ${id}.`)
       })
     })

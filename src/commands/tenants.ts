@@ -94,7 +94,8 @@ async function change(id: string, to: Change, form: Form, done: string): Promise
 }
 
 function known<T>(id: string, answer: T): Exclude<T, 'unknown'> {
-  if (answer === 'unknown') throw new CommandFailed(`there is no tenant ${id}`)
+  if (answer === 'unknown')
+    throw new CommandFailed(`there is no tenant ${id}: \`mintmark tenants list\` has them`)
   return answer as Exclude<T, 'unknown'>
 }
 

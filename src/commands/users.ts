@@ -45,12 +45,26 @@ export function userCommands(program: Command): void {
       await withDatabase(config, database => createUser(config, database, email, wanted))
     })
 
+  users
+    .command('send-link')
+    .argument('<user>', who)
+    .description('mail somebody who has no password yet the link to choose one, again')
+    .option(...asJson)
+    .action(async (user: string, form: Form) => {
+      const { sendLink } = await import('./create-user.js')
+      const config = configuration()
+      await withDatabase(config, database => sendLink(config, database, user, form))
+    })
+
   userChangeCommands(users)
 }
 
 async function list({ email, ...form }: ListForm & { email?: string }): Promise<void> {
   const parsed = email === undefined ? undefined : parseEmailAddress(email)
-  if (parsed && !parsed.ok) throw new CommandFailed(`${email} is not an e-mail address (${parsed.reason})`)
+  if (parsed && !parsed.ok)
+    throw new CommandFailed(
+      `${email} is not an e-mail address (${parsed.reason}): write it like ada@example.com`,
+    )
   await withDatabase(configuration(), database =>
     sayList(form, page => postgresUserStore(database).list(page, parsed?.address.canonical), listing),
   )

@@ -72,7 +72,9 @@ export function faultsOf(application: NewApplication, issuer: string): string[] 
   if (application.audiences.length === 0) faults.push('name at least one audience (--audience)')
   for (const audience of application.audiences) {
     if (!/^[\x21-\x7e]{1,200}$/.test(audience))
-      faults.push(`the audience ${JSON.stringify(audience)} has white space or is too long`)
+      faults.push(
+        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
+      )
   }
   const { tokenLifetimeSeconds } = application
   if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
@@ -105,9 +107,10 @@ export function originFault(origin: string, issuer: string): string | undefined 
   if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin)) {
     return `${JSON.stringify(origin)} is not an origin: write it as a browser does, like https://app.example.com`
   }
-  if (origin === issuer) return `${origin} is the issuer's own origin: it belongs to the hosted pages`
+  if (origin === issuer)
+    return `${origin} is the issuer's own origin: it belongs to the hosted pages, so leave it out`
   if (site(origin) !== site(issuer)) {
-    return `${origin} is not same-site with the issuer ${issuer}: browsers never send it the SameSite=Lax session cookie`
+    return `${origin} is not same-site with the issuer ${issuer}: browsers never send it the SameSite=Lax session cookie, so serve the application below the issuer’s site`
   }
   return undefined
 }

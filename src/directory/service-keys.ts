@@ -109,12 +109,19 @@ export function faultsOfKey({ scopes, audiences, tenant }: KeyGrant): string[] {
   const faults: string[] = []
   if (scopes.length === 0) faults.push('name at least one scope')
   if (scopes.includes('introspect') !== audiences.length > 0)
-    faults.push('the scope introspect and the audiences whose tokens it may ask about go together')
+    faults.push(
+      'the scope introspect and the audiences whose tokens it may ask about go together: give both, or neither',
+    )
   for (const audience of audiences)
     if (!/^[\x21-\x7e]{1,200}$/.test(audience))
-      faults.push(`the audience ${JSON.stringify(audience)} has white space or is too long`)
+      faults.push(
+        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
+      )
   if (tenant === null) return faults
   const nothing = scopes.filter(scope => scope !== 'introspect' && !includedInTenants[scope])
-  if (nothing.length > 0) faults.push(`in a single tenant there is nothing behind ${nothing.join(', ')}`)
+  if (nothing.length > 0)
+    faults.push(
+      `in a single tenant there is nothing behind ${nothing.join(', ')}: leave that out, or the tenant`,
+    )
   return faults
 }

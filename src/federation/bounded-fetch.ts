@@ -39,17 +39,7 @@ export function boundedFetch(provider: ProviderDeclaration, patience: number = p
   return async (url, init) => {
     if (!isAllowed(provider, url))
       throw new ProviderUnavailable(`${hostOf(url)} is neither the issuer's host nor one that was declared`)
-    const signal = AbortSignal.timeout(patience)
-    let response: Response
-    let body: Buffer
-    try {
-      response = await fetch(url, { ...init, redirect: 'manual', signal })
-      body = await readBounded(response)
-    } catch (error) {
-      if (error instanceof ProviderUnavailable) throw error
-      const why = signal.aborted ? `did not answer within ${patience / 1000} s` : 'could not be reached'
-      throw new ProviderUnavailable(`${hostOf(url)} ${why}`, { cause: error })
-    }
+    const { response, body } = await inTime(url, init, patience)
     if (response.status >= 500 || response.status === 429)
       throw new ProviderUnavailable(`${hostOf(url)} answered ${response.status}`)
     refuseHugeKeySet(body)
@@ -58,6 +48,34 @@ export function boundedFetch(provider: ProviderDeclaration, patience: number = p
       status,
       headers,
     })
+  }
+}
+
+/**
+ * Node's fetch may settle never where the other side closes the connection at once, and a signal's own time-out keeps
+ * no process alive: the timer here does both.
+ */
+async function inTime(url: string, init: RequestInit, patience: number) {
+  const abort = new AbortController()
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new ProviderUnavailable(`${hostOf(url)} did not answer within ${patience / 1000} s`))
+      abort.abort()
+    }, patience)
+  })
+  const asked = fetch(url, { ...init, redirect: 'manual', signal: abort.signal }).then(async response => ({
+    response,
+    body: await readBounded(response),
+  }))
+  try {
+    return await Promise.race([asked, late])
+  } catch (error) {
+    asked.catch(() => {})
+    if (error instanceof ProviderUnavailable) throw error
+    throw new ProviderUnavailable(`${hostOf(url)} could not be reached`, { cause: error })
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -103,10 +103,13 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
   )
   faults.push(...issuerFaults(wanted, local))
   for (const scope of wanted.scopes)
-    refuse(!/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(scope), `${JSON.stringify(scope)} is not a scope`)
+    refuse(
+      !/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(scope),
+      `${JSON.stringify(scope)} is not a scope: write it without white space, like openid`,
+    )
   refuse(
     wanted.kind === 'openid' && !wanted.scopes.includes('openid'),
-    'the scopes must have openid among them',
+    'the scopes must have openid among them: add it',
   )
   for (const host of wanted.hosts)
     refuse(
@@ -117,27 +120,27 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
     refuse(!isMailDomain(domain), `${domain} is not a domain of mail addresses: write it like example.com`)
   refuse(
     wanted.signUp === 'domains' && wanted.signUpDomains.length === 0,
-    'sign-up by domains needs at least one domain',
+    'sign-up by domains needs at least one domain: name it with --sign-up-domain',
   )
   refuse(
     wanted.signUp !== 'domains' && wanted.signUpDomains.length > 0,
-    'domains for sign-up are read only where sign-up is by domains',
+    'domains for sign-up are read only where sign-up is by domains: give --sign-up domains, or leave them out',
   )
   for (const claim of [wanted.claims.name, wanted.claims.email_verified])
     refuse(
       claim !== undefined && !claimForm.test(claim),
-      `${JSON.stringify(claim)} is not the name of a claim`,
+      `${JSON.stringify(claim)} is not the name of a claim: write 1 to 200 visible ASCII characters`,
     )
   for (const { claim, value } of wanted.grants)
     refuse(
       !claimForm.test(claim) || !/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(value),
-      'a grant needs a claim and a value of printable characters',
+      'a grant needs a claim and a value of printable characters: write it like groups=staff:<tenant id>:member',
     )
   for (const entry of wanted.aal2)
     refuse(!/^(acr|amr):[\x21-\x7e]{1,200}$/.test(entry), `${entry} must be acr:<value> or amr:<value>`)
   refuse(
     wanted.aal2.length > 0 && !wanted.countsAsProof,
-    'aal2 is read only where the provider counts as a proof',
+    'aal2 is read only where the provider counts as a proof: give --counts-as-proof, or leave it out',
   )
   return faults
 }
@@ -156,11 +159,13 @@ function issuerFaults({ issuer, kind, directories }: ProviderDeclaration, local:
   if (kind === 'github' && (new URL(example).pathname !== '/' || issuer.endsWith('/')))
     faults.push(`${issuer} must be an origin without a path`)
   if (several && directories.length === 0)
-    faults.push('an issuer of several directories needs the directories that may sign in')
+    faults.push(
+      'an issuer of several directories needs the directories that may sign in: name them with --directory',
+    )
   if (!several && directories.length > 0)
-    faults.push(`directories are read only where the issuer has ${directoryPlace} in it`)
+    faults.push(`directories are read only where the issuer has ${directoryPlace} in it: leave them out`)
   for (const directory of directories)
-    if (!uuidForm.test(directory)) faults.push(`${directory} is not the id of a directory (a UUID)`)
+    if (!uuidForm.test(directory)) faults.push(`${directory} is not the id of a directory: write its UUID`)
   return faults
 }
 

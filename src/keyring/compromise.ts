@@ -8,13 +8,15 @@ export type Leak = { readonly kid: Kid } | 'all' | { readonly kekId: string }
 
 /**
  * The leaked keys end now and leave the list. Where one key leaked the standby signs from the next mint on; where
- * more may have, a fresh key does, which verifiers meet as unknown until they refetch. `since`: a NumericDate before
- * which their signatures are believed still; null for none of them.
+ * more may have, or no standby opens, a fresh key does, which verifiers meet as unknown until they refetch. `since`: a
+ * NumericDate before which their signatures are believed still; null for none of them. `shut` are the keys that do not
+ * open: none of them signs next.
  */
 export function compromise(
   ring: Ring,
   leak: Leak,
   since: number | null,
+  shut: readonly Kid[] = [],
 ): Plan | 'unknown-key' | 'already-marked' {
   const { keys, now } = ring
   const concerned = keys.filter(key => isConcerned(key, leak))
@@ -25,7 +27,7 @@ export function compromise(
   const signer = signerOf(keys, now)
   const sound = keys.filter(key => !concerned.includes(key))
   const waiting = [scheduled({ ...ring, keys: sound }), ...standbys({ ...ring, keys: sound })].filter(
-    key => key !== undefined,
+    key => key !== undefined && !shut.includes(key.kid),
   )
   const marks = leaked.map(key => mark(key, now, since))
   if (!signer || !concerned.includes(signer)) {

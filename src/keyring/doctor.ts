@@ -45,6 +45,12 @@ function lead({ policy: { lead, listAge, verifierAge, skew } }: Ring): Finding {
 
 function signer(ring: Ring): Finding {
   const key = signerOf(ring.keys, ring.now)
+  if (ring.keys.length === 0)
+    return {
+      check: 'signer',
+      ok: false,
+      says: 'there is no key yet: start the service, it makes the first two',
+    }
   if (!key)
     return { check: 'signer', ok: false, says: 'no key signs: run `mintmark keys rotate --compromised all`' }
   const overdue = ring.now - dueAt(key, ring.policy)
@@ -56,7 +62,8 @@ function signer(ring: Ring): Finding {
 
 function standby(ring: Ring): Finding {
   const next = scheduled(ring) ?? standbys(ring)[0]
-  if (!next) return { check: 'standby', ok: false, says: 'no key stands by: no instance has looked yet' }
+  if (!next)
+    return { check: 'standby', ok: false, says: 'no key stands by: start the service, it publishes one' }
   const ripens = next.publishedAt + next.leastLead - ring.now
   const says = ripens > 0 ? `ripe in ${Math.ceil(ripens)} s` : 'ripe: it can sign as soon as it must'
   return { check: 'standby', ok: true, says: `${next.kid} is ${says}` }
@@ -71,6 +78,7 @@ async function half(key: Key, keks: KeyEncryptionKeys, issuer: string): Promise<
     await openSealedKey(issuer, { ...key, sealed: key.sealed, kekId: key.kekId }, keks)
     return { check, ok: true, says: `opens under ${key.kekId}, signs, and verifies` }
   } catch (error) {
-    return { check, ok: false, says: (error as Error).message }
+    const says = `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER`
+    return { check, ok: false, says }
   }
 }

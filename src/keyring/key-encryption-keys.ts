@@ -10,6 +10,9 @@ const suffix = '.kek'
 /** 32 bytes in base64 or base64url, nothing but white space around them. */
 const content = /^\s*([A-Za-z0-9+/_-]{43})=?\s*$/
 
+/** What a key can be called: a name that somebody else wrote is that of no file otherwise. */
+const fileName = /^[^/\p{C}]{1,200}$/u
+
 export interface KeyEncryptionKeys {
   /** Seals under the newest key: the last id in alphabetical order. */
   seal(plain: Buffer, boundTo: string): { kekId: string; sealed: Buffer }
@@ -18,8 +21,8 @@ export interface KeyEncryptionKeys {
   /** A MAC of `text` under the newest key, by its id; `isOurs` takes one under any key that is here. */
   mac(purpose: string, text: string): string
   isOurs(purpose: string, text: string, mac: string): boolean
-  /** Whether that MAC was made under a key that is not here. */
-  lacksKeyOf(mac: string): boolean
+  /** The file that is missing, where that MAC was made under a key that is not here. */
+  missingKeyOf(mac: string): string | undefined
   has(kekId: string): boolean
   /** The id of the key that seals now. */
   newest(): string | undefined
@@ -93,9 +96,10 @@ function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncrypt
     get size() {
       return keys.size
     },
-    lacksKeyOf(mac) {
+    missingKeyOf(mac) {
       const kekId = kekOf(mac)
-      return kekId !== undefined && !keys.has(kekId)
+      if (kekId === undefined || !fileName.test(kekId) || keys.has(kekId)) return undefined
+      return join(folder, kekId + suffix)
     },
     has: kekId => keys.has(kekId),
     newest,

@@ -4,7 +4,7 @@ import { Outage } from '../errors.js'
 import type { Kid } from '../principal.js'
 import { signHistory } from './history.js'
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
-import { noOperator } from './operations.js'
+import { isShut, noOperator } from './operations.js'
 import { canSignNoMore, maintenance, publishedKeys, signerOf } from './schedule.js'
 import {
   assertPublishable,
@@ -43,8 +43,16 @@ export async function openKeyRing(
   /** One instance does what is due; the others find that it was done. */
   async function maintained(seen: Ring): Promise<Ring> {
     if (maintenance(seen) === 'nothing') return seen
-    const after = await store.change(maintenance, make, noOperator)
+    const after = await store.change(soundly, make, noOperator)
     return after === 'nothing' ? store.read() : after
+  }
+
+  /** A key that does not open here is not handed over to: where it opens, another instance does. */
+  async function soundly(ring: Ring) {
+    const plan = maintenance(ring)
+    if (plan === 'nothing' || !(await isShut(ring, plan, keks, issuer))) return plan
+    const alter = plan.alter.filter(({ sealed }) => sealed === 'erased')
+    return alter.length === 0 ? 'nothing' : { publish: [], alter }
   }
 
   async function refresh(): Promise<void> {

@@ -2,12 +2,13 @@
 import { type By, noRequest } from '../audit.js'
 import { secretSealedAs } from '../federation/provider.js'
 import type { ProviderStore, SealedSecret } from '../federation/store.js'
+import type { Kid } from '../principal.js'
 import { compromise, type Leak } from './compromise.js'
 import { examine } from './doctor.js'
 import type { KeyEncryptionKeys } from './key-encryption-keys.js'
 import { maxAgeSeconds, rotation } from './schedule.js'
-import { generateSealedKey, sealedAs } from './signing-key.js'
-import type { Alteration, KeyRingStore, Plan, Policy, Ring } from './store.js'
+import { generateSealedKey, openSealedKey, sealedAs } from './signing-key.js'
+import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring } from './store.js'
 
 /** What an instance does to the ring by itself. */
 export const noOperator: By = { actor: undefined, occasion: noRequest }
@@ -37,14 +38,24 @@ export function createKeyOperations(
       return examine(store.read, keks, issuer)
     },
 
-    rotate: ({ by, dryRun }: Occasion) => store.change(rotation, make, by, dryRun),
+    /** `shut`: the key that would sign next does not open here, and every mint would fail. */
+    async rotate({ by, dryRun }: Occasion) {
+      await keks.reload()
+      const decide = async (ring: Ring) => {
+        const plan = rotation(ring)
+        return typeof plan !== 'string' && (await isShut(ring, plan, keks, issuer)) ? 'shut' : plan
+      }
+      return store.change(decide, make, by, dryRun)
+    },
 
     /** `no-other-kek`: fresh keys would be sealed under the key-encryption key that leaked. */
     async compromise(leak: Leak, since: number | null, { by, dryRun }: Occasion) {
       await keks.reload()
       if (typeof leak === 'object' && 'kekId' in leak && keks.newest() === leak.kekId) return 'no-other-kek'
-      const decide = (ring: Ring) =>
-        since !== null && since > ring.now ? 'since-in-future' : compromise(ring, leak, since)
+      const decide = async (ring: Ring) =>
+        since !== null && since > ring.now
+          ? 'since-in-future'
+          : compromise(ring, leak, since, await shutKeys(ring.keys, keks, issuer))
       return store.change(decide, make, by, dryRun)
     },
 
@@ -56,6 +67,26 @@ export function createKeyOperations(
       return ring
     },
   }
+}
+
+/** Of keys that may sign one day: those whose private half does not open here. */
+async function shutKeys(keys: readonly Key[], keks: KeyEncryptionKeys, issuer: string): Promise<Kid[]> {
+  const shut: Kid[] = []
+  for (const { sealed, kekId, ...key } of keys) {
+    if (!sealed || kekId === null) continue
+    const opens = openSealedKey(issuer, { ...key, sealed, kekId }, keks)
+    await opens.catch(() => shut.push(key.kid))
+  }
+  return shut
+}
+
+/** Whether a plan has a key begin to sign that does not open here. */
+export async function isShut(ring: Ring, { alter }: Plan, keks: KeyEncryptionKeys, issuer: string) {
+  const next = alter.flatMap(({ kid, signsFrom }) =>
+    signsFrom === undefined || signsFrom === null ? [] : kid,
+  )
+  const keys = ring.keys.filter(({ kid }) => next.includes(kid))
+  return (await shutKeys(keys, keks, issuer)).length > 0
 }
 
 function resealing({ keys }: Ring, keks: KeyEncryptionKeys, issuer: string): Plan | 'already-sealed' {

@@ -94,7 +94,7 @@ export interface KeyRingStore {
   read(): Promise<Ring>
   /** Answers the ring after it, or what `decide` answered in place of a plan. */
   change<Nothing extends string>(
-    decide: (ring: Ring) => Plan | Nothing,
+    decide: (ring: Ring) => Plan | Nothing | Promise<Plan | Nothing>,
     make: () => Promise<SealedKey>,
     by: By,
     dryRun?: boolean,

@@ -13,10 +13,11 @@ export interface OpenPost extends Post {
   close(): void
 }
 
-/** `written` is called for each file of the outbox. */
+/** `written` is called for each file of the outbox. `once`: somebody waits for it, so a server away is no reason to. */
 export async function openPost(
   { issuer, mail, product, mailFrom: sender }: Config,
   written?: (message: Message, file: string) => void,
+  { once = false } = {},
 ): Promise<OpenPost> {
   if ('outboxFolder' in mail) {
     const outbox = await openOutbox({
@@ -28,7 +29,7 @@ export async function openPost(
     return { ...outbox, check: async () => {}, close: () => {} }
   }
   const smtp = openSmtp({ url: mail.smtpUrl, product, sender, host: new URL(issuer).hostname })
-  const post = retrying(smtp)
+  const post = once ? retrying(smtp, []) : retrying(smtp)
   return {
     send: post.send,
     check: smtp.check,

@@ -1,12 +1,8 @@
 /** The counters behind the throttle: in Redis for all instances together; here, and stricter, while Redis is away. */
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterRedis,
-  RateLimiterRes,
-} from 'rate-limiter-flexible'
+import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import { type Limiter, type LimitName, limits } from '../login/throttle.js'
 import { answers, giveUpOn, type RedisClient } from './redis/connection.js'
+import { redisCounter } from './redis/counter.js'
 import { inTime } from './redis/in-time.js'
 
 /** Keys of one limit that are counted here, about 10 MB. */
@@ -22,7 +18,7 @@ export function createLimiter(redis: RedisClient | undefined, { patience = patie
   /** Redis first; when it gives no answer, here. A Redis that hangs costs one time-out, then it counts as away. */
   async function count(
     name: LimitName,
-    there: (counter: RateLimiterRedis) => Promise<unknown>,
+    there: (counter: RateLimiterAbstract) => Promise<unknown>,
     here: (counter: RateLimiterMemory) => Promise<unknown>,
   ): Promise<unknown> {
     const { shared, local } = counters.get(name) as Counters
@@ -65,29 +61,11 @@ export function createLimiter(redis: RedisClient | undefined, { patience = patie
 }
 
 interface Counters {
-  readonly shared: RateLimiterRedis | undefined
+  readonly shared: RateLimiterAbstract | undefined
   readonly local: RateLimiterMemory
 }
 
-/**
- * A point that is refused is not counted, or those that come back later would free nothing; and none comes back that
- * was not taken, when its window has ended or was cleared meanwhile: it would be one attempt more in the next. The
- * rest is the library's own.
- */
-const countScript = `
-local change, longest, points = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
-local wanted = tonumber(redis.call('get', KEYS[1]) or '0') + change
-if wanted < 0 or (change > 0 and wanted > points) then return {wanted, redis.call('pttl', KEYS[1])} end
-redis.call('set', KEYS[1], 0, 'EX', longest, 'NX')
-local consumed = redis.call('incrby', KEYS[1], change)
-local ttl = redis.call('pttl', KEYS[1])
-if ttl == -1 then
-  redis.call('expire', KEYS[1], longest)
-  ttl = 1000 * longest
-end
-return {consumed, ttl}`
-
-/** The same as the script. */
+/** The same as Redis's script. */
 async function takeHere(counter: RateLimiterMemory, key: string): Promise<void> {
   try {
     await counter.consume(key)
@@ -107,13 +85,7 @@ function countersFor(name: LimitName, redis: RedisClient | undefined): Counters 
   const keyPrefix = `mintmark:limit:${name.replaceAll(' ', '-')}`
   if (!redis) return { shared: undefined, local: new BoundedMemory({ keyPrefix, points, duration }) }
   return {
-    shared: new RateLimiterRedis({
-      storeClient: redis,
-      keyPrefix,
-      points,
-      duration,
-      customIncrTtlLuaScript: countScript,
-    }),
+    shared: redisCounter(redis, { keyPrefix, points, duration }),
     local: new BoundedMemory({ keyPrefix, points: Math.ceil(points / 2), duration }),
   }
 }

@@ -119,6 +119,7 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
       async request => {
         const { dry_run = false } = request.body
         const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
+        if (answer === 'shut') throw new Problem('invalid_request', { detail: nextIsShut })
         return answerOf(answer, dry_run)
       },
     )
@@ -194,6 +195,7 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
   }
 }
 
+const nextIsShut = 'The next key does not open on this instance: GET /v1/admin/signing-keys/doctor says why.'
 const noOtherKek = 'Put another key-encryption key into the keys folder of every instance first.'
 
 function leakOf({ kid, all, kek }: { kid?: string; all?: true; kek?: string }): Leak {

@@ -2,6 +2,8 @@
 import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
+import { isAnswer, isUnreachable, nonsense, parsers } from './answer.js'
+import { client } from './socket.js'
 
 /** Made by the migrations; the login of DATABASE_URL is a member of it, or the owner of the tables. */
 export const serviceRole = 'mintmark_service'
@@ -52,8 +54,14 @@ export class SharedConnection {
     return this.#pending
   }
 
-  /** A connection that was lost before the deadline is made anew, once: asking again asks nothing older. */
-  async run<T>(statement: (client: Sql) => PromiseLike<T>): Promise<T> {
+  /**
+   * A connection that was lost before the deadline is made anew, once: asking again asks nothing older. So is one that
+   * answered what `answers` does not take: what it still has in flight is nobody's. Whatever fails is an `Outage`.
+   */
+  async run<T>(
+    statement: (client: Sql) => PromiseLike<T>,
+    answers: (result: T) => boolean = () => true,
+  ): Promise<T> {
     const { caller } = this.#options.deadlines
     let client = this.#client
     let late = false
@@ -67,13 +75,16 @@ export class SharedConnection {
     })
     this.#pending++
     try {
-      return await Promise.race([statement(client), deadline]).catch(error => {
+      const result = await Promise.race([statement(client), deadline]).catch(error => {
         if (late || client === this.#client) throw error
         client = this.#client
         return Promise.race([statement(client), deadline])
       })
+      if (answers(result)) return result
+      throw nonsense()
     } catch (error) {
-      throw asFault(error, 'nothing')
+      if (!late && !isAnswer(error)) this.#replace(client)
+      throw asOutage(error)
     } finally {
       this.#pending--
       clearTimeout(timer)
@@ -110,6 +121,7 @@ export function connect({ address, deadlines, settings }: ClientOptions, events:
   const options: postgres.Options<Record<string, postgres.PostgresType>> = {
     max: 1,
     fetch_types: false,
+    types: parsers,
     // A short constant wait between attempts: back within a second after an outage, however long it was.
     backoff: () => 0.1,
     connect_timeout: deadlines.connect / 1000,
@@ -138,19 +150,15 @@ export function connect({ address, deadlines, settings }: ClientOptions, events:
       ...settings,
     },
   }
-  return 'url' in address ? postgres(address.url, options) : postgres({ ...address, ...options })
+  return client(address, options)
 }
 
 /**
  * SQLSTATE classes and codes that mean "not now" rather than "wrong": connection (08), resources (53), operator (57),
- * system (58), another's transaction (40), a login that is refused (28, 3D), a server that is none to write to (25006),
+ * system (58), Postgres itself (XX, F0, 72), another's transaction (40), a login that is refused (28, 3D), a server that is none to write to (25006),
  * a lock (55P03), a database that takes no connections (55000), a transaction that stood still too long (25P03, 25P04).
  */
-const outageStates = /^(08|53|57|58|40|28|3D|25006|25P03|25P04|55P03|55000)/
-
-/** No answer at all: what the operating system, TLS and the driver's connection call that. */
-const unreachable =
-  /^((?!ERR_)E[A-Z_]+$|CONNECT|ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|SASL_)/
+const outageStates = /^(08|53|57|58|40|28|3D|72|F0|XX|25006|25P03|25P04|55P03|55000)/
 
 /** A statement that failed for a reason of ours. Carries no parameter, no row and no query: those may be secret. */
 export class DatabaseFault extends Error {
@@ -172,14 +180,21 @@ export class DatabaseFault extends Error {
  */
 export function asFault(error: unknown, outcome: 'nothing' | 'unknown'): unknown {
   const cause = error instanceof DrizzleQueryError ? error.cause : error
+  if (cause instanceof Outage) return cause
   if (cause instanceof postgres.PostgresError) {
     const { code, message, constraint_name: constraint } = cause
     if (!outageStates.test(code)) return new DatabaseFault(code, message, constraint)
     return new Outage(outcome, `Postgres: ${code} ${message}`, { retriable: code.startsWith('40') })
   }
-  const code = cause instanceof Error ? (cause as NodeJS.ErrnoException).code : undefined
-  if (code !== undefined && unreachable.test(code)) return new Outage(outcome, `Postgres: ${code}`)
+  if (isUnreachable(cause)) return new Outage(outcome, `Postgres: ${(cause as NodeJS.ErrnoException).code}`)
   return error instanceof DrizzleQueryError
     ? new DatabaseFault('unknown', 'a statement failed', undefined)
     : error
+}
+
+/** Of a statement that is ours alone and always the same: it fails for no reason of whoever asks. */
+function asOutage(error: unknown): Outage {
+  const fault = asFault(error, 'nothing')
+  if (fault instanceof Outage) return fault
+  return fault instanceof DatabaseFault ? new Outage('nothing', `Postgres: ${fault.message}`) : nonsense()
 }

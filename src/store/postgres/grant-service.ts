@@ -1,13 +1,16 @@
 /** The login of the service: made by the owner of the tables, with the service's rights and none of the owner's. */
-import postgres from 'postgres'
 import { StartRefused } from '../../errors.js'
 import { asFault, serviceRole } from './connection.js'
+import { client } from './socket.js'
 
 /** Makes the login of `serviceUrl` where it is missing, with that password, and a member of the service's role. */
 export async function grantService(ownerUrl: string, serviceUrl: string): Promise<string> {
   const { username, password } = new URL(serviceUrl)
   const login = decodeURIComponent(username)
-  const owner = postgres(ownerUrl, { max: 1, onnotice: () => {}, connect_timeout: 5 })
+  const owner = client(
+    { url: ownerUrl },
+    { max: 1, fetch_types: false, onnotice: () => {}, connect_timeout: 5 },
+  )
   try {
     const [state] = await owner<{ exists: boolean; owns: boolean; database: string }[]>`
       select exists(select from pg_roles where rolname = ${login}) as exists,

@@ -1,16 +1,10 @@
 /** The statements by which the truth is asked, on connections of their own that pipeline; introspection has its own file. */
-import { Outage } from '../../errors.js'
-import type {
-  AssuranceLevel,
-  AuthenticationMethod,
-  Kid,
-  SessionId,
-  TenantId,
-  UserId,
-} from '../../principal.js'
-import type { MintQuestion, MintReading, Reading, SessionRow, TenantStanding } from '../../session/store.js'
+import type { SessionId } from '../../principal.js'
+import type { MintQuestion, MintReading, Reading, SessionRow } from '../../session/store.js'
+import { isWhole } from './answer.js'
 import { type Address, SharedConnection } from './connection.js'
 import { authTimeOf } from './current-credential.js'
+import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
 import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -91,6 +85,7 @@ export const mintStatement = mintStatementFrom(sessionInTable('$1'))
 /** `more` are columns of the caller's own. */
 export function mintStatementFrom(session: string, more = ''): string {
   return `select ${columns('$1::text')}${more},
+  a.client_id is not null as application_found,
   to_json(a.audiences) as audiences,
   least(a.token_lifetime_seconds, (select longest_lifetime from key_policy)) as token_lifetime_seconds,
   (select k.kid from signing_keys k
@@ -100,46 +95,6 @@ export function mintStatementFrom(session: string, more = ''): string {
   left join applications a on a.client_id = $3 and a.state = 'enabled' and ($4::text is null or exists
     (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
   where g.only`
-}
-
-/** What every answer says of itself. */
-export interface Answer extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
-  asked: string
-}
-
-export interface CheckRow extends Answer {
-  now: number
-  found: boolean
-  secret_hash: Buffer
-  previous_secret_hash: Buffer | null
-  secret_age: number
-  ended: boolean
-  epochs_current: boolean
-  past_absolute: boolean
-  past_idle: boolean
-  user_active: boolean
-  created_at: number
-  ends_at: number
-  idle_ends_at: number
-  last_seen_age: number
-  idle_seconds: number
-  auth_time: number
-  amr: AuthenticationMethod[]
-  acr: AssuranceLevel
-  user_id: UserId
-  email: string
-  name: string | null
-  tenant_wanted: boolean
-  tenant_id: TenantId | null
-  tenant_name: string
-  role_ids: string[]
-  roles: TenantStanding['roles']
-}
-
-export interface MintRow extends CheckRow {
-  audiences: string[] | null
-  token_lifetime_seconds: number
-  kid: Kid | null
 }
 
 export class HotReads {
@@ -153,12 +108,13 @@ export class HotReads {
   }
 
   async read(id: SessionId): Promise<Reading> {
-    const row = await this.ask<CheckRow>(id, checkStatement, [id])
+    const row = await this.ask<CheckRow>(id, checkStatement, [id], isSoundCheck)
     return { now: row.now, row: sessionRow(row) }
   }
 
   async readForMint(id: SessionId, { tenant, client, origin }: MintQuestion): Promise<MintReading> {
-    const row = await this.ask<MintRow>(id, mintStatement, [id, tenant ?? null, client, origin ?? null])
+    const parameters = [id, tenant ?? null, client, origin ?? null]
+    const row = await this.ask<MintRow>(id, mintStatement, parameters, isSoundMint)
     return mintReading(row, sessionRow(row))
   }
 
@@ -176,27 +132,39 @@ export class HotReads {
     await Promise.all(this.#clients.map(client => client.close()))
   }
 
-  /** An answer that is not one row about what was asked, by the trusted primary, is none. */
-  async ask<Row extends Answer>(asked: string, statement: string, parameters: (string | null)[]) {
-    const [row] = await this.#send<Row>(statement, parameters)
-    if (row?.asked !== asked) throw new Outage('nothing', 'Postgres answered another question than was asked')
+  /** An answer that is not one sound row about what was asked, by the trusted primary, is none. */
+  async ask<Row extends Answer>(
+    asked: string,
+    statement: string,
+    parameters: (string | null)[],
+    isSound: (row: Row) => boolean,
+  ) {
+    const row = await this.#send<Row>(statement, parameters, row => row.asked === asked && isSound(row))
     const examined = this.#examined.has(row.server) || (await this.#examine(row.server))
     assertTrusted({ ...row, system_trusted: examined })
     return row
   }
 
   async #examine(server: number): Promise<boolean> {
-    const [row] = await this.#send<LineageRow>(lineageStatement, [])
+    const row = await this.#send<LineageRow>(lineageStatement, [], () => true)
     assertTrusted(row)
-    if (row?.server !== server) return false
+    if (row.server !== server) return false
     this.#examined.add(server)
     return true
   }
 
   /** On the connection with the shorter queue. */
-  #send<Row extends object>(statement: string, parameters: (string | null)[]) {
+  async #send<Row extends object>(
+    statement: string,
+    parameters: (string | null)[],
+    isSound: (row: Row) => boolean,
+  ): Promise<Row> {
     const client = this.#clients.reduce((least, other) => (other.pending < least.pending ? other : least))
-    return client.run(sql => sql.unsafe<Row[]>(statement, parameters, { prepare: true }))
+    const [row] = await client.run(
+      sql => sql.unsafe<Row[]>(statement, parameters, { prepare: true }),
+      rows => isWhole(rows) && rows.length === 1 && isSound(rows[0] as Row),
+    )
+    return row as Row
   }
 }
 

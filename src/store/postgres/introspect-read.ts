@@ -9,7 +9,8 @@ import type {
   IntrospectionStore,
   PublishedKey,
 } from '../../token/introspection.js'
-import { type CheckRow, columns, type HotReads, joins, sessionInTable, sessionRow } from './hot-reads.js'
+import { columns, type HotReads, joins, sessionInTable, sessionRow } from './hot-reads.js'
+import { type CheckRow, isSoundIntrospection } from './hot-row.js'
 
 /** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
 export const introspectStatement = introspectStatementFrom(sessionInTable('$2'))
@@ -26,7 +27,9 @@ export function introspectStatementFrom(session: string, more = ''): string {
   k.tenant_id as key_tenant,
   coalesce(kt.state = 'active', false) as key_tenant_active,
   coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
+  a.client_id is not null as application_found,
   to_json(a.audiences) as audiences,
+  j.kid is not null as jwk_found,
   j.public_jwk,
   floor(extract(epoch from j.signs_from))::float8 as signs_from,
   ceil(extract(epoch from j.signs_until))::float8 as signs_until
@@ -48,7 +51,9 @@ export interface IntrospectRow extends CheckRow {
   key_tenant: TenantId | null
   key_tenant_active: boolean
   key_use_due: boolean
+  application_found: boolean
   audiences: string[] | null
+  jwk_found: boolean
   public_jwk: PublicJwk | null
   signs_from: number | null
   signs_until: number | null
@@ -58,7 +63,7 @@ export function postgresIntrospections(hot: HotReads): IntrospectionStore {
   return {
     async read(question) {
       const { asked, parameters } = introspectQuestion(question)
-      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, parameters)
+      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, parameters, isSoundIntrospection)
       return introspectReading(row, sessionRow(row))
     },
   }

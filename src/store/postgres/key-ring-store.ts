@@ -27,7 +27,7 @@ export function postgresKeyRingStore(database: Database): KeyRingStore {
     async change(decide, make, by, dryRun = false) {
       try {
         return await database.transaction(async tx => {
-          const plan = decide(await lockRing(tx))
+          const plan = await decide(await lockRing(tx))
           if (typeof plan === 'string') return plan
           await applyPlan(tx, plan, make, by)
           const ring = await readRing(tx)

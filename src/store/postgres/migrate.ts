@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
-import postgres from 'postgres'
 import { type Address, asFault, serviceRole } from './connection.js'
 import { type LineageRow, lineageStatement } from './lineage.js'
+import { client } from './socket.js'
 
 const migrationsFolder = fileURLToPath(new URL('../../../drizzle', import.meta.url))
 /** Any number that nothing else in this database uses as an advisory lock. */
@@ -90,8 +90,9 @@ function single(address: Address) {
     max: 1,
     connect_timeout: 5,
     idle_timeout: 0,
+    fetch_types: false,
     onnotice: () => {},
     connection: { application_name: 'mintmark migrate' },
   }
-  return 'url' in address ? postgres(address.url, options) : postgres({ ...address, ...options })
+  return client(address, options)
 }

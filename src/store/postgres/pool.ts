@@ -4,6 +4,7 @@
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import { Outage } from '../../errors.js'
+import { nonsense, Sent } from './answer.js'
 import { asFault, type ClientOptions, connect, type Sql } from './connection.js'
 import * as schema from './schema.js'
 
@@ -53,7 +54,8 @@ class Connection {
   }
 
   async begin(kind: Kind): Promise<void> {
-    await this.#send(kind === 'reads' ? 'begin read only' : 'begin')
+    const { command } = await this.#send(kind === 'reads' ? 'begin read only' : 'begin')
+    if (command !== 'BEGIN') throw nonsense()
   }
 
   async commit(kind: Kind): Promise<void> {
@@ -62,11 +64,14 @@ class Connection {
     const answers = await Promise.all(statements.map(one => this.#send(one)))
     const command = answers.at(-1)?.command
     // What Postgres answers when a statement had failed and nobody heard of it.
-    if (command !== 'COMMIT') throw new Error(`a transaction ended with ${command}`)
+    if (command === 'ROLLBACK') throw new Error('a transaction ended with ROLLBACK')
+    if (command !== 'COMMIT') throw nonsense('unknown')
   }
 
-  async rollback(): Promise<void> {
-    await this.#send('rollback')
+  /** Whether it works on, and its answers are those to what was asked last. */
+  async rollback(): Promise<boolean> {
+    const { command } = await this.#send('rollback')
+    return command === 'ROLLBACK'
   }
 
   /** Nothing is cancelled: a cancelled COMMIT may have been made. The server rolls back what was not committed. */
@@ -82,9 +87,9 @@ class Connection {
   }
 
   /** A statement that begins after the connection is lost would be sent on another one, outside of its transaction. */
-  #send(...statement: Parameters<Sql['unsafe']>): ReturnType<Sql['unsafe']> {
+  #send(...statement: Parameters<Sql['unsafe']>): Sent {
     if (this.#gone) throw new Outage('nothing', 'the connection to Postgres was lost')
-    return this.#client.unsafe(...statement)
+    return new Sent(this.#client.unsafe(...statement))
   }
 }
 
@@ -141,7 +146,7 @@ export class Pool {
       running.catch(() => {})
       // Only what ended before COMMIT, on a connection that still works, can be rolled back and go on.
       if (outcome === 'unknown') connection.drop()
-      else if (!connection.gone) await connection.rollback().catch(() => connection.drop())
+      else if (!connection.gone && !(await connection.rollback().catch(() => false))) connection.drop()
       throw asFault(error, outcome)
     } finally {
       clearTimeout(timer)

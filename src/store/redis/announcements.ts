@@ -1,5 +1,5 @@
 /** Tells the other instances through Redis that something changed, so that they look at once instead of soon. */
-import { connectRedis } from './connection.js'
+import { connectRedis, onNonsense, whyAway } from './connection.js'
 
 /** What changed. An announcement says nothing else: whoever hears it asks Postgres. */
 export type Topic = 'applications' | 'keys'
@@ -30,13 +30,14 @@ export function listen(
     )
   })
   redis.on('close', () => {
-    if (connected) say('Redis is away')
+    if (connected) say(`Redis is away: ${whyAway(redis)}`)
     connected = false
   })
   redis.on('message', (_channel, topic) => {
     if (isTopic(topic)) hear(topic)
   })
-  redis.connect().catch(error => say(`Redis is away: ${(error as Error).message}`))
+  onNonsense(redis, say)
+  redis.connect().catch(() => say(`Redis is away: ${whyAway(redis)}`))
   return {
     get state() {
       return connected ? 'connected' : 'away'

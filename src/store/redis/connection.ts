@@ -1,5 +1,7 @@
 /** How Redis is spoken to: short time-outs, nothing queued while it is away, reconnecting for as long as we run. */
 import { Cluster, Redis } from 'ioredis'
+import { NotAReply } from './reply-bounds.js'
+import './wire.js'
 
 export type RedisClient = Redis | Cluster
 
@@ -11,8 +13,31 @@ export function connectRedis(addresses: string, retryEveryMs: number | null = 50
   const urls = addresses.split(',').map(one => one.trim())
   const redis = urls.length === 1 ? server(urls[0] as string, retryEveryMs) : cluster(urls, retryEveryMs)
   // It retries by itself; without a listener it would print to the console.
-  redis.on('error', () => {})
+  const remember = (error: Error & { lastNodeError?: Error }) =>
+    void reasons.set(redis, error.lastNodeError ?? error)
+  redis.on('error', remember)
+  redis.on('node error', remember)
+  redis.on('ready', () => reasons.delete(redis))
   return redis
+}
+
+/** Said for each connection that was dropped because nonsense came on it. */
+export function onNonsense(redis: RedisClient, say: (problem: string) => void): RedisClient {
+  const hear = (error: Error) => {
+    if (error instanceof NotAReply) say(`${error.message}: the connection is made anew`)
+  }
+  redis.on('error', hear)
+  redis.on('node error', hear)
+  return redis
+}
+
+const reasons = new WeakMap<RedisClient, Error>()
+
+/** Why it is not connected, for the log. Redis may repeat what was sent, a password too, but only in quotes. */
+export function whyAway(redis: RedisClient): string {
+  const reason = reasons.get(redis)
+  if (!reason) return 'it closes the connection: check REDIS_URL, and whether it speaks TLS (rediss://)'
+  return reason.name === 'ReplyError' ? (reason.message.split(/["'`]/, 1)[0] as string) : reason.message
 }
 
 /** A connection that was given up on stays `ready` until it has closed, which a Redis that hangs puts off. */
@@ -23,6 +48,15 @@ export function answers(redis: RedisClient): boolean {
 /** After no answer in time: whoever comes next fails at once, until it answers again. Nodes of a Cluster fail alone. */
 export function giveUpOn(redis: RedisClient): void {
   if (redis instanceof Redis && answers(redis)) redis.disconnect(true)
+}
+
+/**
+ * After a reply that is none to what was asked: which reply belongs to whom is not known any more. A Cluster does not
+ * tell which node it was.
+ */
+export function reconnect(redis: RedisClient): void {
+  for (const one of redis instanceof Redis ? [redis] : redis.nodes('all'))
+    if (answers(one)) one.disconnect(true)
 }
 
 function server(url: string, retryEveryMs: number | null): Redis {

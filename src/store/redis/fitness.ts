@@ -1,6 +1,6 @@
 /** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs people out by itself. */
 import { Cluster, type Redis } from 'ioredis'
-import { connectRedis, type RedisClient } from './connection.js'
+import { connectRedis, type RedisClient, whyAway } from './connection.js'
 import { inTime } from './in-time.js'
 import { indexKey, rowKey } from './session-rows.js'
 
@@ -19,9 +19,9 @@ const patience = 8000
 export async function examineRedis(addresses: string): Promise<Fitness> {
   const redis = connectRedis(addresses, null)
   // What `connect` rejects with says only that the connection closed, and not that a password was wrong.
-  let reason: Error | undefined
-  redis.on('error', error => {
-    reason = error
+  let reason: string | undefined
+  redis.on('error', () => {
+    reason = whyAway(redis)
   })
   const look = async () => {
     await redis.connect()
@@ -32,11 +32,13 @@ export async function examineRedis(addresses: string): Promise<Fitness> {
   try {
     const each = await inTime(look(), patience)
     // A database of that number, which it goes on without.
-    if (reason && !(redis instanceof Cluster)) throw reason
+    if (reason && !(redis instanceof Cluster)) throw new Error(reason)
     const all = (of: (one: Fitness) => readonly string[]) => [...new Set(each.flatMap(of))]
     return { faults: all(one => one.faults), risks: all(one => one.risks), unknown: all(one => one.unknown) }
   } catch (error) {
-    const why = `Redis cannot be asked (${(reason ?? (error as Error)).message}): check REDIS_URL, and that it runs and lets this user in`
+    const { message } = error as Error
+    const said = reason ?? (message === 'Connection is closed.' ? whyAway(redis) : message)
+    const why = `Redis cannot be asked (${said}): check REDIS_URL, and that it runs and lets this user in`
     return { faults: [why], risks: [], unknown: [] }
   } finally {
     redis.disconnect()
@@ -50,7 +52,8 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
     if (asNode) return undefined
     throw error
   })
-  if (told === undefined) return { faults: [], risks: [], unknown: [`${where} cannot be asked now`] }
+  if (told === undefined)
+    return { faults: [], risks: [], unknown: [`${where} cannot be asked now: check that it runs`] }
   const info = fields(told)
   const faults: string[] = []
   if (info.get('role') !== 'master') faults.push(`${where} is a replica: name the master in REDIS_URL`)
@@ -71,7 +74,9 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
       `${where} keeps nothing on disk, so a restart signs everybody out: set appendonly yes, or save`,
     )
   if (!appends && !settings)
-    unknown.push(`${where} does not tell whether it keeps anything on disk: CONFIG GET is not allowed`)
+    unknown.push(
+      `${where} does not tell whether it keeps anything on disk: CONFIG GET is not allowed, so see to it yourself`,
+    )
   return { faults, risks, unknown }
 }
 

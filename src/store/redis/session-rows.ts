@@ -1,11 +1,12 @@
 /** Session rows in Redis: written once under a MAC of ours, read within a bound; only last-seen and the place change. */
+import { randomBytes } from 'node:crypto'
 import { Cluster } from 'ioredis'
 import { Outage } from '../../errors.js'
 import type { KeyEncryptionKeys } from '../../keyring/key-encryption-keys.js'
 import type { SessionId, TenantId } from '../../principal.js'
-import { answers, giveUpOn, type RedisClient } from './connection.js'
+import { answers, giveUpOn, type RedisClient, reconnect, whyAway } from './connection.js'
 import { inTime } from './in-time.js'
-import { type Script, scripts } from './session-scripts.js'
+import { answerIn, type Script, scripts } from './session-scripts.js'
 
 /** A row as Postgres wrote it and reads it again: nobody else looks into these texts. */
 export interface StoredRow {
@@ -52,15 +53,19 @@ export function timestampOf(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('Z', '000Z')
 }
 
-type Commands = Record<`mintmark_${Script}`, (...all: (string | number)[]) => Promise<unknown>>
+type Commands = Record<`mintmark_${Script}Buffer`, (...all: (string | number)[]) => Promise<unknown>>
+
+/** Of this process alone: what names a call must not be that of another's. */
+const thisProcess = randomBytes(9).toString('base64url')
 
 export class SessionRows {
   readonly #redis: RedisClient
   readonly #keks: KeyEncryptionKeys
   readonly #patience: typeof defaultPatience
-  #lookedForKeys: { at: number; done: Promise<unknown> } = {
+  #calls = 0
+  #lookedForKeys: { at: number; done: Promise<readonly string[]> } = {
     at: Number.NEGATIVE_INFINITY,
-    done: Promise.resolve(),
+    done: Promise.resolve([]),
   }
 
   constructor(redis: RedisClient, keks: KeyEncryptionKeys, patience = defaultPatience) {
@@ -73,13 +78,13 @@ export class SessionRows {
 
   /**
    * Undefined: Redis answers, and has no row that we wrote for this id. Whatever else lies there, of somebody else's,
-   * of another id or too long, is none. Throws `Outage` when Redis cannot be asked.
+   * of another id or too long, is none. Throws `Outage` when Redis cannot be asked, and when whether we wrote it cannot
+   * be judged here.
    */
   async read(id: SessionId): Promise<StoredRow | undefined> {
     const fields = await this.#run('read', rowKey(id), [])
-    if (!Array.isArray(fields)) return undefined
-    const [row, mac, seen, place] = fields.map(String)
-    await this.#findKeysOf(mac, seen?.split(' ')[1], place?.split(' ')[1])
+    const [row, mac, seen, place] = fields.map(field => field ?? '')
+    await this.#findKeysOf(id, mac, seen?.split(' ')[1], place?.split(' ')[1])
     if (!this.#isOurs('row', id, row, mac)) return undefined
     const lastSeen = this.#opened('seen', id, seen)
     if (lastSeen === undefined || !timestamp.test(lastSeen)) return undefined
@@ -91,7 +96,7 @@ export class SessionRows {
 
   /** In the list of its person first: a session that nobody could find there must not be. */
   async write(row: NewRow): Promise<void> {
-    if ((await this.#put('write', row)) !== 1) throw new Error(`there is a session ${row.id} already`)
+    if ((await this.#put('write', row)) !== '1') throw new Error(`there is a session ${row.id} already`)
   }
 
   /** From the other store. */
@@ -99,11 +104,14 @@ export class SessionRows {
     await this.#put('copy', row)
   }
 
-  async #put(script: 'write' | 'copy', { id, user, row, seen, now, endsAt }: NewRow): Promise<unknown> {
+  async #put(
+    script: 'write' | 'copy',
+    { id, user, row, seen, now, endsAt }: NewRow,
+  ): Promise<string | null | undefined> {
     const life = Math.ceil(endsAt - now + grace)
     await this.#run('list', indexKey(user), [id, endsAt, life, now])
     const args = [row, this.#mac('row', id, row), this.#sealed('seen', id, seen), life]
-    return this.#run(script, rowKey(id), args)
+    return (await this.#run(script, rowKey(id), args))[0]
   }
 
   async touch(id: SessionId, { mac }: StoredRow, seen: string): Promise<void> {
@@ -111,7 +119,8 @@ export class SessionRows {
   }
 
   async place(id: SessionId, { mac }: StoredRow, tenant: TenantId | null): Promise<boolean> {
-    return (await this.#run('place', rowKey(id), [mac, this.#sealed('place', id, tenant ?? '-')])) === 1
+    const [placed] = await this.#run('place', rowKey(id), [mac, this.#sealed('place', id, tenant ?? '-')])
+    return placed === '1'
   }
 
   /** After its end was recorded elsewhere: nothing rests on it, so it may fail. `user` unknown: its list has it yet. */
@@ -124,7 +133,7 @@ export class SessionRows {
   /** For the list alone: whether one of them lives is asked of its row. */
   async idsOf(user: string): Promise<readonly SessionId[]> {
     const ids = await this.#run('listed', indexKey(user), [mostListed - 1])
-    return (Array.isArray(ids) ? ids : []).map(id => String(id) as SessionId)
+    return ids.filter(id => id !== null) as SessionId[]
   }
 
   /** All that there are, in batches; what changes meanwhile may be missed or come twice. */
@@ -143,30 +152,57 @@ export class SessionRows {
     await inTime(this.#redis.zrem(indexKey(user), id), this.#patience.write).catch(() => {})
   }
 
-  async #run(script: Script, key: string, args: readonly (string | number)[]): Promise<unknown> {
-    if (!answers(this.#redis)) throw new Outage('nothing', 'Redis is away')
+  async #run(
+    script: Script,
+    key: string,
+    args: readonly (string | number)[],
+  ): Promise<readonly (string | null)[]> {
+    if (!answers(this.#redis)) throw new Outage('nothing', `Redis is away: ${whyAway(this.#redis)}`)
     const patience = script === 'read' || script === 'listed' ? this.#patience.read : this.#patience.write
+    const call = `${thisProcess} ${this.#calls++}`
+    const answer = answerIn(await this.#reply(script, [key, ...args, call], patience), key, call)
+    if (answer) return answer
+    this.#undo(script, key, args[0])
+    reconnect(this.#redis)
+    throw new Outage('nothing', 'Redis answered something else than it was asked')
+  }
+
+  async #reply(script: Script, args: readonly (string | number)[], patience: number): Promise<unknown> {
     const redis = this.#redis as unknown as Commands
     try {
-      return await inTime(redis[`mintmark_${script}`](key, ...args), patience)
+      return await inTime(redis[`mintmark_${script}Buffer`](...args), patience)
     } catch (error) {
       // Its reply may repeat what was sent: only its first word is told.
       const [word = ''] = (error as Error).message.split(' ')
       if (/^[A-Z]+$/.test(word)) throw new Outage('nothing', `Redis: ${word}`)
-      // By the same connection, behind the row: when Redis wakes up it does both, and nobody has a device too many.
-      if (script === 'write') redis.mintmark_undo(key, args[0] as string).catch(() => {})
+      this.#undo(script, args[0] as string, args[1])
       giveUpOn(this.#redis)
       throw new Outage('nothing', 'Redis: no answer')
     }
   }
 
-  /** Another instance may write under a key that was put into the folder since: its rows are no less there. */
-  async #findKeysOf(...macs: (string | undefined)[]): Promise<void> {
-    if (!macs.some(mac => mac !== undefined && this.#keks.lacksKeyOf(mac))) return
+  /** By the same connection, behind the row: when Redis wakes up it does both, and nobody has a device too many. */
+  #undo(script: Script, key: string | number, row: string | number = ''): void {
+    if (script !== 'write') return
+    const redis = this.#redis as unknown as Commands
+    redis.mintmark_undoBuffer(key, row, '').catch(() => {})
+  }
+
+  /**
+   * Another instance may write under a key that was put into the folder since: its rows are no less there. What is not
+   * here even then leaves nobody to say whether the row is ours, and so it is not "no row".
+   */
+  async #findKeysOf(id: string, ...macs: (string | undefined)[]): Promise<void> {
+    const lacking = () => macs.map(mac => mac && this.#keks.missingKeyOf(mac)).find(file => file)
+    if (!lacking()) return
     const now = performance.now()
     if (now - this.#lookedForKeys.at > lookForKeysEvery)
       this.#lookedForKeys = { at: now, done: this.#keks.reload() }
-    await this.#lookedForKeys.done
+    const faults = await this.#lookedForKeys.done
+    const missing = lacking()
+    if (!missing) return
+    const reason = [`the key-encryption key ${missing} is missing: put it back`, ...faults].join('; ')
+    throw new Outage('nothing', `whether the session ${id} is ours cannot be judged: ${reason}`)
   }
 
   #text = (field: string, id: string, value: string) => `${field}\n${rowKey(id)}\n${value}`

@@ -1,4 +1,5 @@
 /** The Lua of session rows: each script is one step that no other client of Redis sees half done, on one key. */
+import { createHash } from 'node:crypto'
 
 /** Nothing of ours is longer: what is, was planted, and is not even fetched. */
 const mostBytes = 8192
@@ -76,5 +77,41 @@ const listed = `
 if redis.call('type', KEYS[1])['ok'] ~= 'zset' then return {} end
 return redis.call('zrevrange', KEYS[1], 0, ARGV[1])`
 
-export const scripts = { read, write, undo, touch, place, retire, copy, list, listed }
-export type Script = keyof typeof scripts
+const steps = { read, write, undo, touch, place, retire, copy, list, listed }
+export type Script = keyof typeof steps
+
+/**
+ * Each reply begins with a hash of the key, of what the asker named this call (the last of ARGV) and of all that is
+ * answered: a reply to another call, and one that was altered on its way, are told from an answer by it, and so never
+ * mean that there is nothing.
+ */
+const answering = (step: string) => `
+local function step() ${step} end
+local said = step()
+if type(said) ~= 'table' then said = {said} end
+local parts, reply = {KEYS[1], ARGV[#ARGV]}, {}
+for i = 1, #said do
+  local text = said[i] and tostring(said[i])
+  parts[i + 2] = text and '+' .. #text .. ' ' .. text or '-'
+  reply[i + 1] = text
+end
+reply[1] = redis.sha1hex(table.concat(parts, '\\n'))
+return reply`
+
+export const scripts = Object.fromEntries(
+  Object.entries(steps).map(([name, step]) => [name, answering(step)]),
+) as Readonly<Record<Script, string>>
+
+/** What was answered, nothing as null; undefined where the reply is none to this call. */
+export function answerIn(reply: unknown, key: string, call: string): (string | null)[] | undefined {
+  if (!Array.isArray(reply)) return undefined
+  const [proof, ...said] = reply as unknown[]
+  const hash = createHash('sha1').update(`${key}\n${call}`)
+  for (const one of said) {
+    if (Buffer.isBuffer(one)) hash.update(`\n+${one.length} `).update(one)
+    else if (one === null) hash.update('\n-')
+    else return undefined
+  }
+  if (!Buffer.isBuffer(proof) || proof.toString() !== hash.digest('hex')) return undefined
+  return said.map(one => (one === null ? null : String(one)))
+}

@@ -1,13 +1,13 @@
 /** Why the embedded Postgres does not run here: an expected failure, with what mends it. */
 import { platform } from 'node:process'
 
-/** `message` says what is the matter in plain words, `mend` what the operator can do about it. */
+/** `message` says what is the matter in plain words, and then, as `mend` by itself, what the operator can do about it. */
 export class EmbeddedRefusal extends Error {
   override readonly name = 'EmbeddedRefusal'
   readonly mend: string
 
   constructor(message: string, mend: string, options?: ErrorOptions) {
-    super(message, options)
+    super(`${message}\n${mend}`, options)
     this.mend = mend
   }
 }
@@ -19,8 +19,11 @@ export function errno(error: unknown): string | undefined {
 }
 
 export function diskFull(folder: string, cause?: unknown): EmbeddedRefusal {
-  const mend = `Free some space, or choose another folder, or ${useOwnServer}.`
-  return new EmbeddedRefusal(`The disk that holds ${folder} is full.`, mend, { cause })
+  return new EmbeddedRefusal(
+    `The disk that holds ${folder} is full.`,
+    `Free some space, or choose another folder, or ${useOwnServer}.`,
+    { cause },
+  )
 }
 
 /** What the system said about files, as a refusal; anything else is a bug and passes through. */

@@ -3,23 +3,22 @@ import type { SessionId } from '../../../principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow } from '../../../session/store.js'
 import type { IntrospectionStore } from '../../../token/introspection.js'
 import type { SessionRows, StoredRow } from '../../redis/session-rows.js'
+import { columns, type HotReads, joins, mintReading, mintStatementFrom, sessionRow } from '../hot-reads.js'
 import {
   type CheckRow,
-  columns,
-  type HotReads,
-  joins,
+  isSoundCheck,
+  isSoundIntrospection,
+  isSoundMint,
+  isSoundRevoked,
   type MintRow,
-  mintReading,
-  mintStatementFrom,
-  sessionRow,
-} from '../hot-reads.js'
+  type Revoked,
+} from '../hot-row.js'
 import {
   type IntrospectRow,
   introspectQuestion,
   introspectReading,
   introspectStatementFrom,
 } from '../introspect-read.js'
-import type { SessionEnd } from '../schema-columns.js'
 
 /** The row `s` from two parameters, what was revoked of it, and the row of this id in the table, if sessions moved. */
 const sessionGiven = (id: string, row: string, changes: string) => `lateral (
@@ -41,12 +40,10 @@ const mintStatement = mintStatementFrom(sessionGiven('$1', '$5', '$6'), more)
 
 const introspectStatement = introspectStatementFrom(sessionGiven('$2', '$6', '$7'), more)
 
-interface Given extends CheckRow {
-  readonly revoked_reason: SessionEnd | null
-  readonly revoked_age: number
-  readonly secret_refused: boolean
-  readonly over_in_table: boolean
-}
+type Given = CheckRow & Revoked
+
+/** A row of ours that lacks a column is none to conclude anything from: null is never a no to "is it over?". */
+const isSound = (row: Given) => isSoundCheck(row) && isSoundRevoked(row)
 
 export class RedisReads {
   readonly #hot: HotReads
@@ -59,14 +56,15 @@ export class RedisReads {
 
   async read(id: SessionId): Promise<Reading & { readonly stored: StoredRow | undefined }> {
     const stored = await this.#rows.read(id)
-    const row = await this.#hot.ask<Given>(id, checkStatement, [id, ...parametersOf(stored)])
+    const row = await this.#hot.ask<Given>(id, checkStatement, [id, ...parametersOf(stored)], isSound)
     return { now: row.now, row: sessionFromRedis(row), stored }
   }
 
   async readForMint(id: SessionId, { tenant, client, origin }: MintQuestion): Promise<MintReading> {
     const stored = await this.#rows.read(id)
     const asked = [id, tenant ?? null, client, origin ?? null, ...parametersOf(stored)]
-    const row = await this.#hot.ask<Given & MintRow>(id, mintStatement, asked)
+    const isSoundHere = (row: Given & MintRow) => isSoundMint(row) && isSoundRevoked(row)
+    const row = await this.#hot.ask<Given & MintRow>(id, mintStatement, asked, isSoundHere)
     return mintReading(row, sessionFromRedis(row))
   }
 }
@@ -78,7 +76,8 @@ export function redisIntrospections(hot: HotReads, rows: SessionRows): Introspec
       const stored = session && (await rows.read(session))
       const { asked, parameters } = introspectQuestion(question)
       const all = [...parameters, ...parametersOf(stored)]
-      const row = await hot.ask<Given & IntrospectRow>(asked, introspectStatement, all)
+      const isSoundHere = (row: Given & IntrospectRow) => isSoundIntrospection(row) && isSoundRevoked(row)
+      const row = await hot.ask<Given & IntrospectRow>(asked, introspectStatement, all, isSoundHere)
       return introspectReading(row, sessionFromRedis(row))
     },
   }
@@ -90,18 +89,11 @@ function parametersOf(stored: StoredRow | undefined): [string | null, string | n
 
 /** What Postgres says of it stands above what lies in Redis. */
 function sessionFromRedis(row: Given): SessionRow | undefined {
-  const session = isWhole(row) ? sessionRow(row) : undefined
+  // Its person was deleted.
+  const session = row.user_id === null ? undefined : sessionRow(row)
   if (!session) return undefined
   if (row.revoked_reason === 'renewed')
     return { ...session, ended: 'renewed', secretAgeSeconds: row.revoked_age }
   const over = row.revoked_reason !== null || row.secret_refused || row.over_in_table
   return over ? { ...session, ended: 'ended' } : session
-}
-
-/** No column of the row may be missing, and so none of what is concluded from them: null is never a no to "is it over?". */
-function isWhole(row: Given): boolean {
-  if (!row.found || row.user_id === null) return false
-  const { secret_hash, epochs_current, past_absolute, past_idle, auth_time, acr, amr } = row
-  const needed = [secret_hash, epochs_current, past_absolute, past_idle, auth_time, acr, amr]
-  return needed.every(value => value !== null && value !== undefined)
 }
