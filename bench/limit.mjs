@@ -6,6 +6,7 @@ import fastify from 'fastify'
 import { pino } from 'pino'
 import postgres from 'postgres'
 import { checkStatement, hotSettings, mintStatement } from '../dist/store/postgres/hot-reads.js'
+import { takeRole } from '../dist/store/postgres/session-settings.js'
 
 const { address, logLevel } = JSON.parse(process.env.BENCH)
 const client = () =>
@@ -14,9 +15,11 @@ const client = () =>
     max: 1,
     fetch_types: false,
     onnotice: () => {},
-    connection: { ...hotSettings, role: 'mintmark_service' },
+    max_lifetime: null,
+    connection: hotSettings,
   })
 const clients = [client(), client()]
+for (const one of clients) await one.unsafe(takeRole)
 let turn = 0
 const ask = (statement, parameters) => clients[turn++ & 1].unsafe(statement, parameters, { prepare: true })
 

@@ -1,8 +1,9 @@
 /** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
-import { isIP } from 'node:net'
+import { addressFaults } from './database-address.js'
 import { StartRefused } from './errors.js'
 import { isLoopback } from './loopback.js'
 import { type RedisSettings, redisSettings } from './redis-settings.js'
+import { proxyFaults } from './trusted-proxies.js'
 
 export interface ListenAddress {
   readonly host: string
@@ -64,6 +65,12 @@ export function parseConfig(env: Environment): Config {
   const get = (name: string) => env[name]?.trim() || undefined
 
   for (const name of Object.keys(env)) {
+    // Node's own, and no setting of ours.
+    if (name === 'NODE_TLS_REJECT_UNAUTHORIZED' && get(name) === '0') {
+      faults.push(
+        `${name}=0 believes every certificate: remove it, and name an authority of your own in NODE_EXTRA_CA_CERTS`,
+      )
+    }
     if (/^mintmark_/i.test(name) && !known.has(name)) {
       faults.push(`${name} is not a setting: remove it (known: ${[...known].join(', ')})`)
     }
@@ -78,17 +85,9 @@ export function parseConfig(env: Environment): Config {
   }
 
   const url = get('DATABASE_URL')
-  if (url !== undefined && !isUrl(url, /^postgres(ql)?:$/)) {
-    faults.push('DATABASE_URL is not a Postgres address: write postgres://user:password@host:5432/database')
-  }
-  for (const [name, address] of [
-    ['DATABASE_URL', url],
-    ['MINTMARK_OWNER_DATABASE_URL', get('MINTMARK_OWNER_DATABASE_URL')],
-  ] as const) {
-    for (const parameter of parametersOf(address)) {
-      if (parameter !== 'sslmode') faults.push(`${name}: the parameter ${parameter} is not taken: remove it`)
-    }
-  }
+  const ownerUrl = get('MINTMARK_OWNER_DATABASE_URL')
+  if (url !== undefined) faults.push(...addressFaults('DATABASE_URL', url))
+  if (ownerUrl !== undefined) faults.push(...addressFaults('MINTMARK_OWNER_DATABASE_URL', ownerUrl))
   if (url !== undefined && get('MINTMARK_DATA_FOLDER') !== undefined) {
     faults.push(
       'DATABASE_URL and MINTMARK_DATA_FOLDER contradict each other: remove the one that is not meant',
@@ -104,14 +103,15 @@ export function parseConfig(env: Environment): Config {
     )
   }
   const redis = redisSettings(get, faults)
-  const ownerUrl = get('MINTMARK_OWNER_DATABASE_URL')
-  if (ownerUrl !== undefined && !isUrl(ownerUrl, /^postgres(ql)?:$/)) {
-    faults.push('MINTMARK_OWNER_DATABASE_URL is not a Postgres address: write it like DATABASE_URL')
-  }
   const smtpUrl = get('SMTP_URL')
   const outboxFolder = get('MINTMARK_OUTBOX_FOLDER')
   if (smtpUrl !== undefined && !isUrl(smtpUrl, /^smtps?:$/)) {
     faults.push('SMTP_URL is not a mail server: write smtps://user:password@host:465 or smtp://host:587')
+  } else if (smtpUrl !== undefined) {
+    for (const [parameter, value] of new URL(smtpUrl).searchParams) {
+      if (parameter !== 'tls') faults.push(`SMTP_URL: the parameter ${parameter} is not taken: remove it`)
+      else if (value !== 'none') faults.push(`SMTP_URL: tls takes none, not ${value || 'nothing'}`)
+    }
   }
   if (smtpUrl !== undefined && outboxFolder !== undefined) {
     faults.push('SMTP_URL and MINTMARK_OUTBOX_FOLDER contradict each other: remove the one that is not meant')
@@ -138,10 +138,7 @@ export function parseConfig(env: Environment): Config {
     .split(',')
     .map(entry => entry.trim())
     .filter(Boolean)
-  for (const entry of trustedProxies) {
-    if (!isCidr(entry))
-      faults.push(`MINTMARK_TRUSTED_PROXIES: ${entry} is neither an address nor a block like 10.0.0.0/8`)
-  }
+  faults.push(...proxyFaults('MINTMARK_TRUSTED_PROXIES', trustedProxies))
 
   const logLevel = get('MINTMARK_LOG_LEVEL') ?? 'info'
   if (!logLevels.includes(logLevel)) faults.push(`MINTMARK_LOG_LEVEL takes one of ${logLevels.join(', ')}`)
@@ -209,24 +206,8 @@ export function isLocalToBrowsers(hostname: string): boolean {
   return isLoopback(hostname) || hostname.endsWith('.localhost')
 }
 
-/** Session settings in an address would stand above the service's own. */
-function parametersOf(address: string | undefined): string[] {
-  return address !== undefined && URL.canParse(address) ? [...new URL(address).searchParams.keys()] : []
-}
-
 function isUrl(text: string, protocol: RegExp): boolean {
   return URL.canParse(text) && protocol.test(new URL(text).protocol)
-}
-
-function isCidr(entry: string): boolean {
-  const [address = '', bits, ...more] = entry.split('/')
-  const family = isIP(address)
-  const most = family === 4 ? 32 : 128
-  return (
-    family !== 0 &&
-    more.length === 0 &&
-    (bits === undefined || (/^[1-9]\d{0,2}$/.test(bits) && Number(bits) <= most))
-  )
 }
 
 function frozen<T extends object>(value: T): T {

@@ -106,3 +106,8 @@ export class StartRefused extends Error {
     this.faults = faults
   }
 }
+
+/** A migration that an operator can help: with the remedy. Safe to repeat. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused'
+}

@@ -34,7 +34,13 @@ function addressFaults(addresses: readonly string[]): string[] {
       'REDIS_URL is not a Redis address: write redis://host:6379 or rediss://host:6379, nodes of a Cluster with commas between',
     ]
   }
-  if (addresses.length === 1) return []
+  // The driver takes each for an option of its own, above those that the service asks for.
+  const parameters = addresses.flatMap(one => [...new URL(one).searchParams.keys()])
+  if (parameters.length > 0) return [`REDIS_URL: the parameter ${parameters[0]} is not taken: remove it`]
+  if (addresses.length === 1) {
+    const { pathname } = new URL(addresses[0] as string)
+    return /^\/?\d*$/.test(pathname) ? [] : ['REDIS_URL: what follows the host is the number of a database']
+  }
   const nodes = addresses.map(one => new URL(one))
   const alike = new Set(
     nodes.map(({ protocol, username, password }) => [protocol, username, password].join(' ')),
@@ -42,7 +48,7 @@ function addressFaults(addresses: readonly string[]): string[] {
   const faults: string[] = []
   if (alike.size > 1)
     faults.push('REDIS_URL names nodes of a Cluster: give all of them the same scheme, user and password')
-  if (nodes.some(({ pathname, search }) => !['', '/', '/0'].includes(pathname) || search !== ''))
-    faults.push('REDIS_URL names nodes of a Cluster: leave out the database number and every parameter')
+  if (nodes.some(({ pathname }) => !['', '/', '/0'].includes(pathname)))
+    faults.push('REDIS_URL names nodes of a Cluster: it has no database number')
   return faults
 }

@@ -21,9 +21,9 @@ import { postgresApplicationStore } from './store/postgres/application-store.js'
 import { cleanRegularly } from './store/postgres/clean-up.js'
 import type { Address } from './store/postgres/connection.js'
 import { Database } from './store/postgres/database.js'
+import { examinePostgres } from './store/postgres/fitness.js'
 import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
-import { inspect } from './store/postgres/migrate.js'
 import { postgresProviderStore } from './store/postgres/provider-store.js'
 import { rememberRedis } from './store/postgres/sessions-in-redis/revoked.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
@@ -104,7 +104,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const health: Health & { closing: boolean } = {
       closing: false,
       redis: () => announcements?.state,
-      askTruth: () => hot.probe(),
+      askTruth: () => askTruth(hot, log),
     }
     const embedded = !('url' in address)
     const shared = {
@@ -184,32 +184,21 @@ async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> 
 }
 
 async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<void> {
-  const state = await inspect(address).catch(error => {
-    throw new StartRefused([
-      `Postgres cannot be asked (${(error as Error).message}): check DATABASE_URL, and that the server runs and lets this user in`,
-    ])
-  })
-  const faults: string[] = []
-  if (state.inRecovery)
-    faults.push('this Postgres is in recovery (a standby): point DATABASE_URL at the primary')
-  if (state.version < 150_000) faults.push('this Postgres is older than 15: upgrade it')
-  if (state.missing > 0)
-    faults.push(`the database lacks ${state.missing} migration(s): run \`mintmark migrate\``)
-  else if (!state.mayServe) {
-    faults.push(
-      'the login of DATABASE_URL may not act as the service: run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set',
-    )
-  }
-  if (!state.inRecovery && state.trusted === false) {
-    faults.push(
-      'this Postgres is not the one that was trusted (a fail-over, or a restored backup): read docs/operations.md, then run `mintmark recover`',
-    )
-  }
+  const { faults, warnings } = await examinePostgres(address)
   if (faults.length > 0) throw new StartRefused(faults)
-  if (state.ownsAudit && 'url' in address) {
-    log.warn(
-      'the login of DATABASE_URL could change the audit log: set MINTMARK_OWNER_DATABASE_URL and migrate',
-    )
+  for (const warning of warnings) log.warn(warning)
+}
+
+/** A probe that is answered with 503 says why in the log: the prober does not read bodies. */
+async function askTruth(hot: HotReads, log: FastifyBaseLogger) {
+  try {
+    const answer = await hot.probe()
+    if (!answer.takesWrites)
+      log.error("not ready: Postgres takes no writes from the service's role: run `mintmark migrate`")
+    return answer
+  } catch (error) {
+    log.error({ outage: (error as Error).message }, 'not ready: Postgres cannot be asked')
+    throw error
   }
 }
 

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { isLocalToBrowsers, keysFolderOf, parseConfig } from '../src/config.js'
+import { tlsOf } from '../src/database-address.js'
 import { StartRefused } from '../src/errors.js'
 import { loadTheme, noTheme } from '../src/theme.js'
 import { rootUrl } from './support/project.mjs'
@@ -149,6 +150,30 @@ const bad: [name: string, value: string, mend: RegExp, env?: Record<string, stri
   ['MINTMARK_TRUSTED_PROXIES', '10.0.0/8', /neither an address nor a block/],
   ['MINTMARK_TRUSTED_PROXIES', 'fd00::/129', /neither an address nor a block/],
   ['MINTMARK_TRUSTED_PROXIES', 'true', /neither an address nor a block/],
+  ['MINTMARK_TRUSTED_PROXIES', '0.0.0.0/0', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '0.0.0.0/1', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '128.0.0.0/7', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '::/0', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '2000::/3', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '8000::/1', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', 'e000::/7', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', 'fc00::/6', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '::ffff:0.0.0.0/96', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '::ffff:0:0/95', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '::/64', /trusts everybody/],
+  ['MINTMARK_TRUSTED_PROXIES', '::ffff:128.0.0.0/97', /trusts everybody/],
+  [
+    'MINTMARK_TRUSTED_PROXIES',
+    Array.from({ length: 128 }, (_, first) => `${first}.0.0.0/8`).join(),
+    /half of all addresses/,
+  ],
+  ['NODE_TLS_REJECT_UNAUTHORIZED', '0', /believes every certificate: remove it/],
+  ['NODE_TLS_REJECT_UNAUTHORIZED', '0', /NODE_EXTRA_CA_CERTS/, production],
+  ['REDIS_URL', 'redis://a:1?commandTimeout=60000', /the parameter commandTimeout is not taken/],
+  ['REDIS_URL', 'redis://a:1,redis://b:2?family=6', /the parameter family is not taken/],
+  ['REDIS_URL', 'redis://a:1/sessions', /the number of a database/],
+  ['SMTP_URL', 'smtp://mail.example.com?tls=off', /tls takes none/, production],
+  ['SMTP_URL', 'smtps://mail.example.com?rejectUnauthorized=false', /is not taken: remove it/, production],
   ['REDIS_URL', 'localhost:6379', /redis:\/\/host:6379/],
   ['REDIS_URL', 'http://localhost:6379', /redis:\/\/host:6379/],
   ['REDIS_URL', 'redis://a:1,b:2', /commas between/],
@@ -173,6 +198,54 @@ test('each value that cannot be used is refused, by the name of its setting and 
     t.equal(faults.length, 1, `${name}=${JSON.stringify(value)}: ${faults}`)
     t.equal(faults[0]?.startsWith(name), true, `it begins with the name: ${faults[0]}`)
     t.match(faults[0], mend)
+  }
+  t.end()
+})
+
+test('an address of Postgres has the one parameter that is understood, with the words that it takes', t => {
+  const of = (query: string) => `${production.DATABASE_URL}?${query}`
+  const refused: [query: string, remedy: RegExp][] = [
+    ['sslmode=bogus', /sslmode takes disable, require, verify-full, not bogus/],
+    ['sslmode=', /sslmode takes disable/],
+    ['sslmode=no-verify', /sslmode takes disable/],
+    ['sslmode=prefer', /sslmode takes disable/],
+    ['sslmode=allow', /sslmode takes disable/],
+    ['sslmode=verify-ca', /sslmode takes disable/],
+    ['sslmode=VERIFY-FULL', /sslmode takes disable/],
+    ['sslmode=verify-full&sslmode=disable', /sslmode is there twice/],
+    ['ssl=true', /the parameter ssl is not taken: remove it/],
+    ['sslrootcert=/etc/ca.pem', /name the file in NODE_EXTRA_CA_CERTS/],
+    ['options=-c%20role%3Dnone', /the parameter options is not taken/],
+    ['default_transaction_read_only=on', /the parameter default_transaction_read_only is not taken/],
+    ['synchronous_commit=off', /the parameter synchronous_commit is not taken/],
+    ['prepare=false', /the parameter prepare is not taken/],
+    ['SSLMODE=disable', /the parameter SSLMODE is not taken/],
+  ]
+  for (const name of ['DATABASE_URL', 'MINTMARK_OWNER_DATABASE_URL']) {
+    for (const [query, remedy] of refused) {
+      const faults = faultsOf({ ...production, [name]: of(query) })
+      t.equal(faults.length, 1, `${query}: ${faults}`)
+      t.match(faults[0], remedy)
+      t.equal(faults[0]?.startsWith(`${name}: `), true)
+      t.notMatch(faults[0], /s3cret/)
+    }
+    for (const mode of ['disable', 'require', 'verify-full'])
+      t.strictSame(faultsOf({ ...production, [name]: of(`sslmode=${mode}`) }), [])
+  }
+  t.end()
+})
+
+test('what leaves this machine is encrypted and its server authenticated, unless the address says otherwise', t => {
+  const plain = ['127.0.0.1', '[::1]', 'localhost']
+  for (const host of plain) t.equal(tlsOf(`postgres://u@${host}/d`), false, host)
+  const full = { rejectUnauthorized: true }
+  t.strictSame(tlsOf('postgres://u@db.example.com/d'), full)
+  t.strictSame(tlsOf('postgres://u@192.0.2.1/d'), { ...full, host: '192.0.2.1' })
+  t.strictSame(tlsOf('postgres://u@[2001:db8::1]/d'), { ...full, host: '2001:db8::1' })
+  for (const host of [...plain, 'db.example.com']) {
+    t.equal(tlsOf(`postgres://u@${host}/d?sslmode=disable`), false)
+    t.equal(tlsOf(`postgres://u@${host}/d?sslmode=require`), 'require')
+    t.match(tlsOf(`postgres://u@${host}/d?sslmode=verify-full`), full)
   }
   t.end()
 })

@@ -17,7 +17,7 @@ import { migrate } from '../dist/store/postgres/migrate.js'
 import { compileTests } from './compile.mjs'
 import { isSlow } from './kinds.mjs'
 
-// Debian keeps haproxy where an ordinary user's shell does not look.
+// Debian keeps haproxy and pgbouncer where an ordinary user's shell does not look.
 process.env.PATH += ':/usr/sbin'
 const nobody = 65534
 const asRoot = process.getuid?.() === 0
@@ -35,6 +35,7 @@ async function main() {
     TEST_POSTGRES: JSON.stringify({ ...connection, template }),
     ...(installed('redis-server', '--version') && { TEST_REDIS_SERVER: 'redis-server' }),
     ...(installed('haproxy', '-v') && { TEST_HAPROXY: 'haproxy' }),
+    ...(installed('pgbouncer', '--version') && { TEST_PGBOUNCER: 'pgbouncer' }),
   }
   return runFiles(env, availableParallelism(), chosen)
 }

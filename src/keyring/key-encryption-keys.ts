@@ -7,6 +7,8 @@ import { isOurs, kekOf, makeMac } from './mac.js'
 import { open, seal } from './sealing.js'
 
 const suffix = '.kek'
+/** Of 32 random bytes about 30 are different. Fewer than this never come of chance: zeros, a pattern, a word. */
+const leastDifferent = 16
 /** 32 bytes in base64 or base64url, nothing but white space around them. */
 const content = /^\s*([A-Za-z0-9+/_-]{43})=?\s*$/
 
@@ -62,6 +64,17 @@ async function readFolder(folder: string) {
     } catch (error) {
       faults.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}): mend or remove it`)
     }
+  }
+  const last = [...keys.keys()].sort().at(-1)
+  for (const [id, kek] of keys) {
+    if (new Set(kek).size >= leastDifferent) continue
+    const path = join(folder, id + suffix)
+    // Older ones are needed, to open what they have sealed.
+    if (id === last) {
+      const beside =
+        'make one beside it whose name comes later (openssl rand -base64 32), run `mintmark keys reseal`'
+      faults.push(`${path} is not random: ${beside}, then remove it`)
+    } else warnings.push(`${path} is not random: run \`mintmark keys reseal\`, then remove it`)
   }
   return { keys, faults, warnings }
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { type Test, test } from 'tap'
 import { Database } from '../../src/store/postgres/database.js'
+import { serviceRole } from '../../src/store/postgres/session-settings.js'
 import { testDatabase, testServer } from '../support/database.js'
 import { freePort } from '../support/free-port.js'
 import { ready, run } from '../support/process.js'
@@ -67,15 +68,14 @@ async function twoLogins(t: Test) {
     await superuser.unsafe(`reassign owned by ${owner} to current_user`)
     const quoted = `"${login.replaceAll('"', '""')}"`
     const [made] = await superuser`select from pg_roles where rolname = ${login}`
-    for (const role of made ? [quoted, owner] : [owner]) {
+    const [own] = await superuser.unsafe<{ role: string }[]>(`select ${serviceRole} as role`)
+    for (const role of [...(made ? [quoted] : []), owner, `"${own?.role}"`]) {
       await superuser.unsafe(`drop owned by ${role} cascade`)
       await superuser.unsafe(`drop role ${role}`)
     }
     await superuser.end()
   })
   await superuser.unsafe(`create role ${owner} login createrole password 'of the owner'`)
-  // On a server of one's own the role is made by the first migration; here other tests have made it already.
-  await superuser.unsafe(`grant mintmark_service to ${owner} with admin option`)
   await superuser.unsafe(`alter database ${address.database} owner to ${owner}`)
   const port = await forwarded(t)
   const url = (user: string, password: string) =>
@@ -92,7 +92,7 @@ async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'mintmark-audit-'))
   t.teardown(() => rm(path, { recursive: true, force: true }))
   await mkdir(join(path, 'keys'))
-  await writeFile(join(path, 'keys', 'main.kek'), `${Buffer.alloc(32, 7).toString('base64')}\n`, {
+  await writeFile(join(path, 'keys', 'main.kek'), `${randomBytes(32).toString('base64')}\n`, {
     mode: 0o600,
   })
   return path
@@ -200,7 +200,8 @@ test('LG-05: `mintmark migrate` with two logins makes one for the service, which
     await t.rejects(direct.unsafe(statement), { code: '42501' }, statement.slice(0, 60))
   }
   // A grant of what one does not have is no error; it grants nothing.
-  await direct`grant update on audit_events to mintmark_service`
+  const [own] = await direct.unsafe<{ role: string }[]>(`select ${serviceRole} as role`)
+  await direct.unsafe(`grant update on audit_events to "${own?.role}"`)
   await t.rejects(direct`update audit_events set actor = null`, { code: '42501' })
   t.equal((await direct`select from audit_events`).length, rows.length)
   await t.rejects(direct`create table mine (x int)`, { code: '42501' }, 'it makes no tables')
@@ -239,5 +240,8 @@ test('a login without the rights of the service is refused at the start, with wh
   t.equal(await refused.exited, 1)
   t.notMatch(refused.stdout(), 'listening')
   t.notMatch(refused.stderr(), /\n\s+at /, 'no stack')
-  t.match(refused.stderr(), /mintmark migrate/, 'and what to do')
+  t.match(
+    refused.stderr(),
+    /this login may not connect to the database: run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set/,
+  )
 })

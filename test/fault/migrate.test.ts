@@ -16,8 +16,10 @@ import type { ClientId, SessionId } from '../../src/principal.js'
 import { startService } from '../../src/service.js'
 import type { Address } from '../../src/store/postgres/connection.js'
 import { startEmbeddedPostgres } from '../../src/store/postgres/embedded/launch.js'
+import { inspect } from '../../src/store/postgres/fitness.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
-import { inspect, migrate } from '../../src/store/postgres/migrate.js'
+import { migrate } from '../../src/store/postgres/migrate.js'
+import { serviceRole } from '../../src/store/postgres/session-settings.js'
 import { testDatabase, testServer } from '../support/database.js'
 import { unguarded } from '../support/keys.js'
 import { rootUrl } from '../support/project.mjs'
@@ -52,8 +54,8 @@ test('a migration keeps what is in the database', async t => {
 test('a look at a database tells its version, its role and which migrations it lacks', async t => {
   const { address, sql } = await testDatabase(t)
   const [server] = await sql`select current_setting('server_version_num')::int as version`
-  const own = { ownsAudit: true, mayServe: true, trusted: true }
-  const state = { inRecovery: false, version: server?.version, missing: 0, ...own }
+  const fit = { pooled: false, settings: [], lacking: [], open: false, trusted: true }
+  const state = { inRecovery: false, version: server?.version, missing: 0, ownsAudit: true, ...fit }
   t.strictSame(await inspect(address), state, 'whoever migrated owns the audit log')
   await sql`delete from drizzle.__drizzle_migrations where id = (select max(id) from drizzle.__drizzle_migrations)`
   t.equal((await inspect(address)).missing, 1)
@@ -64,15 +66,16 @@ test('a look at a database tells its version, its role and which migrations it l
 test('a look tells whether its login could change the audit log', async t => {
   const { address, sql } = await testDatabase(t)
   const login = `service_${address.database}`
-  await sql.unsafe(`create role ${login} login password 'p' in role mintmark_service`)
+  const [own] = await sql.unsafe<{ role: string }[]>(`select ${serviceRole} as role`)
+  await sql.unsafe(`create role ${login} login password 'p' in role "${own?.role}"`)
   t.teardown(async () => {
     const admin = postgres({ ...testServer(), max: 1, onnotice: () => {} })
     await admin.unsafe(`drop role if exists ${login}`)
     await admin.end()
   })
   const asService = { ...address, user: login, password: 'p' }
-  t.match(await inspect(asService), { ownsAudit: false, mayServe: true, missing: 0 })
-  t.match(await inspect(address), { ownsAudit: true, mayServe: true })
+  t.match(await inspect(asService), { ownsAudit: false, settings: [], missing: 0 })
+  t.match(await inspect(address), { ownsAudit: true, settings: [] })
   const { address: empty } = await testDatabase(t, { empty: true })
   t.equal((await inspect(empty)).ownsAudit, false, 'there is none yet')
 })

@@ -3,6 +3,7 @@ import { type Test, test } from 'tap'
 import { rotation } from '../../src/keyring/schedule.js'
 import { generateSealedKey } from '../../src/keyring/signing-key.js'
 import type { Ring } from '../../src/keyring/store.js'
+import { serviceRole } from '../../src/store/postgres/session-settings.js'
 import { byOperator } from '../conformance/world.js'
 import { ageKeys } from '../support/keys.js'
 import { testRing } from '../support/ring.js'
@@ -100,7 +101,7 @@ test('the policy is one row that keeps its own rules, and the service only reads
   await t.rejects(sql`insert into key_policy default values`, { code: '23505' })
   const asService = (statement: string) =>
     sql.begin(async tx => {
-      await tx`set local role mintmark_service`
+      await tx.unsafe(`select set_config('role', ${serviceRole}, true)`)
       await tx.unsafe(statement)
     })
   for (const statement of [

@@ -37,7 +37,8 @@ test('a folder that is missing or empty has no keys, and that is no fault', asyn
 
 test('a key is 32 bytes in base64 or base64url, with or without padding and a line break', async t => {
   const path = await folder(t)
-  const bytes = Buffer.alloc(32, 0xfb)
+  // Both alphabets are needed to write it.
+  const bytes = Buffer.from([0xfb, 0xef, 0xbe, ...randomBytes(29)])
   const spellings = [
     bytes.toString('base64'),
     `${bytes.toString('base64')}\n`,
@@ -51,6 +52,38 @@ test('a key is 32 bytes in base64 or base64url, with or without padding and a li
   const { sealed } = keys.seal(plain, 'row')
   for (let i = 0; i < 4; i++)
     t.strictSame(keys.open(`k${i}`, sealed, 'row'), plain, 'one key, four spellings')
+})
+
+test('a key that is not random refuses the start, and names how to come away from it', async t => {
+  const weak: Record<string, Buffer> = {
+    zeros: Buffer.alloc(32),
+    ones: Buffer.alloc(32, 0xff),
+    pattern: Buffer.from('0123456789abcde0123456789abcde01'),
+    word: Buffer.from('correct horse battery staple etc'),
+    half: Buffer.concat([randomBytes(12), Buffer.alloc(20)]),
+  }
+  for (const [name, bytes] of Object.entries(weak)) {
+    const path = await folder(t)
+    await put(path, 'first.kek', bytes.toString('base64'))
+    const { faults } = await loadKeyEncryptionKeys(path)
+    t.equal(faults.length, 1, name)
+    t.match(faults[0], /first\.kek is not random: make one beside it .*keys reseal/, name)
+    t.notMatch(faults[0], bytes.toString('base64'), 'it does not show it')
+
+    await put(path, 'second.kek', newKey())
+    const beside = await loadKeyEncryptionKeys(path)
+    t.strictSame(beside.faults, [], 'what it has sealed can be opened, and sealed anew')
+    t.match(beside.warnings, [/first\.kek is not random: run `mintmark keys reseal`, then remove it/])
+    t.equal(beside.keys.newest(), 'second')
+    t.equal(beside.keys.has('first'), true)
+  }
+})
+
+test('no random key is taken for one that is not', async t => {
+  const path = await folder(t)
+  for (let i = 0; i < 200; i++) await put(path, `k${i}.kek`, newKey())
+  const { faults, warnings } = await loadKeyEncryptionKeys(path)
+  t.strictSame([faults, warnings], [[], []])
 })
 
 test('a file that holds anything else is a fault that names it and the way to make one', async t => {

@@ -1,6 +1,6 @@
 /** Mail by SMTP, against a server that receives it: what arrives, over what, and what an outage may cost. */
 import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -453,7 +453,7 @@ test('a mail server that is away, or lets nobody in, is a warning at the start; 
   const cwd = await mkdtemp(join(tmpdir(), 'mintmark-smtp-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
   await mkdir(join(cwd, 'keys'))
-  const kek = `${Buffer.alloc(32, 7).toString('base64')}\n`
+  const kek = `${randomBytes(32).toString('base64')}\n`
   await writeFile(join(cwd, 'keys', 'main.kek'), kek, { mode: 0o600 })
   const [port, probes, nowhere] = [await freePort(), await freePort(), await freePort()]
   const { user, password, database } = (await testDatabase(t)).address

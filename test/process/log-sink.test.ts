@@ -1,4 +1,5 @@
 /** A log that nobody reads any more: the service keeps answering, and ends when it is told to. LG-09 of the attack list. */
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,7 +16,7 @@ async function started(t: Test) {
   const cwd = await mkdtemp(join(tmpdir(), 'mintmark-log-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
   await mkdir(join(cwd, 'keys'))
-  await writeFile(join(cwd, 'keys', 'main.kek'), Buffer.alloc(32, 7).toString('base64'), { mode: 0o600 })
+  await writeFile(join(cwd, 'keys', 'main.kek'), randomBytes(32).toString('base64'), { mode: 0o600 })
   const { address } = await testDatabase(t)
   const [port, probePort] = [await freePort(), await freePort()]
   const running = run(t, 'main.js', [], cwd, {

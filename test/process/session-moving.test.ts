@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
 import type { SessionId } from '../../src/principal.js'
+import { serviceRole } from '../../src/store/postgres/session-settings.js'
 import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
 import { copyToRedis, copyToTable } from '../../src/store/postgres/sessions-in-redis/moving.js'
 import { rememberRedis } from '../../src/store/postgres/sessions-in-redis/revoked.js'
@@ -118,7 +119,7 @@ test('P1: what is signed out of, replaced or ended beside the table while its ro
   t.same(await world.sql`select from revoked_sessions where secret_hash = ${own.secretHash}`, [])
 
   await world.sql.begin(async tx => {
-    await tx`set local role mintmark_service`
+    await tx.unsafe(`select set_config('role', ${serviceRole}, true)`)
     await tx`update service set sessions_in_redis = sessions_in_redis`
   })
   await rememberRedis(world.database)

@@ -1,4 +1,5 @@
 /** The process: it refuses to start with every fault named, keeps what it was told, and ends in order. */
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -11,7 +12,7 @@ import { freePort } from '../support/free-port.js'
 import { type Running, ready, run } from '../support/process.js'
 import { eventually, goodPassword } from '../support/service.js'
 
-const kek = `${Buffer.alloc(32, 7).toString('base64')}\n`
+const kek = `${randomBytes(32).toString('base64')}\n`
 
 async function folder(t: Test): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), 'mintmark-process-'))

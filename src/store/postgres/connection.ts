@@ -3,10 +3,8 @@ import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
 import { isAnswer, isUnreachable, nonsense, parsers } from './answer.js'
-import { client } from './socket.js'
-
-/** Made by the migrations; the login of DATABASE_URL is a member of it, or the owner of the tables. */
-export const serviceRole = 'mintmark_service'
+import { type Deadlines, requireSettings, type Settings, settingsFor } from './session-settings.js'
+import { open } from './socket.js'
 
 export type Sql = postgres.Sql
 
@@ -21,18 +19,10 @@ export type Address =
       readonly database: string
     }
 
-/** Milliseconds. Each limit on the server is shorter than the caller's, so that hitting the caller's means "frozen". */
-export interface Deadlines {
-  readonly caller: number
-  readonly statement: number
-  readonly lock: number
-  readonly connect: number
-}
-
 export interface ClientOptions {
   readonly address: Address
   readonly deadlines: Deadlines
-  readonly settings?: Readonly<Record<string, string>>
+  readonly settings?: Settings
 }
 
 /**
@@ -42,6 +32,9 @@ export interface ClientOptions {
 export class SharedConnection {
   readonly #options: ClientOptions
   #client: Sql
+  /** The client on which the settings were read back, and the one on which they are being read. */
+  #checked: Sql | undefined
+  #checking: { readonly client: Sql; readonly done: Promise<void> } | undefined
   #pending = 0
 
   constructor(options: ClientOptions) {
@@ -75,10 +68,10 @@ export class SharedConnection {
     })
     this.#pending++
     try {
-      const result = await Promise.race([statement(client), deadline]).catch(error => {
-        if (late || client === this.#client) throw error
+      const result = await Promise.race([this.#send(client, statement), deadline]).catch(error => {
+        if (late || error instanceof Outage || client === this.#client) throw error
         client = this.#client
-        return Promise.race([statement(client), deadline])
+        return Promise.race([this.#send(client, statement), deadline])
       })
       if (answers(result)) return result
       throw nonsense()
@@ -93,6 +86,23 @@ export class SharedConnection {
 
   async close(): Promise<void> {
     await this.#client.end({ timeout: 1 })
+  }
+
+  /** Nothing is sent on a new connection before it is known to be as it was asked for. */
+  #send<T>(client: Sql, statement: (client: Sql) => PromiseLike<T>): PromiseLike<T> {
+    if (client === this.#checked) return statement(client)
+    if (this.#checking?.client !== client) this.#checking = { client, done: this.#check(client) }
+    return this.#checking.done.then(() => statement(client))
+  }
+
+  async #check(client: Sql): Promise<void> {
+    try {
+      await requireSettings(client, settingsFor(this.#options.deadlines, this.#options.settings))
+      if (client === this.#client) this.#checked = client
+    } catch (error) {
+      this.#replace(client)
+      throw error
+    }
   }
 
   #connect(): Sql {
@@ -125,32 +135,16 @@ export function connect({ address, deadlines, settings }: ClientOptions, events:
     // A short constant wait between attempts: back within a second after an outage, however long it was.
     backoff: () => 0.1,
     connect_timeout: deadlines.connect / 1000,
+    // At the end of a lifetime the driver would make the next connection by itself, and send what waits on it unchecked.
+    max_lifetime: null,
+    idle_timeout: 0,
     onclose: events.closed,
     onnotice: notice => {
       if (notice.severity_local === 'WARNING' || notice.severity === 'WARNING') events.warned?.()
     },
-    connection: {
-      application_name: 'mintmark',
-      // Whoever logs in, the service's own rights are enough: it appends to the audit log and cannot change it.
-      role: serviceRole,
-      TimeZone: 'UTC',
-      // What a role or a database may have been given, and our statements and their answers rest on.
-      search_path: 'public',
-      bytea_output: 'hex',
-      extra_float_digits: 1,
-      default_transaction_read_only: false,
-      synchronous_commit: 'on',
-      default_transaction_isolation: 'read committed',
-      statement_timeout: deadlines.statement,
-      lock_timeout: deadlines.lock,
-      // An instance that was stopped in the middle of a change gives its locks back.
-      idle_in_transaction_session_timeout: deadlines.statement,
-      // A client that was dropped does not keep its backend waiting for a lock.
-      client_connection_check_interval: 1000,
-      ...settings,
-    },
+    connection: settingsFor(deadlines, settings),
   }
-  return client(address, options)
+  return open(address, options)
 }
 
 /**

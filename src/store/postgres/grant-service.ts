@@ -1,39 +1,42 @@
 /** The login of the service: made by the owner of the tables, with the service's rights and none of the owner's. */
-import { StartRefused } from '../../errors.js'
-import { asFault, serviceRole } from './connection.js'
-import { client } from './socket.js'
+import { MigrationRefused } from '../../errors.js'
+import { type Queries, quoted, type ServiceRole, unlessDenied } from './service-role.js'
 
-/** Makes the login of `serviceUrl` where it is missing, with that password, and a member of the service's role. */
-export async function grantService(ownerUrl: string, serviceUrl: string): Promise<string> {
-  const { username, password } = new URL(serviceUrl)
+/** Makes that login where it is missing, with the password of its address, and a member of the service's role. */
+export async function grantService(owner: Queries, role: ServiceRole, address: string): Promise<string> {
+  const { username, password } = new URL(address)
   const login = decodeURIComponent(username)
-  const owner = client(
-    { url: ownerUrl },
-    { max: 1, fetch_types: false, onnotice: () => {}, connect_timeout: 5 },
+  const [state] = await owner.unsafe<{ exists: boolean; owns: boolean }[]>(
+    'select exists(select from pg_roles where rolname = $1) as exists, $1 = current_user as owns',
+    [login],
   )
-  try {
-    const [state] = await owner<{ exists: boolean; owns: boolean; database: string }[]>`
-      select exists(select from pg_roles where rolname = ${login}) as exists,
-        ${login} = current_user as owns, current_database() as database`
-    if (!state || state.owns) {
-      throw new StartRefused([
-        'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL are the same login: give the service one of its own',
-      ])
-    }
-    if (!state.exists) {
-      const secret = decodeURIComponent(password).replaceAll("'", "''")
-      await owner.unsafe(`create role ${quoted(login)} login password '${secret}'`)
-    }
-    await owner.unsafe(`grant ${serviceRole} to ${quoted(login)}`)
-    await owner.unsafe(`grant connect on database ${quoted(state.database)} to ${quoted(login)}`)
-    return login
-  } catch (error) {
-    throw asFault(error, 'unknown')
-  } finally {
-    await owner.end({ timeout: 1 })
+  if (!state || state.owns) {
+    throw new MigrationRefused(
+      'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL are the same login: give the service one of its own',
+    )
   }
+  if (!state.exists) {
+    const secret = decodeURIComponent(password).replaceAll("'", "''")
+    await unlessDenied(
+      owner.unsafe(`create role ${quoted(login)} login password '${secret}'`),
+      `let this login create roles, or have somebody who may make ${quoted(login)}`,
+    )
+  }
+  await becomeMember(owner, role, login)
+  // Beside the role's, for a login that does not inherit.
+  await owner.unsafe(`grant connect on database ${quoted(role.database)} to ${quoted(login)}`)
+  return login
 }
 
-function quoted(identifier: string): string {
-  return `"${identifier.replaceAll('"', '""')}"`
+/** Only where it may not act as the role already: granting wants a right that whoever migrates may not have. */
+export async function becomeMember(owner: Queries, role: ServiceRole, login: string): Promise<void> {
+  // Since Postgres 16 whoever makes a role is a member of it that may not act as it.
+  const [state] = await owner.unsafe<{ may: boolean }[]>(
+    `select case when current_setting('server_version_num')::int >= 160000
+      then pg_has_role($1, $2, 'SET') else pg_has_role($1, $2, 'MEMBER') end as may`,
+    [login, role.name],
+  )
+  if (state?.may) return
+  const grant = `grant ${quoted(role.name)} to ${quoted(login)}`
+  await unlessDenied(owner.unsafe(grant), `have somebody who may run \`${grant}\``)
 }

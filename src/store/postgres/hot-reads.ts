@@ -6,9 +6,10 @@ import { type Address, SharedConnection } from './connection.js'
 import { authTimeOf } from './current-credential.js'
 import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
 import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
+import { takesWrites } from './service-role.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
-const deadlines = { lock: 500, statement: 1500, connect: 1500, caller: 2000 }
+export const deadlines = { lock: 500, statement: 1500, connect: 1500, caller: 2000 }
 
 /** Two, so that a stall of one does not stop everything. */
 const connections = 2
@@ -118,9 +119,16 @@ export class HotReads {
     return mintReading(row, sessionRow(row))
   }
 
-  /** Throws `Outage` unless a primary answers on these connections. */
-  async probe(): Promise<void> {
+  /**
+   * Throws `Outage` unless the primary answers on these connections, and `takesWrites` is whether it would take what the
+   * service writes. Nothing is written for that: Postgres refuses a change in recovery, in a read-only transaction or
+   * without the right to it, and all of these are asked for. Every connection has the settings that this one has.
+   */
+  async probe(): Promise<{ readonly takesWrites: boolean }> {
     await this.read('' as SessionId)
+    const isSound = ({ takes }: { takes: unknown }) => typeof takes === 'boolean'
+    const { takes } = await this.#send<{ takes: boolean }>(takesWrites, [], isSound)
+    return { takesWrites: takes }
   }
 
   /** Reads that wait for an answer now. */

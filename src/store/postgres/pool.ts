@@ -7,6 +7,7 @@ import { Outage } from '../../errors.js'
 import { nonsense, Sent } from './answer.js'
 import { asFault, type ClientOptions, connect, type Sql } from './connection.js'
 import * as schema from './schema.js'
+import { requireSettings, settingsFor } from './session-settings.js'
 
 export type Queries = Pick<
   PostgresJsDatabase<typeof schema>,
@@ -28,10 +29,13 @@ const mark = "select pg_logical_emit_message(true, 'mintmark', '')"
 class Connection {
   readonly db: Queries
   readonly #client: Sql
+  readonly #options: ClientOptions
+  #checked = false
   #gone = false
   #warnings = 0
 
   constructor(options: ClientOptions) {
+    this.#options = options
     this.#client = connect(options, {
       closed: () => this.drop(),
       warned: () => {
@@ -54,8 +58,20 @@ class Connection {
   }
 
   async begin(kind: Kind): Promise<void> {
+    if (!this.#checked) await this.#check()
     const { command } = await this.#send(kind === 'reads' ? 'begin read only' : 'begin')
     if (command !== 'BEGIN') throw nonsense()
+  }
+
+  /** Nothing else is sent on a new connection before it is known to be as it was asked for. */
+  async #check(): Promise<void> {
+    try {
+      await requireSettings(this.#client, settingsFor(this.#options.deadlines, this.#options.settings))
+      this.#checked = true
+    } catch (error) {
+      this.drop()
+      throw error
+    }
   }
 
   async commit(kind: Kind): Promise<void> {

@@ -1,24 +1,24 @@
 /** The socket under a client of Postgres: what comes in is checked message by message before the driver sees it. */
 import { Socket } from 'node:net'
 import postgres from 'postgres'
+import { tlsOf } from '../../database-address.js'
+import type { Address, Sql } from './connection.js'
 import { PostgresMessages } from './wire.js'
 
 type Options = postgres.Options<Record<string, postgres.PostgresType>>
 
 /**
- * Through TLS the driver makes its own, and nobody on the way can say anything. A client that has ended leaves no
- * connection behind that was still being made.
+ * What the address says of TLS is decided here: the driver takes any word for it. Through TLS the driver makes its own
+ * socket, and nobody on the way can say anything. A client that has ended leaves no connection behind that was still
+ * being made.
  */
-export function client(
-  address: { readonly url: string } | Options,
-  options: Options,
-): postgres.Sql<Record<string, never>> {
-  const open = (more: object) =>
+export function open(address: Address, options: Options): Sql {
+  const ssl = 'url' in address && tlsOf(address.url)
+  const driver = (more: object): Sql =>
     'url' in address
-      ? postgres(address.url, { ...options, ...more } as Options)
-      : postgres({ ...(address as Options), ...options, ...more } as Options)
-  const sql = open({})
-  if (sql.options.ssl) return sql as never
+      ? postgres(address.url, { ...options, ssl, ...more })
+      : postgres({ ...address, ...options, ssl, ...more })
+  if (ssl) return driver({})
   const sockets = new Set<Socket>()
   let attempt = 0
   const socket = ({ host, port, path }: { host: string[]; port: number[]; path: string | false }) => {
@@ -30,13 +30,13 @@ export function client(
     else made.connect(port[next] as number, host[next] as string)
     return made
   }
-  const guarded = open({ socket })
+  const guarded = driver({ socket })
   const end = guarded.end.bind(guarded)
   guarded.end = async limit => {
     await end(limit)
     for (const left of sockets) left.destroy()
   }
-  return guarded as never
+  return guarded
 }
 
 /** Gives whoever listens for data whole messages alone, and ends at what is none. */

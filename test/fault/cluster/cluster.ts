@@ -1,4 +1,5 @@
 /** Servers and instances together: a primary, a Redis, instances behind proxies, and a clean end of all of it. */
+import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -50,7 +51,7 @@ export class Cluster {
     // As root, Postgres runs as another user, who must reach its data.
     await chmod(folder, 0o755)
     await mkdir(join(folder, 'keys'))
-    await writeFile(join(folder, 'keys', 'first.kek'), `${Buffer.alloc(32, 7).toString('base64')}\n`, {
+    await writeFile(join(folder, 'keys', 'first.kek'), `${randomBytes(32).toString('base64')}\n`, {
       mode: 0o600,
     })
     const primary = await startPrimary(join(folder, 'primary'))

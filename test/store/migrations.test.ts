@@ -1,0 +1,220 @@
+/** Migrations: from every earlier state to the same one, beside those who write, by an owner with no more than it needs. */
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import { migrate as migrateAsBefore } from 'drizzle-orm/postgres-js/migrator'
+import postgres from 'postgres'
+import { type Test, test } from 'tap'
+import type { SessionId } from '../../src/principal.js'
+import { inspect } from '../../src/store/postgres/fitness.js'
+import { HotReads } from '../../src/store/postgres/hot-reads.js'
+import { migrate } from '../../src/store/postgres/migrate.js'
+import { rights } from '../../src/store/postgres/service-role.js'
+import { serviceRole } from '../../src/store/postgres/session-settings.js'
+import { type TestDatabase, testDatabase } from '../support/database.js'
+import { asSuperuser, newLogin } from '../support/logins.js'
+import { root } from '../support/project.mjs'
+import { eventually } from '../support/service.js'
+
+interface Journal {
+  readonly entries: readonly { readonly tag: string; readonly when: number }[]
+}
+
+const released = join(root, 'drizzle')
+const journal: Journal = JSON.parse(await readFile(join(released, 'meta/_journal.json'), 'utf8'))
+
+/** The first migrations of this release alone, and then one more. */
+async function folderOf(t: Test, first: number, more?: { tag: string; sql: string }): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'mintmark-migrations-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  await cp(released, folder, { recursive: true })
+  const entries = journal.entries.slice(0, first)
+  const when = (journal.entries.at(-1)?.when ?? 0) + 1
+  const all = more ? [...entries, { tag: more.tag, when, breakpoints: true }] : entries
+  await writeFile(join(folder, 'meta/_journal.json'), JSON.stringify({ ...journal, entries: all }))
+  if (more) await writeFile(join(folder, `${more.tag}.sql`), more.sql)
+  return folder
+}
+
+/** What a person and their session are since the first migration. */
+const anybody = `
+  insert into users (id, email, canonical_email) values
+    ('11111111-1111-4111-8111-111111111111', 'Ada@Example.com', 'ada@example.com');
+  insert into tenants (id, name) values ('22222222-2222-4222-8222-222222222222', 'Acme');
+  insert into memberships (user_id, tenant_id, role_ids) values
+    ('11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222', '{owner}');
+  insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, tenant_id, amr, acr, ends_at,
+    idle_seconds, user_agent, address)
+  select 'AAAAAAAAAAAAAAAAAAAAAA', u.id, sha256('x'), s.epoch, u.epoch, '22222222-2222-4222-8222-222222222222',
+    '{pwd}', 'aal1', now() + interval '1 day', 3600, 'test', '192.0.2.1' from users u, service s;
+  insert into audit_events (action, outcome) values ('session.opened', 'done')`
+
+/** Everything that a migration can have made, and who may do what, in words that two databases have in common. */
+async function shapeOf({ sql }: TestDatabase): Promise<Record<string, string[]>> {
+  const [own] = await sql.unsafe<{ role: string }[]>(`select ${serviceRole} as role`)
+  const list = async (query: string) =>
+    (await sql.unsafe<{ line: string }[]>(query))
+      .map(({ line }) => line.replaceAll(own?.role ?? '', 'the service'))
+      .sort()
+  return {
+    columns:
+      await list(`select concat_ws(' ', table_name, column_name, data_type, is_nullable, column_default,
+      is_identity) as line from information_schema.columns where table_schema = 'public'`),
+    constraints:
+      await list(`select concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) as line
+      from pg_constraint where connamespace = 'public'::regnamespace`),
+    indexes: await list(`select indexdef as line from pg_indexes where schemaname = 'public'`),
+    triggers: await list(`select pg_get_triggerdef(oid) as line from pg_trigger where not tgisinternal`),
+    options: await list(`select concat_ws(' ', relname, reloptions) as line from pg_class
+      where relnamespace = 'public'::regnamespace and relkind = 'r'`),
+    grants: await list(`select concat_ws(' ', relname, g.grantee::regrole, g.privilege_type) as line
+      from pg_class, aclexplode(relacl) g where relnamespace in ('public'::regnamespace, 'drizzle'::regnamespace)
+      and relkind = 'r' and g.grantee <> relowner`),
+    database: await list(`select concat_ws(' ', g.grantee::regrole, g.privilege_type) as line
+      from pg_database, aclexplode(datacl) g where datname = current_database() and g.grantee <> datdba`),
+  }
+}
+
+test('from each earlier migration the newest release comes to the same tables, indexes and rights', async t => {
+  const fresh = await testDatabase(t, { empty: true })
+  await migrate(fresh.address)
+  const shape = await shapeOf(fresh)
+  t.ok((shape.grants?.length ?? 0) > 40, 'the rights were found')
+  for (let first = 1; first <= journal.entries.length; first++) {
+    const after = `after ${journal.entries[first - 1]?.tag}`
+    const database = await testDatabase(t, { empty: true })
+    const before = postgres({ ...database.address, max: 1, onnotice: () => {} })
+    await migrateAsBefore(drizzle(before), { migrationsFolder: await folderOf(t, first) })
+    await before.end()
+    if (first > 1) await database.sql.unsafe(anybody)
+    await migrate(database.address)
+    t.strictSame(await shapeOf(database), shape, after)
+    t.match(await inspect(database.address), { missing: 0, settings: [], lacking: [], open: false }, after)
+    if (first === 1) continue
+    const hot = new HotReads(database.address)
+    const { row } = await hot.read('AAAAAAAAAAAAAAAAAAAAAA' as SessionId)
+    await hot.close()
+    t.match(
+      row,
+      { userActive: true, epochsCurrent: true, tenant: { roleIds: ['owner'] } },
+      `${after}: a session lives`,
+    )
+  }
+})
+
+test('the service has exactly the rights that its tables are listed with, and may not rewrite what was recorded', async t => {
+  const { sql } = await testDatabase(t)
+  const [own] = await sql.unsafe<{ role: string }[]>(`select ${serviceRole} as role`)
+  const granted = await sql<{ table: string; has: string[] }[]>`
+    select c.relname as table, array_agg(lower(g.privilege_type) order by 1) as has
+    from pg_class c, aclexplode(c.relacl) g
+    where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and g.grantee = ${own?.role ?? ''}::regrole
+    group by c.relname`
+  const sorted = (all: readonly (readonly [string, readonly string[]])[]) =>
+    all.map(([table, has]) => `${table}: ${[...has].sort()}`).sort()
+  t.strictSame(sorted(granted.map(({ table, has }) => [table, has])), sorted(rights))
+  const tables = await sql<{ name: string }[]>`select relname as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind = 'r'`
+  t.equal(granted.length, tables.length, 'and every table is among them')
+  const mayNot = (table: string) =>
+    ['select', 'insert', 'update', 'delete'].filter(right => !new Map(rights).get(table)?.includes(right))
+  t.strictSame(mayNot('audit_events'), ['update', 'delete'])
+  t.strictSame(mayNot('signing_keys'), ['delete'])
+  t.strictSame(mayNot('key_policy'), ['insert', 'update', 'delete'])
+})
+
+const onUsers = 'CREATE INDEX CONCURRENTLY "users_name" ON "users" USING btree ("name");'
+
+test('an index is built beside those who write, and many that migrate at once wait for it', async t => {
+  const { address, sql } = await testDatabase(t)
+  const folder = await folderOf(t, journal.entries.length, { tag: '9999_index', sql: onUsers })
+  const insert = (email: string) =>
+    sql`insert into users (email, canonical_email) values (${email}, ${email})`
+  const writer = await sql.reserve()
+  await writer`begin`
+  await writer`insert into users (email, canonical_email) values ('a@example.com', 'a@example.com')`
+  const migrations = Promise.all(Array.from({ length: 5 }, () => migrate(address, { folder })))
+  await eventually(async () => {
+    const [waits] = await sql`select from pg_stat_activity
+      where datname = current_database() and query ~* '^create index concurrently' and wait_event_type = 'Lock'`
+    return waits && true
+  }, 60)
+  await sql.begin(async tx => {
+    await tx`set local lock_timeout = '5s'`
+    await tx`insert into users (email, canonical_email) values ('b@example.com', 'b@example.com')`
+  })
+  t.pass('a row was written while the index was being built')
+  await writer`commit`
+  writer.release()
+  await migrations
+  await insert('c@example.com')
+  const built = await sql`select indisvalid from pg_index where indexrelid = 'users_name'::regclass`
+  t.strictSame([...built], [{ indisvalid: true }])
+  const hashes = await sql`select from drizzle.__drizzle_migrations`
+  t.equal(hashes.length, journal.entries.length + 1, 'and it is applied once')
+})
+
+test('an index whose building failed is built anew by the next try', async t => {
+  const { address, sql } = await testDatabase(t)
+  const unique = onUsers.replace('INDEX', 'INDEX').replace('CREATE', 'CREATE UNIQUE')
+  const folder = await folderOf(t, journal.entries.length, { tag: '9999_index', sql: unique })
+  await sql`insert into users (email, canonical_email, name) values ('a@a.example', 'a@a.example', 'Ada'),
+    ('b@a.example', 'b@a.example', 'Ada')`
+  await t.rejects(migrate(address, { folder }))
+  const valid = () => sql`select indisvalid from pg_index where indexrelid = to_regclass('users_name')`
+  t.strictSame([...(await valid())], [{ indisvalid: false }], 'it is there, and of no use')
+  await sql`delete from users where canonical_email = 'b@a.example'`
+  await migrate(address, { folder })
+  t.strictSame([...(await valid())], [{ indisvalid: true }])
+})
+
+test('a migration whose connection is lost on the way is not known to be done, and is safe to repeat', async t => {
+  const { address, sql } = await testDatabase(t)
+  const more = { tag: '9999_column', sql: 'alter table users add column nickname text' }
+  const folder = await folderOf(t, journal.entries.length, more)
+  const reader = await sql.reserve()
+  await reader`begin`
+  await reader`select from users`
+  const lost = migrate(address, { folder }).catch((error: unknown) => error)
+  await eventually(async () => {
+    const [ended] = await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where datname = current_database() and query like 'alter table users%' and wait_event_type = 'Lock'`
+    return ended && true
+  }, 60)
+  t.match(await lost, { name: 'Outage', outcome: 'unknown' })
+  await reader`rollback`
+  reader.release()
+  await migrate(address, { folder })
+  t.equal((await sql`select nickname from users`).length, 0)
+})
+
+test('an index on a table that was there before is built concurrently, in a migration of its own', async t => {
+  /** Before the first release: no installation had rows worth waiting for. */
+  const exempt = 13
+  for (const { tag } of journal.entries.slice(exempt)) {
+    const text = await readFile(join(released, `${tag}.sql`), 'utf8')
+    const statements = text.split('--> statement-breakpoint').filter(one => one.trim() !== '')
+    const made = new Set(
+      [...text.matchAll(/create table (?:if not exists )?"(\w+)"/gi)].map(match => match[1]),
+    )
+    const concurrent = statements.filter(one => /create (unique )?index concurrently/i.test(one))
+    t.ok(concurrent.length === 0 || concurrent.length === statements.length, `${tag}: and nothing else`)
+    for (const [, on] of text.matchAll(/create (?:unique )?index (?!concurrently)[^;]*? on "(\w+)"/gi))
+      t.ok(made.has(on), `${tag}: the table ${on} is written to while its index is built`)
+  }
+  t.ok(journal.entries.length >= exempt)
+})
+
+test('a migration meets nothing that its login or its database was given', async t => {
+  const owner = await newLogin(t, 'superuser')
+  const { address, sql } = await testDatabase(t, { empty: true })
+  await sql.unsafe(`create schema ${owner.name}`)
+  await sql.unsafe(`alter role ${owner.name} set search_path = ${owner.name}`)
+  await sql.unsafe(`alter role ${owner.name} set default_transaction_read_only = on`)
+  await sql.unsafe(`alter role ${owner.name} set statement_timeout = 1`)
+  await migrate({ url: owner.url(address.database) })
+  t.equal((await sql`select from pg_tables where schemaname = ${owner.name}`).length, 0)
+  t.match(await inspect(address), { missing: 0, lacking: [], settings: [] })
+  await asSuperuser(`alter role ${owner.name} reset all`)
+})
