@@ -1,6 +1,7 @@
 // The service as `node dist/main.js` starts it, on the bench's Postgres.
 import { parseConfig } from '../dist/config.js'
 import { loadKeyEncryptionKeys } from '../dist/keyring/key-encryption-keys.js'
+import { openTrustedGeneration } from '../dist/keyring/trusted-generation.js'
 import { openLog } from '../dist/log.js'
 import { startService } from '../dist/service.js'
 
@@ -15,6 +16,7 @@ const config = parseConfig({
 })
 const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)
 const { log } = openLog(logLevel, 1)
-const service = await startService({ config, address, keks, log, post: { send: async () => {} } })
+const generation = await openTrustedGeneration(keysFolder)
+const service = await startService({ config, address, keks, generation, log, post: { send: async () => {} } })
 process.send(service.addresses.main)
 process.on('disconnect', () => process.exit())

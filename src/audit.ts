@@ -1,4 +1,5 @@
 /** What is written down for good: who did what, to whom, from where, in which request, and how it ended. */
+import type { Authorized } from './directory/authority.js'
 import type { Page, PageRequest } from './directory/page.js'
 import type { SessionId, TenantId, UserId } from './principal.js'
 
@@ -16,6 +17,8 @@ export interface By {
   readonly occasion: Occasion
   /** Under an Idempotency-Key: what was created under it once is answered again. */
   readonly once?: Once
+  /** Of a request: judged again in the transaction of the change. None: an operator's command, or the service itself. */
+  readonly authorized?: Authorized
 }
 
 export interface Once {

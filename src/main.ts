@@ -5,6 +5,7 @@ import { type Config, keysFolderOf, parseConfig } from './config.js'
 import { prepareEmbedded } from './embedded-default.js'
 import { Outage, StartRefused } from './errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
+import { openTrustedGeneration } from './keyring/trusted-generation.js'
 import { openLog } from './log.js'
 import type { Message } from './mail/compose.js'
 import { openPost } from './mail/post.js'
@@ -39,7 +40,9 @@ async function start(): Promise<void> {
   let service: Service
   try {
     const keys = postgres ? await prepareEmbedded(config, address, keks) : keks
-    service = await startService({ config, address, keks: keys, post, log, linesDropped: output.dropped })
+    const generation = await openTrustedGeneration(config.keysFolder)
+    const given = { config, address, keks: keys, generation, post, log, linesDropped: output.dropped }
+    service = await startService(given)
   } catch (error) {
     await closeAll([() => postgres?.stop(), () => post.close()])
     throw error

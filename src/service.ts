@@ -14,6 +14,8 @@ import type { KeyEncryptionKeys } from './keyring/key-encryption-keys.js'
 import { type KeyRing, openKeyRing } from './keyring/key-ring.js'
 import { createKeyOperations } from './keyring/operations.js'
 import type { KeyRingStore } from './keyring/store.js'
+import type { TrustedGeneration } from './keyring/trusted-generation.js'
+import { listenOn } from './listen.js'
 import type { Post } from './login/mail.js'
 import type { Argon2Parameters } from './login/password-hash.js'
 import { endingSessions, openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
@@ -24,6 +26,7 @@ import { Database } from './store/postgres/database.js'
 import { examinePostgres } from './store/postgres/fitness.js'
 import { HotReads } from './store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from './store/postgres/key-ring-store.js'
+import { Trust } from './store/postgres/lineage.js'
 import { postgresProviderStore } from './store/postgres/provider-store.js'
 import { rememberRedis } from './store/postgres/sessions-in-redis/revoked.js'
 import { type Announcements, listen as listenToRedis } from './store/redis/announcements.js'
@@ -34,6 +37,7 @@ export interface ServiceParts {
   readonly config: Config
   readonly address: Address
   readonly keks: KeyEncryptionKeys
+  readonly generation: TrustedGeneration
   readonly post: Post
   readonly log: FastifyBaseLogger
   /** How many lines the log has dropped so far. */
@@ -62,12 +66,12 @@ const reservedConnections = 2
 /** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
-  await refuseUnfit(address, log)
+  const trust = await trusted(await refuseUnfit(parts), parts)
   for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
-  const database = new Database(address)
-  const hot = new HotReads(address)
-  const reserved = new Database(address, { connections: reservedConnections })
-  const forRefusals = new Database(address, { connections: 1 })
+  const database = new Database(address, { trust })
+  const hot = new HotReads(address, trust)
+  const reserved = new Database(address, { connections: reservedConnections, trust })
+  const forRefusals = new Database(address, { connections: 1, trust })
   const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
   const close = async () => {
     for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a part did not close')
@@ -183,10 +187,22 @@ async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> 
     log.error({ missing }, 'put the key-encryption keys back: keys sealed under them cannot sign here')
 }
 
-async function refuseUnfit(address: Address, log: FastifyBaseLogger): Promise<void> {
-  const { faults, warnings } = await examinePostgres(address)
+/** From the generation that the database is of now; a higher one, after `mintmark recover`, is kept as well. */
+async function trusted(found: number, { generation, log }: ServiceParts): Promise<Trust> {
+  const keep = async (higher: number) => {
+    const failed = await generation.keep(higher)
+    if (failed !== undefined) log.warn(failed)
+  }
+  await keep(found)
+  return new Trust(found, higher => void keep(higher))
+}
+
+/** Answers the generation of the database. */
+async function refuseUnfit({ address, generation, log }: ServiceParts): Promise<number> {
+  const { faults, warnings, generation: found } = await examinePostgres(address, generation)
   if (faults.length > 0) throw new StartRefused(faults)
   for (const warning of warnings) log.warn(warning)
+  return found
 }
 
 /** A probe that is answered with 503 says why in the log: the prober does not read bodies. */
@@ -218,21 +234,4 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
       `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for`,
     ])
   })
-}
-
-async function listenOn(
-  app: FastifyInstance,
-  { host, port }: Config['listen'],
-  setting: string,
-): Promise<string> {
-  try {
-    return await app.listen({ host, port })
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code !== 'EADDRINUSE' && code !== 'EADDRNOTAVAIL' && code !== 'EACCES' && code !== 'ENOTFOUND')
-      throw error
-    throw new StartRefused([
-      `cannot listen on ${host}:${port} (${message}): free it, or set ${setting} to another address`,
-    ])
-  }
 }

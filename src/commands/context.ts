@@ -6,11 +6,13 @@ import { parseEmailAddress } from '../directory/email-address.js'
 import { Outage, StartRefused } from '../errors.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
 import { openSealedKey } from '../keyring/signing-key.js'
+import { openTrustedGeneration } from '../keyring/trusted-generation.js'
 import type { UserId } from '../principal.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
 import { EmbeddedRefusal, findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
+import { Trust } from '../store/postgres/lineage.js'
 import { postgresUserStore } from '../store/postgres/user-store.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { type Form, note } from './output.js'
@@ -72,7 +74,9 @@ export async function withDatabase<T>(
   work: (database: Database) => Promise<T>,
   options: { readonly anyLineage?: boolean } = {},
 ): Promise<T> {
-  const database = new Database(await addressOf(config), { connections: 1, ...options })
+  // What was done on a former primary would be done for nobody.
+  const trust = new Trust((await openTrustedGeneration(config.keysFolder)).kept)
+  const database = new Database(await addressOf(config), { connections: 1, trust, ...options })
   try {
     return await work(database)
   } catch (error) {
@@ -108,11 +112,12 @@ export async function personOf(database: Database, who: string): Promise<UserId>
   return known(who, user)
 }
 
-/** What a store answers about a person who was there a moment ago. */
-export function known<T>(who: string, answer: T): Exclude<T, 'unknown' | undefined> {
+/** What a store answers about a person who was there a moment ago. Nothing is forbidden to an operator. */
+export function known<T>(who: string, answer: T): Exclude<T, 'unknown' | 'forbidden' | undefined> {
+  if (answer === 'forbidden') throw new Error('forbidden')
   if (answer === 'unknown' || answer === undefined)
     throw new CommandFailed(`there is no user ${who}: \`mintmark users list\` has them`)
-  return answer as Exclude<T, 'unknown' | undefined>
+  return answer as Exclude<T, 'unknown' | 'forbidden' | undefined>
 }
 
 /** What a command that failed says. An unknown outcome says that it is safe to repeat. */

@@ -13,8 +13,6 @@ interface Wanted extends Form {
   readonly roles: boolean
   readonly suspended?: boolean
 }
-const anything = () => true
-
 export function memberCommands(program: Command): void {
   const members = program.command('members').description('who belongs to a tenant, with which roles')
   members
@@ -52,13 +50,7 @@ export function memberCommands(program: Command): void {
       await withDatabase(configuration(), async database => {
         const { id: tenant } = await tenantOf(database, id)
         const person = await personOf(database, user)
-        const answer = await postgresMembershipStore(database).remove(
-          tenant,
-          person,
-          true,
-          anything,
-          operator,
-        )
+        const answer = await postgresMembershipStore(database).remove(tenant, person, operator)
         if (answer === 'unknown')
           throw new CommandFailed(
             `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
@@ -77,7 +69,7 @@ async function set(id: string, user: string, wanted: Wanted): Promise<void> {
     const person = await personOf(database, user)
     const state = wanted.suspended ? 'suspended' : 'active'
     const membership = { tenant: tenant.id, user: person, roleIds, state } as const
-    const answer = await postgresMembershipStore(database).put(membership, true, anything, operator)
+    const answer = await postgresMembershipStore(database).put(membership, operator)
     if (answer === 'forbidden') throw new Error(answer)
     if (typeof answer === 'string')
       throw new CommandFailed(

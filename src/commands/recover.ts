@@ -1,16 +1,20 @@
 /** `mintmark recover`: trust the server that DATABASE_URL names now, and nothing that was accepted before. */
 import type { Command } from 'commander'
 import type { Config } from '../config.js'
+import type { ServiceKey } from '../directory/service-keys.js'
 import { generateSealedKey } from '../keyring/signing-key.js'
-import { keepLineage, recover } from '../store/postgres/recovery.js'
+import { openTrustedGeneration } from '../keyring/trusted-generation.js'
+import { keepLineage, type Recovered, recover } from '../store/postgres/recovery.js'
 import { configuration, presentKeys, tell, withDatabase } from './context.js'
 import { print } from './output.js'
+import { listing } from './service-keys.js'
+import { table } from './table.js'
 
 export function recoverCommand(program: Command): void {
   program
     .command('recover')
     .description(
-      'after a fail-over or a restored backup: trust this database from now on, end every session, drop unfinished flows, and sign with new keys',
+      'after a fail-over or a restored backup: trust this database from now on, end every session, drop invitations, mailed links and unfinished sign-ins, and sign with new keys',
     )
     .option(
       '--nothing-lost',
@@ -18,19 +22,23 @@ export function recoverCommand(program: Command): void {
     )
     .action(async ({ nothingLost = false }: { nothingLost?: boolean }) => {
       const config = configuration()
+      const trusted = await openTrustedGeneration(config.keysFolder)
+      const keep = async (generation: number) => {
+        const failed = await trusted.keep(generation)
+        print(`This database is trusted from now on, as generation ${generation}.`)
+        if (failed !== undefined) print(`  ${failed}.`)
+      }
       await withDatabase(
         config,
         async database => {
           if (nothingLost) {
-            await keepLineage(database)
-            return print('This database is trusted from now on. Sessions go on.')
+            await keep(await keepLineage(database, trusted.kept))
+            return print('Sessions go on.')
           }
-          const { ended, links } = await recover(database, await keyMaker(config))
-          print('This database is trusted from now on.')
-          const which = config.sessionStore === 'redis' ? 'every session' : `${ended} session(s)`
-          print(`  ${which} ended: everybody signs in again`)
-          print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
-          print('  tokens are signed with a new key; verifiers meet its kid as soon as they refetch')
+          const recovered = await recover(database, await keyMaker(config), trusted.kept)
+          await keep(recovered.generation)
+          say(recovered, config)
+          saySuspects(recovered.serviceKeys)
         },
         { anyLineage: true },
       )
@@ -41,4 +49,22 @@ export function recoverCommand(program: Command): void {
 async function keyMaker(config: Config) {
   const keys = await presentKeys(config)
   return () => generateSealedKey(config.issuer, keys)
+}
+
+function say({ ended, links, flows, invitations }: Recovered, { sessionStore }: Config): void {
+  const which = sessionStore === 'redis' ? 'every session' : `${ended} session(s)`
+  print(`  ${which} ended: everybody signs in again`)
+  print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
+  print(`  ${flows} unfinished sign-in(s) at providers dropped`)
+  print(`  ${invitations} invitation(s) withdrawn: invite again`)
+  print('  tokens are signed with a new key; verifiers meet its kid as soon as they refetch')
+}
+
+const suspects =
+  'These service keys work here. One that was revoked in the lost span works again: revoke it again.'
+
+/** Whether one of them was revoked in what is lost, this database cannot know. */
+function saySuspects(keys: readonly ServiceKey[]): void {
+  print(keys.length === 0 ? 'No service key works here.' : suspects)
+  for (const line of keys.length === 0 ? [] : table(listing.heads)(keys.map(listing.row))) print(`  ${line}`)
 }

@@ -12,7 +12,6 @@ interface Wanted extends Form {
   readonly permission?: string[]
   readonly permissions: boolean
 }
-const anything = () => true
 
 export function roleCommands(program: Command): void {
   const roles = program
@@ -30,7 +29,7 @@ export function roleCommands(program: Command): void {
       const wanted = { name: printable(name), permissions: permitted(form) }
       await withDatabase(configuration(), async database => {
         const tenant = await tenantOf(database, id)
-        const answer = await postgresTenantStore(database).createRole(tenant.id, wanted, anything, operator)
+        const answer = await postgresTenantStore(database).createRole(tenant.id, wanted, operator)
         const role = done(answer, id, name)
         say(form, role, `Created ${role.id} (${name}).`)
       })
@@ -53,7 +52,7 @@ export function roleCommands(program: Command): void {
       await withDatabase(configuration(), async database => {
         const tenant = await tenantOf(database, id)
         const role = { ...roleOf(tenant, text), ...wanted }
-        const answer = await postgresTenantStore(database).changeRole(tenant.id, role, anything, operator)
+        const answer = await postgresTenantStore(database).changeRole(tenant.id, role, operator)
         const changed = done(answer, id, role.name)
         say(form, changed, `Changed ${role.id} (${role.name}).`)
       })
@@ -73,7 +72,7 @@ export function roleCommands(program: Command): void {
           throw new CommandFailed(
             `${text} is in every tenant and stays: \`mintmark roles change\` empties it`,
           )
-        const answer = await postgresTenantStore(database).removeRole(tenant.id, role.id, anything, operator)
+        const answer = await postgresTenantStore(database).removeRole(tenant.id, role.id, operator)
         done(answer, id, text)
         say(form, { id: role.id, deleted: true }, `Deleted ${role.id} (${role.name}).`)
       })

@@ -89,7 +89,7 @@ async function create(name: string, wanted: Wanted): Promise<void> {
   })
 }
 
-const listing: Listing<ServiceKey> = {
+export const listing: Listing<ServiceKey> = {
   heads: ['KEY', 'NAME', 'STATE', 'SCOPES', 'AUDIENCES', 'TENANT', 'EXPIRES', 'LAST USED'],
   row: ({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt }) => [
     id,

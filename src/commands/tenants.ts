@@ -93,10 +93,11 @@ async function change(id: string, to: Change, form: Form, done: string): Promise
   })
 }
 
-function known<T>(id: string, answer: T): Exclude<T, 'unknown'> {
+function known<T>(id: string, answer: T): Exclude<T, 'unknown' | 'forbidden'> {
+  if (answer === 'forbidden') throw new Error('forbidden')
   if (answer === 'unknown')
     throw new CommandFailed(`there is no tenant ${id}: \`mintmark tenants list\` has them`)
-  return answer as Exclude<T, 'unknown'>
+  return answer as Exclude<T, 'unknown' | 'forbidden'>
 }
 
 const listing: Listing<Tenant> = {

@@ -1,5 +1,5 @@
 /** Authority: what a caller may do to the directory, as a pure function of the roles and scopes of this moment. */
-import type { TenantId, UserId } from '../principal.js'
+import type { ServiceKeyId, SessionId, TenantId, UserId } from '../principal.js'
 
 /** Over all tenants: held by platform roles and by service keys without a tenant. */
 export const platformPermissions = [
@@ -58,9 +58,36 @@ export interface Authority {
   readonly caller:
     | { readonly person: UserId }
     | { readonly serviceKey: string; readonly audiences: readonly string[] }
+    | 'operator'
   readonly platform: ReadonlySet<PlatformPermission>
   /** The permissions held in each tenant of which the caller is an active member, or to which its key is bound. */
   readonly tenants: ReadonlyMap<TenantId, ReadonlySet<string>>
+}
+
+/** Whoever can run an operator's command may everything. */
+export const operatorAuthority: Authority = {
+  caller: 'operator',
+  platform: new Set(platformPermissions),
+  tenants: new Map(),
+}
+
+/**
+ * By what a request was let in. The body may arrive long after the head, so the change that it asks for reads the
+ * caller's authority again, in its own transaction, and is made by that one or not at all.
+ */
+export interface Authorized {
+  readonly caller:
+    | {
+        readonly person: UserId
+        readonly session: SessionId
+        /** Throws what the request is answered with, unless the session that it proved is still live. */
+        confirm(): Promise<void>
+      }
+    | { readonly serviceKey: ServiceKeyId }
+  /** The tenant that the request is about. */
+  readonly tenant?: TenantId
+  /** Throws what the request is answered with, unless this is enough. Undefined: the service key works no more. */
+  judge(held: Authority | undefined): Promise<Authority>
 }
 
 export interface AuthorityStore {

@@ -4,7 +4,6 @@ import type { TenantId, UserId } from '../principal.js'
 import type { Registered } from './address-verification.js'
 import type { EmailAddress } from './email-address.js'
 import type { Page, PageRequest } from './page.js'
-import type { MayGrant } from './tenants.js'
 
 export interface Invitation {
   readonly id: string
@@ -40,6 +39,7 @@ export interface NewInvitation {
 
 /**
  * Rules (test/conformance/invitation-store.ts), each change in one transaction with its audit row:
+ * - It offers only roles that its caller may grant in that moment (`by.authorized`).
  * - A new invitation of an address to a tenant replaces the one before.
  * - One that is repeated under its Idempotency-Key is the one that was made. Until its mail was claimed it gets the new
  *   token, since nobody may know the one before; a claim succeeds once, and only under the token that it has then.
@@ -53,7 +53,6 @@ export interface NewInvitation {
 export interface InvitationStore {
   create(
     invitation: NewInvitation,
-    mayGrant: MayGrant,
     by: By,
   ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden' | 'repeated-differently'>
   /** Whether the caller, who made it under this key, is the one who sends its mail. */

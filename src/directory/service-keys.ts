@@ -55,12 +55,13 @@ export interface KeyRow extends KeyGrant {
  * Rules (test/conformance/service-key-store.ts):
  * - `create` and `revoke` are one transaction each with their audit row. A creation that is repeated under its
  *   Idempotency-Key answers the key that was made, which is not the one of this call: its secret is lost.
+ * - A key is made only of what its maker holds in that moment.
  * - A revoked key stays listed. Revoking twice is no error, and one event.
  * - `find` is one fresh statement on the primary: a revocation that has returned is in it.
  * - `touch` moves last-used of a key that works, at most once a minute; it never waits for a lock.
  */
 export interface ServiceKeyStore {
-  create(key: NewServiceKey, by: By): Promise<ServiceKey | 'unknown' | 'repeated-differently'>
+  create(key: NewServiceKey, by: By): Promise<ServiceKey | 'unknown' | 'forbidden' | 'repeated-differently'>
   read(id: ServiceKeyId): Promise<ServiceKey | undefined>
   list(page: PageRequest): Promise<Page<ServiceKey>>
   revoke(id: ServiceKeyId, by: By): Promise<'revoked' | 'unknown'>
@@ -84,6 +85,14 @@ export function judgeKey(
 ): { readonly key: LiveKey } | { readonly refused: KeyRefusal } {
   if (!row) return { refused: 'unknown' }
   if (!proves(secret.hash(), row.secretHash)) return { refused: 'forged' }
+  return judgeProvedKey(id, row)
+}
+
+/** Of a key whose secret was proved before. */
+export function judgeProvedKey(
+  id: ServiceKeyId,
+  row: KeyRow,
+): { readonly key: LiveKey } | { readonly refused: 'revoked' | 'expired' } {
   if (row.revoked) return { refused: 'revoked' }
   if (row.expired) return { refused: 'expired' }
   const { scopes, audiences, tenant, tenantActive, useDue } = row
@@ -101,7 +110,8 @@ export function authorityOfKey({ id, scopes, audiences, tenant, tenantActive }: 
 export function mayGiveKey(authority: Authority, { scopes, audiences }: KeyGrant): boolean {
   const { caller } = authority
   if (!scopes.every(scope => may(authority, scope))) return false
-  return 'person' in caller || audiences.every(audience => caller.audiences.includes(audience))
+  if (caller === 'operator' || 'person' in caller) return true
+  return audiences.every(audience => caller.audiences.includes(audience))
 }
 
 /** Every fault of a key that is about to be made; none when it is sound. */

@@ -34,13 +34,11 @@ export interface Place {
   readonly name: string
 }
 
-/** Judges a grant under the tenant's lock: whether the caller may give, or take, all of these permissions. */
-export type MayGrant = (permissions: ReadonlySet<string>) => boolean
-
 /**
  * Rules (test/conformance/tenant-store.ts): every change is one transaction with its audit row, and is in every check
- * and mint that begins after it returned.
- * - A role's permissions are changed, and a role removed, only where `mayGrant` allows what it held and what it will.
+ * and mint that begins after it returned. It is judged by what its caller holds in that transaction (`by.authorized`).
+ * - Only who may write to every tenant suspends one, ends that, or changes a built-in role.
+ * - A role's permissions are changed, and a role removed, only by who may grant what it held and what it will.
  * - A removed role leaves its members; its id is never given again.
  * - All roles of a tenant together fit into a token (`longestRoles`); a change that leaves less than before always may.
  */
@@ -52,33 +50,26 @@ export interface TenantStore {
     tenant: TenantId,
     to: { readonly name?: string | undefined; readonly state?: Tenant['state'] | undefined },
     by: By,
-  ): Promise<Tenant | 'unknown'>
+  ): Promise<Tenant | 'unknown' | 'forbidden'>
   remove(tenant: TenantId, by: By): Promise<'removed' | 'unknown'>
   createRole(
     tenant: TenantId,
     role: Omit<Role, 'id'>,
-    mayGrant: MayGrant,
     by: By,
   ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'>
   changeRole(
     tenant: TenantId,
     role: Role,
-    mayGrant: MayGrant,
     by: By,
   ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large'>
-  removeRole(
-    tenant: TenantId,
-    roleId: string,
-    mayGrant: MayGrant,
-    by: By,
-  ): Promise<'removed' | 'unknown' | 'forbidden'>
+  removeRole(tenant: TenantId, roleId: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
 /**
  * Rules (test/conformance/membership-store.ts): a membership changes in one statement. It is changed, suspended or
- * removed only where `mayGrant` allows what its roles held before and hold after: nobody gives what they do not
- * hold, and nobody takes from those above them. The last active owner stays one, or the tenant would be nobody's:
- * only `everyTenant` takes it.
+ * removed only by who may grant what its roles held before and hold after, in that moment: nobody gives what they do
+ * not hold, and nobody takes from those above them. Who may write to every tenant makes members of people who were not
+ * invited. The last active owner stays one, or the tenant would be nobody's: only they take it.
  */
 export interface MembershipStore {
   /** Where this person may work: active tenants in which they are an active member, by name. */
@@ -88,18 +79,9 @@ export interface MembershipStore {
   of(user: UserId): Promise<readonly Membership[]>
   put(
     membership: Pick<Membership, 'tenant' | 'user' | 'roleIds' | 'state'>,
-    /** The caller may write to every tenant: makes members of people who were not invited. */
-    everyTenant: boolean,
-    mayGrant: MayGrant,
     by: By,
   ): Promise<Membership | 'unknown' | 'unknown-role' | 'forbidden' | 'last-owner'>
-  remove(
-    tenant: TenantId,
-    user: UserId,
-    everyTenant: boolean,
-    mayGrant: MayGrant,
-    by: By,
-  ): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
+  remove(tenant: TenantId, user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
 }
 
 /** Bytes. A token that holds all of it stays under 8 KiB, which common proxies and servers take as one header. */

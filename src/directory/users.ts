@@ -18,6 +18,7 @@ export interface User {
 
 export interface UserChange {
   readonly name?: string | null | undefined
+  readonly state?: User['state'] | undefined
   readonly platformRoles?: readonly PlatformRole[] | undefined
 }
 
@@ -29,7 +30,9 @@ export interface NewUser {
 }
 
 /**
- * Rules (test/conformance/user-store.ts): each is one transaction with its audit row.
+ * Rules (test/conformance/user-store.ts): each is one transaction with its audit rows.
+ * - `change` and `remove` are for callers who hold, in that moment, what the person holds and will hold: nobody gives
+ *   what they do not hold, nor stops or lowers those above them. `disable` and `enable` are changes of the state alone.
  * - `disable` ends all sessions of the person, by the epoch, in the transaction that disables. It is no error twice.
  * - `enable` brings none of them back.
  * - `remove` deletes the person with password, memberships, sessions and unused links. What the audit log says stays.
@@ -39,9 +42,9 @@ export interface UserStore {
   read(user: UserId): Promise<User | undefined>
   /** Of all people, or of the one with this address. */
   list(page: PageRequest, email?: CanonicalEmail): Promise<Page<User>>
-  change(user: UserId, to: UserChange, by: By): Promise<User | 'unknown'>
+  change(user: UserId, to: UserChange, by: By): Promise<User | 'unknown' | 'forbidden'>
   find(who: UserId | { readonly email: CanonicalEmail }): Promise<UserId | undefined>
-  disable(user: UserId, by: By): Promise<'disabled' | 'unknown'>
-  enable(user: UserId, by: By): Promise<'enabled' | 'unknown'>
-  remove(user: UserId, by: By): Promise<'removed' | 'unknown'>
+  disable(user: UserId, by: By): Promise<'disabled' | 'unknown' | 'forbidden'>
+  enable(user: UserId, by: By): Promise<'enabled' | 'unknown' | 'forbidden'>
+  remove(user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
 }

@@ -1,6 +1,6 @@
 /** What a JSON route and the hosted form beside it do alike: the domain asked, refusals recorded, the cookie set. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { AuditAction, By, RecordRefusal } from '../audit.js'
+import type { AuditAction, RecordRefusal } from '../audit.js'
 import { Problem } from '../errors.js'
 import type { Finish, SignedIn as Opening } from '../login/finish.js'
 import type { Invitations } from '../login/invitations.js'
@@ -24,7 +24,7 @@ import {
 } from './cookie.js'
 import type { Metrics } from './metrics.js'
 import { opened } from './opened.js'
-import { signedIn } from './signed-in.js'
+import { bySession, signedIn } from './signed-in.js'
 
 export interface ActParts {
   readonly sessions: Sessions
@@ -110,7 +110,7 @@ export function createActs(parts: ActParts) {
 
     async acceptInvitation(request: FastifyRequest, token: string) {
       const { user } = signedIn(request).live.principal
-      const taken = await parts.invitations.accept(token, user, by(request))
+      const taken = await parts.invitations.accept(token, user, bySession(request))
       if (!taken) throw new Problem('link_invalid')
       return taken
     },
@@ -180,7 +180,7 @@ export function createActs(parts: ActParts) {
     /** Ending the session that asks signs out. */
     async endDevice(request: FastifyRequest, reply: FastifyReply, id: string): Promise<void> {
       const { user, session } = signedIn(request).live.principal
-      const answer = await revocations.endOne(id as SessionId, user, by(request))
+      const answer = await revocations.endOne(id as SessionId, user, bySession(request))
       if (answer === 'unknown') throw new Problem('not_found')
       if (id === session) clearSessionCookie(reply)
     },
@@ -196,7 +196,7 @@ export function createActs(parts: ActParts) {
           provenSecretHash: credential.secret.hash(),
           next: { id: next.id, secretHash: next.secret.hash() },
         },
-        by(request),
+        bySession(request),
       )
       if (answer === 'gone') throw new Problem('unauthenticated')
       if (answer === 'superseded') throw new Problem('session_superseded')
@@ -207,16 +207,12 @@ export function createActs(parts: ActParts) {
     },
 
     async endAllDevices(request: FastifyRequest, reply: FastifyReply) {
-      const answer = await revocations.endAllOf(signedIn(request).live.principal.user, by(request))
+      const answer = await revocations.endAllOf(signedIn(request).live.principal.user, bySession(request))
       if (answer === 'unknown') throw new Problem('unauthenticated')
       clearSessionCookie(reply)
       return answer
     },
   }
-}
-
-function by(request: FastifyRequest): By {
-  return { actor: signedIn(request).live.principal.user, occasion: occasionOf(request) }
 }
 
 function welcomed(answer: Opening | { readonly refused: SignUpRefusal }): Opening {

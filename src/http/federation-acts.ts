@@ -13,7 +13,7 @@ import { addressOf, browserOf, occasionOf } from './browser.js'
 import { readFlowCookie, setFlowCookie, setSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
 import { opened } from './opened.js'
-import { signedIn, visitorOf } from './signed-in.js'
+import { bySession, signedIn, visitorOf } from './signed-in.js'
 
 export interface FederationActParts {
   readonly federation: Federation
@@ -142,9 +142,8 @@ export function createFederationActs(parts: FederationActParts) {
 
     async unlink(request: FastifyRequest, id: string): Promise<void> {
       const { principal, profile } = signedIn(request).live
-      const by = { actor: principal.user, occasion: occasionOf(request) }
-      const own = principal.session
-      const answer = await identities.unlink(principal.user, id as FederatedIdentityId, own, by)
+      const { user, session: own } = principal
+      const answer = await identities.unlink(user, id as FederatedIdentityId, own, bySession(request))
       if (answer === 'unknown') throw new Problem('not_found')
       if (answer === 'last-way-in') throw new Problem('last_way_in')
       const { providerName: provider } = answer.unlinked

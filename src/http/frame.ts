@@ -28,9 +28,11 @@ export function frame(app: FastifyInstance, issuer: string): void {
   app.decorateRequest('sessionId', undefined)
   app.decorateRequest('callingClient', undefined)
   app.decorateRequest('signedIn', undefined)
+  app.decorateRequest('confirmSession', undefined)
   app.decorateRequest('serviceKey', undefined)
   app.decorateRequest('authority', undefined)
   app.decorateRequest('endTurn', undefined)
+  app.decorateRequest('judgeAuthority', undefined)
   readOnlyJson(app)
 
   const headers = securityHeaders(issuer)

@@ -1,13 +1,13 @@
 /** The signed-in context: every route registered in it has a live session before its body is parsed. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { RecordRefusal } from '../audit.js'
+import type { By, RecordRefusal } from '../audit.js'
+import type { Authority } from '../directory/authority.js'
 import { Problem } from '../errors.js'
 import type { Credential } from '../session/credential.js'
 import type { Gone, Live, Sessions } from '../session/sessions.js'
 import { occasionOf } from './browser.js'
 import { readSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
-import type { Guard } from './service-key.js'
 
 export interface SignedIn {
   readonly live: Live
@@ -17,6 +17,8 @@ export interface SignedIn {
 declare module 'fastify' {
   interface FastifyRequest {
     signedIn: SignedIn | undefined
+    /** Asks once more; throws what a request without a live session is answered with. */
+    confirmSession: (() => Promise<void>) | undefined
   }
 }
 
@@ -53,22 +55,34 @@ export function requireSession(app: FastifyInstance, sessions: Sessions, watch: 
   app.addHook('onRequest', sessionGuard(sessions, watch))
 }
 
-export function sessionGuard(sessions: Sessions, watch: Watch): Guard {
+export type SessionGuard = (request: FastifyRequest) => Promise<void>
+
+export function sessionGuard(sessions: Sessions, watch: Watch): SessionGuard {
+  return guardBy(sessions, watch, watch.settled)
+}
+
+/** For a change, of which the session was asked about before. Nothing is waited for: what it refuses is not made. */
+export function sessionConfirmation(sessions: Sessions, watch: Watch): SessionGuard {
+  return guardBy(sessions, watch, async () => {})
+}
+
+function guardBy(sessions: Sessions, watch: Watch, settled: Settled): SessionGuard {
   return async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
     if ('gone' in resumed) {
-      if (mayChange(request) && endedByChange[resumed.gone]) await watch.settled()
+      if (mayChange(request) && endedByChange[resumed.gone]) await settled()
       throw await refusal(request, credential, resumed.gone, watch)
     }
-    recordSession(request, { live: resumed.live, credential })
+    recordSession(request, { live: resumed.live, credential }, sessionConfirmation(sessions, watch))
   }
 }
 
-/** From here on the request is this session's: in its log line, and as use of it. */
-export function recordSession(request: FastifyRequest, signedIn: SignedIn): void {
+/** From here on the request is this session's: in its log line, as use of it, and for what it changes. */
+export function recordSession(request: FastifyRequest, signedIn: SignedIn, confirm?: SessionGuard): void {
   request.sessionId = signedIn.credential.id
   request.signedIn = signedIn
+  request.confirmSession = confirm && (() => confirm(request))
 }
 
 /** Who is signed in with this browser, where nobody needs to be. */
@@ -85,6 +99,21 @@ export function signedIn(request: FastifyRequest): SignedIn {
 }
 
 export const userOf = (request: FastifyRequest) => signedIn(request).live.principal.user
+
+/** As whom a signed-in person changes something: only while that session is live, also in the moment of the change. */
+export function bySession(request: FastifyRequest): By {
+  const actor = userOf(request)
+  const judge = async (held: Authority | undefined) => held as Authority
+  return { actor, occasion: occasionOf(request), authorized: { caller: sessionCaller(request), judge } }
+}
+
+/** The person of the session before it, as a change confirms them. */
+export function sessionCaller(request: FastifyRequest) {
+  const { user: person, session } = signedIn(request).live.principal
+  const { confirmSession: confirm } = request
+  if (!confirm) throw new Error('this route is not registered in the signed-in context')
+  return { person, session, confirm }
+}
 
 /** For routes that ask the truth in a statement of their own. */
 export function presentedCredential(request: FastifyRequest): Credential {

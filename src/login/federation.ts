@@ -103,13 +103,9 @@ export function createFederation(parts: FederationParts) {
         const state = newState()
         try {
           const connection = await connectionTo(parts, provider)
-          const address = await authorizationAddress(
-            provider,
-            connection,
-            redirectAddress(issuer, provider.id),
-            secret.binding(state),
-            wanted.purpose,
-          )
+          const back = redirectAddress(issuer, provider.id)
+          const bound = secret.binding(state)
+          const address = await authorizationAddress(provider, connection, back, bound, wanted.purpose)
           const begun = await federation.begin({
             provider: provider.id,
             purpose: wanted.purpose,

@@ -2,7 +2,6 @@
 import type { By } from '../audit.js'
 import type { EmailAddress } from '../directory/email-address.js'
 import type { InvitationStore } from '../directory/invitations.js'
-import type { MayGrant } from '../directory/tenants.js'
 import type { TenantId, UserId } from '../principal.js'
 import { newSecret } from '../session/credential.js'
 import type { Sessions } from '../session/sessions.js'
@@ -34,18 +33,12 @@ export type Invitations = ReturnType<typeof createInvitations>
 export function createInvitations(parts: InvitationParts) {
   const { issuer, invitations, hasher, policy, throttle, post, inBackground, sessions, finish } = parts
   return {
-    async invite(
-      tenant: TenantId,
-      email: EmailAddress,
-      roleIds: readonly string[],
-      allowed: MayGrant,
-      by: By,
-    ) {
+    async invite(tenant: TenantId, email: EmailAddress, roleIds: readonly string[], by: By) {
       const token = newSecret()
       const lifetimeSeconds = invitationDays * 86_400
       const wanted = { tenant, email, roleIds, tokenHash: token.hash(), lifetimeSeconds }
       const answer = await throttle.invitation(tenant, by.actor, async undone => {
-        const created = await invitations.create(wanted, allowed, by)
+        const created = await invitations.create(wanted, by)
         if (typeof created === 'string' || created.mailed) await undone()
         return created
       })

@@ -8,6 +8,7 @@ import type { Tenant } from '../../src/directory/tenants.js'
 import type { UserId } from '../../src/principal.js'
 import {
   address,
+  byCaller,
   byOperator,
   byPerson,
   liveness,
@@ -19,8 +20,6 @@ import {
   times,
   type World,
 } from './world.js'
-
-const all = () => true
 
 export function invitationStoreSuite(backEnd: string, open: OpenWorld): void {
   test(`${backEnd} keeps the contract of an invitation store`, async t => {
@@ -47,7 +46,7 @@ async function invited(
 ) {
   const tokenHash = random(32)
   const wanted = { tenant: place.id, email, roleIds, tokenHash, lifetimeSeconds: 600 }
-  const answer = await world.invitations.create(wanted, all, by)
+  const answer = await world.invitations.create(wanted, by)
   if (typeof answer === 'string') throw new Error(answer)
   return { tokenHash, ...answer.invitation }
 }
@@ -61,7 +60,7 @@ async function repeating(t: Test, world: World): Promise<void> {
       const create = async () => {
         const tokenHash = random(32)
         const wanted = { tenant: place.id, email, roleIds: ['member'], tokenHash, lifetimeSeconds: 600 }
-        const answer = await world.invitations.create(wanted, all, { ...byOperator, once })
+        const answer = await world.invitations.create(wanted, { ...byOperator, once })
         if (typeof answer === 'string') throw new Error(answer)
         return {
           ...answer,
@@ -88,7 +87,7 @@ async function repeating(t: Test, world: World): Promise<void> {
       )
       const differently = { ...byOperator, once: { ...once, requestHash: random(32) } }
       const other = { tenant: place.id, email, roleIds: [], tokenHash: random(32), lifetimeSeconds: 600 }
-      t.equal(await world.invitations.create(other, all, differently), 'repeated-differently')
+      t.equal(await world.invitations.create(other, differently), 'repeated-differently')
       await world.invitations.withdraw(place.id, told.invitation.id, byOperator)
       t.equal(await told.claim(), false, 'it is gone')
     },
@@ -109,7 +108,7 @@ async function offering(t: Test, world: World): Promise<void> {
           tokenHash: random(32),
           lifetimeSeconds: 600,
         }
-        const answer = await world.invitations.create(wanted, all, by)
+        const answer = await world.invitations.create(wanted, by)
         return typeof answer === 'string' ? answer : [answer.tenantName, answer.inviter]
       }
       const { user } = await person(world, address('Ada.Lovelace@Bücher.example'))
@@ -155,11 +154,16 @@ async function offering(t: Test, world: World): Promise<void> {
       tokenHash: random(32),
       lifetimeSeconds: 60,
     }
-    t.equal(await world.invitations.create(wanted, all, byOperator), 'unknown-role')
+    t.equal(await world.invitations.create(wanted, byOperator), 'unknown-role')
     const owner = { ...wanted, roleIds: ['owner'] }
-    t.equal(await world.invitations.create(owner, () => false, byOperator), 'forbidden')
+    const admin = (await person(world)).user
+    await world.memberships.put(
+      { tenant: place.id, user: admin, roleIds: ['admin'], state: 'active' },
+      byOperator,
+    )
+    t.equal(await world.invitations.create(owner, byCaller(admin, place.id)), 'forbidden')
     const nowhere = { ...owner, tenant: wanted.email.canonical as never }
-    await t.rejects(world.invitations.create(nowhere, all, byOperator))
+    await t.rejects(world.invitations.create(nowhere, byOperator))
     t.same((await world.invitations.list(place.id, { limit: 10, after: undefined })).items, [])
   })
 }
@@ -217,12 +221,7 @@ async function taking(t: Test, world: World): Promise<void> {
       const place = await tenant(world)
       const { user, email } = await person(world)
       const session = await opened(world, user)
-      await world.memberships.put(
-        { tenant: place.id, user, roleIds: ['owner'], state: 'active' },
-        true,
-        all,
-        byOperator,
-      )
+      await world.memberships.put({ tenant: place.id, user, roleIds: ['owner'], state: 'active' }, byOperator)
       const friend = await invited(world, place, address(), ['member'], byPerson(user))
       const { tokenHash } = await invited(world, place, email, ['admin'])
       const answers = await times(10, () => world.invitations.register(tokenHash, 'phc-2', 'Grace', occasion))
@@ -255,7 +254,7 @@ async function taking(t: Test, world: World): Promise<void> {
     const place = await tenant(world)
     const { user, email } = await person(world)
     const before = { tenant: place.id, user, roleIds: ['admin'], state: 'suspended' as const }
-    await world.memberships.put(before, true, all, byOperator)
+    await world.memberships.put(before, byOperator)
     const { tokenHash } = await invited(world, place, email)
     await world.invitations.accept(tokenHash, user, byPerson(user))
     t.match(await membership(world, user), { roleIds: ['admin', 'member'], state: 'suspended' })
@@ -265,7 +264,7 @@ async function taking(t: Test, world: World): Promise<void> {
     const place = await tenant(world)
     const { user, email } = await person(world)
     const old = { tenant: place.id, email, roleIds: ['member'], tokenHash: random(32), lifetimeSeconds: 0 }
-    await world.invitations.create(old, all, byOperator)
+    await world.invitations.create(old, byOperator)
     t.equal(await world.invitations.accept(old.tokenHash, user, byPerson(user)), undefined)
     const { tokenHash } = await invited(world, place, email)
     await world.tenants.change(place.id, { state: 'suspended' }, byOperator)
@@ -281,28 +280,13 @@ async function taking(t: Test, world: World): Promise<void> {
 async function inviters(t: Test, world: World): Promise<void> {
   const ends: Record<string, (place: Tenant, inviter: UserId) => Promise<unknown>> = {
     'was removed from the tenant': (place, inviter) =>
-      world.memberships.remove(place.id, inviter, true, all, byOperator),
+      world.memberships.remove(place.id, inviter, byOperator),
     'was lowered': (place, user) =>
-      world.memberships.put(
-        { tenant: place.id, user, roleIds: ['member'], state: 'active' },
-        true,
-        all,
-        byOperator,
-      ),
+      world.memberships.put({ tenant: place.id, user, roleIds: ['member'], state: 'active' }, byOperator),
     'may invite, and no longer give this role': (place, user) =>
-      world.memberships.put(
-        { tenant: place.id, user, roleIds: ['admin'], state: 'active' },
-        true,
-        all,
-        byOperator,
-      ),
+      world.memberships.put({ tenant: place.id, user, roleIds: ['admin'], state: 'active' }, byOperator),
     'was suspended': (place, user) =>
-      world.memberships.put(
-        { tenant: place.id, user, roleIds: ['owner'], state: 'suspended' },
-        true,
-        all,
-        byOperator,
-      ),
+      world.memberships.put({ tenant: place.id, user, roleIds: ['owner'], state: 'suspended' }, byOperator),
     'was disabled': (_place, inviter) => world.users.disable(inviter, byOperator),
     'was deleted': (_place, inviter) => world.users.remove(inviter, byOperator),
   }
@@ -311,7 +295,7 @@ async function inviters(t: Test, world: World): Promise<void> {
       const place = await tenant(world)
       const inviter = (await person(world)).user
       const owner = { tenant: place.id, user: inviter, roleIds: ['owner'], state: 'active' as const }
-      await world.memberships.put(owner, true, all, byOperator)
+      await world.memberships.put(owner, byOperator)
       const { user, email } = await person(world)
       const { tokenHash } = await invited(world, place, email, ['owner'], byPerson(inviter))
       await end(place, inviter)
@@ -324,7 +308,7 @@ async function inviters(t: Test, world: World): Promise<void> {
     const place = await tenant(world)
     const inviter = (await person(world)).user
     const owner = { tenant: place.id, user: inviter, roleIds: ['owner'], state: 'active' as const }
-    await world.memberships.put(owner, true, all, byOperator)
+    await world.memberships.put(owner, byOperator)
     const { user, email } = await person(world)
     const { tokenHash } = await invited(world, place, email, ['owner'], byPerson(inviter))
     t.same(await world.invitations.accept(tokenHash, user, byPerson(user)), { tenant: place.id })

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
 import type { AuditLog, By, Occasion } from '../../src/audit.js'
 import type { Application, ApplicationStore, NewApplication } from '../../src/directory/applications.js'
-import type { AuthorityStore } from '../../src/directory/authority.js'
+import type { Authority, AuthorityStore } from '../../src/directory/authority.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/directory/email-address.js'
 import type { InvitationStore } from '../../src/directory/invitations.js'
 import type { ServiceKeyStore } from '../../src/directory/service-keys.js'
@@ -142,6 +142,17 @@ export async function register(
   const answer = await applications.create(application, byOperator)
   return typeof answer === 'object' && 'clientId' in answer ? 'created' : answer
 }
+
+/** A request of this person, allowed by what they hold in the moment of the change and by nothing else. */
+export const byCaller = (person: UserId, tenant?: TenantId): By => ({
+  actor: person,
+  occasion,
+  authorized: {
+    caller: { person, session: sessionId(), confirm: async () => {} },
+    ...(tenant !== undefined && { tenant }),
+    judge: async held => held as Authority,
+  },
+})
 
 /** By the person, and by an operator's command. */
 export const byPerson = (actor: UserId): By => ({ actor, occasion })

@@ -1,10 +1,4 @@
-/**
- * Whatever Postgres sends, an answer is right or 503: nobody is told that a living session is gone, nobody gets
- * another's, and the process goes on.
- *
- *   NONSENSE_SEEDS=200 node test/run.mjs test/fault/nonsense-postgres.test.ts     more of it
- *   NONSENSE_SEED=7 node test/run.mjs test/fault/nonsense-postgres.test.ts        that one again
- */
+/** Whatever Postgres sends, an answer is right or 503: no living session is gone, nobody gets another's. */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

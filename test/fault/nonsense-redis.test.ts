@@ -1,10 +1,4 @@
-/**
- * Whatever Redis sends, an answer is right or 503: nobody is told that a living session is gone, nobody gets another's,
- * and the process goes on.
- *
- *   NONSENSE_SEEDS=200 node test/run.mjs test/fault/nonsense-redis.test.ts     more of it
- *   NONSENSE_SEED=7 node test/run.mjs test/fault/nonsense-redis.test.ts        that one again
- */
+/** Whatever Redis sends, an answer is right or 503: no living session is gone, nobody gets another's. */
 import { test } from 'tap'
 import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { testService } from '../support/service.js'

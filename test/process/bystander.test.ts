@@ -1,4 +1,5 @@
 /** What one caller costs the others: 32 refusals at once of each kind, beside a bystander, in a container's limits. */
+import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +34,7 @@ async function started(t: Test) {
   const cwd = await mkdtemp(join(tmpdir(), 'mintmark-bystander-'))
   t.teardown(() => rm(cwd, { recursive: true, force: true }))
   await mkdir(join(cwd, 'keys'))
-  await writeFile(join(cwd, 'keys', 'main.kek'), Buffer.alloc(32, 7).toString('base64'), { mode: 0o600 })
+  await writeFile(join(cwd, 'keys', 'main.kek'), randomBytes(32).toString('base64'), { mode: 0o600 })
   const { address, sql } = await testDatabase(t)
   await sql`insert into applications (client_id, name, audiences) values ('bench', 'Bench', '{bench-api}')`
   const group = controlGroup(t, limits)

@@ -1,19 +1,15 @@
 /** One installation beside another on one server: neither's login gets to the other's data. */
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { drizzle } from 'drizzle-orm/postgres-js'
-import { migrate as migrateAsBefore } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
 import { type Test, test } from 'tap'
 import { Database } from '../../src/store/postgres/database.js'
 import { examinePostgres, inspect } from '../../src/store/postgres/fitness.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
-import { migrate, migrationsFolder } from '../../src/store/postgres/migrate.js'
+import { migrate } from '../../src/store/postgres/migrate.js'
 import { rights } from '../../src/store/postgres/service-role.js'
 import { serviceRole } from '../../src/store/postgres/session-settings.js'
 import { testDatabase } from '../support/database.js'
 import { asSuperuser, newLogin } from '../support/logins.js'
+import { byTheDriver, folderOf, migrateAsBefore } from './releases.js'
 
 /** As an operator sets one up: a database of its owner, and the login of its service, which the migration makes. */
 async function installation(t: Test) {
@@ -108,12 +104,8 @@ test('each login serves its own installation, and neither reaches anything of th
 /** As the release before made it: one role for all databases of the server, and whoever logs in may connect. */
 async function installationOfBefore(t: Test): Promise<Installation> {
   const here = await installation(t)
-  const folder = await mkdtemp(join(tmpdir(), 'mintmark-before-'))
-  t.teardown(() => rm(folder, { recursive: true, force: true }))
   // Its owner may create roles, and the shared one is there: creating it again is no error.
-  const owner = postgres(here.ownerUrl, { max: 1, onnotice: () => {} })
-  await migrateAsBefore(drizzle(owner), { migrationsFolder })
-  await owner.end()
+  await migrateAsBefore({ url: here.ownerUrl }, await folderOf(t, byTheDriver))
   await asSuperuser(
     `create role ${here.login.name} login password 'secret'`,
     `grant mintmark_service to ${here.login.name}`,

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import type { Test } from 'tap'
 import { parseConfig } from '../../src/config.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/keyring/key-encryption-keys.js'
+import { openTrustedGeneration } from '../../src/keyring/trusted-generation.js'
 import type { Post } from '../../src/login/mail.js'
 import { type Argon2Parameters, DEFAULT_PARAMETERS } from '../../src/login/password-hash.js'
 import type { Message } from '../../src/mail/compose.js'
@@ -89,6 +90,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     config,
     address: options.address ?? database.address,
     keks: keys,
+    generation: await openTrustedGeneration(join(folder, 'keys')),
     post,
     log,
     argon2: options.argon2 ?? lightArgon2,

@@ -226,6 +226,7 @@ const charged: Readonly<Record<string, (throttle: Throttle, work: () => Promise<
     mail: (throttle, work) => throttle.mail('sign-up', 'ada', work),
     invitation: (throttle, work) => throttle.invitation('acme' as TenantId, 'ada' as UserId, work),
     federation: (throttle, work) => throttle.federation('203.0.113.7', work),
+    refused: (throttle, work) => throttle.refused('ada', '203.0.113.7', work),
   }
 
 test('whatever takes points gives back those of an attempt that ended in an error, once', async t => {

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { By, RecordRefusal } from '../../audit.js'
-import type { Authority, AuthorityStore } from '../../directory/authority.js'
+import type { Authority, AuthorityStore, Authorized } from '../../directory/authority.js'
 import { authorityOfKey, judgeKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import { Problem } from '../../errors.js'
 import type { Throttle } from '../../login/throttle.js'
 import type { TenantId } from '../../principal.js'
 import { occasionOf } from '../browser.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from '../service-key.js'
-import { mayChange, type Settled, signedIn } from '../signed-in.js'
+import { mayChange, type Settled, sessionCaller, signedIn } from '../signed-in.js'
 
 /** Whether this caller may use a route, on what stands in its path. Unknown things are refused like forbidden ones. */
 export type Needs = (caller: Authority, path: { readonly tenant: TenantId }) => boolean
@@ -19,7 +19,10 @@ declare module 'fastify' {
     needs?: Needs
   }
   interface FastifyRequest {
+    /** What the caller held when the request's head came. */
     authority: Authority | undefined
+    /** Throws what the request is answered with, unless this is enough for its route. */
+    judgeAuthority: ((held: Authority) => Promise<void>) | undefined
   }
 }
 
@@ -71,14 +74,9 @@ export function requireAuthority(
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.needs) throw new Error(`${method} ${url} does not say what its caller must hold`)
   })
-  app.addHook('onRequest', async request => {
-    const authority = authorityOf(request)
-    await throttle.admin(callerId(authority))
+  const judge = async (request: FastifyRequest, held: Authority): Promise<void> => {
     const { needs, url } = request.routeOptions.config as { needs?: Needs; url?: string }
-    const path = request.params as { tenant: TenantId }
-    if (needs?.(authority, path)) return
-    // Who took their own authority away, and asks once more, is told so when that is confirmed.
-    if (mayChange(request)) await settled()
+    if (needs?.(held, request.params as { tenant: TenantId })) return
     const session = request.sessionId
     await refused({
       action: 'admin.request',
@@ -88,6 +86,15 @@ export function requireAuthority(
       subject: `${request.method} ${url ?? ''}`,
     })
     throw new Problem('forbidden')
+  }
+  app.addHook('onRequest', async request => {
+    const authority = authorityOf(request)
+    await throttle.admin(callerId(authority))
+    const { needs } = request.routeOptions.config as { needs?: Needs }
+    // Who took their own authority away, and asks once more, is told so when that is confirmed.
+    if (!needs?.(authority, request.params as { tenant: TenantId }) && mayChange(request)) await settled()
+    await judge(request, authority)
+    request.judgeAuthority = held => judge(request, held)
   })
   // What we could not judge costs its caller nothing. An authority is known, so it has paid.
   app.addHook('onResponse', async ({ authority }, { statusCode }) => {
@@ -100,9 +107,9 @@ export function authorityOf({ authority }: FastifyRequest): Authority {
   return authority
 }
 
-/** Who does it, and under which Idempotency-Key. */
+/** Who does it, by what they may, and under which Idempotency-Key. */
 export function by(request: FastifyRequest): By {
-  const by = whoAsks(request)
+  const by = { ...whoAsks(request), authorized: authorizedBy(request) }
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string' || request.method !== 'POST') return by
   if (!/^[\x21-\x7e]{1,100}$/.test(key))
@@ -114,13 +121,32 @@ export function by(request: FastifyRequest): By {
   return { ...by, once: { caller: callerId(authorityOf(request)), key, requestHash } }
 }
 
-export function callerId({ caller }: Authority): string {
-  return 'person' in caller ? caller.person : caller.serviceKey
+function authorizedBy(request: FastifyRequest): Authorized {
+  const { serviceKey, judgeAuthority, params } = request
+  const { tenant } = params as { readonly tenant?: TenantId }
+  return {
+    caller: serviceKey ? { serviceKey: serviceKey.id } : sessionCaller(request),
+    ...(tenant !== undefined && { tenant }),
+    async judge(held) {
+      if (!held) throw await keyRefusal(request, 'revoked')
+      if (!judgeAuthority) throw new Error('this route is not registered in the admin context')
+      await judgeAuthority(held)
+      return held
+    },
+  }
+}
+
+export function callerId(authority: Authority): string {
+  const { actor, serviceKey } = whoHolds(authority)
+  return actor ?? serviceKey
 }
 
 function whoAsks(request: FastifyRequest): By {
-  const { caller } = authorityOf(request)
-  const who =
-    'person' in caller ? { actor: caller.person } : { actor: undefined, serviceKey: caller.serviceKey }
-  return { ...who, occasion: occasionOf(request) }
+  return { ...whoHolds(authorityOf(request)), occasion: occasionOf(request) }
+}
+
+function whoHolds({ caller }: Authority) {
+  if (caller === 'operator') throw new Error('an operator sends no request')
+  if ('person' in caller) return { actor: caller.person }
+  return { actor: undefined, serviceKey: caller.serviceKey }
 }

@@ -1,14 +1,14 @@
 /** Admin: inviting people into a tenant by mail. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { mayGrant, mayIn } from '../../directory/authority.js'
+import { mayIn } from '../../directory/authority.js'
 import { parseEmailAddress } from '../../directory/email-address.js'
 import type { Invitation, InvitationStore } from '../../directory/invitations.js'
 import { Problem } from '../../errors.js'
 import type { Invitations } from '../../login/invitations.js'
 import type { TenantId } from '../../principal.js'
 import { Body, Email, Id, Instant, Nothing, problems } from '../schemas.js'
-import { authorityOf, by, type Needs } from './context.js'
+import { by, type Needs } from './context.js'
 import {
   accepted,
   adminProblems,
@@ -90,12 +90,8 @@ export function invitationRoutes({
         const tenant = request.params.tenant as TenantId
         const parsed = parseEmailAddress(request.body.email)
         if (!parsed.ok) throw new Problem('invalid_email')
-        const caller = authorityOf(request)
-        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
         const { roles } = request.body
-        const invitation = accepted(
-          await invitations.invite(tenant, parsed.address, roles, allowed, by(request)),
-        )
+        const invitation = accepted(await invitations.invite(tenant, parsed.address, roles, by(request)))
         return reply.code(201).send(describe(invitation))
       },
     )

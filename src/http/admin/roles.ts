@@ -1,12 +1,11 @@
 /** Admin: roles of a tenant's own, and what the built-in ones hold. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { builtInRoles, may, mayGrant, mayIn } from '../../directory/authority.js'
+import { mayIn } from '../../directory/authority.js'
 import type { TenantStore } from '../../directory/tenants.js'
-import { Problem } from '../../errors.js'
 import type { TenantId } from '../../principal.js'
 import { Body, Id, Nothing, problems } from '../schemas.js'
-import { authorityOf, by, type Needs } from './context.js'
+import { by, type Needs } from './context.js'
 import { describeRole } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, Permission, TenantPath } from './shapes.js'
 import { RoleObject } from './tenants.js'
@@ -44,9 +43,7 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const tenant = request.params.tenant as TenantId
-        const caller = authorityOf(request)
-        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
-        const role = accepted(await tenants.createRole(tenant, request.body, allowed, by(request)))
+        const role = accepted(await tenants.createRole(tenant, request.body, by(request)))
         return reply.code(201).send(describeRole(role))
       },
     )
@@ -70,12 +67,7 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
       async request => {
         const { tenant, role: id } = request.params as { tenant: TenantId; role: string }
-        const caller = authorityOf(request)
-        if (Object.hasOwn(builtInRoles, id) && !may(caller, 'tenants:write')) throw new Problem('forbidden')
-        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
-        return describeRole(
-          accepted(await tenants.changeRole(tenant, { id, ...request.body }, allowed, by(request))),
-        )
+        return describeRole(accepted(await tenants.changeRole(tenant, { id, ...request.body }, by(request))))
       },
     )
 
@@ -93,9 +85,7 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
       async (request, reply) => {
         const { tenant, role } = request.params as { tenant: TenantId; role: string }
-        const caller = authorityOf(request)
-        const allowed = (permissions: ReadonlySet<string>) => mayGrant(caller, tenant, permissions)
-        accepted(await tenants.removeRole(tenant, role, allowed, by(request)))
+        accepted(await tenants.removeRole(tenant, role, by(request)))
         return reply.code(204).send(null)
       },
     )

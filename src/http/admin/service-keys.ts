@@ -3,11 +3,11 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { may, platformPermissions } from '../../directory/authority.js'
 import { newServiceCredential, revealServiceCredential } from '../../directory/service-credential.js'
-import { faultsOfKey, mayGiveKey, type ServiceKeyStore } from '../../directory/service-keys.js'
+import { faultsOfKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import { Problem } from '../../errors.js'
 import type { ServiceKeyId, TenantId } from '../../principal.js'
 import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
-import { authorityOf, by, type Needs } from './context.js'
+import { by, type Needs } from './context.js'
 import { describeServiceKey } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 
@@ -91,7 +91,6 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
         const grant = { scopes, audiences, tenant: tenant as TenantId | null }
         const faults = faultsOfKey(grant)
         if (faults.length > 0) throw new Problem('invalid_request', { detail: faults.join('\n') })
-        if (!mayGiveKey(authorityOf(request), grant)) throw new Problem('forbidden')
         const credential = newServiceCredential()
         const secretHash = credential.secret.hash()
         const wanted = { ...grant, id: credential.id, secretHash, name, lifetimeSeconds: expires_in }

@@ -6,7 +6,7 @@ import type { TenantStore } from '../../directory/tenants.js'
 import { Problem } from '../../errors.js'
 import type { TenantId } from '../../principal.js'
 import { Body, Instant, Nothing, problems } from '../schemas.js'
-import { authorityOf, by, type Needs } from './context.js'
+import { by, type Needs } from './context.js'
 import { describeTenant } from './describe.js'
 import {
   accepted,
@@ -113,7 +113,6 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
       },
       async request => {
         const { name, state } = request.body
-        if (state !== undefined && !may(authorityOf(request), 'tenants:write')) throw new Problem('forbidden')
         const id = request.params.tenant as TenantId
         const tenant =
           name === undefined && state === undefined

@@ -1,14 +1,14 @@
 /** Admin: people, their platform roles, their state, their sessions and memberships. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may, type PlatformRole, permissionsOf, platformRoles } from '../../directory/authority.js'
+import { may, type PlatformRole, platformRoles } from '../../directory/authority.js'
 import { parseEmailAddress } from '../../directory/email-address.js'
 import type { MembershipStore } from '../../directory/tenants.js'
 import type { User, UserStore } from '../../directory/users.js'
 import { Problem } from '../../errors.js'
 import type { UserId } from '../../principal.js'
 import { Body, Email, Id, Instant, Nothing, problems } from '../schemas.js'
-import { authorityOf, by, type Needs } from './context.js'
+import { by, type Needs } from './context.js'
 import { describeMembership, describeUser } from './describe.js'
 import { Member } from './members.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
@@ -128,18 +128,9 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
         },
       },
       async request => {
-        const id = request.params.user as UserId
-        const { name, state, platform_roles: roles } = request.body
-        const before = await users.read(id)
-        if (!before) throw new Problem('not_found')
-        // Nobody gives what they do not hold, nor stops or lowers those above them.
-        const held = permissionsOf([...before.platformRoles, ...(roles ?? [])])
-        if (![...held].every(permission => may(authorityOf(request), permission)))
-          throw new Problem('forbidden')
-        const who = by(request)
-        if (state === 'disabled') accepted(await users.disable(id, who))
-        if (state === 'active' && before.state === 'disabled') accepted(await users.enable(id, who))
-        return describeUser(accepted(await users.change(id, { name, platformRoles: roles }, who)))
+        const { name, state, platform_roles: platformRoles } = request.body
+        const to = { name, state, platformRoles }
+        return describeUser(accepted(await users.change(request.params.user as UserId, to, by(request))))
       },
     )
 
@@ -156,12 +147,7 @@ export function userRoutes({ users, memberships, welcome }: UserRouteParts): Fas
         },
       },
       async (request, reply) => {
-        const id = request.params.user as UserId
-        const before = await users.read(id)
-        const held = permissionsOf(before?.platformRoles ?? [])
-        if (![...held].every(permission => may(authorityOf(request), permission)))
-          throw new Problem('forbidden')
-        accepted(await users.remove(id, by(request)))
+        accepted(await users.remove(request.params.user as UserId, by(request)))
         return reply.code(204).send(null)
       },
     )

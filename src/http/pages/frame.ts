@@ -16,7 +16,7 @@ import { refuse } from '../problems.js'
 import { guardForms } from '../same-origin.js'
 import { Body } from '../schemas.js'
 import { contentSecurityPolicy } from '../security-headers.js'
-import { recordSession, sessionGuard, visitorOf, type Watch } from '../signed-in.js'
+import { recordSession, sessionConfirmation, sessionGuard, visitorOf, type Watch } from '../signed-in.js'
 import { document, type Fault, type Look, type Page } from './layout.js'
 import { answerPage, faultOf } from './refused.js'
 
@@ -46,6 +46,7 @@ export type Frame = ReturnType<typeof createFrame>
 
 export function createFrame(parts: FrameParts) {
   const { issuer, registry, sessions, watch } = parts
+  const guard = sessionGuard(sessions, watch)
 
   /** Letter by letter: what is not registered is not looked at any further. */
   async function destinationOf(wanted: unknown, request: FastifyRequest): Promise<Destination | undefined> {
@@ -123,16 +124,15 @@ export function createFrame(parts: FrameParts) {
     /** Who is signed in with this browser, on a page that is for anyone. */
     async visitor(request: FastifyRequest): Promise<Live | undefined> {
       const visitor = await visitorOf(request, sessions)
-      if (visitor) recordSession(request, visitor)
+      if (visitor) recordSession(request, visitor, sessionConfirmation(sessions, watch))
       return visitor?.live
     },
 
     /** For a context of pages: whoever is not signed in signs in first. */
     requireVisitor(app: FastifyInstance): void {
-      const guard = sessionGuard(sessions, watch)
       app.addHook('onRequest', async (request, reply) => {
         try {
-          await guard(request, reply)
+          await guard(request)
         } catch (error) {
           if (!(error instanceof Problem)) throw error
           const { url = '/' } = request.routeOptions

@@ -9,6 +9,7 @@ import {
 import { pageOf } from '../../directory/page.js'
 import type { ClientId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { createOnce } from './once.js'
 import { applicationOrigins, applications } from './schema.js'
@@ -48,7 +49,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 
     create(application, by) {
       const { clientId, name, origins, returnAddresses, audiences, tokenLifetimeSeconds } = application
-      return database.transaction(tx =>
+      return changeBy(database, by, tx =>
         createOnce(tx, by.once, async () => {
           const values = {
             clientId,
@@ -87,7 +88,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 
     change(clientId, to, by) {
       const { origins, returnAddresses, audiences, grants, name, state, tokenLifetimeSeconds } = to
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const set = {
           ...(name !== undefined && { name }),
           ...(state !== undefined && { state }),
@@ -110,7 +111,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
     },
 
     remove(clientId, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         if (clientId === hostedPages) return 'unknown'
         const removed = await tx
           .delete(applications)

@@ -4,20 +4,9 @@ import postgres from 'postgres'
 import { Outage } from '../../errors.js'
 import { isAnswer, isUnreachable, nonsense, parsers } from './answer.js'
 import { type Deadlines, requireSettings, type Settings, settingsFor } from './session-settings.js'
-import { open } from './socket.js'
+import { type Address, open, type Sql } from './socket.js'
 
-export type Sql = postgres.Sql
-
-/** Where Postgres is: a URL, or the socket of the embedded default. */
-export type Address =
-  | { readonly url: string }
-  | {
-      readonly host: string
-      readonly port: number
-      readonly user: string
-      readonly password: string
-      readonly database: string
-    }
+export type { Address, Sql } from './socket.js'
 
 export interface ClientOptions {
   readonly address: Address

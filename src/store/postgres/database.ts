@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { Outage } from '../../errors.js'
 import type { Address } from './connection.js'
-import { assertTrusted, type LineageRow, lineageStatement } from './lineage.js'
+import { type LineageRow, lineageStatement, Trust } from './lineage.js'
 import { type Kind, Pool, type Queries } from './pool.js'
 
 export type { Queries } from './pool.js'
@@ -27,6 +27,8 @@ export class Abandon<T> extends Error {
 
 export interface DatabaseOptions {
   readonly connections?: number
+  /** Of the process, where it has connections of other kinds, or remembers what was trusted before it began. */
+  readonly trust?: Trust
   /** Only for the command that records another lineage. */
   readonly anyLineage?: boolean
 }
@@ -35,11 +37,14 @@ type Lineage = LineageRow & Record<string, unknown>
 
 export class Database {
   readonly #pool: Pool
-  readonly #anyLineage: boolean
+  readonly #trust: Trust | undefined
 
-  constructor(address: Address, { connections = 10, anyLineage = false }: DatabaseOptions = {}) {
+  constructor(
+    address: Address,
+    { connections = 10, trust = new Trust(), anyLineage = false }: DatabaseOptions = {},
+  ) {
     this.#pool = new Pool({ address, deadlines }, connections)
-    this.#anyLineage = anyLineage
+    this.#trust = anyLineage ? undefined : trust
   }
 
   /** Changes nothing, which Postgres sees to: when it fails, nothing has happened. */
@@ -69,7 +74,10 @@ export class Database {
   async #run<T>(kind: Kind, work: (tx: Queries) => PromiseLike<T>): Promise<T> {
     const until = performance.now() + deadlines.caller
     const trusted = async (tx: Queries) => {
-      if (!this.#anyLineage) assertTrusted((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0])
+      const trust = this.#trust
+      if (!trust) return
+      const { highest } = trust
+      trust.assert((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0], highest)
     }
     for (let tries = 1; ; tries++) {
       try {

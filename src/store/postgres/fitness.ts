@@ -1,6 +1,7 @@
 /** Whether a Postgres is one to serve from: what a start must know before, and each fault with its remedy. */
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import postgres from 'postgres'
+import type { TrustedGeneration } from '../../keyring/trusted-generation.js'
 import { type Address, asFault, connect, type Sql } from './connection.js'
 import { deadlines, hotSettings } from './hot-reads.js'
 import { type LineageRow, lineageStatement } from './lineage.js'
@@ -13,18 +14,31 @@ export interface Fitness {
   readonly faults: readonly string[]
   /** What can be served with, and ought to be changed. */
   readonly warnings: readonly string[]
+  /** Of the database. 0 where it cannot be read. */
+  readonly generation: number
 }
 
-export async function examinePostgres(address: Address): Promise<Fitness> {
+/** What was trusted here before, and the file that says so. */
+type Trusted = Pick<TrustedGeneration, 'kept' | 'file'>
+
+const nothingBefore: Trusted = { kept: 0, file: '' }
+
+export async function examinePostgres(address: Address, before = nothingBefore): Promise<Fitness> {
   try {
     const state = await inspect(address)
-    return { faults: faultsOf(state), warnings: 'url' in address ? warningsOf(state) : [] }
+    const { generation } = state
+    return {
+      faults: faultsOf(state, before),
+      warnings: 'url' in address ? warningsOf(state) : [],
+      generation,
+    }
   } catch (error) {
-    return { faults: [`Postgres cannot be asked (${reasonOf(error)}): ${remedyOf(error)}`], warnings: [] }
+    const faults = [`Postgres cannot be asked (${reasonOf(error)}): ${remedyOf(error)}`]
+    return { faults, warnings: [], generation: 0 }
   }
 }
 
-function faultsOf(state: DatabaseState): string[] {
+function faultsOf(state: DatabaseState, { kept, file }: Trusted): string[] {
   const faults: string[] = []
   if (state.pooled) return [directly]
   if (state.inRecovery)
@@ -41,6 +55,11 @@ function faultsOf(state: DatabaseState): string[] {
   if (!state.inRecovery && state.trusted === false) {
     faults.push(
       'this Postgres is not the one that was trusted (a fail-over, or a restored backup): read docs/operations.md, then run `mintmark recover`',
+    )
+  }
+  if (state.trusted && state.generation < kept) {
+    faults.push(
+      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Point DATABASE_URL at the one in use; or, if this is to be it from now on, read docs/operations.md and run \`mintmark recover\``,
     )
   }
   return faults
@@ -76,6 +95,8 @@ export interface DatabaseState {
   readonly open: boolean
   /** It is the server that was recorded (src/store/postgres/lineage.ts). Undefined where that cannot be read yet. */
   readonly trusted: boolean | undefined
+  /** 0 where that cannot be read yet. */
+  readonly generation: number
 }
 
 interface First extends Pick<DatabaseState, 'inRecovery' | 'version' | 'ownsAudit' | 'open'> {
@@ -96,7 +117,15 @@ export async function inspect(address: Address): Promise<DatabaseState> {
     if (!first) throw new Error('Postgres did not say what it is')
     const { pid, migrated, ...state } = first
     const pooled = isPooled(answer, pid)
-    const nothing = { pooled, missing: 0, settings: [], lacking: [], trusted: undefined, ...state }
+    const nothing = {
+      pooled,
+      missing: 0,
+      settings: [],
+      lacking: [],
+      trusted: undefined,
+      generation: 0,
+      ...state,
+    }
     if (pooled) return nothing
     if (!migrated) return { ...nothing, missing: releaseHashes().length }
     return { ...nothing, ...(await inspectAsService(address)) }
@@ -123,12 +152,15 @@ async function inspectAsService(address: Address): Promise<Partial<DatabaseState
   }
 }
 
-async function inspectTables(client: Sql): Promise<Pick<DatabaseState, 'lacking' | 'trusted'>> {
+async function inspectTables(
+  client: Sql,
+): Promise<Pick<DatabaseState, 'lacking' | 'trusted' | 'generation'>> {
   const lacking = await client.unsafe<{ table: string; right: string }[]>(lackingRights)
   const [lineage] = lacking.length === 0 ? await client.unsafe<LineageRow[]>(lineageStatement) : []
   return {
     lacking: lacking.map(({ table, right }) => `${right} on ${table}`),
     trusted: lineage?.timeline_trusted && lineage.system_trusted,
+    generation: lineage?.generation ?? 0,
   }
 }
 

@@ -5,7 +5,7 @@ import { isWhole } from './answer.js'
 import { type Address, SharedConnection } from './connection.js'
 import { authTimeOf } from './current-credential.js'
 import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
-import { assertTrusted, type LineageRow, lineageStatement, serverNow, timelineNow } from './lineage.js'
+import { type LineageRow, lineageColumns, lineageStatement, type Seen, Trust } from './lineage.js'
 import { takesWrites } from './service-role.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -31,9 +31,7 @@ const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
 /** `Answer`, from a row `g` of the service. */
 export const answer = (asked: string) => `
   ${asked} as asked,
-  ${serverNow} as server,
-  pg_is_in_recovery() as in_recovery,
-  g.timeline = ${timelineNow} as timeline_trusted`
+  ${lineageColumns}`
 
 /** Always one row, found or not: with what was asked for, which server answers, and its clock. */
 export const columns = (asked: string) => `${answer(asked)},
@@ -102,8 +100,10 @@ export class HotReads {
   readonly #clients: readonly SharedConnection[]
   /** Servers whose system identifier was looked at. One that is new here, or restarted, is looked at first. */
   readonly #examined = new Set<number>()
+  readonly #trust: Trust
 
-  constructor(address: Address) {
+  constructor(address: Address, trust = new Trust()) {
+    this.#trust = trust
     const client = () => new SharedConnection({ address, deadlines, settings: hotSettings })
     this.#clients = Array.from({ length: connections }, client)
   }
@@ -147,15 +147,16 @@ export class HotReads {
     parameters: (string | null)[],
     isSound: (row: Row) => boolean,
   ) {
+    const { highest } = this.#trust
     const row = await this.#send<Row>(statement, parameters, row => row.asked === asked && isSound(row))
-    const examined = this.#examined.has(row.server) || (await this.#examine(row.server))
-    assertTrusted({ ...row, system_trusted: examined })
+    const examined = this.#examined.has(row.server) || (await this.#examine(row.server, highest))
+    this.#trust.assert({ ...row, system_trusted: examined }, highest)
     return row
   }
 
-  async #examine(server: number): Promise<boolean> {
+  async #examine(server: number, whenAsked: Seen): Promise<boolean> {
     const row = await this.#send<LineageRow>(lineageStatement, [], () => true)
-    assertTrusted(row)
+    this.#trust.assert(row, whenAsked)
     if (row.server !== server) return false
     this.#examined.add(server)
     return true

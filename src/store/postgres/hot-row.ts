@@ -2,14 +2,15 @@
  * Whether the row of a check, a mint or an introspection is one that its statement can have made. A value that was
  * lost, or is of another type, must not be taken for a no: "there is no session" is what most of them would say.
  */
+import type { KeyRow } from '../../directory/service-keys.js'
 import type { OfferedProvider } from '../../federation/store.js'
+import type { PublicJwk } from '../../keyring/store.js'
 import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../principal.js'
 import type { TenantStanding } from '../../session/store.js'
-import type { IntrospectRow } from './introspect-read.js'
 import type { LineageRow } from './lineage.js'
 
 /** What every answer says of itself. */
-export interface Answer extends Pick<LineageRow, 'server' | 'in_recovery' | 'timeline_trusted'> {
+export interface Answer extends Omit<LineageRow, 'system_trusted'> {
   asked: string
 }
 
@@ -49,6 +50,24 @@ export interface MintRow extends CheckRow {
   kid: Kid | null
 }
 
+export interface IntrospectRow extends CheckRow {
+  key_found: boolean
+  key_hash: Buffer
+  key_revoked: boolean
+  key_expired: boolean
+  key_scopes: KeyRow['scopes']
+  key_audiences: string[]
+  key_tenant: TenantId | null
+  key_tenant_active: boolean
+  key_use_due: boolean
+  application_found: boolean
+  audiences: string[] | null
+  jwk_found: boolean
+  public_jwk: PublicJwk | null
+  signs_from: number | null
+  signs_until: number | null
+}
+
 type Is = (value: unknown) => boolean
 
 const isNull: Is = value => value === null
@@ -76,6 +95,9 @@ const itself: Shape<Answer> = {
   server: isNumber,
   in_recovery: isBoolean,
   timeline_trusted: or(isBoolean, isNull),
+  generation: isNumber,
+  timeline: isText,
+  position: isNumber,
 }
 
 const always: Shape<CheckRow> = {

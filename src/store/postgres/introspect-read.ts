@@ -1,7 +1,5 @@
 /** The statement of introspection: who asks and what is asked about, as both are in one moment. */
 import type { KeyRow } from '../../directory/service-keys.js'
-import type { PublicJwk } from '../../keyring/store.js'
-import type { TenantId } from '../../principal.js'
 import type { SessionRow } from '../../session/store.js'
 import type {
   IntrospectionQuestion,
@@ -10,7 +8,7 @@ import type {
   PublishedKey,
 } from '../../token/introspection.js'
 import { columns, type HotReads, joins, sessionInTable, sessionRow } from './hot-reads.js'
-import { type CheckRow, isSoundIntrospection } from './hot-row.js'
+import { type IntrospectRow, isSoundIntrospection } from './hot-row.js'
 
 /** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
 export const introspectStatement = introspectStatementFrom(sessionInTable('$2'))
@@ -39,24 +37,6 @@ export function introspectStatementFrom(session: string, more = ''): string {
   left join applications a on a.client_id = $4 and a.state = 'enabled'
   left join signing_keys j on j.kid = $5 and (j.unpublished_at is null or j.unpublished_at > now())
   where g.only`
-}
-
-export interface IntrospectRow extends CheckRow {
-  key_found: boolean
-  key_hash: Buffer
-  key_revoked: boolean
-  key_expired: boolean
-  key_scopes: KeyRow['scopes']
-  key_audiences: string[]
-  key_tenant: TenantId | null
-  key_tenant_active: boolean
-  key_use_due: boolean
-  application_found: boolean
-  audiences: string[] | null
-  jwk_found: boolean
-  public_jwk: PublicJwk | null
-  signs_from: number | null
-  signs_until: number | null
 }
 
 export function postgresIntrospections(hot: HotReads): IntrospectionStore {

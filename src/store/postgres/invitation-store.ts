@@ -9,6 +9,7 @@ import type { TenantId, UserId } from '../../principal.js'
 import { lockLinks } from './address-verification.js'
 import { auditDone } from './audit-log.js'
 import { authorityIn } from './authority-store.js'
+import { changeBy } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { registerByMail } from './new-person.js'
 import { createOnce, lockAnswer } from './once.js'
@@ -30,8 +31,8 @@ const usable = (tokenHash: Buffer) =>
 
 export function postgresInvitationStore(database: Database): InvitationStore {
   return {
-    create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, allowed, by) {
-      return database.transaction(async tx => {
+    create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, by) {
+      return changeBy(database, by, async (tx, held) => {
         let made = false
         const answer = await createOnce(tx, by.once, async () => {
           const place = await lockTenant(tx, tenant)
@@ -39,7 +40,8 @@ export function postgresInvitationStore(database: Database): InvitationStore {
           const wanted = [...new Set(roleIds)].sort()
           if (wanted.some(id => !place.roles.some(role => role.id === id)))
             throw new Abandon('unknown-role' as const)
-          if (!allowed(permissionsOfRoles(place.roles, wanted))) throw new Abandon('forbidden' as const)
+          if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, wanted)))
+            throw new Abandon('forbidden' as const)
           await tx
             .delete(invitations)
             .where(and(eq(invitations.tenantId, tenant), eq(invitations.canonicalEmail, email.canonical)))
@@ -95,7 +97,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
     },
 
     withdraw(tenant, id, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const gone = await tx
           .delete(invitations)
           .where(and(eq(invitations.tenantId, tenant), eq(invitations.id, id)))
@@ -116,7 +118,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
     },
 
     accept(tokenHash, user, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const [person] = await tx
           .select({ email: users.canonicalEmail, state: users.state })
           .from(users)

@@ -4,6 +4,7 @@ import type { AuditAction, By } from '../../audit.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring, SealedKey } from '../../keyring/store.js'
 import type { Kid } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import type { Database, Queries } from './database.js'
 import { keyPolicy, signingKeys } from './schema.js'
 
@@ -26,7 +27,7 @@ export function postgresKeyRingStore(database: Database): KeyRingStore {
 
     async change(decide, make, by, dryRun = false) {
       try {
-        return await database.transaction(async tx => {
+        return await changeBy(database, by, async tx => {
           const plan = await decide(await lockRing(tx))
           if (typeof plan === 'string') return plan
           await applyPlan(tx, plan, make, by)

@@ -1,10 +1,11 @@
 /** Memberships in Postgres: which person is in which tenant, with which roles. */
 import { and, asc, eq, gt, ne, sql } from 'drizzle-orm'
-import type { builtInRoles } from '../../directory/authority.js'
+import { type builtInRoles, may, mayGrant } from '../../directory/authority.js'
 import { pageOf } from '../../directory/page.js'
 import { type Membership, type MembershipStore, permissionsOfRoles } from '../../directory/tenants.js'
 import type { TenantId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import type { Database, Queries } from './database.js'
 import { memberships, tenants, users } from './schema.js'
 import { lockTenant } from './tenant-store.js'
@@ -59,8 +60,9 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       })
     },
 
-    put({ tenant, user, roleIds, state }, everyTenant, mayGrant, by) {
-      return database.transaction(async tx => {
+    put({ tenant, user, roleIds, state }, by) {
+      return changeBy(database, by, async (tx, held) => {
+        const everyTenant = may(held, 'tenants:write')
         const place = await lockTenant(tx, tenant)
         if (!place) return 'unknown'
         const before = await memberOf(tx, tenant, user)
@@ -68,8 +70,8 @@ export function postgresMembershipStore(database: Database): MembershipStore {
         if (!person || (!before && !everyTenant)) return 'unknown'
         const wanted = [...new Set(roleIds)].sort()
         if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
-        if (!mayGrant(permissionsOfRoles(place.roles, [...(before?.roleIds ?? []), ...wanted])))
-          return 'forbidden'
+        const concerned = permissionsOfRoles(place.roles, [...(before?.roleIds ?? []), ...wanted])
+        if (!mayGrant(held, tenant, concerned)) return 'forbidden'
         const stays = state === 'active' && wanted.includes(owner)
         if (before && !stays && !everyTenant && (await isLastOwner(tx, before))) return 'last-owner'
         const roles = sql`array(select json_array_elements_text(${JSON.stringify(wanted)}::json))`
@@ -85,12 +87,13 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       })
     },
 
-    remove(tenant, user, everyTenant, mayGrant, by) {
-      return database.transaction(async tx => {
+    remove(tenant, user, by) {
+      return changeBy(database, by, async (tx, held) => {
+        const everyTenant = may(held, 'tenants:write')
         const place = await lockTenant(tx, tenant)
         const before = place && (await memberOf(tx, tenant, user))
         if (!before) return 'unknown'
-        if (!mayGrant(permissionsOfRoles(place.roles, before.roleIds))) return 'forbidden'
+        if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, before.roleIds))) return 'forbidden'
         if (!everyTenant && (await isLastOwner(tx, before))) return 'last-owner'
         await tx
           .delete(memberships)

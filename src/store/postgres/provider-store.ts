@@ -9,6 +9,7 @@ import {
 } from '../../federation/provider.js'
 import type { ProviderStore } from '../../federation/store.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import { DatabaseFault } from './connection.js'
 import type { Database, Queries } from './database.js'
 import { sessionsOf } from './federated-sessions.js'
@@ -127,7 +128,7 @@ export function postgresProviderStore(
     },
 
     reseal(again, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const rows = await tx.select(withSecret).from(providers).orderBy(asc(providers.id)).for('update')
         const done: string[] = []
         for (const { id, sealedSecret, kekId } of rows) {

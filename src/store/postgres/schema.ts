@@ -27,6 +27,8 @@ export const service = pgTable(
     /** The server that is trusted: `pg_control_system()`'s identifier, and the timeline as in a WAL file's name. */
     systemIdentifier: text('system_identifier').notNull().default(''),
     timeline: text('timeline').notNull().default(''),
+    /** Raised by `mintmark recover` alone: whoever has trusted a higher one knows this for a server of before. */
+    generation: bigint('generation', { mode: 'number' }).notNull().default(0),
     /** Whether sessions have ever lain in Redis: what the table lacks may be there, and come back from it. */
     sessionsInRedis: boolean('sessions_in_redis').notNull().default(false),
   },

@@ -1,12 +1,14 @@
 /** Service keys in Postgres. */
 import { asc, eq, gt, sql } from 'drizzle-orm'
 import { pageOf } from '../../directory/page.js'
-import type { KeyRow, ServiceKey, ServiceKeyStore } from '../../directory/service-keys.js'
+import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import type { ServiceKeyId, TenantId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { createOnce } from './once.js'
 import { serviceKeys, tenants } from './schema.js'
+import { betweenUses, findKey, grantColumns } from './service-key-row.js'
 import { textArray } from './text-array.js'
 
 const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch from ${instant}))::float8`
@@ -14,9 +16,7 @@ const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch fro
 const columns = {
   id: sql<ServiceKeyId>`${serviceKeys.id}`,
   name: serviceKeys.name,
-  scopes: sql<ServiceKey['scopes']>`to_json(${serviceKeys.scopes})`,
-  audiences: sql<string[]>`to_json(${serviceKeys.audiences})`,
-  tenant: sql<TenantId | null>`${serviceKeys.tenantId}`,
+  ...grantColumns,
   state: sql<ServiceKey['state']>`case when ${serviceKeys.revokedAt} is not null then 'revoked'
     when ${serviceKeys.expiresAt} <= now() then 'expired' else 'active' end`,
   createdAt: sql<number>`floor(extract(epoch from ${serviceKeys.createdAt}))::float8`,
@@ -25,14 +25,12 @@ const columns = {
   lastUsedAt: seconds(serviceKeys.lastUsedAt),
 }
 
-/** Seconds between two moves of last-used. */
-const betweenUses = sql.raw("interval '1 minute'")
-
 export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
   return {
     create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, by) {
-      return database.transaction(tx =>
-        createOnce(tx, by.once, async () => {
+      return changeBy(database, by, async (tx, held) => {
+        if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
+        return createOnce(tx, by.once, async () => {
           if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
           const expiresAt =
             lifetimeSeconds === undefined ? null : sql`now() + ${lifetimeSeconds} * interval '1 second'`
@@ -47,8 +45,8 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
           })
           await auditDone(tx, 'service-key.created', by, { subject: id, ...(tenant !== null && { tenant }) })
           return (await one(tx, id)) as ServiceKey
-        }),
-      )
+        })
+      })
     },
 
     read: id => database.read(tx => one(tx, id)),
@@ -66,7 +64,7 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
     },
 
     revoke(id, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const revoked = await tx
           .update(serviceKeys)
           .set({ revokedAt: sql`now()` })
@@ -80,25 +78,7 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
       })
     },
 
-    async find(id) {
-      const [row] = await database.read(tx =>
-        tx
-          .select({
-            secretHash: serviceKeys.secretHash,
-            scopes: columns.scopes,
-            audiences: columns.audiences,
-            tenant: columns.tenant,
-            tenantActive: sql<boolean>`coalesce(${tenants.state} = 'active', false)`,
-            revoked: sql<boolean>`${serviceKeys.revokedAt} is not null`,
-            expired: sql<boolean>`coalesce(${serviceKeys.expiresAt} <= now(), false)`,
-            useDue: sql<boolean>`coalesce(${serviceKeys.lastUsedAt} <= now() - ${betweenUses}, true)`,
-          })
-          .from(serviceKeys)
-          .leftJoin(tenants, eq(tenants.id, serviceKeys.tenantId))
-          .where(eq(serviceKeys.id, id)),
-      )
-      return row satisfies KeyRow | undefined
-    },
+    find: id => database.read(tx => findKey(tx, id)),
 
     async touch(id) {
       await database.transaction(tx =>
@@ -110,6 +90,16 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
       )
     },
   }
+}
+
+/** Neither revoked nor expired. */
+export async function workingKeys(tx: Queries): Promise<ServiceKey[]> {
+  const rows = await tx
+    .select(columns)
+    .from(serviceKeys)
+    .where(sql`${serviceKeys.revokedAt} is null and coalesce(${serviceKeys.expiresAt} > now(), true)`)
+    .orderBy(asc(serviceKeys.id))
+  return [...rows]
 }
 
 /** It stays until the transaction ends. */

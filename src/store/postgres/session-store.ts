@@ -137,7 +137,11 @@ export function postgresSessionStore(
         const [session] = await tx.execute(sql`
           select from sessions s where id = ${id} and user_id = ${actor} and secret_hash = ${provenSecretHash}
             and ${isLive} for no key update`)
-        if (!session) throw new Abandon('superseded' as const)
+        // Asked by a statement of its own: the one that waited may have read beside it what was before.
+        const [current] = await tx.execute(sql`
+          select from sessions s join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
+            join service g on g.epoch = s.service_epoch where s.id = ${id}`)
+        if (!session || !current) throw new Abandon('superseded' as const)
         const switched = await tx.execute(sql`
           update sessions set tenant_id = ${tenant}
           where id = ${id} and (${tenant}::uuid is null or exists (

@@ -2,8 +2,20 @@
 import { Socket } from 'node:net'
 import postgres from 'postgres'
 import { tlsOf } from '../../database-address.js'
-import type { Address, Sql } from './connection.js'
 import { PostgresMessages } from './wire.js'
+
+export type Sql = postgres.Sql
+
+/** Where Postgres is: a URL, or the socket of the embedded default. */
+export type Address =
+  | { readonly url: string }
+  | {
+      readonly host: string
+      readonly port: number
+      readonly user: string
+      readonly password: string
+      readonly database: string
+    }
 
 type Options = postgres.Options<Record<string, postgres.PostgresType>>
 

@@ -1,18 +1,18 @@
 /** Tenants and their roles in Postgres: the roles lie in the tenant's row, so that a check joins one row. */
 import { randomUUID } from 'node:crypto'
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
-import { builtInRoles } from '../../directory/authority.js'
+import { type Authority, builtInRoles, may, mayGrant } from '../../directory/authority.js'
 import { pageOf } from '../../directory/page.js'
 import {
   bytesInToken,
   longestRoles,
-  type MayGrant,
   type Role,
   type Tenant,
   type TenantStore,
 } from '../../directory/tenants.js'
 import type { TenantId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { createOnce } from './once.js'
 import { memberships, tenants } from './schema.js'
@@ -30,7 +30,7 @@ type StoredRoles = Record<string, { name: string; permissions: string[] }>
 export function postgresTenantStore(database: Database): TenantStore {
   return {
     create(name, by) {
-      return database.transaction(tx =>
+      return changeBy(database, by, tx =>
         createOnce(tx, by.once, async () => {
           const roles = structuredClone(builtInRoles) as unknown as StoredRoles
           const [row] = await tx.insert(tenants).values({ name, roles }).returning(tenantColumns)
@@ -56,7 +56,8 @@ export function postgresTenantStore(database: Database): TenantStore {
     },
 
     change(id, { name, state }, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async (tx, held) => {
+        if (state !== undefined && !may(held, 'tenants:write')) return 'forbidden'
         if (!(await lockTenant(tx, id))) return 'unknown'
         const set = { ...(name !== undefined && { name }), ...(state !== undefined && { state }) }
         const [row] = await tx.update(tenants).set(set).where(eq(tenants.id, id)).returning(tenantColumns)
@@ -66,7 +67,7 @@ export function postgresTenantStore(database: Database): TenantStore {
     },
 
     remove(id, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const removed = await tx.delete(tenants).where(eq(tenants.id, id)).returning({ id: tenants.id })
         if (removed.length === 0) return 'unknown'
         await auditDone(tx, 'tenant.deleted', by, { subject: id, tenant: id })
@@ -74,11 +75,11 @@ export function postgresTenantStore(database: Database): TenantStore {
       })
     },
 
-    createRole(tenant, { name, permissions }, mayGrant, by) {
-      return database.transaction(tx =>
+    createRole(tenant, { name, permissions }, by) {
+      return changeBy(database, by, (tx, held) =>
         createOnce(tx, by.once, async () => {
           const role = { id: randomUUID() as string, name, permissions: sorted(permissions) }
-          const answer = await putRole(tx, tenant, role, mayGrant, false)
+          const answer = await putRole(tx, tenant, role, held, false)
           if (answer !== 'put') throw new Abandon(answer)
           await auditDone(tx, 'role.created', by, { subject: role.id, tenant })
           return role
@@ -86,21 +87,23 @@ export function postgresTenantStore(database: Database): TenantStore {
       )
     },
 
-    changeRole(tenant, { id, name, permissions }, mayGrant, by) {
-      return database.transaction(async tx => {
+    changeRole(tenant, { id, name, permissions }, by) {
+      return changeBy(database, by, async (tx, held) => {
+        if (Object.hasOwn(builtInRoles, id) && !may(held, 'tenants:write')) return 'forbidden'
         const role = { id, name, permissions: sorted(permissions) }
-        const answer = await putRole(tx, tenant, role, mayGrant, true)
+        const answer = await putRole(tx, tenant, role, held, true)
         if (answer !== 'put') throw new Abandon(answer)
         await auditDone(tx, 'role.changed', by, { subject: id, tenant })
         return role
       })
     },
 
-    removeRole(tenant, roleId, mayGrant, by) {
-      return database.transaction(async tx => {
+    removeRole(tenant, roleId, by) {
+      return changeBy(database, by, async (tx, held) => {
         const role = (await lockTenant(tx, tenant))?.roles.find(({ id }) => id === roleId)
         if (!role) return 'unknown'
-        if (Object.hasOwn(builtInRoles, roleId) || !mayGrant(new Set(role.permissions))) return 'forbidden'
+        if (Object.hasOwn(builtInRoles, roleId) || !mayGrant(held, tenant, role.permissions))
+          return 'forbidden'
         await tx
           .update(tenants)
           .set({ roles: sql`${tenants.roles} - ${roleId}::text` })
@@ -127,12 +130,13 @@ async function find(tx: Queries, id: TenantId): Promise<Tenant | undefined> {
   return row && described(row)
 }
 
-async function putRole(tx: Queries, tenant: TenantId, role: Role, mayGrant: MayGrant, exists: boolean) {
+async function putRole(tx: Queries, tenant: TenantId, role: Role, held: Authority, exists: boolean) {
   const roles = (await lockTenant(tx, tenant))?.roles
   const before = roles?.find(({ id }) => id === role.id)
   if (!roles || exists !== (before !== undefined)) return 'unknown' as const
   if (roles.some(({ id, name }) => id !== role.id && name === role.name)) return 'name-taken' as const
-  if (!mayGrant(new Set([...(before?.permissions ?? []), ...role.permissions]))) return 'forbidden' as const
+  const concerned = [...(before?.permissions ?? []), ...role.permissions]
+  if (!mayGrant(held, tenant, concerned)) return 'forbidden' as const
   const size = bytesInToken([...roles.filter(({ id }) => id !== role.id), role])
   if (size > longestRoles && size > bytesInToken(roles)) return 'too-large' as const
   const { id, ...content } = role

@@ -1,10 +1,12 @@
 /** People as operators create, stop and remove them, in Postgres. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
-import type { PlatformRole } from '../../directory/authority.js'
+import type { By } from '../../audit.js'
+import { type Authority, may, type PlatformRole, permissionsOf } from '../../directory/authority.js'
 import { pageOf } from '../../directory/page.js'
-import type { UserStore } from '../../directory/users.js'
+import type { User, UserChange, UserStore } from '../../directory/users.js'
 import type { UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
+import { changeBy, changePersonBy } from './authorized-change.js'
 import type { Database, Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
 import { createOnce } from './once.js'
@@ -21,9 +23,34 @@ const columns = {
 }
 
 export function postgresUserStore(database: Database): UserStore {
+  const change = (user: UserId, { name, state, platformRoles }: UserChange, by: By) =>
+    changePersonBy(database, user, by, async (tx, held) => {
+      const before = await lock(tx, user)
+      if (!before) return 'unknown' as const
+      if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
+      const enabling = state === 'active' && before.state === 'disabled'
+      const set = {
+        ...(name !== undefined && { name }),
+        ...(platformRoles !== undefined && { platformRoles: textArray(platformRoles) as never }),
+      }
+      const renamed = Object.keys(set).length > 0
+      if (!renamed && state !== 'disabled' && !enabling) return before
+      const [row] = await tx
+        .update(users)
+        .set({ ...set, state: state ?? before.state })
+        .where(eq(users.id, user))
+        .returning(columns)
+      if (state === 'disabled') await replaceEpoch(tx, user)
+      const about = { subject: user }
+      if (state === 'disabled') await auditDone(tx, 'account.disabled', by, about)
+      if (enabling) await auditDone(tx, 'account.enabled', by, about)
+      if (renamed) await auditDone(tx, 'account.changed', by, about)
+      return row as User
+    })
+
   return {
     create({ email, name, phc }, by) {
-      return database.transaction(tx =>
+      return changeBy(database, by, tx =>
         createOnce(tx, by.once, async () => {
           const [person] = await tx
             .insert(users)
@@ -62,21 +89,7 @@ export function postgresUserStore(database: Database): UserStore {
       })
     },
 
-    change(user, { name, platformRoles }, by) {
-      return database.transaction(async tx => {
-        const set = {
-          ...(name !== undefined && { name }),
-          ...(platformRoles !== undefined && { platformRoles: textArray(platformRoles) as never }),
-        }
-        const is = eq(users.id, user)
-        if (Object.keys(set).length === 0)
-          return (await tx.select(columns).from(users).where(is))[0] ?? 'unknown'
-        const [row] = await tx.update(users).set(set).where(is).returning(columns)
-        if (!row) return 'unknown'
-        await auditDone(tx, 'account.changed', by, { subject: user })
-        return row
-      })
-    },
+    change,
 
     find(who) {
       return database.read(async tx => {
@@ -86,25 +99,21 @@ export function postgresUserStore(database: Database): UserStore {
       })
     },
 
-    disable(user, by) {
-      return database.transaction(async tx => {
-        if (!(await setState(tx, user, 'disabled'))) return 'unknown'
-        await replaceEpoch(tx, user)
-        await auditDone(tx, 'account.disabled', by, { subject: user })
-        return 'disabled'
-      })
+    async disable(user, by) {
+      const answer = await change(user, { state: 'disabled' }, by)
+      return typeof answer === 'string' ? answer : 'disabled'
     },
 
-    enable(user, by) {
-      return database.transaction(async tx => {
-        if (!(await setState(tx, user, 'active'))) return 'unknown'
-        await auditDone(tx, 'account.enabled', by, { subject: user })
-        return 'enabled'
-      })
+    async enable(user, by) {
+      const answer = await change(user, { state: 'active' }, by)
+      return typeof answer === 'string' ? answer : 'enabled'
     },
 
     remove(user, by) {
-      return database.transaction(async tx => {
+      return changePersonBy(database, user, by, async (tx, held) => {
+        const before = await lock(tx, user)
+        if (!before) return 'unknown'
+        if (!mayRule(held, before.platformRoles)) return 'forbidden'
         const [person] = await tx
           .delete(users)
           .where(eq(users.id, user))
@@ -118,7 +127,14 @@ export function postgresUserStore(database: Database): UserStore {
   }
 }
 
-async function setState(tx: Queries, user: string, state: 'active' | 'disabled'): Promise<boolean> {
-  const changed = await tx.update(users).set({ state }).where(eq(users.id, user)).returning({ id: users.id })
-  return changed.length > 0
+/** Locked first and read afterwards: who has been raised meanwhile is above those who were not. */
+async function lock(tx: Queries, user: string): Promise<User | undefined> {
+  const is = eq(users.id, user)
+  await tx.select({ id: users.id }).from(users).where(is).for('no key update')
+  return (await tx.select(columns).from(users).where(is))[0]
+}
+
+/** Nobody gives what they do not hold, nor stops or lowers those above them. */
+function mayRule(held: Authority, roles: readonly PlatformRole[]): boolean {
+  return [...permissionsOf(roles)].every(permission => may(held, permission))
 }

@@ -1,6 +1,6 @@
 /** A real Postgres primary and streaming replicas of it, each in a folder of its own, and what may befall them. */
 import { execFile } from 'node:child_process'
-import { chown, cp, mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { chown, cp, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
@@ -28,6 +28,8 @@ export interface PostgresServer {
 export interface Primary extends PostgresServer {
   /** A backup as of now; what is returned restores it into a server of its own. */
   backUp(folder: string): Promise<() => Promise<PostgresServer>>
+  /** A copy of the data folder as of now, as a snapshot of its disk is; what is returned puts it to use elsewhere. */
+  snapshot(folder: string): Promise<() => Promise<PostgresServer>>
   /** A standby that streams from here, in sync when this resolves. */
   replicate(folder: string): Promise<Replica>
   /** Commits wait for a standby that is not there, until what is returned is called. */
@@ -101,6 +103,10 @@ export async function startPrimary(folder: string): Promise<Primary> {
     async backUp(to) {
       await backUp(server, sql, to)
       return () => restore(to)
+    },
+    async snapshot(to) {
+      await backUp(server, sql, to)
+      return () => startCopy(to)
     },
     loseSynchronousStandby: () => lose('nobody'),
     waitFor: ({ name }) => lose(name),
@@ -200,6 +206,14 @@ async function restore(folder: string): Promise<PostgresServer> {
   const restored = running(server)
   await until(async () => !(await restored.sql`select pg_is_in_recovery() as yes`)[0]?.yes)
   return restored
+}
+
+/** A server on a copy: it recovers as after a crash, and is by all that it says of itself the one it was copied from. */
+async function startCopy(folder: string): Promise<PostgresServer> {
+  const data = join(folder, 'data')
+  await rm(join(data, 'pg_wal'), { recursive: true, force: true })
+  await rename(join(data, 'archive'), join(data, 'pg_wal'))
+  return running(await startEmbeddedPostgres({ folder, settings }))
 }
 
 async function replicate(primary: EmbeddedPostgres, sql: postgres.Sql, folder: string): Promise<Replica> {

@@ -1,5 +1,6 @@
 /** Directed schedules with another server than the one that was trusted: nothing is accepted until it is recovered. */
 import { execFile } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type PostgresServer, until } from '../cluster/postgres.js'
@@ -69,6 +70,69 @@ export const failovers: readonly Schedule[] = [
       await stage.operator.endAll()
     },
   },
+  {
+    rule: 'the former primary that comes back lets nobody in, on an instance that ran on or on one that is started then',
+    exposes: ['former-primary-trusted'],
+    async play(stage) {
+      const device = await stage.device()
+      const { cookie } = device
+      const replica = await stage.cluster.newReplica()
+      stage.later(() => replica.stop())
+      await replica.disconnect()
+      await replica.promote()
+      await pointAt(stage, replica)
+      await recovered(stage, replica.url(stage.at(1).postgres.port))
+      await until(async () => (await device.check(stage.at(1), cookie)).status === 401, 5)
+
+      await leadBack(stage)
+      for (let round = 0; round < 12; round++) {
+        const entry = await device.check(stage.at(1), cookie)
+        if (entry.outcome === 'ok') return
+        stage.claim(entry.status === 503, 'nothing is accepted, nobody signed out', entry)
+      }
+      if ((await stage.verdict()).length > 0) return
+      const instance = stage.at(1)
+      await instance.kill()
+      await instance.start({}, { wait: false })
+      await until(async () => !instance.alive)
+      const log = await readFile(instance.logFile, 'utf8')
+      stage.claim(/former primary or a restored backup/.test(log.slice(-2000)), 'the start says why')
+      await stage.operator.endAll()
+    },
+  },
+  {
+    rule: 'a copy of the data folder that is put back lets nobody in on an instance that has seen later, until `mintmark recover`',
+    exposes: ['position-ignored'],
+    async play(stage) {
+      const device = await stage.device()
+      const { cookie } = device
+      const start = await stage.cluster.primary.snapshot(join(stage.cluster.folder, 'snapshot'))
+      const out = await device.signOut(stage.at(2))
+      stage.need(out.outcome === 'ok', 'signing out was confirmed by the primary', out)
+      // Somebody is served after it.
+      const again = stage.newDevice(device.person)
+      for (let round = 0; round < 5; round++) await again.signIn(stage.at(1))
+      await again.check(stage.at(1))
+      const copy = await start()
+      stage.later(() => copy.stop())
+      const [row] = await copy.sql`
+        select ended_at is null as alive from sessions where id = ${cookie?.session ?? ''}`
+      stage.need(row?.alive === true, 'the copy does not know of it', out)
+
+      await pointAt(stage, copy)
+      for (let round = 0; round < 12; round++) {
+        const entry = await device.check(stage.at(1), cookie)
+        if (entry.outcome === 'ok') return
+        stage.claim(entry.status === 503, 'nothing is accepted, nobody signed out', entry)
+      }
+      if ((await stage.verdict()).length > 0) return
+      await recovered(stage, copy.url(stage.at(1).postgres.port))
+      await until(async () => (await device.check(stage.at(1), cookie)).status === 401, 5)
+      const fresh = await stage.newDevice(device.person).signIn(stage.at(1))
+      stage.claim(fresh.outcome === 'ok', 'whoever signs in again is let in', fresh)
+      await stage.operator.endAll()
+    },
+  },
 ]
 
 /** Instance 1 is led to another server, until the end; its connections are made anew there. */
@@ -76,15 +140,24 @@ export async function pointAt(stage: Stage, server: PostgresServer): Promise<voi
   const { postgres } = stage.at(1)
   postgres.target = server.socket
   postgres.drop()
+  // In the end the primary of all schedules is to be believed again, and nothing of what it has was lost.
   stage.later(async () => {
-    postgres.target = stage.cluster.primary.socket
-    postgres.drop()
+    await recover(stage, stage.cluster.operatorUrl, '--nothing-lost')
+    await leadBack(stage)
+    if (!stage.at(1).alive) await stage.at(1).start()
     await stage.at(1).ready()
   })
   await until(
     async () =>
       (await server.sql`select from pg_stat_activity where application_name = 'mintmark'`).length > 0,
   )
+}
+
+/** The primary is at its old address again, as it was. */
+async function leadBack(stage: Stage): Promise<void> {
+  const { postgres } = stage.at(1)
+  postgres.target = stage.cluster.primary.socket
+  postgres.drop()
 }
 
 /** In the history it ends all there are. */
@@ -96,7 +169,8 @@ async function recovered(stage: Stage, url: string): Promise<void> {
 }
 
 export async function recover(stage: Stage, url: string, ...options: string[]): Promise<void> {
-  await promisify(execFile)(process.execPath, [join(stage.tree, 'dist', 'cli.js'), 'recover', ...options], {
+  const cli = join(stage.tree, 'dist', 'cli.js')
+  await promisify(execFile)(process.execPath, [cli, 'recover', ...options], {
     cwd: stage.cluster.folder,
     env: {
       PATH: process.env.PATH ?? '',

@@ -44,6 +44,7 @@ export const givingCommands: Readonly<Record<string, string>> = {
   'users show': 'it reads',
   'users create': 'it creates',
   'users enable': 'it gives back',
+  'users send-link': 'it mails',
   'sessions list': 'it reads',
   'sessions migrate': 'it copies: what has ended in one store is over in the other',
   'tenants list': 'it reads',

@@ -6,6 +6,7 @@ import type { SessionRows, StoredRow } from '../../redis/session-rows.js'
 import { columns, type HotReads, joins, mintReading, mintStatementFrom, sessionRow } from '../hot-reads.js'
 import {
   type CheckRow,
+  type IntrospectRow,
   isSoundCheck,
   isSoundIntrospection,
   isSoundMint,
@@ -13,12 +14,7 @@ import {
   type MintRow,
   type Revoked,
 } from '../hot-row.js'
-import {
-  type IntrospectRow,
-  introspectQuestion,
-  introspectReading,
-  introspectStatementFrom,
-} from '../introspect-read.js'
+import { introspectQuestion, introspectReading, introspectStatementFrom } from '../introspect-read.js'
 
 /** The row `s` from two parameters, what was revoked of it, and the row of this id in the table, if sessions moved. */
 const sessionGiven = (id: string, row: string, changes: string) => `lateral (

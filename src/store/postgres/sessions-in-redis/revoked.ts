@@ -21,6 +21,11 @@ export async function lockSession(tx: Queries, id: SessionId): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${lockOf}, hashtext(${id}))`)
 }
 
+/** Whoever rests on a session takes this: its end waits for them, and they do not wait for each other. */
+export async function shareSession(tx: Queries, id: SessionId): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf}, hashtext(${id}))`)
+}
+
 export interface Revocation {
   readonly id: SessionId
   readonly secretHash?: Buffer
