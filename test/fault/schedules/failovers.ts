@@ -21,6 +21,8 @@ export const failovers: readonly Schedule[] = [
       const out = await device.signOut(stage.at(2))
       stage.need(out.outcome === 'ok', 'signing out was confirmed by the primary', out)
       await replica.promote()
+      // It goes on by itself, past where the primary was: only its timeline tells that it is another.
+      await replica.sql`select pg_switch_wal()`
 
       await pointAt(stage, replica)
       for (let round = 0; round < 12; round++) {
