@@ -24,6 +24,7 @@ export class Stage {
   readonly people: Person[] = []
   readonly #own: Violation[] = []
   readonly #ends: (() => Promise<unknown>)[] = []
+  readonly #lasts: (() => Promise<unknown>)[] = []
   readonly #all: Device[] = []
 
   private constructor(
@@ -137,6 +138,11 @@ export class Stage {
     this.#ends.push(work)
   }
 
+  /** Done after all of those: what needs a primary that waits for nobody. */
+  last(work: () => Promise<unknown>): void {
+    this.#lasts.push(work)
+  }
+
   /** Without this, nothing would have been tried. */
   need(condition: boolean, what: string, entry?: Entry): void {
     if (!condition) throw new NotPlayed(entry ? `${what}: ${entry.status} ${entry.code}` : what)
@@ -173,7 +179,7 @@ export class Stage {
   }
 
   async end(): Promise<void> {
-    for (const work of this.#ends.splice(0).reverse()) await work()
+    for (const work of [...this.#ends.splice(0).reverse(), ...this.#lasts.splice(0)]) await work()
     await this.operator.close()
   }
 }

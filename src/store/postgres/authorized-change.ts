@@ -1,65 +1,89 @@
 /** Changes that a request asks for: what its caller holds is read in the transaction of the change, and stays until its end. */
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { By } from '../../audit.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../directory/authority.js'
 import { authorityOfKey, judgeProvedKey } from '../../directory/service-keys.js'
-import type { ServiceKeyId, TenantId, UserId } from '../../principal.js'
+import type { ServiceKeyId, SessionId, UserId } from '../../principal.js'
 import { authorityIn } from './authority-store.js'
 import type { Database, Queries } from './database.js'
 import { findKey } from './service-key-row.js'
-import { shareSession } from './sessions-in-redis/revoked.js'
+import { lockSession, shareSession } from './sessions-in-redis/revoked.js'
 
-type Work<T> = (tx: Queries, held: Authority) => PromiseLike<T>
 type PersonCalling = Extract<Authorized['caller'], { person: unknown }>
+type Work<T> = (tx: Queries, held: Authority) => PromiseLike<T>
+
+/** What a change takes or may end, of whatever a caller rests on. */
+export interface Taken {
+  readonly person?: UserId
+  readonly session?: SessionId
+  readonly serviceKey?: ServiceKeyId
+  readonly everybody?: true
+}
 
 /** Everything that `by` may do is done by way of this, whoever that is: an operator's command may everything. */
 export function changeBy<T>(database: Database, by: By, work: Work<T>): Promise<T> {
-  return database.transaction(async tx => work(tx, await authorityNow(tx, by)))
+  return changeTaking(database, by, {}, work)
 }
 
-/** The same, where `work` takes the row of this person for itself. */
-export function changePersonBy<T>(database: Database, user: UserId, by: By, work: Work<T>): Promise<T> {
-  return database.transaction(async tx => work(tx, await authorityNow(tx, by, user)))
+/**
+ * The same, where `work` takes a row that callers rest on. It is named before: two who shared such a row first, and
+ * took it afterwards, would wait for each other.
+ */
+export function changeTaking<T>(database: Database, by: By, taken: Taken, work: Work<T>): Promise<T> {
+  return database.transaction(async tx => work(tx, await authorityNow(tx, by, taken)))
 }
 
 /**
  * The locks first, what they protect afterwards: whoever takes something from this caller has done so before, and is
- * seen, or waits until the change is made. The tenant comes first, as in every change within one.
+ * seen, or waits until the change is made. Always in this order, and within each kind in the order of the ids, so that
+ * no two who take something from each other wait for each other. The tenant comes first, as in every change within one.
  */
-async function authorityNow(tx: Queries, { authorized }: By, changed?: UserId): Promise<Authority> {
+async function authorityNow(tx: Queries, { authorized }: By, taken: Taken): Promise<Authority> {
   if (!authorized) return operatorAuthority
   const { caller, tenant } = authorized
+  const calling = 'person' in caller ? caller : undefined
+  const key = 'serviceKey' in caller ? caller.serviceKey : undefined
   if (tenant !== undefined) await tx.execute(sql`select from tenants where id = ${tenant} for no key update`)
-  const held =
-    'person' in caller
-      ? await heldByPerson(tx, caller, tenant, caller.person === changed)
-      : await heldByKey(tx, caller.serviceKey)
-  return authorized.judge(held)
+  await lockRows(tx, sql`users`, calling?.person, taken.person)
+  if (calling && tenant !== undefined)
+    await tx.execute(sql`
+      select from memberships where user_id = ${calling.person} and tenant_id = ${tenant} for share`)
+  await lockSessions(tx, calling?.session, taken.session)
+  await lockRows(tx, sql`service_keys`, key, taken.serviceKey)
+  if (taken.everybody) await tx.execute(sql`select from service for no key update`)
+  else if (calling) await tx.execute(sql`select from service for share`)
+  return authorized.judge(
+    calling ? await heldByPerson(tx, calling) : await heldByKey(tx, key as ServiceKeyId),
+  )
 }
 
-async function heldByPerson(
-  tx: Queries,
-  { person, session, confirm }: PersonCalling,
-  tenant: TenantId | undefined,
-  changesThemselves: boolean,
-): Promise<Authority> {
-  // What is shared first and taken afterwards: two such changes at once would wait for each other.
-  const lock = changesThemselves ? sql`no key update` : sql`share`
-  await tx.execute(sql`select from users where id = ${person} for ${lock}`)
-  if (tenant !== undefined)
-    await tx.execute(sql`
-      select from memberships where user_id = ${person} and tenant_id = ${tenant} for share`)
-  await shareSession(tx, session)
-  await tx.execute(sql`select from sessions where id = ${session} for share`)
-  await tx.execute(sql`select from service for share`)
+/** What is only rested on is shared: a service may change much at once. */
+async function lockRows(tx: Queries, table: SQL, own?: string, taken?: string): Promise<void> {
+  const ids = [own, taken].filter(id => id !== undefined)
+  if (ids.length === 0) return
+  const strength = taken === undefined ? sql`share` : sql`no key update`
+  const among = sql.join(
+    ids.map(id => sql`${id}`),
+    sql`, `,
+  )
+  await tx.execute(sql`select from ${table} where id in (${among}) order by id for ${strength}`)
+}
+
+async function lockSessions(tx: Queries, own?: SessionId, taken?: SessionId): Promise<void> {
+  for (const id of [...new Set([own, taken])].sort()) {
+    if (id === undefined) continue
+    await (id === taken ? lockSession(tx, id) : shareSession(tx, id))
+  }
+  await lockRows(tx, sql`sessions`, own, taken)
+}
+
+async function heldByPerson(tx: Queries, { person, confirm }: PersonCalling): Promise<Authority> {
   // A statement of its own, on another connection: what was committed before it began is in it.
   await confirm()
   return authorityIn(tx, person)
 }
 
-/** Shared: a service may change much at once. */
 async function heldByKey(tx: Queries, id: ServiceKeyId): Promise<Authority | undefined> {
-  await tx.execute(sql`select from service_keys where id = ${id} for share`)
   const row = await findKey(tx, id)
   const judged = row && judgeProvedKey(id, row)
   return judged && 'key' in judged ? authorityOfKey(judged.key) : undefined

@@ -5,7 +5,7 @@ import { providerIdForm } from '../../federation/provider.js'
 import type { FederationStore } from '../../federation/store.js'
 import type { FederatedIdentityId, UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
-import { changePersonBy } from './authorized-change.js'
+import { changeTaking } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { sessionsOf } from './federated-sessions.js'
 import { applyGrants } from './federation-grants.js'
@@ -135,7 +135,7 @@ export function postgresFederationStore(
     identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
 
     unlink(user, identity, keeping, by) {
-      return changePersonBy(database, user, by, async tx => {
+      return changeTaking(database, by, { person: user }, async tx => {
         // The person first: of two unlinked at once the second sees what the first has left.
         await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
         const all = await identitiesOf(tx, user)

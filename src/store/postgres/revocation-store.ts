@@ -4,7 +4,7 @@ import { type Page, type PageRequest, pageOf } from '../../directory/page.js'
 import type { SessionId } from '../../principal.js'
 import type { ListedSession, Revocations } from '../../session/revocations.js'
 import { auditDone } from './audit-log.js'
-import { changeBy, changePersonBy } from './authorized-change.js'
+import { changeTaking } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { replaceEpoch, replaceServiceEpoch } from './epochs.js'
 import { sessions, users } from './schema.js'
@@ -29,7 +29,7 @@ export function postgresRevocations(database: Database, reserved: Database = dat
     },
 
     endOne(id, owner, by) {
-      return changeBy(reserved, by, async tx => {
+      return changeTaking(reserved, by, { session: id }, async tx => {
         const whose = owner === 'anyone' ? undefined : eq(sessions.userId, owner)
         const [session] = await tx
           .select({ user: sessions.userId, endedAt: sessions.endedAt })
@@ -75,7 +75,7 @@ export function revocationsByEpoch(
     },
 
     endAllOf(user, by) {
-      return changePersonBy(database, user, by, async tx => {
+      return changeTaking(database, by, { person: user }, async tx => {
         if ((await lockPerson(tx, user)) === undefined) return 'unknown'
         const ended = await count(tx, sql`s.user_id = ${user}`)
         await replaceEpoch(tx, user)
@@ -85,7 +85,7 @@ export function revocationsByEpoch(
     },
 
     endAll(by) {
-      return changeBy(database, by, async tx => {
+      return changeTaking(database, by, { everybody: true }, async tx => {
         await tx.execute(sql`select from service for no key update`)
         const ended = await count(tx, sql`true`)
         await replaceServiceEpoch(tx)

@@ -4,7 +4,7 @@ import { pageOf } from '../../directory/page.js'
 import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../directory/service-keys.js'
 import type { ServiceKeyId, TenantId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
-import { changeBy } from './authorized-change.js'
+import { changeBy, changeTaking } from './authorized-change.js'
 import { Abandon, type Database, type Queries } from './database.js'
 import { createOnce } from './once.js'
 import { serviceKeys, tenants } from './schema.js'
@@ -64,7 +64,7 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
     },
 
     revoke(id, by) {
-      return changeBy(database, by, async tx => {
+      return changeTaking(database, by, { serviceKey: id }, async tx => {
         const revoked = await tx
           .update(serviceKeys)
           .set({ revokedAt: sql`now()` })

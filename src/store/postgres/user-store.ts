@@ -6,7 +6,7 @@ import { pageOf } from '../../directory/page.js'
 import type { User, UserChange, UserStore } from '../../directory/users.js'
 import type { UserId } from '../../principal.js'
 import { auditDone } from './audit-log.js'
-import { changeBy, changePersonBy } from './authorized-change.js'
+import { changeBy, changeTaking } from './authorized-change.js'
 import type { Database, Queries } from './database.js'
 import { replaceEpoch } from './epochs.js'
 import { createOnce } from './once.js'
@@ -24,7 +24,7 @@ const columns = {
 
 export function postgresUserStore(database: Database): UserStore {
   const change = (user: UserId, { name, state, platformRoles }: UserChange, by: By) =>
-    changePersonBy(database, user, by, async (tx, held) => {
+    changeTaking(database, by, { person: user }, async (tx, held) => {
       const before = await lock(tx, user)
       if (!before) return 'unknown' as const
       if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
@@ -110,7 +110,7 @@ export function postgresUserStore(database: Database): UserStore {
     },
 
     remove(user, by) {
-      return changePersonBy(database, user, by, async (tx, held) => {
+      return changeTaking(database, by, { person: user }, async (tx, held) => {
         const before = await lock(tx, user)
         if (!before) return 'unknown'
         if (!mayRule(held, before.platformRoles)) return 'forbidden'

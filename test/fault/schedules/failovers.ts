@@ -143,7 +143,7 @@ export async function pointAt(stage: Stage, server: PostgresServer): Promise<voi
   postgres.target = server.socket
   postgres.drop()
   // In the end the primary of all schedules is to be believed again, and nothing of what it has was lost.
-  stage.later(async () => {
+  stage.last(async () => {
     await recover(stage, stage.cluster.operatorUrl, '--nothing-lost')
     await leadBack(stage)
     if (!stage.at(1).alive) await stage.at(1).start()

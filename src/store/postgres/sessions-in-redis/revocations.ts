@@ -4,7 +4,7 @@ import type { SessionId, UserId } from '../../../principal.js'
 import type { Revocations } from '../../../session/revocations.js'
 import type { SessionRows, StoredRow } from '../../redis/session-rows.js'
 import { auditDone } from '../audit-log.js'
-import { changeBy } from '../authorized-change.js'
+import { changeTaking } from '../authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import {
   type ListedRow,
@@ -51,9 +51,10 @@ export function redisRevocations(
         throw error
       })
       if (!row && owner !== 'anyone') return 'unknown'
-      const ended = await changeBy<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
+      const ended = await changeTaking<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
         reserved,
         by,
+        { session: id },
         async tx => {
           await lockSession(tx, id)
           const whose = row && (await ownerOf(tx, row))
