@@ -2,13 +2,13 @@
  * Directed schedules with a synchronous standby that is away while something is taken away: that is not confirmed, and
  * visible once its server has crashed or its wait was cancelled. Repeating it proves no more than the standby has.
  */
-import { serviceKey } from '../../harness/world.js'
+import { application, serviceKey } from '../../harness/world.js'
 import type { Replica } from '../cluster/postgres.js'
 import type { Stage } from '../stage.js'
 import { verbs } from '../verbs/index.js'
 import { nameOf, type Prepared, type Told, type Verb } from '../verbs/verb.js'
 import { World } from '../verbs/world.js'
-import { pointAt, recover } from './failovers.js'
+import { command, pointAt, recover } from './failovers.js'
 import type { Schedule } from './schedule.js'
 
 export const repeats: readonly Schedule[] = [
@@ -45,7 +45,6 @@ export const repeats: readonly Schedule[] = [
   {
     rule: 'of two who delete a person at once, the one that found it done is answered no sooner than the other',
     anyStore: true,
-    exposes: ['mark-without-xid'],
     patience: 60,
     async play(stage) {
       const { primary, http } = stage.cluster
@@ -66,6 +65,28 @@ export const repeats: readonly Schedule[] = [
       await failOver(stage, standby)
       const entry = await device.check(stage.at(1))
       stage.claim(unsure || entry.status === 401, 'whom somebody was told is deleted stays deleted', entry)
+    },
+  },
+  {
+    rule: 'of two commands that delete an application at once, neither is done while no standby has it',
+    anyStore: true,
+    exposes: ['mark-without-xid'],
+    patience: 60,
+    async play(stage) {
+      const { primary, operatorUrl } = stage.cluster
+      await application(stage.sql, { clientId: 'gone' })
+      stage.later(() => stage.sql`delete from applications where client_id = 'gone'`)
+      await standbyAway(stage)
+      const remove = () =>
+        command(stage, operatorUrl, 'applications', 'delete', 'gone').catch(({ stderr }) => String(stderr))
+      const first = remove()
+      await primary.commitsWaiting()
+      // No lock of its caller goes before: it waits for a row that is gone by the time it has it.
+      const second = remove()
+      await stage.waiting(1)
+      const told = await primary.cancellingCommits(() => Promise.all([first, second]))
+      for (const words of told)
+        stage.claim(/^Not confirmed/.test(words ?? ''), `no standby has it, and it is told: ${words}`)
     },
   },
   {
