@@ -1,4 +1,5 @@
 /** Another server than the recorded one: nothing is accepted from it until `mintmark recover`, and what that does. */
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { type Test, test } from 'tap'
@@ -6,7 +7,7 @@ import { Outage } from '../../src/errors.js'
 import type { SessionId } from '../../src/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
-import { link, person } from '../harness/world.js'
+import { link, person, serviceKey } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { commandLine } from '../support/command.js'
 import { goodPassword, issuer, type TestService, testService } from '../support/service.js'
@@ -142,6 +143,36 @@ test('recover --nothing-lost trusts the server and keeps sessions, flows and key
   t.equal((await browser.get('/v1/session')).statusCode, 200)
   t.equal((await sql`select from mail_links`).length, 1)
   t.equal((await sql`select from signing_keys`).length, 2)
+})
+
+test('a database of a lower generation than was trusted here is not started from, until it is recovered', async t => {
+  const { service, sql, mintmark } = await world(t)
+  const later = `${Math.floor(Date.now() / 1000) + 1_000_000}`
+  const file = join(service.folder, 'keys', `${later}.generation`)
+  await writeFile(file, '')
+  const refused = new RegExp(
+    `former primary or a restored backup: its generation is [0-9]+, and ${file} says`,
+  )
+  await t.rejects(testService(t, { beside: service }), refused)
+  t.match(await mintmark('users', 'list'), { code: 1, err: /former primary or a restored copy/ })
+  const { out } = await mintmark('recover', '--nothing-lost')
+  const higher = String(Number(later) + 1)
+  t.match(out, `trusted from now on, as generation ${higher}`)
+  t.equal((await sql`select generation::text as generation from service`)[0]?.generation, higher)
+  const kept = (await readdir(join(service.folder, 'keys'))).filter(name => name.endsWith('.generation'))
+  t.same(kept, [`${higher}.generation`])
+  await testService(t, { beside: service })
+})
+
+test('recover lists the service keys that work, which may have been revoked in the lost span', async t => {
+  const { sql, mintmark } = await world(t)
+  t.match(await mintmark('recover'), { code: 0, out: /No service key works here/ })
+  const [working, revoked] = [await serviceKey(sql), await serviceKey(sql)]
+  await sql`update service_keys set revoked_at = now() where id = ${revoked.id}`
+  const { code, out } = await mintmark('recover')
+  t.equal(code, 0)
+  t.match(out, /revoke it again/)
+  t.ok(out.includes(working.id) && !out.includes(revoked.id), 'and no other')
 })
 
 test('recover without the key-encryption key does nothing and says where to run it', async t => {
