@@ -75,6 +75,11 @@ export class Operator {
     )
   }
 
+  /** What its function answers, or why it does not; no session hangs on it, and the history says nothing of it. */
+  deleteApplication(clientId: string): Promise<string> {
+    return this.#hands.applications.remove(clientId, by).catch(error => String(error))
+  }
+
   close(): Promise<void> {
     return this.#hands.close()
   }
@@ -100,6 +105,7 @@ interface Hands {
     disable(user: UserId, operator: typeof by): Promise<unknown>
     enable(user: UserId, operator: typeof by): Promise<unknown>
   }
+  readonly applications: { remove(clientId: string, operator: typeof by): Promise<string> }
   close(): Promise<void>
 }
 
@@ -109,9 +115,13 @@ async function hands(tree: string, url: string, redis?: { url: string; keysFolde
   const { Database } = await load('database.js')
   const { postgresRevocations } = await load('revocation-store.js')
   const { postgresUserStore } = await load('user-store.js')
+  const { postgresApplicationStore } = await load('application-store.js')
   const database = new Database({ url }, { connections: 4 })
-  const users = postgresUserStore(database)
-  if (!redis) return { users, revocations: postgresRevocations(database), close: () => database.close() }
+  const [users, applications] = [postgresUserStore(database), postgresApplicationStore(database)]
+  if (!redis) {
+    const revocations = postgresRevocations(database)
+    return { users, applications, revocations, close: () => database.close() }
+  }
   const { redisRevocations } = await load('sessions-in-redis/revocations.js')
   const { openRows } = await import(pathToFileURL(resolve(tree, 'dist/session-stores.js')).href)
   const keyring = await import(pathToFileURL(resolve(tree, 'dist/keyring/key-encryption-keys.js')).href)
@@ -119,6 +129,7 @@ async function hands(tree: string, url: string, redis?: { url: string; keysFolde
   const { rows, close } = await openRows({ redisUrl: redis.url }, keys)
   return {
     users,
+    applications,
     revocations: redisRevocations(database, rows),
     close: async () => {
       close()

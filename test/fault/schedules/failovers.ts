@@ -75,6 +75,7 @@ export const failovers: readonly Schedule[] = [
   {
     rule: 'the former primary that comes back lets nobody in, on an instance that ran on or on one that is started then',
     exposes: ['former-primary-trusted'],
+    patience: 60,
     async play(stage) {
       const device = await stage.device()
       const { cookie } = device
@@ -98,6 +99,8 @@ export const failovers: readonly Schedule[] = [
       await until(async () => !instance.alive)
       const log = await readFile(instance.logFile, 'utf8')
       stage.claim(/former primary or a restored backup/.test(log.slice(-2000)), 'the start says why')
+      await recover(stage, stage.cluster.operatorUrl, '--nothing-lost')
+      await instance.start()
       await stage.operator.endAll()
     },
   },
@@ -169,14 +172,9 @@ async function recovered(stage: Stage, url: string): Promise<void> {
   stage.history.add({ client: 'recover', op, start, end: performance.now(), outcome: 'ok', facts: {} })
 }
 
-export function recover(stage: Stage, url: string, ...options: string[]): Promise<void> {
-  return command(stage, url, 'recover', ...options)
-}
-
-/** Throws where it fails. */
-export async function command(stage: Stage, url: string, ...args: string[]): Promise<void> {
+export async function recover(stage: Stage, url: string, ...options: string[]): Promise<void> {
   const cli = join(stage.tree, 'dist', 'cli.js')
-  await promisify(execFile)(process.execPath, [cli, ...args], {
+  await promisify(execFile)(process.execPath, [cli, 'recover', ...options], {
     cwd: stage.cluster.folder,
     env: {
       PATH: process.env.PATH ?? '',

@@ -8,7 +8,7 @@ import type { Stage } from '../stage.js'
 import { verbs } from '../verbs/index.js'
 import { nameOf, type Prepared, type Told, type Verb } from '../verbs/verb.js'
 import { World } from '../verbs/world.js'
-import { command, pointAt, recover } from './failovers.js'
+import { pointAt, recover } from './failovers.js'
 import type { Schedule } from './schedule.js'
 
 export const repeats: readonly Schedule[] = [
@@ -68,17 +68,16 @@ export const repeats: readonly Schedule[] = [
     },
   },
   {
-    rule: 'of two commands that delete an application at once, neither is done while no standby has it',
+    rule: 'of two operators who delete an application at once, neither is told so while no standby has it',
     anyStore: true,
     exposes: ['mark-without-xid'],
     patience: 60,
     async play(stage) {
-      const { primary, operatorUrl } = stage.cluster
+      const { primary } = stage.cluster
       await application(stage.sql, { clientId: 'gone' })
       stage.later(() => stage.sql`delete from applications where client_id = 'gone'`)
       await standbyAway(stage)
-      const remove = () =>
-        command(stage, operatorUrl, 'applications', 'delete', 'gone').catch(({ stderr }) => String(stderr))
+      const remove = () => stage.operator.deleteApplication('gone')
       const first = remove()
       await primary.commitsWaiting()
       // No lock of its caller goes before: it waits for a row that is gone by the time it has it.
@@ -86,7 +85,7 @@ export const repeats: readonly Schedule[] = [
       await stage.waiting(1)
       const told = await primary.cancellingCommits(() => Promise.all([first, second]))
       for (const words of told)
-        stage.claim(/^Not confirmed/.test(words ?? ''), `no standby has it, and it is told: ${words}`)
+        stage.claim(/^Outage/.test(words), `no standby has it, and it is told: ${words}`)
     },
   },
   {
