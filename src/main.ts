@@ -32,7 +32,14 @@ async function start(): Promise<void> {
 
   const post = await openPost(config, embeddedIn === undefined ? undefined : printMail)
   // Off the way of the start: a mail server that is away is a warning, people can still sign in.
-  post.check().catch(error => log.warn({ mail: (error as Error).message }, 'mail cannot be sent now'))
+  post
+    .check()
+    .catch(error =>
+      log.warn(
+        { mail: (error as Error).message },
+        'mail cannot be sent now: check SMTP_URL, and that the server runs and lets this user in',
+      ),
+    )
 
   const postgres =
     embeddedIn === undefined ? undefined : await startEmbeddedPostgres({ folder: embeddedIn, say: print })

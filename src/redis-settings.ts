@@ -39,7 +39,11 @@ function addressFaults(addresses: readonly string[]): string[] {
   if (parameters.length > 0) return [`REDIS_URL: the parameter ${parameters[0]} is not taken: remove it`]
   if (addresses.length === 1) {
     const { pathname } = new URL(addresses[0] as string)
-    return /^\/?\d*$/.test(pathname) ? [] : ['REDIS_URL: what follows the host is the number of a database']
+    return /^\/?\d*$/.test(pathname)
+      ? []
+      : [
+          'REDIS_URL: what follows the host is the number of a database: write it like redis://host:6379/0, or leave it out',
+        ]
   }
   const nodes = addresses.map(one => new URL(one))
   const alike = new Set(
@@ -49,6 +53,6 @@ function addressFaults(addresses: readonly string[]): string[] {
   if (alike.size > 1)
     faults.push('REDIS_URL names nodes of a Cluster: give all of them the same scheme, user and password')
   if (nodes.some(({ pathname }) => !['', '/', '/0'].includes(pathname)))
-    faults.push('REDIS_URL names nodes of a Cluster: it has no database number')
+    faults.push('REDIS_URL names nodes of a Cluster, which has no database number: remove it')
   return faults
 }

@@ -22,7 +22,8 @@ export function proxyFaults(setting: string, entries: readonly string[]): string
   let share = 0
   for (const entry of new Set(entries)) {
     const block = parse(entry)
-    if (!block) faults.push(`${setting}: ${entry} is neither an address nor a block like 10.0.0.0/8`)
+    if (!block)
+      faults.push(`${setting}: ${entry} is neither an address nor a block: write it like 10.0.0.0/8`)
     else if (block.bits < block.largest) {
       faults.push(`${setting}: ${entry} trusts everybody in it: name the proxies alone, like 10.0.0.0/8`)
     } else if (block.family === 'ipv4') share += 2 ** -block.bits

@@ -55,7 +55,7 @@ export async function sendLink(config: Config, database: Database, who: string, 
   const account = known(who, await postgresAccountStore(database).findById(id))
   if (account.password !== undefined)
     throw new CommandFailed(
-      `${who} has a password: a forgotten one is chosen anew at ${config.issuer}/password/forgot`,
+      `${who} has a password: send them to ${config.issuer}/password/forgot where they have forgotten it`,
     )
   const parsed = parseEmailAddress(account.email)
   if (!parsed.ok) throw new Error(parsed.reason)
@@ -94,6 +94,6 @@ async function hashedPassword(config: Config, email: string, name: string | unde
     email,
     ...(name !== undefined && { name }),
   })
-  if (!verdict.ok) throw new CommandFailed(verdict.detail)
+  if (!verdict.ok) throw new CommandFailed(`choose another password: ${verdict.detail}`)
   return createPasswordHasher({ concurrency: 1, queueLimit: 1 }).hash(verdict.password)
 }

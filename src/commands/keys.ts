@@ -11,7 +11,15 @@ import type { Kid } from '../principal.js'
 import { endingSessions } from '../session-stores.js'
 import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
 import { postgresProviderStore } from '../store/postgres/provider-store.js'
-import { CommandFailed, configuration, keyEncryptionKeys, operator, tell, withDatabase } from './context.js'
+import {
+  CommandFailed,
+  configuration,
+  keyEncryptionKeys,
+  operator,
+  presentKeys,
+  tell,
+  withDatabase,
+} from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
 import { exposureInWords, timeline } from './timeline.js'
@@ -184,12 +192,15 @@ async function changing(form: ChangeForm, work: (operations: KeyOperations) => P
   await withOperations(async (operations, config) => {
     const answer = await work(operations)
     if (typeof answer !== 'string' && !form.dryRun) await tell(config, 'keys', form)
-  })
+  }, presentKeys)
 }
 
-async function withOperations(work: (operations: KeyOperations, config: Config) => Promise<void>) {
+async function withOperations(
+  work: (operations: KeyOperations, config: Config) => Promise<void>,
+  keysOf = keyEncryptionKeys,
+) {
   const config = configuration()
-  const keks = await keyEncryptionKeys(config)
+  const keks = await keysOf(config)
   await withDatabase(config, database =>
     work(
       createKeyOperations(

@@ -15,7 +15,10 @@ import { tenantCommands } from './tenants.js'
 import { userCommands } from './users.js'
 
 export function createProgram(): Command {
-  const program = new Command('mintmark').description('Operate a Mintmark identity service.')
+  const program = new Command('mintmark')
+    .description('Operate a Mintmark identity service.')
+    // Handed on to each command: what it was given wrongly, it says how to give.
+    .showHelpAfterError('See --help.')
   migrateCommand(program)
   userCommands(program)
   tenantCommands(program)

@@ -30,7 +30,10 @@ export async function reachable(provider: Provider, secret: () => string | Promi
     const { jwks_uri: keysAt } = config.serverMetadata()
     if (keysAt !== undefined) await readKeys(provider, keysAt)
   } catch (error) {
-    if (error instanceof ProviderUnavailable) throw new CommandFailed(`${provider.id}: ${error.message}`)
+    if (error instanceof ProviderUnavailable)
+      throw new CommandFailed(
+        `the provider ${provider.id} does not work (${error.message}): look whether it runs, whether what was declared is as its document says, and whether MINTMARK_KEYS_FOLDER is the service's`,
+      )
     throw error
   }
 }

@@ -96,7 +96,7 @@ function done<T>(answer: T, tenant: string, role: string): Exclude<T, Refusal> {
     )
   if (answer === 'too-large')
     throw new CommandFailed(
-      `the roles of the tenant ${tenant} would not fit into an access token: their names and permissions may take ${longestRoles} bytes together`,
+      `the roles of the tenant ${tenant} would not fit into an access token: give this one fewer or shorter permissions (the names and permissions of all may take ${longestRoles} bytes together)`,
     )
   if (answer === 'forbidden' || answer === 'repeated-differently') throw new Error(String(answer))
   return answer as Exclude<T, Refusal>

@@ -98,7 +98,7 @@ export function sessionCommands(program: Command): void {
 
 function store(text: string): string {
   if (text === 'redis' || text === 'postgres') return text
-  throw new InvalidArgumentError('It is redis or postgres.')
+  throw new InvalidArgumentError('It takes redis or postgres.')
 }
 
 const listing: Listing<ListedSession> = {

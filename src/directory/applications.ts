@@ -78,7 +78,7 @@ export function faultsOf(application: NewApplication, issuer: string): string[] 
   }
   const { tokenLifetimeSeconds } = application
   if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
-    faults.push('the token lifetime is a whole number of seconds from 60 to 900')
+    faults.push('the token lifetime takes a whole number of seconds from 60 to 900')
   }
   for (const origin of application.origins) {
     const fault = originFault(origin, issuer)

@@ -91,8 +91,11 @@ test('a disabled or deleted application gets no token from then on', async t => 
   t.equal(await mint(me.cookie), 400)
   await prose(t, 'applications', 'create', 'job', '--audience', 'a')
   t.same(await document(t, 'applications', 'delete', 'job'), { client_id: 'job', deleted: true })
-  t.equal(await refusal(t, 'applications', 'delete', 'job'), 'there is no application job\n')
-  t.match(await refusal(t, 'applications', 'delete', 'mintmark'), /the service’s own pages: they stay/)
+  t.equal(
+    await refusal(t, 'applications', 'delete', 'job'),
+    'there is no application job: `mintmark applications list` has them\n',
+  )
+  t.match(await refusal(t, 'applications', 'delete', 'mintmark'), /the service’s own pages, which stay/)
 })
 
 test('what becomes of an origin is known to running instances at once, by way of Redis', {

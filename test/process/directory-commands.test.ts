@@ -88,7 +88,10 @@ test('users change renames, and gives and takes platform roles at once', async t
     bad.map(async ([args, said]) => t.match(await refusal(t, 'users', 'change', me.id, ...args), said)),
   )
   const nobody = randomUUID()
-  t.equal(await refusal(t, 'users', 'show', nobody), `there is no user ${nobody}\n`)
+  t.equal(
+    await refusal(t, 'users', 'show', nobody),
+    `there is no user ${nobody}: \`mintmark users list\` has them\n`,
+  )
 })
 
 test('users disable, enable and delete answer with who it is', async t => {

@@ -83,7 +83,10 @@ test('users delete removes the person at once; who is unknown is said', async t 
   t.equal((await sql`select from users where id = ${me.id}`).length, 0)
   t.same(await audited('account.deleted', me.id), [{ actor: null, outcome: 'done' }])
   for (const who of [me.id, me.email])
-    t.match(await mintmark('users', 'delete', who), { code: 1, err: `there is no user ${who}\n` })
+    t.match(await mintmark('users', 'delete', who), {
+      code: 1,
+      err: `there is no user ${who}: \`mintmark users list\` has them\n`,
+    })
   t.match(await mintmark('users', 'disable', 'not an address'), {
     code: 1,
     err: /neither a user id nor an e-mail address/,

@@ -51,7 +51,12 @@ test('tenants are created, shown, renamed, suspended, activated and deleted', as
     ['delete', id],
   ]
   await Promise.all(
-    gone.map(async args => t.equal(await refusal(t, 'tenants', ...args), `there is no tenant ${id}\n`)),
+    gone.map(async args =>
+      t.equal(
+        await refusal(t, 'tenants', ...args),
+        `there is no tenant ${id}: \`mintmark tenants list\` has them\n`,
+      ),
+    ),
   )
   t.match(await refusal(t, 'tenants', 'show', 'acme'), /acme is not a tenant’s id: `mintmark tenants list`/)
   t.match(await refusal(t, 'tenants', 'create', ''), /1 to 100 printable/)

@@ -68,13 +68,13 @@ export async function readBack(client: postgres.Sql, asked: Settings): Promise<s
       (select json_object_agg(name, setting) from pg_settings where name in (${names.join(', ')})) as settings`)
   const answer = (answers as unknown as postgres.RowList<InForce[]>[])[1]
   const [inForce] = answer ?? []
-  if (!answer || !inForce) return ['Postgres did not say which settings are in force']
+  if (!answer || !inForce) return [`Postgres did not say which settings are in force: ${takeOut}`]
   if (isPooled(answer, inForce.pid)) return [directly]
-  const faults = Object.entries(asked)
+  const differing = Object.entries(asked)
     .filter(([name, value]) => inForce.settings[name] !== value)
     .map(([name, value]) => `${name} is ${inForce.settings[name]} where the service needs ${value}`)
-  if (!inForce.role) faults.unshift("the role of this database's service is not in force")
-  return faults.length === 0 ? [] : [`${faults.join(', ')}: ${takeOut}`]
+  if (!inForce.role) differing.unshift("the role of this database's service is not in force")
+  return differing.length === 0 ? [] : [`${differing.join(', ')}: ${takeOut}`]
 }
 
 const takeOut =

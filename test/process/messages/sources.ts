@@ -1,4 +1,4 @@
-/** Every message that refuses a start or fails a command, read from the sources: what each looks like when it is printed. */
+/** Every message that refuses a start, warns at one or fails a command, read from the sources. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
@@ -8,19 +8,27 @@ export interface Message {
   /** As it stands in the source, with `…` for what is filled in. */
   readonly text: string
   readonly file: string
-  /** Whether a printed line is this message. */
-  readonly matches: (printed: string) => boolean
 }
 
-const errors = ['StartRefused', 'EmbeddedRefusal', 'CommandFailed', 'InvalidArgumentError']
+const errors = [
+  'StartRefused',
+  'EmbeddedRefusal',
+  'CommandFailed',
+  'InvalidArgumentError',
+  'MigrationRefused',
+]
 /** Functions that gather faults take them as their last argument; those that answer them are named for it. */
-const gather = /^(faults|risks|unknown|all)\.(push|unshift)$|^refuse$/
-const answers = /[fF]aults?$|^(checkPermissions|lineOfStdin)$/
+const gather =
+  /^((faults|risks|unknown|all|warnings)\.(push|unshift)|refuse|unlessDenied|process\.stderr\.write)$/
+const gatheredIn = /^(faults|risks|unknown|warnings)$/
+const answers = /[fF]aults?$|^(remedyOf|notTaken|readBack|checkPermissions|saying|keep$)/
+/** Where a warning of a start is logged rather than answered. */
+const startsIn = 'src/main.ts'
+/** Each of its findings that is not well. */
+const doctor = 'src/keyring/doctor.ts'
 
-const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-
-/** The constants of a file that are texts, by their names. */
-type Constants = ReadonlyMap<string, ts.Expression>
+/** The constants of a file that are texts, by their names. A name that stands for several is filled in. */
+type Constants = ReadonlyMap<string, ts.Expression | undefined>
 
 /** Of an expression the texts that it can be; nothing of what is no text here. */
 function texts(node: ts.Expression, constants: Constants): string[] {
@@ -31,59 +39,88 @@ function texts(node: ts.Expression, constants: Constants): string[] {
   }
   if (ts.isStringLiteralLike(node)) return [node.text]
   if (ts.isTemplateExpression(node)) {
-    return [node.templateSpans.reduce((text, { literal }) => `${text}…${literal.text}`, node.head.text)]
+    const filled = (one: ts.Expression) => (ts.isIdentifier(one) && of(one)[0]) || '…'
+    const parts = node.templateSpans.map(span => filled(span.expression) + span.literal.text)
+    return [node.head.text + parts.join('')]
   }
-  if (ts.isConditionalExpression(node)) return [...of(node.whenTrue), ...of(node.whenFalse)]
+  if (ts.isConditionalExpression(node))
+    return node.condition.getText() === 'ok'
+      ? of(node.whenFalse)
+      : [...of(node.whenTrue), ...of(node.whenFalse)]
   if (ts.isParenthesizedExpression(node)) return of(node.expression)
   if (ts.isArrayLiteralExpression(node)) return node.elements.flatMap(of)
-  if (ts.isObjectLiteralExpression(node)) {
-    return node.properties.flatMap(property => {
-      if (property.name?.getText() !== 'message') return []
-      if (ts.isShorthandPropertyAssignment(property)) return of(property.name)
-      return ts.isPropertyAssignment(property) ? of(property.initializer) : []
-    })
-  }
+  if (ts.isObjectLiteralExpression(node)) return node.properties.flatMap(one => textOfMember(one, constants))
   return []
 }
 
-function textsIn(file: string): string[] {
-  const tree = ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true)
-  const found: string[] = []
-  const constants = new Map<string, ts.Expression>()
+function textOfMember(member: ts.ObjectLiteralElementLike, constants: Constants): string[] {
+  if (member.name?.getText() !== 'message') return []
+  if (ts.isShorthandPropertyAssignment(member)) return texts(member.name, constants)
+  return ts.isPropertyAssignment(member) ? texts(member.initializer, constants) : []
+}
+
+/** `shared`: what files export to each other. */
+function constantsOf(tree: ts.SourceFile, shared: Constants): Constants {
+  const constants = new Map<string, ts.Expression | undefined>()
+  const imported = new Set<string>()
   const learn = (node: ts.Node): void => {
-    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer)
+    if (ts.isImportSpecifier(node)) imported.add(node.name.text)
+    if (ts.isVariableDeclaration(node) && ts.isIdentifier(node.name) && node.initializer) {
+      const { text } = node.name
       if (ts.isTemplateExpression(node.initializer) || ts.isStringLiteralLike(node.initializer))
-        constants.set(node.name.text, node.initializer)
+        constants.set(text, constants.has(text) ? undefined : node.initializer)
+    }
     ts.forEachChild(node, learn)
   }
   learn(tree)
-  const of = (node: ts.Expression) => texts(node, constants)
+  return new Map([...[...shared].filter(([name]) => imported.has(name)), ...constants])
+}
+
+const isExported = (node: ts.Statement): node is ts.VariableStatement =>
+  ts.isVariableStatement(node) && node.modifiers?.[0]?.kind === ts.SyntaxKind.ExportKeyword
+
+function exportsOf(tree: ts.SourceFile): [string, ts.Expression][] {
+  return tree.statements
+    .filter(isExported)
+    .flatMap(({ declarationList }) => declarationList.declarations)
+    .flatMap(({ name, initializer }) =>
+      initializer && ts.isStringLiteralLike(initializer) ? [[name.getText(), initializer]] : [],
+    )
+}
+
+function textsIn(tree: ts.SourceFile, shared: Constants): string[] {
+  const file = tree.fileName
+  const constants = constantsOf(tree, shared)
+  const of = (node: ts.Expression | undefined) => (node ? texts(node, constants) : [])
+  const found: string[] = []
   const visit = (node: ts.Node, within: string): void => {
     let inside = within
-    if (ts.isFunctionDeclaration(node)) inside = node.name?.text ?? ''
+    if (ts.isFunctionDeclaration(node) || ts.isMethodDeclaration(node)) inside = node.name?.getText() ?? ''
     if (ts.isNewExpression(node) && errors.includes(node.expression.getText())) {
-      const parts = (node.arguments ?? []).slice(0, 2).map(of)
-      const [what = [], remedy = []] = parts
+      const [what = [], mend = []] = (node.arguments ?? []).slice(0, 2).map(of)
       const whole = node.expression.getText() === 'EmbeddedRefusal'
-      found.push(
-        ...what.flatMap(one => (whole && remedy.length > 0 ? remedy.map(other => `${one}\n${other}`) : one)),
-      )
+      found.push(...what.flatMap(one => (whole ? mend.map(other => `${one}\n${other}`) : one)))
     }
-    if (ts.isCallExpression(node) && gather.test(node.expression.getText())) {
-      const last = node.arguments.at(-1)
-      if (last && !ts.isSpreadElement(last)) found.push(...of(last))
+    if (ts.isCallExpression(node)) {
+      const called = node.expression.getText()
+      if (gather.test(called) || (called === 'log.warn' && file === startsIn))
+        found.push(...of(node.arguments.at(-1)))
+      if (called === 'lineOfStdin') found.push(...of(node.arguments[0]))
     }
-    if (ts.isCallExpression(node) && node.expression.getText() === 'lineOfStdin' && node.arguments[0])
-      found.push(...of(node.arguments[0]))
-    if (ts.isReturnStatement(node) && node.expression && answers.test(inside))
-      found.push(...of(node.expression))
-    if (ts.isPropertyAssignment(node) && /^(faults|risks|unknown)$/.test(node.name.getText()))
-      if (ts.isArrayLiteralExpression(node.initializer)) found.push(...of(node.initializer))
+    if (ts.isReturnStatement(node) && answers.test(inside)) found.push(...of(node.expression))
+    if (ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) {
+      const name = node.name.getText()
+      const list = node.initializer && ts.isArrayLiteralExpression(node.initializer)
+      if (gatheredIn.test(name) && list) found.push(...of(node.initializer))
+      if (name === 'says' && file === doctor && !isWell(node)) found.push(...of(node.initializer))
+    }
     ts.forEachChild(node, child => visit(child, inside))
   }
   visit(tree, '')
   return found
 }
+
+const isWell = (node: ts.Node) => /\bok: true\b/.test(node.parent.getText())
 
 /** The packages for other programs start nothing and have no commands; faults of an ID token are for the log. */
 const elsewhere = /^(verifier\/|client\/|federation\/id-token\.ts)/
@@ -92,13 +129,15 @@ export function messages(): Message[] {
   const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.ts') && !elsewhere.test(name))
     .map(name => `src/${name}`)
-  return files.flatMap(file =>
-    textsIn(file)
+    .sort()
+  const trees = files.map(file =>
+    ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true),
+  )
+  const shared = new Map(trees.flatMap(exportsOf))
+  return trees.flatMap(tree =>
+    textsIn(tree, shared)
       // One that is filled in as a whole is made of others.
       .filter(text => /[a-z]{2}/.test(text.replaceAll('…', '')))
-      .map(text => {
-        const form = new RegExp(`(^|\\n)( {2}- )?${text.split('…').map(escaped).join('[^]+')}`)
-        return { text, file, matches: printed => form.test(printed) }
-      }),
+      .map(text => ({ text: text.trimEnd(), file: tree.fileName })),
   )
 }
