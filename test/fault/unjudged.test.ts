@@ -116,12 +116,18 @@ for (const table of tables) {
     const taking = routes.filter(({ key }) => (takes.get(key) ?? []).length > 0)
     const sends: Awaited<ReturnType<typeof prepared>>[] = []
     for (const route of taking) sends.push(await prepared(route))
+    // By itself: it signs out the callers of the others, who are then refused after all.
+    const signsAllOut = sends.splice(
+      taking.findIndex(({ key }) => key === 'DELETE /v1/admin/sessions'),
+      1,
+    )
     await forget()
     const gate = await sql.reserve()
     t.teardown(() => gate.release())
     await gate`begin`
     await gate`lock table ${gate(table)} in access exclusive mode`
     const outcomes = await Promise.all(sends.map(send => send()))
+    for (const send of signsAllOut) outcomes.push(await send())
     await gate`rollback`
     await compare(t, table, outcomes)
   })
