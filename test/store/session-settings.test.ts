@@ -22,6 +22,8 @@ const wrong: Record<string, string> = {
   bytea_output: 'escape',
   extra_float_digits: '-15',
   standard_conforming_strings: 'off',
+  transform_null_equals: 'on',
+  client_min_messages: 'error',
   default_transaction_read_only: 'on',
   synchronous_commit: 'off',
   default_transaction_isolation: 'repeatable read',
@@ -89,6 +91,24 @@ test('a setting that is not in force is an outage on every kind of connection, a
     await t.resolves(asks.hot(behind), 'and when it is in force again, all works')
     await t.resolves(asks.pool(behind))
   }
+})
+
+test('a database that was given another value of any of them is served all the same', async t => {
+  const { address, sql } = await testDatabase(t)
+  for (const [name, value] of Object.entries(wrong))
+    await sql.unsafe(`alter database ${address.database} set ${name} = '${value}'`)
+  t.match(await examinePostgres(address), { faults: [] })
+})
+
+test('one in which the guards of the tables are off is not served', async t => {
+  const { address, sql } = await testDatabase(t)
+  const hot = new HotReads(address)
+  t.teardown(() => hot.close())
+  await sql.unsafe(`alter database ${address.database} set session_replication_role = replica`)
+  const said =
+    /session_replication_role is replica where the service needs origin: .* take out whatever changes/
+  await t.rejects(hot.read(nobody), said)
+  t.match((await examinePostgres(address)).faults, [said])
 })
 
 test('a new connection that is not as it was asked for carries nothing but the question', async t => {

@@ -34,6 +34,9 @@ export function settingsFor({ statement, lock }: Deadlines, more: Settings = {})
     bytea_output: 'hex',
     extra_float_digits: '1',
     standard_conforming_strings: 'on',
+    transform_null_equals: 'off',
+    // A COMMIT whose wait for the standby was cancelled succeeds, and only a warning says so.
+    client_min_messages: 'warning',
     default_transaction_read_only: 'off',
     synchronous_commit: 'on',
     default_transaction_isolation: 'read committed',
@@ -46,6 +49,9 @@ export function settingsFor({ statement, lock }: Deadlines, more: Settings = {})
     ...more,
   }
 }
+
+/** What only a superuser can change, and so is not asked for: guards and foreign keys of the tables are in force. */
+const given: Settings = { session_replication_role: 'origin' }
 
 /**
  * Whoever logs in, the service's own rights are enough: it appends to the audit log and cannot change it. The role is
@@ -61,7 +67,8 @@ interface InForce {
 
 /** What is not as it was asked for, each with its remedy. One round trip. */
 export async function readBack(client: postgres.Sql, asked: Settings): Promise<string[]> {
-  const names = Object.keys(asked).map(name => `'${name}'`)
+  const wanted = { ...asked, ...given }
+  const names = Object.keys(wanted).map(name => `'${name}'`)
   // The simple protocol, so that nothing is left prepared on a server connection that others may get.
   const answers = await client.unsafe<{ [k: string]: unknown }[]>(`${takeRole};
     select current_user = ${serviceRole} as role, pg_backend_pid() as pid,
@@ -70,7 +77,7 @@ export async function readBack(client: postgres.Sql, asked: Settings): Promise<s
   const [inForce] = answer ?? []
   if (!answer || !inForce) return [`Postgres did not say which settings are in force: ${takeOut}`]
   if (isPooled(answer, inForce.pid)) return [directly]
-  const differing = Object.entries(asked)
+  const differing = Object.entries(wanted)
     .filter(([name, value]) => inForce.settings[name] !== value)
     .map(([name, value]) => `${name} is ${inForce.settings[name]} where the service needs ${value}`)
   if (!inForce.role) differing.unshift("the role of this database's service is not in force")
