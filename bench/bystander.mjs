@@ -1,5 +1,5 @@
-// What one caller who is refused costs a bystander who signs in, mints a token and signs out: for each kind of refusal
-// 32 requests at once without a pause, beside quiet rounds of the same run. Read the ratio.
+// What one caller costs a bystander who signs in, mints a token and signs out: for each kind of refusal, and for right
+// sign-ins, 32 requests at once without a pause, beside quiet rounds of the same run. Read the ratio.
 //
 //   npm run bench:bystander           two rounds of four seconds for each kind
 //   npm run bench:bystander -- 1 2    one of two seconds
@@ -18,7 +18,7 @@ await withPostgres(async (address, keysFolder) => {
   await migrate(address)
   const sql = postgres({ ...address, max: 1, onnotice: () => {} })
   await sql`insert into applications (client_id, name, audiences) values ('bench', 'Bench', '{bench-api}')`
-  const { attackers, bystander } = await prepare(sql, 'http://localhost:4000')
+  const { attackers, regular, bystander } = await prepare(sql, 'http://localhost:4000')
   const target = await start('ours.mjs', {
     address,
     keysFolder,
@@ -28,10 +28,10 @@ await withPostgres(async (address, keysFolder) => {
   console.log(`${cpus()[0]?.model.trim()}, ${cores} cores, Node ${process.version}, Postgres 18`)
   console.log(`${rounds} rounds of ${seconds} s for each kind, ${atOnce} requests at once\n`)
   console.log(
-    '| one caller is refused | bystander | ms quiet | ms beside | ratio | answers/s | rows | rows written |',
+    '| one caller: is refused, or signs in | bystander | ms quiet | ms beside | ratio | answers/s | rows | rows written |',
   )
   console.log('|---|---|---|---|---|---|---|---|')
-  for (const attacker of attackers) await measure(sql, target, attacker, bystander)
+  for (const attacker of [...attackers, regular]) await measure(sql, target, attacker, bystander)
   target.child.disconnect()
   await sql.end()
 })

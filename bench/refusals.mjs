@@ -110,8 +110,21 @@ export async function prepare(sql, issuer) {
     }))
     attackers.push({ kind, requests })
   }
-  return { attackers, bystander: { ...(await person()), password } }
+  return { attackers, regular: regular(await person()), bystander: { ...(await person()), password } }
 }
+
+/** One who is let in, again and again, from several addresses. */
+const regular = ({ email }) => ({
+  kind: 'signs in rightly',
+  requests: [1, 2, 3].map(host => ({
+    ...json('POST', '/v1/session', { email, password }),
+    headers: {
+      'x-forwarded-for': `203.0.113.${host}`,
+      'x-mintmark': '1',
+      'content-type': 'application/json',
+    },
+  })),
+})
 
 /** What must hold of a caller so that they are refused in this way, and what they then present. */
 const changes = {

@@ -78,7 +78,7 @@ export function createInvitations(parts: InvitationParts) {
       const { hash, email } = link
       const verdict = await policy.check(rawPassword, { email, ...(name !== undefined && { name }) })
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
-      const phc = await hasher.hash(verdict.password)
+      const phc = await hasher.hash(verdict.password, email)
       await sessions.ready()
       const registered = await invitations.register(hash, phc, name, browser.occasion)
       if (!registered) return { refused: 'link_invalid' }

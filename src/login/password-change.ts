@@ -52,7 +52,7 @@ export function createPasswordChange({
       provenSecretHash: proven.secret.hash(),
       next: { id: next.id, secretHash: next.secret.hash() },
       expectedVersion: proof.identity.credential.version,
-      phc: await hasher.hash(verdict.password),
+      phc: await hasher.hash(verdict.password, principal.user),
       occasion,
     })
     if (answer === 'superseded') return { refused: 'session_superseded' }

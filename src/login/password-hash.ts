@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hashSync, parseOptions } from '@node-rs/argon2'
 import { createHashThreads } from './hash-threads.js'
+import { createHashTurns, type HashingLimits } from './hash-turns.js'
 import type { NormalisedPassword } from './password-policy.js'
 
 /** `memoryKib` of memory, passed over `passes` times by `lanes` threads; all three stand in every hash. */
@@ -24,12 +25,7 @@ const THREAD_KIB = 12_288
 /** What the rest of the service takes under load (measured: 164 MiB), and something for bad days. */
 const OTHERS_KIB = 196_608
 
-export interface HashingLimits {
-  /** Hashes computed at the same time, each by a thread of its own at a lower priority. */
-  readonly concurrency: number
-  /** What all of them together may take, threads left out. */
-  readonly memoryKib: number
-}
+export { type HashingLimits, HashQueueFull } from './hash-turns.js'
 
 /**
  * As many hashes at once as leave a processor to the requests, and the memory that they need or half of it, whichever is
@@ -46,23 +42,12 @@ export function hashingWithin(
   return { concurrency, memoryKib: Math.max(memoryKib, shareKib - concurrency * THREAD_KIB) }
 }
 
-/**
- * Every worker is busy and the queue is full: the caller is asked to come back (503 with Retry-After). Nothing
- * was hashed and nothing is known about the password.
- */
-export class HashQueueFull extends Error {
-  override readonly name = 'HashQueueFull'
-  constructor() {
-    super('the queue of password hashes is full')
-  }
-}
-
 /** `match-outdated-parameters`: the password is right, and its hash should be replaced by one made now. */
 export type PasswordMatch = 'match' | 'match-outdated-parameters' | 'mismatch'
 
 export interface PasswordHasher {
-  /** A PHC string with a salt of its own. Rejects with `HashQueueFull`. */
-  hash(password: NormalisedPassword): Promise<string>
+  /** A PHC string with a salt of its own. Rejects with `HashQueueFull`. `caller` is who waits behind themselves. */
+  hash(password: NormalisedPassword, caller?: string): Promise<string>
   /**
    * With `undefined` (no such user, or one without a password) the same work is done against a hash that nothing
    * matches, so that the time taken doesn't say who exists; so too where the stored parameters are absurd. The
@@ -70,7 +55,7 @@ export interface PasswordHasher {
    *
    * Rejects with `HashQueueFull`, and with an ordinary error on a stored hash that isn't one (corruption).
    */
-  verify(phc: string | undefined, password: NormalisedPassword): Promise<PasswordMatch>
+  verify(phc: string | undefined, password: NormalisedPassword, caller?: string): Promise<PasswordMatch>
   /** How many wait for a worker, not counting those being worked on. */
   queued(): number
 }
@@ -78,7 +63,7 @@ export interface PasswordHasher {
 /**
  * @param memoryKib a stored hash that wants more than is free of it waits, and one that wants more than all of it is
  *   refused like one with absurd parameters.
- * @param queueLimit how many may wait, first come first served; the next one is refused at once.
+ * @param queueLimit how many may wait, of all callers together; callers take turns.
  */
 export function createPasswordHasher(settings: {
   concurrency: number
@@ -104,17 +89,19 @@ export function createPasswordHasher(settings: {
     throw new RangeError('these argon2 parameters are more than a stored hash may ask for')
   const decoy = hashSync(randomBytes(32), options)
   const current = parseOptions(decoy)
-  const inTurn = createTurnstile({ concurrency, memoryKib }, queueLimit)
+  const turns = createHashTurns({ concurrency, memoryKib }, queueLimit)
   const threads = createHashThreads()
 
   return {
-    queued: inTurn.queued,
-    hash: password => inTurn.run(options, () => threads.hash(password.utf8(), options)),
-    async verify(phc, password) {
+    queued: turns.queued,
+    hash: (password, caller = '') => turns.run(caller, options, () => threads.hash(password.utf8(), options)),
+    async verify(phc, password, caller = '') {
       const stored = phc === undefined ? undefined : parseStored(phc)
       const usable = phc !== undefined && stored !== undefined && isBearable(stored)
       const cost = usable ? stored : options
-      const matches = await inTurn.run(cost, () => threads.verify(usable ? phc : decoy, password.utf8()))
+      const matches = await turns.run(caller, cost, () =>
+        threads.verify(usable ? phc : decoy, password.utf8()),
+      )
       if (!usable || !matches) return 'mismatch'
       return isSame(stored, current) ? 'match' : 'match-outdated-parameters'
     },
@@ -143,34 +130,3 @@ const isSame = (a: Parsed, b: Parsed) =>
   (['algorithm', 'version', 'memoryCost', 'timeCost', 'parallelism', 'outputLen'] as const).every(
     k => a[k] === b[k],
   )
-
-function createTurnstile({ concurrency, memoryKib }: HashingLimits, queueLimit: number) {
-  const waiting: { readonly cost: Cost; readonly go: () => void }[] = []
-  let running = 0
-  let takenKib = 0
-
-  const enter = ({ memoryCost }: Cost): boolean => {
-    if (running >= concurrency || takenKib + memoryCost > memoryKib) return false
-    running++
-    takenKib += memoryCost
-    return true
-  }
-
-  return {
-    queued: () => waiting.length,
-    async run<T>(cost: Cost, work: () => Promise<T>): Promise<T> {
-      // A newcomer does not slip in before one who waits.
-      if (waiting.length > 0 || !enter(cost)) {
-        if (waiting.length >= queueLimit) throw new HashQueueFull()
-        await new Promise<void>(resolve => waiting.push({ cost, go: resolve }))
-      }
-      try {
-        return await work()
-      } finally {
-        running--
-        takenKib -= cost.memoryCost
-        for (let next = waiting[0]; next && enter(next.cost); next = waiting[0]) waiting.shift()?.go()
-      }
-    },
-  }
-}

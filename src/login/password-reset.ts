@@ -53,7 +53,12 @@ export function createPasswordReset(parts: PasswordResetParts) {
       if (!verdict.ok) return { weak: verdict.detail }
       const pass = newSecret()
       const fresh = { passHash: pass.hash(), network: network(from), lifetimeSeconds: linkMinutes * 60 }
-      const reset = await store.resetPassword(hash, await hasher.hash(verdict.password), occasion, fresh)
+      const reset = await store.resetPassword(
+        hash,
+        await hasher.hash(verdict.password, email),
+        occasion,
+        fresh,
+      )
       if (!reset) return 'link_invalid'
       const { email: to, providers, reclaimed } = reset
       inBackground('password changed mail', () => post.send({ kind: 'password-changed', to, providers }))

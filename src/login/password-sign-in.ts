@@ -59,7 +59,13 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
           const fresh = account?.password?.freshReset
           const fromThere = fresh?.network === network(from)
           await attempt.guess(account?.password?.version ?? 0, fromThere)
-          return judge(account, password, attempt.succeeded, fromThere || isItsPass(passHash, fresh))
+          return judge(
+            canonical,
+            account,
+            password,
+            attempt.succeeded,
+            fromThere || isItsPass(passHash, fresh),
+          )
         })
       } catch (error) {
         const carried =
@@ -75,7 +81,7 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
       if (!password) return { refused: 'malformed' }
       const account = await store.findById(user)
       return throttle.currentPassword(user, account?.password?.version ?? 0, succeeded =>
-        judge(account, password, succeeded),
+        judge(user, account, password, succeeded),
       )
     },
   }
@@ -92,18 +98,22 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
       const fresh = account?.password?.freshReset
       if (!isItsPass(passHash, fresh)) return undefined
       await accepted()
-      return throttle.signInAfterReset(passHash, succeeded => judge(account, password, succeeded, true))
+      return throttle.signInAfterReset(passHash, succeeded =>
+        judge(email, account, password, succeeded, true),
+      )
     })
   }
 
+  /** `whose` takes turns with all others at hashing: the same for an address that nobody has. */
   async function judge(
+    whose: string,
     account: Account | undefined,
     password: NormalisedPassword,
     succeeded: () => Promise<void>,
     carried = false,
   ): Promise<SignInAnswer> {
     // An unknown address costs a hash as well, so that time does not tell who exists.
-    const match = await hasher.verify(account?.password?.phc, password)
+    const match = await hasher.verify(account?.password?.phc, password, whose)
     if (!account) return { refused: 'unknown-address' }
     const { user } = account
     if (!account.password) return { refused: 'no-password', user }
@@ -117,7 +127,7 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
     if (!account.active) return { refused: 'disabled', user }
     if (failures > 0 || freshReset) inBackground('password success', () => store.forgetFailures(user))
     if (match === 'match-outdated-parameters') {
-      await store.rehash(user, version, phc, await hasher.hash(password))
+      await store.rehash(user, version, phc, await hasher.hash(password, whose))
     }
     await succeeded()
     return { identity: { user, amr: ['pwd'], acr: 'aal1', credential: { kind: 'password', version } } }

@@ -19,7 +19,10 @@ const requests = 8 * atOnce
 const limits = { memoryBytes: 256 * 2 ** 20, processors: 1.5 }
 
 interface Refusals {
-  prepare(sql: unknown, issuer: string): Promise<{ attackers: { kind: string }[]; bystander: object }>
+  prepare(
+    sql: unknown,
+    issuer: string,
+  ): Promise<{ attackers: { kind: string }[]; regular: object; bystander: object }>
   attack(
     url: string,
     attacker: object,
@@ -111,6 +114,30 @@ test('whoever is refused, 32 times at once, costs a bystander no success, the au
   const metrics = await (await fetch(`${probes}/metrics`)).text()
   t.match(metrics, /^mintmark_refusals_queued 0$/m)
   t.notMatch(metrics, /mintmark_background_total\{job="audit",outcome="(failed|dropped)"\}/)
+  running.child.kill('SIGTERM')
+  t.equal(await running.exited, 0)
+})
+
+test('whoever signs in rightly, more often at once than there are places for hashes, takes nobody else’s', async t => {
+  const { running, sql, url } = await started(t)
+  const script = new URL('bench/refusals.mjs', rootUrl).href
+  const { prepare, attack, goRound } = (await import(script)) as Refusals
+  const { regular, bystander } = await prepare(sql, url)
+  const answers = new Map<number, number>()
+  let over = false
+  const many = attack(
+    url,
+    regular,
+    150,
+    () => over,
+    status => answers.set(status, (answers.get(status) ?? 0) + 1),
+  )
+  await eventually(() => answers.get(503) || undefined, 30)
+  for (let round = 0; round < 10; round++)
+    t.same((await goRound(url, bystander)).statuses, [201, 200, 204], 'the bystander')
+  over = true
+  await many
+  t.ok(answers.get(201), 'the other one has places as well')
   running.child.kill('SIGTERM')
   t.equal(await running.exited, 0)
 })
