@@ -66,7 +66,9 @@ const reservedConnections = 2
 /** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
 export async function startService(parts: ServiceParts): Promise<Service> {
   const { config, address, log } = parts
-  const trust = await trusted(await refuseUnfit(parts), parts)
+  const keep = keeper(parts)
+  const found = await refuseUnfit(parts)
+  const trust = new Trust(found, higher => void keep(higher))
   for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
   const database = new Database(address, { trust })
   const hot = new HotReads(address, trust)
@@ -145,6 +147,8 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       probes: await listenOn(probes, config.healthListen, 'MINTMARK_HEALTH_LISTEN'),
       main: await listenOn(app, config.listen, 'MINTMARK_LISTEN'),
     }
+    // Not before: a start with another's database by mistake, which ends above, must not outrank the one in use.
+    await keep(found)
     return { app, addresses, close }
   } catch (error) {
     await close()
@@ -187,14 +191,12 @@ async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> 
     log.error({ missing }, 'put the key-encryption keys back: keys sealed under them cannot sign here')
 }
 
-/** From the generation that the database is of now; a higher one, after `mintmark recover`, is kept as well. */
-async function trusted(found: number, { generation, log }: ServiceParts): Promise<Trust> {
-  const keep = async (higher: number) => {
-    const failed = await generation.keep(higher)
+/** Keeps a generation that was trusted; where it cannot be kept, the log says what to do. */
+function keeper({ generation, log }: Pick<ServiceParts, 'generation' | 'log'>) {
+  return async (trusted: number) => {
+    const failed = await generation.keep(trusted)
     if (failed !== undefined) log.warn(failed)
   }
-  await keep(found)
-  return new Trust(found, higher => void keep(higher))
 }
 
 /** Answers the generation of the database. */

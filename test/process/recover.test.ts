@@ -10,6 +10,7 @@ import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { link, person, serviceKey } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { commandLine } from '../support/command.js'
+import { testDatabase } from '../support/database.js'
 import { goodPassword, issuer, type TestService, testService } from '../support/service.js'
 
 async function world(t: Test) {
@@ -161,6 +162,19 @@ test('a database of a lower generation than was trusted here is not started from
   t.equal((await sql`select generation::text as generation from service`)[0]?.generation, higher)
   const kept = (await readdir(join(service.folder, 'keys'))).filter(name => name.endsWith('.generation'))
   t.same(kept, [`${higher}.generation`])
+  await testService(t, { beside: service })
+})
+
+test('a start with another’s database that fails keeps nothing of it: the one in use starts again', async t => {
+  const { service } = await world(t)
+  const kept = () => readdir(join(service.folder, 'keys'))
+  const before = await kept()
+  t.ok(before.some(name => name.endsWith('.generation')))
+  const another = await testDatabase(t)
+  await another.sql`update service set generation = generation + 1000`
+  const env = { MINTMARK_LISTEN: new URL(service.addresses.main).host }
+  await t.rejects(testService(t, { beside: service, address: another.address, env }), /EADDRINUSE/)
+  t.same(await kept(), before)
   await testService(t, { beside: service })
 })
 

@@ -59,7 +59,7 @@ function faultsOf(state: DatabaseState, { kept, file }: Trusted): string[] {
   }
   if (state.trusted && state.generation < kept) {
     faults.push(
-      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Point DATABASE_URL at the one in use; or, if this is to be it from now on, read docs/operations.md and run \`mintmark recover\``,
+      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Point DATABASE_URL at the one in use; if that file comes from another database, which was served with these keys once, remove it; or, if this is to be it from now on, read docs/operations.md and run \`mintmark recover\``,
     )
   }
   return faults

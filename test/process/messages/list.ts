@@ -210,7 +210,7 @@ export const list: readonly string[] = [
   'the database lacks … migration(s)⟶: run `mintmark migrate`',
   "the service's role may not write as it must (it lacks …)⟶: run `mintmark migrate`",
   'this Postgres is not the one that was trusted (a fail-over, or a restored backup)⟶: read docs/operations.md, then run `mintmark recover`',
-  'this Postgres is a former primary or a restored backup: its generation is …, and … says that … was trusted here⟶. Point DATABASE_URL at the one in use; or, if this is to be it from now on, read docs/operations.md and run `mintmark recover`',
+  'this Postgres is a former primary or a restored backup: its generation is …, and … says that … was trusted here⟶. Point DATABASE_URL at the one in use; if that file comes from another database, which was served with these keys once, remove it; or, if this is to be it from now on, read docs/operations.md and run `mintmark recover`',
   'the login of DATABASE_URL could change the audit log⟶: set MINTMARK_OWNER_DATABASE_URL and migrate',
   'every login of this Postgres server may connect to the database⟶: run `mintmark migrate`',
   // src/store/postgres/grant-service.ts
