@@ -10,7 +10,7 @@ import { adapters, bearer, type Server } from '../support/adapters.js'
 import { Browser } from '../support/browser.js'
 import { root } from '../support/project.mjs'
 import { redisServer } from '../support/redis.js'
-import { issuer } from '../support/service.js'
+import { eventually, issuer } from '../support/service.js'
 import { listRoutes } from './routes.js'
 import { type Authenticated, actsThatOpen, type Way, type WaysWorld, ways, waysWorld } from './ways.js'
 import { administrator, member, serviceKey, tenant } from './world.js'
@@ -198,8 +198,12 @@ test('the table is complete: every act that sets a session cookie is a way, ever
 async function documents(t: Test, world: WaysWorld): Promise<Record<string, string>> {
   const { app, database } = world.service
   const admin = new Browser(app, issuer, (await administrator(database.sql)).cookie)
+  const published = async () => (await app.inject('/.well-known/jwks.json')).body
+  const before = await published()
   const leak = await admin.post('/v1/admin/signing-keys/compromise', { all: true })
   t.equal(leak.statusCode, 200, leak.body)
+  // The instance follows the ring after the answer.
+  await eventually(async () => (await published()) !== before || undefined)
   const found: Record<string, string> = {}
   for (const { method, url } of await listRoutes()) {
     if (method !== 'GET' || url.includes(':')) continue
