@@ -5,7 +5,7 @@ import type { SessionId } from '../../src/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { examinePostgres } from '../../src/store/postgres/fitness.js'
 import { deadlines, HotReads, hotSettings } from '../../src/store/postgres/hot-reads.js'
-import { serviceRole, settingsFor } from '../../src/store/postgres/session-settings.js'
+import { requireSettings, serviceRole, settingsFor } from '../../src/store/postgres/session-settings.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { type StartupProxy, startupProxy } from '../support/startup-packet.js'
 
@@ -133,6 +133,17 @@ test('a new connection that is not as it was asked for carries nothing but the q
     behind.proxy.rewrite = {}
     await t.resolves(ask(behind), 'what is asked for stands above what the database was given')
   }
+})
+
+test('an answer over which the driver or the look trips is an outage like any other', async t => {
+  const tripped = () => Promise.reject(new TypeError("Cannot read properties of null (reading 'statement')"))
+  const said = (answer: unknown) => async () => answer
+  for (const unsafe of [tripped, said([]), said([[], [{}]]), said([[], [null]]), said(undefined)])
+    await t.rejects(
+      requireSettings({ unsafe } as never, settingsFor(deadlines)),
+      { name: 'Outage', outcome: 'nothing' },
+      String(unsafe),
+    )
 })
 
 test('many that meet a new connection at once have it looked at once', async t => {

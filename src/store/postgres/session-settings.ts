@@ -1,6 +1,7 @@
 /** What a connection must have in force: asked for when it is made, and read back before anything else is sent on it. */
 import postgres from 'postgres'
 import { Outage } from '../../errors.js'
+import { isAnswer, nonsense } from './answer.js'
 import { directly, remedyOf } from './remedies.js'
 
 /** Milliseconds. Each limit on the server is shorter than the caller's, so that hitting the caller's means "frozen". */
@@ -95,9 +96,9 @@ export function isPooled({ state }: postgres.ResultQueryMeta<number, string>, pi
 /** Throws `Outage` unless this connection, on which nothing has been sent yet, is as it was asked for. */
 export async function requireSettings(client: postgres.Sql, asked: Settings): Promise<void> {
   const faults = await readBack(client, asked).catch(error => {
-    throw error instanceof postgres.PostgresError
-      ? new Outage('nothing', `Postgres: ${error.code} ${error.message}: ${remedyOf(error)}`)
-      : error
+    if (error instanceof postgres.PostgresError)
+      throw new Outage('nothing', `Postgres: ${error.code} ${error.message}: ${remedyOf(error)}`)
+    throw isAnswer(error) ? error : nonsense()
   })
   if (faults.length > 0) throw new Outage('nothing', faults.join('; '))
 }
