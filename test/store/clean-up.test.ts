@@ -94,5 +94,5 @@ test('the service does it by itself, and counts', async t => {
   const other = await testService(t, { beside: service, cleanEveryMs: 20 })
   const metrics = async () => (await fetch(`${other.addresses.probes}/metrics`)).text()
   const line = /mintmark_cleaned_rows_total\{table="sessions"\} (\d+)/
-  t.equal(await eventually(async () => line.exec(await metrics())?.[1]), '3')
+  t.equal(await eventually(async () => line.exec(await metrics())?.[1], 30), '3')
 })
