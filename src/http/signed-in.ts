@@ -58,15 +58,21 @@ export function requireSession(app: FastifyInstance, sessions: Sessions, watch: 
 export type SessionGuard = (request: FastifyRequest) => Promise<void>
 
 export function sessionGuard(sessions: Sessions, watch: Watch): SessionGuard {
-  return guardBy(sessions, watch, watch.settled)
+  return guardBy(sessions, watch, watch.settled, sessionConfirmation(sessions, watch))
 }
 
 /** For a change, of which the session was asked about before. Nothing is waited for: what it refuses is not made. */
 export function sessionConfirmation(sessions: Sessions, watch: Watch): SessionGuard {
-  return guardBy(sessions, watch, async () => {})
+  const confirm: SessionGuard = guardBy(
+    sessions,
+    watch,
+    async () => {},
+    request => confirm(request),
+  )
+  return confirm
 }
 
-function guardBy(sessions: Sessions, watch: Watch, settled: Settled): SessionGuard {
+function guardBy(sessions: Sessions, watch: Watch, settled: Settled, confirm: SessionGuard): SessionGuard {
   return async request => {
     const credential = presentedCredential(request)
     const resumed = await sessions.resume(credential)
@@ -74,7 +80,7 @@ function guardBy(sessions: Sessions, watch: Watch, settled: Settled): SessionGua
       if (mayChange(request) && endedByChange[resumed.gone]) await settled()
       throw await refusal(request, credential, resumed.gone, watch)
     }
-    recordSession(request, { live: resumed.live, credential }, sessionConfirmation(sessions, watch))
+    recordSession(request, { live: resumed.live, credential }, confirm)
   }
 }
 

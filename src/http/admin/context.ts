@@ -74,9 +74,11 @@ export function requireAuthority(
   app.addHook('onRoute', ({ method, url, config }) => {
     if (!config?.needs) throw new Error(`${method} ${url} does not say what its caller must hold`)
   })
-  const judge = async (request: FastifyRequest, held: Authority): Promise<void> => {
+  const judge = async (request: FastifyRequest, held: Authority, confirmed?: Settled): Promise<void> => {
     const { needs, url } = request.routeOptions.config as { needs?: Needs; url?: string }
     if (needs?.(held, request.params as { tenant: TenantId })) return
+    // Who took their own authority away, and asks once more, is told so when that is confirmed.
+    if (confirmed && mayChange(request)) await confirmed()
     const session = request.sessionId
     await refused({
       action: 'admin.request',
@@ -90,10 +92,7 @@ export function requireAuthority(
   app.addHook('onRequest', async request => {
     const authority = authorityOf(request)
     await throttle.admin(callerId(authority))
-    const { needs } = request.routeOptions.config as { needs?: Needs }
-    // Who took their own authority away, and asks once more, is told so when that is confirmed.
-    if (!needs?.(authority, request.params as { tenant: TenantId }) && mayChange(request)) await settled()
-    await judge(request, authority)
+    await judge(request, authority, settled)
     request.judgeAuthority = held => judge(request, held)
   })
   // What we could not judge costs its caller nothing. An authority is known, so it has paid.

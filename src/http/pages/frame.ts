@@ -47,6 +47,7 @@ export type Frame = ReturnType<typeof createFrame>
 export function createFrame(parts: FrameParts) {
   const { issuer, registry, sessions, watch } = parts
   const guard = sessionGuard(sessions, watch)
+  const confirm = sessionConfirmation(sessions, watch)
 
   /** Letter by letter: what is not registered is not looked at any further. */
   async function destinationOf(wanted: unknown, request: FastifyRequest): Promise<Destination | undefined> {
@@ -124,7 +125,7 @@ export function createFrame(parts: FrameParts) {
     /** Who is signed in with this browser, on a page that is for anyone. */
     async visitor(request: FastifyRequest): Promise<Live | undefined> {
       const visitor = await visitorOf(request, sessions)
-      if (visitor) recordSession(request, visitor, sessionConfirmation(sessions, watch))
+      if (visitor) recordSession(request, visitor, confirm)
       return visitor?.live
     },
 
