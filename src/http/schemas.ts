@@ -156,6 +156,16 @@ function refusals(codes: readonly ErrorCode[], content: object) {
   )
 }
 
+/** Of a route by which somebody who is signed in reads what is theirs, in turn with their other requests. */
+export const ownListProblems = [
+  'unauthenticated',
+  'session_superseded',
+  'insecure_transport',
+  'too_many_requests',
+  'busy',
+  'unavailable',
+] as const
+
 /** What every state-changing JSON route can answer. */
 export const jsonProblems = [
   'wrong_origin',

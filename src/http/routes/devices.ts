@@ -6,7 +6,16 @@ import type { Acts } from '../acts.js'
 import { describeSession } from '../admin/describe.js'
 import { listedForm } from '../admin/sessions.js'
 import { PageQuery, page, pageRequest } from '../admin/shapes.js'
-import { Ended, forSessions, Instant, jsonProblems, Nothing, problems, SessionHandle } from '../schemas.js'
+import {
+  Ended,
+  forSessions,
+  Instant,
+  jsonProblems,
+  Nothing,
+  ownListProblems,
+  problems,
+  SessionHandle,
+} from '../schemas.js'
 import { signedIn } from '../signed-in.js'
 
 const Device = Type.Object({
@@ -46,14 +55,7 @@ export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTyp
               },
               { description: 'Live sessions. One that is used meanwhile moves to the front.' },
             ),
-            ...problems(
-              'unauthenticated',
-              'session_superseded',
-              'insecure_transport',
-              'too_many_requests',
-              'busy',
-              'unavailable',
-            ),
+            ...problems(...ownListProblems),
           },
         },
       },

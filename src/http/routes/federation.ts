@@ -6,7 +6,16 @@ import { Problem } from '../../errors.js'
 import type { ProviderLogouts } from '../../login/provider-logout.js'
 import { occasionOf } from '../browser.js'
 import type { FederationActs } from '../federation-acts.js'
-import { forAnyone, forSessions, Id, Instant, jsonProblems, Nothing, problems } from '../schemas.js'
+import {
+  forAnyone,
+  forSessions,
+  Id,
+  Instant,
+  jsonProblems,
+  Nothing,
+  ownListProblems,
+  problems,
+} from '../schemas.js'
 
 export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
   return async app => {
@@ -76,14 +85,7 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
               },
               { description: 'The oldest first.' },
             ),
-            ...problems(
-              'unauthenticated',
-              'session_superseded',
-              'insecure_transport',
-              'too_many_requests',
-              'busy',
-              'unavailable',
-            ),
+            ...problems(...ownListProblems),
           },
         },
       },
