@@ -5,7 +5,7 @@
 //   npm run bench:bystander -- 1 2    one of two seconds
 import { availableParallelism, cpus } from 'node:os'
 import postgres from 'postgres'
-import { migrate } from '../dist/store/postgres/migrate.js'
+import { migrate } from '../dist/store/postgres/migration/migrate.js'
 import { attack, goRound, prepare } from './refusals.mjs'
 import { median, start, withPostgres } from './support.mjs'
 

@@ -1,9 +1,9 @@
 // The service as `node dist/main.js` starts it, on the bench's Postgres.
-import { parseConfig } from '../dist/config.js'
-import { loadKeyEncryptionKeys } from '../dist/keyring/key-encryption-keys.js'
-import { openTrustedGeneration } from '../dist/keyring/trusted-generation.js'
-import { openLog } from '../dist/log.js'
-import { startService } from '../dist/service.js'
+import { parseConfig } from '../dist/boot/config.js'
+import { openLog } from '../dist/boot/log.js'
+import { startService } from '../dist/boot/start.js'
+import { openTrustedGeneration } from '../dist/boot/trusted-generation.js'
+import { loadKeyEncryptionKeys } from '../dist/sealing/key-encryption-keys.js'
 
 const { address, redisUrl, logLevel, keysFolder, trustedProxies } = JSON.parse(process.env.BENCH)
 const config = parseConfig({

@@ -1,9 +1,10 @@
 // Callers who are refused, one for each kind of refusal that the audit log keeps, and a bystander: for
 // bench/bystander.mjs and test/process/bystander.test.ts.
-import { newServiceCredential, revealServiceCredential } from '../dist/directory/service-credential.js'
-import { createPasswordHasher } from '../dist/login/password-hash.js'
-import { readPassword } from '../dist/login/password-policy.js'
-import { newCredential } from '../dist/session/credential.js'
+
+import { createPasswordHasher } from '../dist/accounts/password-hash.js'
+import { readPassword } from '../dist/accounts/password-policy.js'
+import { newServiceCredential, revealServiceCredential } from '../dist/core/service-credential.js'
+import { newCredential } from '../dist/sessions/credential.js'
 
 const password = 'several unrelated words here'
 const nobody = '00000000-0000-4000-8000-000000000000'

@@ -5,8 +5,8 @@
 //   npm run bench -- 3 2 10000    three rounds of two, with 10 000 people in 100 tenants
 import { availableParallelism, cpus } from 'node:os'
 import postgres from 'postgres'
-import { newCredential } from '../dist/session/credential.js'
-import { migrate } from '../dist/store/postgres/migrate.js'
+import { newCredential } from '../dist/sessions/credential.js'
+import { migrate } from '../dist/store/postgres/migration/migrate.js'
 import { seed, signInBody } from './seed.mjs'
 import { checksOf, load, median, mintsOf, start, unpin, withPostgres } from './support.mjs'
 

@@ -1,7 +1,7 @@
 // People with a session each, a hundred to a tenant in which they hold two roles, and an application. The bench knows
 // the secret of a thousand of the sessions.
-import { createPasswordHasher } from '../dist/login/password-hash.js'
-import { readPassword } from '../dist/login/password-policy.js'
+import { createPasswordHasher } from '../dist/accounts/password-hash.js'
+import { readPassword } from '../dist/accounts/password-policy.js'
 
 const password = 'several unrelated words here'
 

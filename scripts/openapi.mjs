@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import swagger from '@fastify/swagger'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
-import { buildApp } from '../dist/app.js'
+import { buildApp } from '../dist/http/server.js'
 
 export const openapiFile = new URL('../openapi.yaml', import.meta.url)
 

@@ -1,15 +1,15 @@
 /** The process: environment -> configuration -> database -> service -> listen, and an orderly end. */
 import { existsSync } from 'node:fs'
-import { closeAll } from './closing.js'
-import { type Config, keysFolderOf, parseConfig } from './config.js'
-import { prepareEmbedded } from './embedded-default.js'
-import { Outage, StartRefused } from './errors.js'
-import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './keyring/key-encryption-keys.js'
-import { openTrustedGeneration } from './keyring/trusted-generation.js'
-import { openLog } from './log.js'
+import { closeAll } from './boot/closing.js'
+import { type Config, keysFolderOf, parseConfig } from './boot/config.js'
+import { prepareEmbedded } from './boot/embedded.js'
+import { openLog } from './boot/log.js'
+import { type Service, startService } from './boot/start.js'
+import { openTrustedGeneration } from './boot/trusted-generation.js'
+import { Outage, StartRefused } from './core/errors.js'
 import type { Message } from './mail/compose.js'
 import { openPost } from './mail/post.js'
-import { type Service, startService } from './service.js'
+import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './sealing/key-encryption-keys.js'
 import {
   type EmbeddedPostgres,
   EmbeddedRefusal,

@@ -5,7 +5,7 @@ import { test } from 'tap'
 import ts from 'typescript'
 import { root } from './support/project.mjs'
 
-/** A file by its path from the root, as `src/token/mint.ts`. */
+/** A file by its path from the root, as `src/tokens/mint.ts`. */
 interface SourceFile {
   readonly path: string
   readonly text: string
@@ -17,16 +17,16 @@ interface Rule {
   readonly faults: (file: SourceFile) => string[]
 }
 
-const domain = /^src\/(session|login|federation|directory|keyring|token)\//
+const domain = /^src\/(sessions|accounts|federation|tenants|keys|sealing|tokens)\//
 const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer|prom-client)(\/|$)/
 /** Metrics are http/'s: they are counted by route and answered to Prometheus. */
 const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer)(\/|$)/
 const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
-const wiring = /^src\/(main|service|assembly|session-stores|embedded-default|commands\/[a-z-]+)\.ts$/
-const comparesClocks = 'src/keyring/doctor.ts'
+const wiring = /^src\/(main|(boot|commands)\/[a-z-]+)\.ts$/
+const comparesClocks = 'src/keys/doctor.ts'
 /** Pure, but for the import of a key. */
 const tokenReaders = /^src\/verifier\/(claims|compact|principal|public-key|strict-json)\.ts$/
-const costsOfHashes = /^src\/(login\/password-hash|service|assembly)\.ts$/
+const costsOfHashes = /^src\/(accounts\/password-hash|boot\/(start|wire))\.ts$/
 const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
 const sourceRules: Rule[] = [
@@ -50,11 +50,7 @@ const sourceRules: Rule[] = [
       'The domain does not know how it is put together: nothing of it imports the service, the app or the process.',
     faults: file =>
       domain.test(file.path)
-        ? imports(file).filter(to =>
-            /^src\/(app|assembly|background|config|service|session-stores|main|cli|embedded-default|commands\/.*)\.ts$/.test(
-              to,
-            ),
-          )
+        ? imports(file).filter(to => /^src\/(main|cli|(boot|commands)\/.*)\.ts$/.test(to))
         : [],
   },
   {
@@ -65,8 +61,7 @@ const sourceRules: Rule[] = [
         : [],
   },
   {
-    prose:
-      'Stores are wired in by main.ts, service.ts, assembly.ts, session-stores.ts, embedded-default.ts and the commands alone.',
+    prose: 'Stores are wired in by main.ts, boot/ and the commands alone.',
     faults: file =>
       file.path.startsWith('src/store/') || wiring.test(file.path)
         ? []
@@ -86,7 +81,7 @@ const sourceRules: Rule[] = [
   },
   {
     prose: 'principal.ts holds the words that all share, so it imports nothing.',
-    faults: file => (file.path === 'src/principal.ts' ? imports(file) : []),
+    faults: file => (file.path === 'src/core/principal.ts' ? imports(file) : []),
   },
   {
     prose:
@@ -106,7 +101,7 @@ const sourceRules: Rule[] = [
       'Of the verifier the service needs the readers of a token and of a key, in the domain, so that there is one of each; and nothing else.',
     faults: file => {
       if (file.path.startsWith('src/verifier/')) return []
-      const needed = /^src\/(token|keyring)\//.test(file.path) ? tokenReaders : /^$/
+      const needed = /^src\/(tokens|keys)\//.test(file.path) ? tokenReaders : /^$/
       return imports(file).filter(to => to.startsWith('src/verifier/') && !needed.test(to))
     },
   },
@@ -345,35 +340,35 @@ test('Every test file asserts something: one that does not would pass as skipped
 
 /** Small sources that break one rule each, and near them some that keep all. */
 const planted: [path: string, text: string, broken: RegExp | undefined][] = [
-  ['src/login/x.ts', `import type { FastifyRequest } from 'fastify'`, /web framework/],
-  ['src/token/x.ts', `export { default } from '@fastify/cookie'`, /web framework/],
-  ['src/keyring/x.ts', `import postgres from 'postgres'`, /no driver/],
-  ['src/keyring/x.ts', `import { sql } from 'drizzle-orm/pg-core'`, /no driver/],
-  ['src/session/x.ts', `const redis = await import('ioredis')`, /no driver/],
-  ['src/login/x.ts', `import { RateLimiterMemory } from 'rate-limiter-flexible'`, /no driver/],
-  ['src/token/x.ts', `import { Counter } from 'prom-client'`, /no driver/],
-  ['src/session/x.ts', `type Row = import('../store/postgres/schema.js').Row`, /neither http/],
-  ['src/login/x.ts', `export * from '../mail/outbox.js'`, /neither http/],
-  ['src/login/x.ts', `import {} from '../../src/http/cookie.js'`, /neither http/],
-  ['src/directory/x.ts', `import { parseConfig } from '../config.js'`, /put together/],
-  ['src/token/x.ts', `import type { AssemblyParts } from '../assembly.js'`, /put together/],
+  ['src/accounts/x.ts', `import type { FastifyRequest } from 'fastify'`, /web framework/],
+  ['src/tokens/x.ts', `export { default } from '@fastify/cookie'`, /web framework/],
+  ['src/keys/x.ts', `import postgres from 'postgres'`, /no driver/],
+  ['src/keys/x.ts', `import { sql } from 'drizzle-orm/pg-core'`, /no driver/],
+  ['src/sessions/x.ts', `const redis = await import('ioredis')`, /no driver/],
+  ['src/accounts/x.ts', `import { RateLimiterMemory } from 'rate-limiter-flexible'`, /no driver/],
+  ['src/tokens/x.ts', `import { Counter } from 'prom-client'`, /no driver/],
+  ['src/sessions/x.ts', `type Row = import('../store/postgres/schema.js').Row`, /neither http/],
+  ['src/accounts/x.ts', `export * from '../mail/outbox.js'`, /neither http/],
+  ['src/accounts/x.ts', `import {} from '../../src/http/middleware/cookie.js'`, /neither http/],
+  ['src/tenants/x.ts', `import { parseConfig } from '../boot/config.js'`, /put together/],
+  ['src/tokens/x.ts', `import type { AssemblyParts } from '../boot/wire.js'`, /put together/],
   ['src/http/x.ts', `import { RateLimiterRes } from 'rate-limiter-flexible'`, /no store but/],
   ['src/http/routes/x.ts', `import { Database } from '../../store/postgres/database.js'`, /no store but/],
   ['src/http/x.ts', `import type { Sql } from 'postgres'`, /no store but/],
-  ['src/app.ts', `import { Database } from './store/postgres/database.js'`, /wired in/],
+  ['src/http/server.ts', `import { Database } from '../store/postgres/database.js'`, /wired in/],
   ['src/mail/x.ts', `import '../store/redis/x.js'`, /wired in/],
   ['src/store/postgres/x.ts', `import { readCookie } from '../../http/cookie.js'`, /no request/],
-  ['src/principal.ts', `import type { JWK } from 'jose'`, /imports nothing\./],
-  ['src/verifier/x.ts', `import type { Principal } from '../principal.js'`, /ships alone/],
+  ['src/core/principal.ts', `import type { JWK } from 'jose'`, /imports nothing\./],
+  ['src/verifier/x.ts', `import type { Principal } from '../core/principal.js'`, /ships alone/],
   ['src/verifier/x.ts', `import { sign } from 'node:crypto'`, /ships alone/],
   ['src/verifier/x.ts', `import type { Express } from 'express'`, /ships alone/],
   ['src/verifier/x.ts', `export { fastify } from 'fastify'`, /ships alone/],
   ['src/verifier/x.ts', `const fastify = await import('fastify')`, /ships alone/],
-  ['src/token/x.ts', `import { createVerifier } from '../verifier/index.js'`, /Of the verifier/],
-  ['src/token/x.ts', `import { discover } from '../verifier/discovery.js'`, /Of the verifier/],
+  ['src/tokens/x.ts', `import { createVerifier } from '../verifier/index.js'`, /Of the verifier/],
+  ['src/tokens/x.ts', `import { discover } from '../verifier/discovery.js'`, /Of the verifier/],
   ['src/http/x.ts', `import { readCompact } from '../verifier/compact.js'`, /Of the verifier/],
   ['src/verifier/x.ts', `const now = Date.now()`, /only clock/],
-  ['src/client/x.ts', `import type { UserId } from '../principal.js'`, /ships alone/],
+  ['src/client/x.ts', `import type { UserId } from '../core/principal.js'`, /ships alone/],
   ['src/client/x.ts', `import { decodeJwt } from 'jose'`, /ships alone/],
   ['src/x.ts', `const level = process.env.LEVEL`, /environment/],
   ['src/x.ts', `const level = globalThis.process['env']`, /environment/],
@@ -398,7 +393,7 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
     `import postgres from 'postgres'\nimport { getuid } from 'node:process'`,
     undefined,
   ],
-  ['src/http/x.ts', `import fastify from 'fastify'\nimport '../session/sessions.js'`, undefined],
+  ['src/http/x.ts', `import fastify from 'fastify'\nimport '../sessions/sessions.js'`, undefined],
   [
     'src/verifier/x.ts',
     `import { importJWK } from 'jose'\nimport type { FastifyReply } from 'fastify'\nimport type {} from 'node:http'\nimport './claims.js'`,
@@ -406,8 +401,8 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ],
   ['src/verifier/clock.ts', `const now = Date.now()`, undefined],
   [
-    'src/token/x.ts',
-    `import { sign } from 'node:crypto'\nimport '../keyring/store.js'\nimport '../verifier/compact.js'`,
+    'src/tokens/x.ts',
+    `import { sign } from 'node:crypto'\nimport '../keys/store.js'\nimport '../verifier/compact.js'`,
     undefined,
   ],
   ['src/x.ts', `const at = new Date(seconds * 1000)\nconst spaced = performance.now()`, undefined],
@@ -439,8 +434,8 @@ test('Each of these rules finds what breaks it, in whatever way it is written, a
     'no rule is without something that breaks it',
   )
   t.match(
-    verdicts(sourceRules[0] as Rule, [{ path: 'src/login/x.ts', text: `import 'fastify'` }]),
-    ['src/login/x.ts: fastify'],
+    verdicts(sourceRules[0] as Rule, [{ path: 'src/accounts/x.ts', text: `import 'fastify'` }]),
+    ['src/accounts/x.ts: fastify'],
     'the message holds the path',
   )
   t.end()

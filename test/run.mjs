@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
-import { migrate } from '../dist/store/postgres/migrate.js'
+import { migrate } from '../dist/store/postgres/migration/migrate.js'
 import { compileTests } from './compile.mjs'
 import { isSlow } from './kinds.mjs'
 

@@ -205,7 +205,7 @@ test('SC-06: the search finds each way to do it', async t => {
     `new vm.Script(x)`,
     `vm.runInThisContext(x)`,
     `await import(name)`,
-    `await import('./' + name)`,
+    `await import('.//' + name)`,
     `require(name)`,
     `process.getBuiltinModule(name)`,
     `setTimeout('work()', 1)`,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 
-const here = new URL('./', import.meta.url)
+const here = new URL('.//', import.meta.url)
 const client = new URL('../../src/client/dist/', import.meta.url)
 const types = { html: 'text/html', js: 'text/javascript' }
 

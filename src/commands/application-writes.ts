@@ -1,5 +1,7 @@
 /** `mintmark applications create` and `change`: what an application is, judged before it is stored. */
 import { type Command, Option } from 'commander'
+import { describeApplication } from '../http/admin/describe.js'
+import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
 import {
   type Application,
   type ApplicationChange,
@@ -7,9 +9,7 @@ import {
   faultsOf,
   type Grant,
   type NewApplication,
-} from '../directory/applications.js'
-import { describeApplication } from '../http/admin/describe.js'
-import { postgresApplicationStore } from '../store/postgres/application-store.js'
+} from '../tenants/applications.js'
 import { replacement } from './arguments.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
 import { asJson, type Form, say } from './output.js'

@@ -1,8 +1,8 @@
 /** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
 import type { Command } from 'commander'
-import { type Application, hostedPages } from '../directory/applications.js'
 import { describeApplication } from '../http/admin/describe.js'
-import { postgresApplicationStore } from '../store/postgres/application-store.js'
+import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
+import { type Application, hostedPages } from '../tenants/applications.js'
 import { applicationWriteCommands, changeApplication } from './application-writes.js'
 import { limited } from './arguments.js'
 import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'

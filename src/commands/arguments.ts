@@ -1,8 +1,9 @@
 /** Reads what commands are given: tenants and roles as operators name them, names, lists and numbers. */
-import type { Role, Tenant } from '../directory/tenants.js'
-import type { TenantId } from '../principal.js'
+
+import type { TenantId } from '../core/principal.js'
 import type { Database } from '../store/postgres/database.js'
-import { postgresTenantStore } from '../store/postgres/tenant-store.js'
+import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
+import type { Role, Tenant } from '../tenants/tenants.js'
 import { CommandFailed, isUuid } from './context.js'
 
 export const who = 'e-mail address or user id'

@@ -1,8 +1,8 @@
 /** `mintmark audit …`: reading what was written down for good. */
 import type { Command } from 'commander'
-import type { RecordedEvent } from '../audit.js'
+import type { RecordedEvent } from '../audit/events.js'
 import { describeEvent } from '../http/admin/describe.js'
-import { postgresAuditLog } from '../store/postgres/audit-log.js'
+import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
 import { limited, tenantId } from './arguments.js'
 import { configuration, withDatabase } from './context.js'
 import { asJson, type ListForm, type Listing, sayList } from './output.js'

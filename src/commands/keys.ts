@@ -1,16 +1,16 @@
 /** `mintmark keys …`: the key ring as a timeline, rotated, moved under another key-encryption key, exported, examined. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Config } from '../config.js'
+import type { Config } from '../boot/config.js'
+import { endingSessions } from '../boot/session-stores.js'
+import type { Kid } from '../core/principal.js'
 import { describeExposure, describeKey } from '../http/admin/describe.js'
-import type { Leak } from '../keyring/compromise.js'
-import { serializeJwks } from '../keyring/key-ring.js'
-import { createKeyOperations, type KeyOperations } from '../keyring/operations.js'
-import { publishedKeys } from '../keyring/schedule.js'
-import type { Ring } from '../keyring/store.js'
-import type { Kid } from '../principal.js'
-import { endingSessions } from '../session-stores.js'
-import { postgresKeyRingStore } from '../store/postgres/key-ring-store.js'
-import { postgresProviderStore } from '../store/postgres/provider-store.js'
+import type { Leak } from '../keys/compromise.js'
+import { serializeJwks } from '../keys/key-ring.js'
+import { createKeyOperations, type KeyOperations } from '../keys/operations.js'
+import { publishedKeys } from '../keys/schedule.js'
+import type { Ring } from '../keys/store.js'
+import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
+import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 import {
   CommandFailed,
   configuration,

@@ -1,8 +1,8 @@
 /** `mintmark members …`: who is a member of a tenant, with which roles. Operators may give everything. */
 import type { Command } from 'commander'
-import type { Membership, Tenant } from '../directory/tenants.js'
 import { describeMembership } from '../http/admin/describe.js'
-import { postgresMembershipStore } from '../store/postgres/membership-store.js'
+import { postgresMembershipStore } from '../store/postgres/tenants/membership-store.js'
+import type { Membership, Tenant } from '../tenants/tenants.js'
 import { limited, roleNames, roleOf, tenantOf, who, wholeList } from './arguments.js'
 import { CommandFailed, configuration, operator, personOf, withDatabase } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'

@@ -1,7 +1,7 @@
 /** `mintmark migrate`: the tables brought up to this release, and the service's role and login. */
 import type { Command } from 'commander'
-import { MigrationRefused } from '../errors.js'
-import { migrate } from '../store/postgres/migrate.js'
+import { MigrationRefused } from '../core/errors.js'
+import { migrate } from '../store/postgres/migration/migrate.js'
 import { quoted, type ServiceRole } from '../store/postgres/service-role.js'
 import { addressOf, CommandFailed, configuration } from './context.js'
 import { print } from './output.js'

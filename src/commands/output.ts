@@ -1,5 +1,5 @@
 /** What commands say: prose for people or, with `--json`, one document for programs on standard output. */
-import type { Page, PageRequest } from '../directory/page.js'
+import type { Page, PageRequest } from '../core/page.js'
 import { table } from './table.js'
 
 export interface Form {

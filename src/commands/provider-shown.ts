@@ -1,6 +1,7 @@
 /** A provider as operators see it: in words, as a document, and whether it answers. */
-import type { Config } from '../config.js'
+import type { Config } from '../boot/config.js'
 import { boundedFetch, ProviderUnavailable } from '../federation/bounded-fetch.js'
+import { clientSecretOf } from '../federation/connection.js'
 import { connect } from '../federation/metadata.js'
 import {
   logoutAddress,
@@ -8,7 +9,6 @@ import {
   type ProviderWithSecret,
   redirectAddress,
 } from '../federation/provider.js'
-import { clientSecretOf } from '../login/provider-connection.js'
 import { CommandFailed, keyEncryptionKeys } from './context.js'
 import { cell, details, time } from './table.js'
 

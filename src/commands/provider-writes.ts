@@ -1,6 +1,6 @@
 /** `mintmark providers add` and `change`: what a provider is, judged and tried before it is stored. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Config } from '../config.js'
+import type { Config } from '../boot/config.js'
 import { type PresetName, plain, presets } from '../federation/presets.js'
 import {
   type ClaimMap,

@@ -1,9 +1,9 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
 import type { Command } from 'commander'
+import { endingSessions } from '../boot/session-stores.js'
 import type { Provider } from '../federation/provider.js'
 import type { ProviderStore } from '../federation/store.js'
-import { endingSessions } from '../session-stores.js'
-import { postgresProviderStore } from '../store/postgres/provider-store.js'
+import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
 import { configuration, operator, withDatabase } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
 import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'

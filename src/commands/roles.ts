@@ -1,8 +1,8 @@
 /** `mintmark roles …`: the roles of a tenant, and what they permit. Operators may give everything. */
 import type { Command } from 'commander'
-import { builtInRoles } from '../directory/authority.js'
-import { longestRoles } from '../directory/tenants.js'
-import { postgresTenantStore } from '../store/postgres/tenant-store.js'
+import { builtInRoles } from '../core/authority.js'
+import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
+import { longestRoles } from '../tenants/tenants.js'
 import { permissions, printable, roleOf, tenantOf, wholeList } from './arguments.js'
 import { CommandFailed, configuration, operator, withDatabase } from './context.js'
 import { asJson, type Form, say } from './output.js'

@@ -1,12 +1,12 @@
 /** The store that has the sessions, as the commands reach it. */
-import type { Config } from '../config.js'
-import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../keyring/key-encryption-keys.js'
-import type { Revocations } from '../session/revocations.js'
-import { openRows } from '../session-stores.js'
+import type { Config } from '../boot/config.js'
+import { openRows } from '../boot/session-stores.js'
+import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
+import type { Revocations } from '../sessions/revocations.js'
 import type { Database } from '../store/postgres/database.js'
-import { postgresRevocations } from '../store/postgres/revocation-store.js'
-import { redisRevocations } from '../store/postgres/sessions-in-redis/revocations.js'
-import type { SessionRows } from '../store/redis/session-rows.js'
+import { redisRevocations } from '../store/sessions/redis/revocations.js'
+import type { SessionRows } from '../store/sessions/redis/session-rows.js'
+import { postgresRevocations } from '../store/sessions/table/revocation-store.js'
 import { configuration, presentKeys, withDatabase } from './context.js'
 
 /** Ending sessions needs no key: without one no row is known to be ours, and its id is listed nevertheless. */

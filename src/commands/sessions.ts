@@ -1,11 +1,11 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
 import { type Command, InvalidArgumentError } from 'commander'
+import { refuseUnfitRedis } from '../boot/session-stores.js'
+import type { SessionId } from '../core/principal.js'
 import { describeSession } from '../http/admin/describe.js'
-import type { SessionId } from '../principal.js'
-import type { ListedSession } from '../session/revocations.js'
-import { refuseUnfitRedis } from '../session-stores.js'
-import { copyToRedis, copyToTable } from '../store/postgres/sessions-in-redis/moving.js'
-import { rememberRedis } from '../store/postgres/sessions-in-redis/revoked.js'
+import type { ListedSession } from '../sessions/revocations.js'
+import { copyToRedis, copyToTable } from '../store/sessions/moving.js'
+import { rememberRedis } from '../store/sessions/redis/revoked.js'
 import { who } from './arguments.js'
 import {
   CommandFailed,

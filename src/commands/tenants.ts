@@ -1,8 +1,8 @@
 /** `mintmark tenants …`: tenants, their names and whether they are suspended. */
 import type { Command } from 'commander'
-import type { Tenant } from '../directory/tenants.js'
 import { describeTenant } from '../http/admin/describe.js'
-import { postgresTenantStore } from '../store/postgres/tenant-store.js'
+import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
+import type { Tenant } from '../tenants/tenants.js'
 import { limited, printable, tenantId, tenantOf } from './arguments.js'
 import { CommandFailed, configuration, operator, withDatabase } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'

@@ -1,7 +1,7 @@
 /** The key ring for people: a table of times, and in words what signs, what is next, and how long a leak is felt. */
-import { exposure } from '../keyring/operations.js'
-import { dueAt, scheduled, signerOf, standbys, stateOf } from '../keyring/schedule.js'
-import type { Key, Policy, Ring } from '../keyring/store.js'
+import { exposure } from '../keys/operations.js'
+import { dueAt, scheduled, signerOf, standbys, stateOf } from '../keys/schedule.js'
+import type { Key, Policy, Ring } from '../keys/store.js'
 import { cell, table, time } from './table.js'
 
 const heads = ['KEY', 'STATE', 'PUBLISHED', 'SIGNS FROM', 'SIGNS UNTIL', 'VERIFIES UNTIL', 'SEALED UNDER']

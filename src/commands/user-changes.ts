@@ -1,8 +1,8 @@
 /** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
 import { type Command, Option } from 'commander'
-import { type PlatformRole, platformRoles } from '../directory/authority.js'
+import { type PlatformRole, platformRoles } from '../core/authority.js'
 import { describeUser } from '../http/admin/describe.js'
-import { postgresUserStore } from '../store/postgres/user-store.js'
+import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
 import { printable, replacement, who } from './arguments.js'
 import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
 import { asJson, type Form, say } from './output.js'

@@ -1,6 +1,6 @@
 /** How a provider is asked: only at hosts it was declared with, for a few seconds, for so many bytes, without redirects. */
 
-import { isLoopback } from '../loopback.js'
+import { isLoopback } from '../core/loopback.js'
 import type { ProviderDeclaration } from './provider.js'
 import { directoryPlace } from './provider.js'
 

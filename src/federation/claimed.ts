@@ -1,5 +1,5 @@
 /** What a provider says of a person, cut down to what is believed of it. */
-import { type EmailAddress, parseEmailAddress } from '../directory/email-address.js'
+import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { type Provider, printable } from './provider.js'
 
 /** A person as a provider that was verified says they are. */

@@ -1,7 +1,7 @@
 /** A provider as an operator declares it, and everything that can be wrong with the declaration. */
-import { parseEmailAddress } from '../directory/email-address.js'
-import { isLoopback } from '../loopback.js'
-import type { TenantId } from '../principal.js'
+import { parseEmailAddress } from '../core/email-address.js'
+import { isLoopback } from '../core/loopback.js'
+import type { TenantId } from '../core/principal.js'
 
 /** `github`: OAuth 2.0 without OpenID; who somebody is is asked of its API instead of read from an ID token. */
 export type ProviderKind = 'openid' | 'github'

@@ -1,8 +1,9 @@
 /** The contracts of the stores of providers: one for operators, one for the people who sign in through them. */
-import type { By, Occasion } from '../audit.js'
-import type { Reclaimed } from '../directory/address-verification.js'
-import type { CanonicalEmail } from '../directory/email-address.js'
-import type { FederatedIdentityId, UserId } from '../principal.js'
+
+import type { Reclaimed } from '../accounts/address-verification.js'
+import type { By, Occasion } from '../audit/events.js'
+import type { CanonicalEmail } from '../core/email-address.js'
+import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import type { Claimed } from './claimed.js'
 import type { Purpose } from './flow.js'
 import type { Provider, ProviderChange, ProviderDeclaration, ProviderWithSecret } from './provider.js'
@@ -99,7 +100,7 @@ export interface ProviderLogout {
  * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
  * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
- *   first verification ends what the account had before (src/login/store.ts), but for the identity that speaks.
+ *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
  * - `adopt` links an account without any proof by its person, on the word of an authoritative provider alone.
  * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
  * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked

@@ -1,6 +1,6 @@
 /** The words of every mail, as text and as HTML. */
-import { html } from '../html.js'
-import type { Mail } from '../login/mail.js'
+import { html } from '../core/html.js'
+import type { Mail } from '../core/mail.js'
 import { plainAddress, plainName } from './plain.js'
 
 export interface Message {

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
-import { StartRefused } from '../errors.js'
-import type { Post } from '../login/mail.js'
+import { StartRefused } from '../core/errors.js'
+import type { Post } from '../core/mail.js'
 import { compose, type Message } from './compose.js'
 
 export interface OutboxOptions {

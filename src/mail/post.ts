@@ -1,6 +1,6 @@
 /** The post of this configuration: a mail server with retries, or the outbox folder. */
-import type { Config } from '../config.js'
-import type { Post } from '../login/mail.js'
+import type { Config } from '../boot/config.js'
+import type { Post } from '../core/mail.js'
 import type { Message } from './compose.js'
 import { openOutbox } from './outbox.js'
 import { retrying } from './retrying.js'

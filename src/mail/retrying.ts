@@ -1,5 +1,5 @@
 /** Tries a mail again while its link is worth something. Only in memory: a stored link would sign someone in. */
-import type { Mail, Post } from '../login/mail.js'
+import type { Mail, Post } from '../core/mail.js'
 import { Undeliverable } from './smtp.js'
 
 /** Milliseconds before each further try: about ten minutes in all, a third of a link's life. */

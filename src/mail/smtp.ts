@@ -2,8 +2,8 @@
 import { isIPv4 } from 'node:net'
 import { createTransport } from 'nodemailer'
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
-import type { Post } from '../login/mail.js'
-import { isLoopback } from '../loopback.js'
+import { isLoopback } from '../core/loopback.js'
+import type { Post } from '../core/mail.js'
 import { compose } from './compose.js'
 
 /** Milliseconds. */

@@ -1,6 +1,6 @@
 /** Refusals on their way into the audit log: whoever is refused costs nobody else anything, and no row is lost. */
 import tap, { test } from 'tap'
-import { limits } from '../../src/login/throttle.js'
+import { limits } from '../../src/accounts/throttle.js'
 import { person, serviceKey, session, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'

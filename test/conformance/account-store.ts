@@ -1,8 +1,8 @@
-/** The rules of src/login/store.ts and src/directory/users.ts, for every back end. */
+/** The rules of src/accounts/store.ts and src/accounts/users.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { EmailAddress } from '../../src/directory/email-address.js'
-import type { LinkPurpose, PasswordChange } from '../../src/login/store.js'
-import type { UserId } from '../../src/principal.js'
+import type { LinkPurpose, PasswordChange } from '../../src/accounts/store.js'
+import type { EmailAddress } from '../../src/core/email-address.js'
+import type { UserId } from '../../src/core/principal.js'
 import {
   address,
   byOperator,

@@ -1,6 +1,6 @@
-/** The rules of src/directory/applications.ts, for every back end. */
+/** The rules of src/tenants/applications.ts, for every back end. */
 import { test } from 'tap'
-import type { NewApplication } from '../../src/directory/applications.js'
+import type { NewApplication } from '../../src/tenants/applications.js'
 import { byOperator, type OpenWorld, register, times } from './world.js'
 
 const application = (clientId: string, ...origins: string[]): NewApplication => ({

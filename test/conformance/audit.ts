@@ -1,10 +1,10 @@
-/** What every store owes the audit log (src/audit.ts): a row for each change, in the transaction of the change. */
+/** What every store owes the audit log (src/audit/events.ts): a row for each change, in the transaction of the change. */
 import { type Test, test } from 'tap'
-import type { AuditEvent, Occasion } from '../../src/audit.js'
-import type { NewApplication } from '../../src/directory/applications.js'
-import type { EmailAddress } from '../../src/directory/email-address.js'
-import { maintenance } from '../../src/keyring/schedule.js'
-import type { Kid, UserId } from '../../src/principal.js'
+import type { AuditEvent, Occasion } from '../../src/audit/events.js'
+import type { EmailAddress } from '../../src/core/email-address.js'
+import type { Kid, UserId } from '../../src/core/principal.js'
+import { maintenance } from '../../src/keys/schedule.js'
+import type { NewApplication } from '../../src/tenants/applications.js'
 import {
   type AuditRow,
   address,

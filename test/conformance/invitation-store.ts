@@ -1,11 +1,11 @@
-/** The rules of src/directory/invitations.ts, for every back end. */
+/** The rules of src/tenants/invitations.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit.js'
-import type { EmailAddress } from '../../src/directory/email-address.js'
-import type { Invitation } from '../../src/directory/invitations.js'
-import { newServiceCredential } from '../../src/directory/service-credential.js'
-import type { Tenant } from '../../src/directory/tenants.js'
-import type { UserId } from '../../src/principal.js'
+import type { By } from '../../src/audit/events.js'
+import type { EmailAddress } from '../../src/core/email-address.js'
+import type { UserId } from '../../src/core/principal.js'
+import { newServiceCredential } from '../../src/core/service-credential.js'
+import type { Invitation } from '../../src/tenants/invitations.js'
+import type { Tenant } from '../../src/tenants/tenants.js'
 import {
   address,
   byCaller,

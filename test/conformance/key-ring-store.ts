@@ -1,11 +1,11 @@
-/** The rules of src/keyring/store.ts, and of the kid that a mint reads, for every back end. */
+/** The rules of src/keys/store.ts, and of the kid that a mint reads, for every back end. */
 import { generateKeyPairSync } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import { type Test, test } from 'tap'
-import { compromise, recovery } from '../../src/keyring/compromise.js'
-import { maintenance, publishedKeys, rotation, signerOf, stateOf } from '../../src/keyring/schedule.js'
-import type { Key, Plan, PublicJwk, Ring, SealedKey } from '../../src/keyring/store.js'
-import type { ClientId, Kid } from '../../src/principal.js'
+import type { ClientId, Kid } from '../../src/core/principal.js'
+import { compromise, recovery } from '../../src/keys/compromise.js'
+import { maintenance, publishedKeys, rotation, signerOf, stateOf } from '../../src/keys/schedule.js'
+import type { Key, Plan, PublicJwk, Ring, SealedKey } from '../../src/keys/store.js'
 import { defaultPolicy } from '../support/keys.js'
 import { byOperator, type OpenWorld, random, sessionId, times, type World } from './world.js'
 

@@ -1,7 +1,7 @@
-/** The rules of `renew` and `switchTenant` in src/session/store.ts, for every back end. */
+/** The rules of `renew` and `switchTenant` in src/sessions/store.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { TenantId, UserId } from '../../src/principal.js'
-import type { Renewal } from '../../src/session/store.js'
+import type { TenantId, UserId } from '../../src/core/principal.js'
+import type { Renewal } from '../../src/sessions/store.js'
 import {
   byOperator,
   goneOf,

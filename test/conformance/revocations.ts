@@ -1,7 +1,7 @@
-/** The rules of src/session/revocations.ts, for every back end. Each test has people and sessions of its own. */
+/** The rules of src/sessions/revocations.ts, for every back end. Each test has people and sessions of its own. */
 import { type Test, test } from 'tap'
-import type { SessionId, UserId } from '../../src/principal.js'
-import type { OwnSession } from '../../src/session/revocations.js'
+import type { SessionId, UserId } from '../../src/core/principal.js'
+import type { OwnSession } from '../../src/sessions/revocations.js'
 import {
   byOperator,
   byPerson,

@@ -1,10 +1,10 @@
-/** The rules of src/directory/service-keys.ts, for every back end. */
+/** The rules of src/tenants/service-keys.ts, for every back end. */
 import { randomUUID } from 'node:crypto'
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit.js'
-import { newServiceCredential } from '../../src/directory/service-credential.js'
-import { judgeKey, type KeyRow, type NewServiceKey } from '../../src/directory/service-keys.js'
-import type { ServiceKeyId, TenantId } from '../../src/principal.js'
+import type { By } from '../../src/audit/events.js'
+import type { ServiceKeyId, TenantId } from '../../src/core/principal.js'
+import { newServiceCredential } from '../../src/core/service-credential.js'
+import { judgeKey, type KeyRow, type NewServiceKey } from '../../src/tenants/service-keys.js'
 import { byOperator, byPerson, type OpenWorld, person, random, times, type World } from './world.js'
 
 function newKey(more: Partial<NewServiceKey> = {}): NewServiceKey {

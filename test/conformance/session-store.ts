@@ -1,6 +1,6 @@
-/** The rules of src/session/store.ts, for every back end. Each test has users and sessions of its own. */
+/** The rules of src/sessions/store.ts, for every back end. Each test has users and sessions of its own. */
 import { type Test, test } from 'tap'
-import type { ClientId, SessionId, TenantId } from '../../src/principal.js'
+import type { ClientId, SessionId, TenantId } from '../../src/core/principal.js'
 import {
   address,
   byOperator,

@@ -1,15 +1,15 @@
-/** The rules of src/directory/tenants.ts and src/directory/authority.ts, for every back end. */
+/** The rules of src/tenants/tenants.ts and src/core/authority.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit.js'
-import { builtInRoles } from '../../src/directory/authority.js'
+import type { By } from '../../src/audit/events.js'
+import { builtInRoles } from '../../src/core/authority.js'
+import type { TenantId, UserId } from '../../src/core/principal.js'
 import {
   bytesInToken,
   longestRoles,
   type Membership,
   type Role,
   type Tenant,
-} from '../../src/directory/tenants.js'
-import type { TenantId, UserId } from '../../src/principal.js'
+} from '../../src/tenants/tenants.js'
 import { byCaller, byOperator, type OpenWorld, opened, person, random, times, type World } from './world.js'
 
 const nothing = '00000000-0000-4000-8000-000000000000'

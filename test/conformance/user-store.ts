@@ -1,6 +1,6 @@
-/** The rules of src/directory/users.ts, for every back end. */
+/** The rules of src/accounts/users.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { UserId } from '../../src/principal.js'
+import type { UserId } from '../../src/core/principal.js'
 import {
   address,
   byOperator,

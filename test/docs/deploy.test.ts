@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { parse, parseAllDocuments } from 'yaml'
-import { parseConfig } from '../../src/config.js'
-import { hashingWithin } from '../../src/login/password-hash.js'
+import { hashingWithin } from '../../src/accounts/password-hash.js'
+import { parseConfig } from '../../src/boot/config.js'
 import { rootUrl } from '../support/project.mjs'
 
 type Settings = Record<string, string>

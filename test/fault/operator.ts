@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type postgres from 'postgres'
-import type { SessionId, UserId } from '../../src/principal.js'
+import type { SessionId, UserId } from '../../src/core/principal.js'
 import { until } from './cluster/postgres.js'
 import type { History, Op, Told } from './history.js'
 
@@ -98,7 +98,7 @@ export class Operator {
 
 interface Hands {
   readonly revocations: Pick<
-    import('../../src/session/revocations.js').Revocations,
+    import('../../src/sessions/revocations.js').Revocations,
     'list' | 'endOne' | 'endAllOf' | 'endAll'
   >
   readonly users: {
@@ -123,8 +123,8 @@ async function hands(tree: string, url: string, redis?: { url: string; keysFolde
     return { users, applications, revocations, close: () => database.close() }
   }
   const { redisRevocations } = await load('sessions-in-redis/revocations.js')
-  const { openRows } = await import(pathToFileURL(resolve(tree, 'dist/session-stores.js')).href)
-  const keyring = await import(pathToFileURL(resolve(tree, 'dist/keyring/key-encryption-keys.js')).href)
+  const { openRows } = await import(pathToFileURL(resolve(tree, 'dist/boot/session-stores.js')).href)
+  const keyring = await import(pathToFileURL(resolve(tree, 'dist/sealing/key-encryption-keys.js')).href)
   const { keys } = await keyring.loadKeyEncryptionKeys(redis.keysFolder)
   const { rows, close } = await openRows({ redisUrl: redis.url }, keys)
   return {

@@ -2,8 +2,8 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { hash } from '@node-rs/argon2'
 import type postgres from 'postgres'
-import { newCredential } from '../../src/session/credential.js'
-import type { SessionRows } from '../../src/store/redis/session-rows.js'
+import { newCredential } from '../../src/sessions/credential.js'
+import type { SessionRows } from '../../src/store/sessions/redis/session-rows.js'
 import type { History } from './history.js'
 
 export interface Person {

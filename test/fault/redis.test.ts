@@ -1,9 +1,9 @@
 /** Redis away, back, or lying costs seconds at most: what it says is never a yes. */
 import { test } from 'tap'
-import { limits } from '../../src/login/throttle.js'
-import { createLimiter } from '../../src/store/limiter.js'
+import { limits } from '../../src/accounts/throttle.js'
 import { announce, listen, type Topic } from '../../src/store/redis/announcements.js'
 import { connectRedis } from '../../src/store/redis/connection.js'
+import { createLimiter } from '../../src/store/redis/limiter.js'
 import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { redisCluster } from '../support/redis-cluster.js'
 import { appOrigin, eventually, testService } from '../support/service.js'

@@ -1,8 +1,8 @@
 /** What we could not judge costs nobody a point: every route that takes one, in every way in which we cannot judge. */
 import tap, { type Test, test } from 'tap'
-import { type LimitName, limits } from '../../src/login/throttle.js'
+import { type LimitName, limits } from '../../src/accounts/throttle.js'
 import { openSmtp } from '../../src/mail/smtp.js'
-import { newCredential } from '../../src/session/credential.js'
+import { newCredential } from '../../src/sessions/credential.js'
 import { federationWorld } from '../federation/world.js'
 import { acceptable, encoded, headersFrom, listRoutes, pathFor, type Route } from '../harness/routes.js'
 import { administrator, freshAddress, person, session } from '../harness/world.js'

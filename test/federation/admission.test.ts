@@ -1,7 +1,7 @@
 /** Whom a provider lets in: by the operator's policy, by what the provider may speak for, and nobody else. */
 import { test } from 'tap'
-import { parseEmailAddress } from '../../src/directory/email-address.js'
-import type { TenantId } from '../../src/principal.js'
+import { parseEmailAddress } from '../../src/core/email-address.js'
+import type { TenantId } from '../../src/core/principal.js'
 import { tenant } from '../harness/world.js'
 import { codeOf, federationWorld } from './world.js'
 

@@ -1,9 +1,9 @@
 /** Somebody was here before the person: every way to register an address, and every way to verify it. */
 import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
-import { parseEmailAddress } from '../../src/directory/email-address.js'
+import { parseEmailAddress } from '../../src/core/email-address.js'
+import { postgresUserStore } from '../../src/store/postgres/accounts/user-store.js'
 import { Database } from '../../src/store/postgres/database.js'
-import { postgresUserStore } from '../../src/store/postgres/user-store.js'
 import { goodPhc, invitation, member, serviceKey, tenant } from '../harness/world.js'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.js'
 import {

@@ -4,7 +4,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'tap'
 import { secretSealedAs } from '../../src/federation/provider.js'
 import type { SealedSecret } from '../../src/federation/store.js'
-import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
+import { loadKeyEncryptionKeys } from '../../src/sealing/key-encryption-keys.js'
 import { goodPassword, issuer } from '../support/service.js'
 import { buttonOf, callbackFrom, codeOf, federationWorld, operator } from './world.js'
 

@@ -1,7 +1,8 @@
 /** A service with providers, and a browser that goes to one and comes back. */
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import { noRequest } from '../../src/audit.js'
+import { noRequest } from '../../src/audit/events.js'
+import { endingSessions } from '../../src/boot/session-stores.js'
 import { presets } from '../../src/federation/presets.js'
 import {
   type ProviderChange,
@@ -9,10 +10,9 @@ import {
   secretSealedAs,
 } from '../../src/federation/provider.js'
 import type { ProviderStore } from '../../src/federation/store.js'
-import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
-import { endingSessions } from '../../src/session-stores.js'
+import { loadKeyEncryptionKeys } from '../../src/sealing/key-encryption-keys.js'
 import { Database } from '../../src/store/postgres/database.js'
-import { postgresProviderStore } from '../../src/store/postgres/provider-store.js'
+import { postgresProviderStore } from '../../src/store/postgres/federation/provider-store.js'
 import { Browser } from '../support/browser.js'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.js'
 import { issuer, type TestService, type TestServiceOptions, testService } from '../support/service.js'

@@ -1,6 +1,6 @@
 /** H5: a head comes, its author loses their rights on another instance, the body comes: refused, and nothing changed. */
 import tap, { type Test, test } from 'tap'
-import { platformPermissions } from '../../src/directory/authority.js'
+import { platformPermissions } from '../../src/core/authority.js'
 import { eventually, issuer, testService } from '../support/service.js'
 import { expectations } from './callers.js'
 import { type Begun, begin, contents, type LateAnswer } from './late-body.js'

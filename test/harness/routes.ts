@@ -3,8 +3,8 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { LightMyRequestResponse } from 'fastify'
 import { pino } from 'pino'
 import type postgres from 'postgres'
-import { type AppParts, buildApp } from '../../src/app.js'
-import { noTheme } from '../../src/theme.js'
+import { noTheme } from '../../src/http/pages/theme.js'
+import { type AppParts, buildApp } from '../../src/http/server.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,

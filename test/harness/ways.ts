@@ -100,13 +100,13 @@ async function administrator(world: WaysWorld): Promise<Visitor> {
 const local: readonly Way[] = [
   {
     way: 'a sign-up link',
-    act: 'acts verifySignUp',
+    act: 'handlers verifySignUp',
     authenticated: 'now',
     go: async world => (await signedUp(world)).visitor,
   },
   {
     way: 'an invitation',
-    act: 'acts signUpByInvitation',
+    act: 'handlers signUpByInvitation',
     authenticated: 'now',
     async go(world) {
       const acme = await tenant(world.service.database.sql)
@@ -121,13 +121,13 @@ const local: readonly Way[] = [
   },
   {
     way: 'a password',
-    act: 'acts signIn',
+    act: 'handlers signIn',
     authenticated: 'now',
     go: async world => signIn(world, (await signedUp(world)).email),
   },
   {
     way: 'the form of the sign-in page',
-    act: 'acts signIn',
+    act: 'handlers signIn',
     authenticated: 'now',
     async go(world) {
       const { email } = await signedUp(world)
@@ -138,7 +138,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a password that was reset by mail',
-    act: 'acts signIn',
+    act: 'handlers signIn',
     authenticated: 'now',
     async go(world) {
       const { email } = await signedUp(world)
@@ -147,7 +147,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'the welcome link of an account that an operator made',
-    act: 'acts signIn',
+    act: 'handlers signIn',
     authenticated: 'now',
     async go(world) {
       const email = freshAddress()
@@ -160,7 +160,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a step-up by password',
-    act: 'acts stepUp',
+    act: 'handlers stepUp',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -172,7 +172,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a changed password',
-    act: 'acts changePassword',
+    act: 'handlers changePassword',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -183,7 +183,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'the end of all other sessions',
-    act: 'acts endOtherDevices',
+    act: 'handlers endOtherDevices',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -192,7 +192,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a session of yesterday’s release that a provider opened',
-    act: 'federation-acts complete',
+    act: 'federation-handlers complete',
     authenticated: 'never',
     inTable: true,
     async go(world) {
@@ -298,7 +298,7 @@ const byProvider: readonly Way[] = [
   ...declarations.map(
     (declared): Way => ({
       way: `a provider ${declared.what}`,
-      act: 'federation-acts complete',
+      act: 'federation-handlers complete',
       authenticated: declared.authenticated,
       ...(declared.acr && { acr: declared.acr }),
       go: async world => (await through(world, declared)).visitor,
@@ -306,7 +306,7 @@ const byProvider: readonly Way[] = [
   ),
   {
     way: 'GitHub, which says nothing of the time',
-    act: 'federation-acts complete',
+    act: 'federation-handlers complete',
     authenticated: 'never',
     async go(world) {
       const email = freshAddress()
@@ -319,7 +319,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider that is authoritative for the address of an account',
-    act: 'federation-acts complete',
+    act: 'federation-handlers complete',
     authenticated: 'never',
     async go(world) {
       const { email } = await signedUp(world)
@@ -328,7 +328,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider, for who was invited',
-    act: 'federation-acts complete',
+    act: 'federation-handlers complete',
     authenticated: 'never',
     async go(world) {
       const acme = await tenant(world.service.database.sql)
@@ -340,7 +340,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a step-up at a provider that counts',
-    act: 'federation-acts complete',
+    act: 'federation-handlers complete',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await through(world, {})
@@ -354,7 +354,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider first, then a password that was set by mail',
-    act: 'acts stepUp',
+    act: 'handlers stepUp',
     authenticated: 'now',
     async go(world) {
       // Otherwise the mail would be the first to verify the address, and end the way by this provider.
@@ -393,5 +393,5 @@ export function actsThatOpen(): string[] {
     }
     visit(tree, '')
   }
-  return [...found].filter(act => act !== 'opened opened').sort()
+  return [...found].filter(act => act !== 'middleware/opened opened').sort()
 }

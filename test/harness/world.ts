@@ -1,11 +1,11 @@
 /** People, sessions, links, applications and tenants put straight into a test's database: quick, and in any state. */
 import { randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
-import { builtInRoles, platformPermissions } from '../../src/directory/authority.js'
-import { newServiceCredential, revealServiceCredential } from '../../src/directory/service-credential.js'
-import { createPasswordHasher } from '../../src/login/password-hash.js'
-import { NormalisedPassword } from '../../src/login/password-policy.js'
-import { newCredential, newSecret } from '../../src/session/credential.js'
+import { createPasswordHasher } from '../../src/accounts/password-hash.js'
+import { NormalisedPassword } from '../../src/accounts/password-policy.js'
+import { builtInRoles, platformPermissions } from '../../src/core/authority.js'
+import { newServiceCredential, revealServiceCredential } from '../../src/core/service-credential.js'
+import { newCredential, newSecret } from '../../src/sessions/credential.js'
 import { goodPassword, lightArgon2 } from '../support/service.js'
 
 export interface Person {

@@ -1,6 +1,6 @@
 /** Devices: what the list shows, and that ending one, all others or all holds on every instance at once. */
 import tap, { test } from 'tap'
-import { newCredential } from '../../src/session/credential.js'
+import { newCredential } from '../../src/sessions/credential.js'
 import { headersFrom } from '../harness/routes.js'
 import { administrator, person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'

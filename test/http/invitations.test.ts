@@ -1,6 +1,6 @@
 /** Invitations by mail: sent, taken by an account or by making one, and worth nothing to anybody else. */
 import tap, { test } from 'tap'
-import { limits } from '../../src/login/throttle.js'
+import { limits } from '../../src/accounts/throttle.js'
 import { freshAddress, member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { goodPassword, issuer, testService, tokenIn } from '../support/service.js'

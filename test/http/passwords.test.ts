@@ -2,7 +2,7 @@
 import { hash as argon2 } from '@node-rs/argon2'
 import type { LightMyRequestResponse } from 'fastify'
 import tap, { test } from 'tap'
-import { newCredential } from '../../src/session/credential.js'
+import { newCredential } from '../../src/sessions/credential.js'
 import { freshAddress, link, person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import {

@@ -2,12 +2,12 @@
 import { createHash } from 'node:crypto'
 import { inspect } from 'node:util'
 import tap, { test } from 'tap'
-import { platformPermissions } from '../../src/directory/authority.js'
+import { platformPermissions } from '../../src/core/authority.js'
 import {
   newServiceCredential,
   parseServiceCredential,
   revealServiceCredential,
-} from '../../src/directory/service-credential.js'
+} from '../../src/core/service-credential.js'
 import { member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { eventually, issuer, testService } from '../support/service.js'

@@ -1,7 +1,7 @@
 /** What ends a session, what never does, and what proves one: SS of the attack list. */
 import { createHash } from 'node:crypto'
 import tap, { test } from 'tap'
-import { newCredential, parseCredential } from '../../src/session/credential.js'
+import { newCredential, parseCredential } from '../../src/sessions/credential.js'
 import { headersFrom } from '../harness/routes.js'
 import { person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'

@@ -1,8 +1,8 @@
 /** The exchange: who gets a token, for which audience, in which tenant, with whose roles, and for how long. */
 import tap, { test } from 'tap'
-import type { OriginOwner } from '../../src/directory/applications.js'
-import { openOriginRegistry } from '../../src/directory/origins.js'
-import type { ClientId } from '../../src/principal.js'
+import type { ClientId } from '../../src/core/principal.js'
+import type { OriginOwner } from '../../src/tenants/applications.js'
+import { openOriginRegistry } from '../../src/tenants/origins.js'
 import { application, member, person, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'

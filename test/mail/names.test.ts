@@ -1,7 +1,7 @@
 /** What customers and strangers have written, in every mail that repeats it: never in a subject, never a link. */
 import { simpleParser } from 'mailparser'
 import { test } from 'tap'
-import type { Mail } from '../../src/login/mail.js'
+import type { Mail } from '../../src/core/mail.js'
 import { plainAddress, plainName } from '../../src/mail/plain.js'
 import { openSmtp } from '../../src/mail/smtp.js'
 import { mailReceiver, type ReceivedMail } from '../support/mail-receiver.js'

@@ -6,7 +6,7 @@ import { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { openLog } from '../../src/log.js'
+import { openLog } from '../../src/boot/log.js'
 import { eventually } from '../support/service.js'
 
 /** A pipe whose writer is a number, as standard output is; it takes 64 KiB that are not read. */

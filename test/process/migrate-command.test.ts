@@ -1,6 +1,6 @@
 /** `mintmark migrate` says what is wrong: a password, a right, a database, the way there; and what to do about each. */
 import { type Test, test } from 'tap'
-import { examinePostgres } from '../../src/store/postgres/fitness.js'
+import { examinePostgres } from '../../src/store/postgres/migration/fitness.js'
 import { surroundings } from '../support/command.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { freePort } from '../support/free-port.js'

@@ -1,14 +1,14 @@
 /** `mintmark sessions migrate`: nobody is signed out by the move, and nothing that ended comes back by it. */
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { loadKeyEncryptionKeys } from '../../src/keyring/key-encryption-keys.js'
-import type { SessionId } from '../../src/principal.js'
+import type { SessionId } from '../../src/core/principal.js'
+import { loadKeyEncryptionKeys } from '../../src/sealing/key-encryption-keys.js'
 import { serviceRole } from '../../src/store/postgres/session-settings.js'
-import { postgresSessionStore } from '../../src/store/postgres/session-store.js'
-import { copyToRedis, copyToTable } from '../../src/store/postgres/sessions-in-redis/moving.js'
-import { rememberRedis } from '../../src/store/postgres/sessions-in-redis/revoked.js'
-import { sessionsInTable } from '../../src/store/postgres/sessions-within.js'
-import { rowKey, SessionRows } from '../../src/store/redis/session-rows.js'
+import { copyToRedis, copyToTable } from '../../src/store/sessions/moving.js'
+import { rememberRedis } from '../../src/store/sessions/redis/revoked.js'
+import { rowKey, SessionRows } from '../../src/store/sessions/redis/session-rows.js'
+import { postgresSessionStore } from '../../src/store/sessions/table/session-store.js'
+import { sessionsInTable } from '../../src/store/sessions/table/sessions-within.js'
 import { type RedisWorld, redisClusterWorld, redisWorld } from '../conformance/redis-world.js'
 import {
   byOperator,

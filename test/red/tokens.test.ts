@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { test } from 'tap'
-import { mint } from '../../src/token/mint.js'
+import { mint } from '../../src/tokens/mint.js'
 import { principal, testRing } from '../support/ring.js'
 import { tamperedTokens } from './tokens.js'
 

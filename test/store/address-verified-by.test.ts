@@ -6,7 +6,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
 import { type Test, test } from 'tap'
-import { migrate } from '../../src/store/postgres/migrate.js'
+import { migrate } from '../../src/store/postgres/migration/migrate.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { root } from '../support/project.mjs'
 

@@ -1,10 +1,10 @@
 /** What a session was asked to have is read back on each new connection, before anything else is sent on it. */
 import { type Test, test } from 'tap'
-import { Outage } from '../../src/errors.js'
-import type { SessionId } from '../../src/principal.js'
+import { Outage } from '../../src/core/errors.js'
+import type { SessionId } from '../../src/core/principal.js'
 import { Database } from '../../src/store/postgres/database.js'
-import { examinePostgres } from '../../src/store/postgres/fitness.js'
 import { deadlines, HotReads, hotSettings } from '../../src/store/postgres/hot-reads.js'
+import { examinePostgres } from '../../src/store/postgres/migration/fitness.js'
 import { requireSettings, serviceRole, settingsFor } from '../../src/store/postgres/session-settings.js'
 import { type TestDatabase, testDatabase } from '../support/database.js'
 import { type StartupProxy, startupProxy } from '../support/startup-packet.js'

@@ -1,6 +1,6 @@
 /** Which server a process believes: never an earlier one than it has trusted, whoever answers first. */
 import { test } from 'tap'
-import { Outage } from '../../src/errors.js'
+import { Outage } from '../../src/core/errors.js'
 import { type LineageRow, type Seen, Trust } from '../../src/store/postgres/lineage.js'
 
 const row = (seen: Partial<Seen> = {}, more: Partial<LineageRow> = {}): LineageRow => ({

@@ -1,7 +1,7 @@
 /** Signing keys in tests: made as values, and behind the guards time passes and rows are altered as no statement may. */
 import type postgres from 'postgres'
-import type { Key, Policy } from '../../src/keyring/store.js'
-import type { Kid } from '../../src/principal.js'
+import type { Kid } from '../../src/core/principal.js'
+import type { Key, Policy } from '../../src/keys/store.js'
 
 /** As the first migration leaves it, in seconds. */
 export const defaultPolicy: Policy = {

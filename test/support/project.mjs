@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
-let folder = new URL('./', import.meta.url)
+let folder = new URL('.//', import.meta.url)
 while (!existsSync(new URL('package-lock.json', folder))) folder = new URL('../', folder)
 
 /** The folder of package.json, README.md and the sources. */

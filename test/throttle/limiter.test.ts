@@ -1,11 +1,17 @@
 /** The counters: as many pass as is documented, with Redis, without, and while it is away. RL of the attack list. */
 import { execFileSync } from 'node:child_process'
 import { type Test, test } from 'tap'
-import { createThrottle, type Limiter, type LimitName, limits, Throttled } from '../../src/login/throttle.js'
-import { network, readAddress, trusting } from '../../src/network-address.js'
-import type { TenantId, UserId } from '../../src/principal.js'
-import { createLimiter } from '../../src/store/limiter.js'
+import {
+  createThrottle,
+  type Limiter,
+  type LimitName,
+  limits,
+  Throttled,
+} from '../../src/accounts/throttle.js'
+import { network, readAddress, trusting } from '../../src/core/network-address.js'
+import type { TenantId, UserId } from '../../src/core/principal.js'
 import { connectRedis, type RedisClient } from '../../src/store/redis/connection.js'
+import { createLimiter } from '../../src/store/redis/limiter.js'
 import { type RedisServer, redisServer, skipWithoutRedis } from '../support/redis.js'
 import { eventually } from '../support/service.js'
 

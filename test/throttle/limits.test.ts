@@ -1,7 +1,7 @@
 /** Every limit that is documented, reached: by one instance alone, and by three that share a Redis. PW-07, RL-02, RL-07, RL-09. */
 import { test } from 'tap'
-import { type LimitName, limits } from '../../src/login/throttle.js'
-import { type Credential, newCredential } from '../../src/session/credential.js'
+import { type LimitName, limits } from '../../src/accounts/throttle.js'
+import { type Credential, newCredential } from '../../src/sessions/credential.js'
 import { administrator, freshAddress, link, member, type Person, person, tenant } from '../harness/world.js'
 import { skipWithoutRedis } from '../support/redis.js'
 import { goodPassword } from '../support/service.js'

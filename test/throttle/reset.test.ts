@@ -1,6 +1,6 @@
 /** A reset by mail lets its person in, whoever guesses meanwhile, and gives no guesser an attempt more. PW-11. */
 import { type Test, test } from 'tap'
-import { limits } from '../../src/login/throttle.js'
+import { limits } from '../../src/accounts/throttle.js'
 import { link, type Person, person } from '../harness/world.js'
 import { type Browser, freshNetworkAddress } from '../support/browser.js'
 import { skipWithoutRedis } from '../support/redis.js'

@@ -1,6 +1,6 @@
 /** Guessing and flooding in all the ways around a limit, and what an exhausted limit must not do to its victim. PW and RL. */
 import { test } from 'tap'
-import { limits } from '../../src/login/throttle.js'
+import { limits } from '../../src/accounts/throttle.js'
 import { freshAddress, link, type Person, person } from '../harness/world.js'
 import { freshNetworkAddress } from '../support/browser.js'
 import { redisServer, skipWithoutRedis } from '../support/redis.js'

@@ -2,7 +2,7 @@
 
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import { type LimitName, limits } from '../../src/login/throttle.js'
+import { type LimitName, limits } from '../../src/accounts/throttle.js'
 import { codeOf } from '../harness/routes.js'
 import { Browser, freshNetworkAddress } from '../support/browser.js'
 import { type RedisServer, redisServer } from '../support/redis.js'

@@ -1,16 +1,16 @@
 /** Admin: the applications that may ask for tokens, their origins, audiences and grants. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
+import { may } from '../../core/authority.js'
+import { Problem } from '../../core/errors.js'
 import {
   type Application,
   type ApplicationStore,
   faultsOf,
   type NewApplication,
-} from '../../directory/applications.js'
-import { may } from '../../directory/authority.js'
-import { Problem } from '../../errors.js'
-import { Body, Instant, Nothing, problems } from '../schemas.js'
-import { by, type Needs } from './context.js'
+} from '../../tenants/applications.js'
+import { Body, Instant, Nothing, problems } from '../api/schemas.js'
+import { by, type Needs } from '../middleware/admin-context.js'
 import { describeApplication } from './describe.js'
 import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 

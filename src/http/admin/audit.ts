@@ -1,10 +1,10 @@
 /** Admin: the audit log, all of it or that of one tenant. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { AuditLog } from '../../audit.js'
-import { may, mayIn } from '../../directory/authority.js'
-import type { TenantId } from '../../principal.js'
-import { problems } from '../schemas.js'
+import type { AuditLog } from '../../audit/events.js'
+import { may, mayIn } from '../../core/authority.js'
+import type { TenantId } from '../../core/principal.js'
+import { problems } from '../api/schemas.js'
 import { describeEvent } from './describe.js'
 import { adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest, TenantPath } from './shapes.js'
 

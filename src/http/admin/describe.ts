@@ -1,15 +1,15 @@
 /** The directory in JSON: what the admin API answers, and what commands say with `--json`. */
 
-import type { RecordedEvent } from '../../audit.js'
-import type { Application } from '../../directory/applications.js'
-import type { ServiceKey } from '../../directory/service-keys.js'
-import type { Membership, Role, Tenant } from '../../directory/tenants.js'
-import type { User } from '../../directory/users.js'
-import { exposure } from '../../keyring/operations.js'
-import { stateOf } from '../../keyring/schedule.js'
-import type { Key, Policy, Ring } from '../../keyring/store.js'
-import { deviceName } from '../../session/device-name.js'
-import type { ListedSession } from '../../session/revocations.js'
+import type { User } from '../../accounts/users.js'
+import type { RecordedEvent } from '../../audit/events.js'
+import { exposure } from '../../keys/operations.js'
+import { stateOf } from '../../keys/schedule.js'
+import type { Key, Policy, Ring } from '../../keys/store.js'
+import { deviceName } from '../../sessions/device-name.js'
+import type { ListedSession } from '../../sessions/revocations.js'
+import type { Application } from '../../tenants/applications.js'
+import type { ServiceKey } from '../../tenants/service-keys.js'
+import type { Membership, Role, Tenant } from '../../tenants/tenants.js'
 
 export function describeUser({ id, email, name, state, platformRoles, createdAt }: User) {
   return { id, email, name, state, platform_roles: [...platformRoles], created_at: createdAt }

@@ -1,14 +1,14 @@
 /** Admin: inviting people into a tenant by mail. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { mayIn } from '../../directory/authority.js'
-import { parseEmailAddress } from '../../directory/email-address.js'
-import type { Invitation, InvitationStore } from '../../directory/invitations.js'
-import { Problem } from '../../errors.js'
-import type { Invitations } from '../../login/invitations.js'
-import type { TenantId } from '../../principal.js'
-import { Body, Email, Id, Instant, Nothing, problems } from '../schemas.js'
-import { by, type Needs } from './context.js'
+import type { Invitations } from '../../accounts/invitations.js'
+import { mayIn } from '../../core/authority.js'
+import { parseEmailAddress } from '../../core/email-address.js'
+import { Problem } from '../../core/errors.js'
+import type { TenantId } from '../../core/principal.js'
+import type { Invitation, InvitationStore } from '../../tenants/invitations.js'
+import { Body, Email, Id, Instant, Nothing, problems } from '../api/schemas.js'
+import { by, type Needs } from '../middleware/admin-context.js'
 import {
   accepted,
   adminProblems,

@@ -1,11 +1,11 @@
 /** Admin: who is a member of a tenant, with which roles. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { mayIn } from '../../directory/authority.js'
-import type { MembershipStore } from '../../directory/tenants.js'
-import type { TenantId, UserId } from '../../principal.js'
-import { Body, Id, Instant, Nothing, problems } from '../schemas.js'
-import { by, type Needs } from './context.js'
+import { mayIn } from '../../core/authority.js'
+import type { TenantId, UserId } from '../../core/principal.js'
+import type { MembershipStore } from '../../tenants/tenants.js'
+import { Body, Id, Instant, Nothing, problems } from '../api/schemas.js'
+import { by, type Needs } from '../middleware/admin-context.js'
 import { describeMembership } from './describe.js'
 import {
   accepted,

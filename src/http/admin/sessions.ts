@@ -1,11 +1,11 @@
 /** Admin: where a person is signed in, and ending sessions: one, all of a person, all there are. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may } from '../../directory/authority.js'
-import type { SessionId, UserId } from '../../principal.js'
-import type { Revocations } from '../../session/revocations.js'
-import { Ended, Id, Instant, Nothing, problems, SessionHandle } from '../schemas.js'
-import { by, type Needs } from './context.js'
+import { may } from '../../core/authority.js'
+import type { SessionId, UserId } from '../../core/principal.js'
+import type { Revocations } from '../../sessions/revocations.js'
+import { Ended, Id, Instant, Nothing, problems, SessionHandle } from '../api/schemas.js'
+import { by, type Needs } from '../middleware/admin-context.js'
 import { describeSession } from './describe.js'
 import { accepted, adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest } from './shapes.js'
 

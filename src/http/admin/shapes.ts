@@ -1,8 +1,8 @@
 /** What the routes of the directory share: ids in paths, pages with opaque cursors, refusals. */
 import { type Static, type TSchema, Type } from 'typebox'
-import type { Page, PageRequest } from '../../directory/page.js'
-import { type ErrorCode, Problem } from '../../errors.js'
-import { forSessionsOrKeys, Id, jsonProblems, Text } from '../schemas.js'
+import { type ErrorCode, Problem } from '../../core/errors.js'
+import type { Page, PageRequest } from '../../core/page.js'
+import { forSessionsOrKeys, Id, jsonProblems, Text } from '../api/schemas.js'
 
 export const Name = Text(100)
 /** Words with colons, as `orders:read`. The prefix `mintmark:` is the service's own. */

@@ -1,12 +1,12 @@
 /** Admin: tenants, made and changed. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may, mayIn } from '../../directory/authority.js'
-import type { TenantStore } from '../../directory/tenants.js'
-import { Problem } from '../../errors.js'
-import type { TenantId } from '../../principal.js'
-import { Body, Instant, Nothing, problems } from '../schemas.js'
-import { by, type Needs } from './context.js'
+import { may, mayIn } from '../../core/authority.js'
+import { Problem } from '../../core/errors.js'
+import type { TenantId } from '../../core/principal.js'
+import type { TenantStore } from '../../tenants/tenants.js'
+import { Body, Instant, Nothing, problems } from '../api/schemas.js'
+import { by, type Needs } from '../middleware/admin-context.js'
 import { describeTenant } from './describe.js'
 import {
   accepted,

@@ -8,15 +8,21 @@ import type {
   RouteShorthandOptions,
 } from 'fastify'
 import { type Static, Type } from 'typebox'
-import type { OriginRegistry } from '../../directory/origins.js'
-import { Problem } from '../../errors.js'
-import { Throttled } from '../../login/throttle.js'
-import type { Live, Sessions } from '../../session/sessions.js'
-import { refuse } from '../problems.js'
-import { guardForms } from '../same-origin.js'
-import { Body } from '../schemas.js'
-import { contentSecurityPolicy } from '../security-headers.js'
-import { recordSession, sessionConfirmation, sessionGuard, visitorOf, type Watch } from '../signed-in.js'
+import { Throttled } from '../../accounts/throttle.js'
+import { Problem } from '../../core/errors.js'
+import type { Live, Sessions } from '../../sessions/sessions.js'
+import type { OriginRegistry } from '../../tenants/origins.js'
+import { Body } from '../api/schemas.js'
+import { refuse } from '../middleware/problems.js'
+import { guardForms } from '../middleware/same-origin.js'
+import { contentSecurityPolicy } from '../middleware/security-headers.js'
+import {
+  recordSession,
+  sessionConfirmation,
+  sessionGuard,
+  visitorOf,
+  type Watch,
+} from '../middleware/signed-in.js'
 import { document, type Fault, type Look, type Page } from './layout.js'
 import { answerPage, faultOf } from './refused.js'
 

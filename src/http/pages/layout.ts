@@ -1,6 +1,6 @@
 /** How a hosted page is built: its head, its fields with what is wrong beside them, its buttons. */
-import { type Html, html } from '../../html.js'
-import type { Theme } from '../../theme.js'
+import { type Html, html } from '../../core/html.js'
+import type { Theme } from './theme.js'
 
 export interface Look {
   readonly product: string

@@ -1,8 +1,8 @@
 /** A refusal in a person's words: beside the form that they sent, or as a page of its own. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { catalogue } from '../../errors.js'
-import { html } from '../../html.js'
-import { type Refusal, refuse } from '../problems.js'
+import { catalogue } from '../../core/errors.js'
+import { html } from '../../core/html.js'
+import { type Refusal, refuse } from '../middleware/problems.js'
 import { document, type Fault, type Look } from './layout.js'
 
 /** For a browser that has navigated, and has no page to go back to. */

@@ -1,6 +1,6 @@
 /** Whether what the driver made of an answer is whole. It takes whatever comes for the answer to the next statement. */
 import postgres from 'postgres'
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 
 type Pending = ReturnType<postgres.Sql['unsafe']>
 type Result = Awaited<Pending>

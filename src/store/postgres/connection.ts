@@ -1,7 +1,7 @@
 /** How Postgres is reached, and what its errors mean: an outage, or a fault of ours. */
 import { DrizzleQueryError } from 'drizzle-orm'
 import postgres from 'postgres'
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 import { isAnswer, isUnreachable, nonsense, parsers } from './answer.js'
 import { type Deadlines, requireSettings, type Settings, settingsFor } from './session-settings.js'
 import { type Address, open, type Sql } from './socket.js'

@@ -2,7 +2,7 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 import type { Address } from './connection.js'
 import { type LineageRow, lineageStatement, Trust } from './lineage.js'
 import { type Kind, Pool, type Queries } from './pool.js'

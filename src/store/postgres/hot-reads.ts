@@ -1,9 +1,9 @@
 /** The statements by which the truth is asked, on connections of their own that pipeline; introspection has its own file. */
-import type { SessionId } from '../../principal.js'
-import type { MintQuestion, MintReading, Reading, SessionRow } from '../../session/store.js'
+import type { SessionId } from '../../core/principal.js'
+import type { MintQuestion, MintReading, Reading, SessionRow } from '../../sessions/store.js'
+import { authTimeOf } from '../sessions/table/current-credential.js'
 import { isWhole } from './answer.js'
 import { type Address, SharedConnection } from './connection.js'
-import { authTimeOf } from './current-credential.js'
 import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
 import { type LineageRow, lineageColumns, lineageStatement, type Seen, Trust } from './lineage.js'
 import { takesWrites } from './service-role.js'

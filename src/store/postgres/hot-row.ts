@@ -2,11 +2,12 @@
  * Whether the row of a check, a mint or an introspection is one that its statement can have made. A value that was
  * lost, or is of another type, must not be taken for a no: "there is no session" is what most of them would say.
  */
-import type { KeyRow } from '../../directory/service-keys.js'
+
+import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../core/principal.js'
 import type { OfferedProvider } from '../../federation/store.js'
-import type { PublicJwk } from '../../keyring/store.js'
-import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../principal.js'
-import type { TenantStanding } from '../../session/store.js'
+import type { PublicJwk } from '../../keys/store.js'
+import type { TenantStanding } from '../../sessions/store.js'
+import type { KeyRow } from '../../tenants/service-keys.js'
 import type { LineageRow } from './lineage.js'
 
 /** What every answer says of itself. */

@@ -6,7 +6,7 @@
  * A former primary, and a copy of the data folder, have recorded themselves. They are told by what was trusted since:
  * `recover` raises the generation, and on one timeline the position in the write-ahead log never falls.
  */
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 
 /**
  * The timeline that this server writes, as in the names of its WAL files. From the running server, not from its

@@ -3,10 +3,10 @@
  * driver would still send or try again on it must not get into the next one.
  */
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 import { nonsense, Sent } from './answer.js'
 import { asFault, type ClientOptions, connect, type Sql } from './connection.js'
-import * as schema from './schema.js'
+import * as schema from './schema/tables.js'
 import { requireSettings, settingsFor } from './session-settings.js'
 
 export type Queries = Pick<

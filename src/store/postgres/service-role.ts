@@ -2,9 +2,9 @@
 import { is } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
-import { MigrationRefused } from '../../errors.js'
-import * as schema from './schema.js'
-import * as federation from './schema-federation.js'
+import { MigrationRefused } from '../../core/errors.js'
+import * as federation from './schema/federation.js'
+import * as schema from './schema/tables.js'
 import { serviceRole } from './session-settings.js'
 
 export type Queries = Pick<postgres.Sql, 'unsafe'>

@@ -1,6 +1,6 @@
 /** What a connection must have in force: asked for when it is made, and read back before anything else is sent on it. */
 import postgres from 'postgres'
-import { Outage } from '../../errors.js'
+import { Outage } from '../../core/errors.js'
 import { isAnswer, nonsense } from './answer.js'
 import { directly, remedyOf } from './remedies.js'
 

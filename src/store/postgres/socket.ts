@@ -1,7 +1,7 @@
 /** The socket under a client of Postgres: what comes in is checked message by message before the driver sees it. */
 import { Socket } from 'node:net'
 import postgres from 'postgres'
-import { tlsOf } from '../../database-address.js'
+import { tlsOf } from './database-address.js'
 import { PostgresMessages } from './wire.js'
 
 export type Sql = postgres.Sql

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/store/postgres/embedded/launch.js'
-import { migrate } from '../../../src/store/postgres/migrate.js'
+import { migrate } from '../../../src/store/postgres/migration/migrate.js'
 
 const settings = {
   // Nothing here must survive a crash of the machine.

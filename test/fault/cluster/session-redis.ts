@@ -1,9 +1,9 @@
 /** Where sessions lie when it is not Postgres: one Redis with a standby, or a Cluster; and the suite's own hands in it. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadKeyEncryptionKeys } from '../../../src/keyring/key-encryption-keys.js'
+import { loadKeyEncryptionKeys } from '../../../src/sealing/key-encryption-keys.js'
 import { connectRedis, type RedisClient } from '../../../src/store/redis/connection.js'
-import { SessionRows } from '../../../src/store/redis/session-rows.js'
+import { SessionRows } from '../../../src/store/sessions/redis/session-rows.js'
 import { freePort } from '../../support/free-port.js'
 import { until } from './postgres.js'
 import { TcpProxy } from './proxy.js'

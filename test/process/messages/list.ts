@@ -84,7 +84,7 @@ export const list: readonly string[] = [
   '⟶say what to change: --name, --no-name, --platform-role, --no-platform-roles',
   // src/commands/users.ts
   '… is not an e-mail address (…)⟶: write it like ada@example.com',
-  // src/config.ts
+  // src/boot/config.ts
   '…=0 believes every certificate⟶: remove it, and name an authority of your own in NODE_EXTRA_CA_CERTS',
   '… is not a setting⟶: remove it (known: …)',
   'MINTMARK_LISTEN and MINTMARK_HEALTH_LISTEN are the same⟶: give the probes a port of their own',
@@ -105,13 +105,13 @@ export const list: readonly string[] = [
   'ISSUER … is not an address⟶: write it like https://id.example.com',
   'ISSUER must be an origin, without path, query or final slash⟶: write …',
   'ISSUER … is plain http outside loopback⟶: use https (TLS ends at your proxy)',
-  // src/database-address.ts
+  // src/store/postgres/database-address.ts
   '… is not a Postgres address⟶: write …',
   '…: sslmode is there twice⟶: remove one',
   '…: sslmode⟶ takes …, not …',
   'the parameter sslrootcert is not taken⟶: remove it, and name the file in NODE_EXTRA_CA_CERTS',
   'the parameter … is not taken⟶: remove it',
-  // src/directory/applications.ts
+  // src/tenants/applications.ts
   'the client id⟶ takes 2 to 64 characters of a-z, 0-9, ".", "_" and "-", and starts with a letter or digit',
   '⟶name at least one audience (--audience)',
   'the audience … has white space or is too long⟶: write 1 to 200 visible ASCII characters',
@@ -121,7 +121,7 @@ export const list: readonly string[] = [
   '… is not an origin⟶: write it as a browser does, like https://app.example.com',
   "… is the issuer's own origin: it belongs to the hosted pages⟶, so leave it out",
   '… is not same-site with the issuer …: browsers never send it the SameSite=Lax session cookie⟶, so serve the application below the issuer’s site',
-  // src/directory/service-keys.ts
+  // src/tenants/service-keys.ts
   '⟶name at least one scope',
   'the scope introspect and the audiences whose tokens it may ask about go together⟶: give both, or neither',
   'in a single tenant there is nothing behind …⟶: leave that out, or the tenant',
@@ -146,13 +146,13 @@ export const list: readonly string[] = [
   'an issuer of several directories needs the directories that may sign in⟶: name them with --directory',
   'directories are read only where the issuer has {tenantid} in it⟶: leave them out',
   '… is not the id of a directory⟶: write its UUID',
-  // src/keyring/doctor.ts
+  // src/keys/doctor.ts
   '…⟶: let both follow NTP',
   '…⟶: raise lead and verifier_age in key_policy',
   'no key signs⟶: run `mintmark keys rotate --compromised all`',
   '…, and its rotation is overdue⟶: start the service, it rotates',
   '…⟶: put the right file into MINTMARK_KEYS_FOLDER',
-  // src/keyring/key-encryption-keys.ts
+  // src/sealing/key-encryption-keys.ts
   '… is not a key⟶: it must hold 32 random bytes in base64 (openssl rand -base64 32)',
   '… cannot be read (…)⟶: mend or remove it',
   '… is not random⟶: make one beside it whose name comes later (openssl rand -base64 32), run `mintmark keys reseal`, then remove it',
@@ -161,9 +161,9 @@ export const list: readonly string[] = [
   'the keys folder … cannot be read (…)⟶: mend its permissions',
   "… belongs to another user, who can change it⟶: chown it to the service's",
   '… can be written by group or others⟶: chmod 600 …',
-  // src/keyring/trusted-generation.ts
+  // src/boot/trusted-generation.ts
   'the generation … of the database cannot be kept in … (…): after a restart a former primary or a restored backup would be taken for the database in use⟶. Put an empty file … beside the key-encryption keys (in Kubernetes a key of that name in their secret), and the new one after each `mintmark recover`',
-  // src/listen.ts
+  // src/boot/listen.ts
   'cannot listen on …:… (…)⟶: free it, or set … to another address',
   // src/mail/outbox.ts
   'the outbox folder … cannot be made (…)⟶: set MINTMARK_OUTBOX_FOLDER to another',
@@ -172,7 +172,7 @@ export const list: readonly string[] = [
   'mail cannot be sent now⟶: check SMTP_URL, and that the server runs and lets this user in',
   'there is no key-encryption key in …⟶: put back the one that this database was sealed under, or make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)) for a new database, and keep it safe',
   '…⟶: check DATABASE_URL, and that the server runs and lets this user in',
-  // src/redis-settings.ts
+  // src/boot/redis-settings.ts
   'SESSION_STORE⟶ takes postgres or redis, not …',
   'SESSION_STORE=redis needs REDIS_URL⟶: name the Redis, or several nodes of a Redis Cluster',
   'MINTMARK_SESSION_REDIS_UNSAFE⟶ takes accepted, or is left out',
@@ -181,7 +181,7 @@ export const list: readonly string[] = [
   'REDIS_URL: what follows the host is the number of a database⟶: write it like redis://host:6379/0, or leave it out',
   'REDIS_URL names nodes of a Cluster⟶: give all of them the same scheme, user and password',
   'REDIS_URL names nodes of a Cluster, which has no database number⟶: remove it',
-  // src/service.ts
+  // src/boot/start.ts
   'the signing keys are sealed under a key-encryption key that is not here⟶: put … back into MINTMARK_KEYS_FOLDER',
   '…⟶: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for',
   // src/store/postgres/embedded/binaries.ts
@@ -203,7 +203,7 @@ export const list: readonly string[] = [
   'The embedded Postgres in … did not start.…⟶\nMend what the log says, or choose another folder, or set DATABASE_URL to a Postgres of your own.',
   // src/store/postgres/embedded/server.ts
   'The password in …/connection.json is not that of the data.⟶\nPut the right file back, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
-  // src/store/postgres/fitness.ts
+  // src/store/postgres/migration/fitness.ts
   'Postgres cannot be asked (…)⟶: …',
   'this Postgres is in recovery (a standby)⟶: point DATABASE_URL at the primary',
   'this Postgres is older than 15⟶: upgrade it',
@@ -213,11 +213,11 @@ export const list: readonly string[] = [
   'this Postgres is a former primary or a restored backup: its generation is …, and … says that … was trusted here⟶. Point DATABASE_URL at the one in use; if that file comes from another database, which was served with these keys once, remove it; or, if this is to be it from now on, read docs/operations.md and run `mintmark recover`',
   'the login of DATABASE_URL could change the audit log⟶: set MINTMARK_OWNER_DATABASE_URL and migrate',
   'every login of this Postgres server may connect to the database⟶: run `mintmark migrate`',
-  // src/store/postgres/grant-service.ts
+  // src/store/postgres/migration/grant-service.ts
   'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL are the same login⟶: give the service one of its own',
   '⟶let this login create roles, or have somebody who may make …',
   '⟶have somebody who may run `grant … to …`',
-  // src/store/postgres/migrate.ts
+  // src/store/postgres/migration/migrate.ts
   'the login … lacks a right (…)⟶: migrate as the owner of the database and its tables',
   'a connection pooler stands between, and does not keep a lock⟶: connect … to Postgres itself',
   // src/store/postgres/remedies.ts
@@ -238,7 +238,7 @@ export const list: readonly string[] = [
   // src/store/postgres/session-settings.ts
   'Postgres did not say which settings are in force⟶: connect DATABASE_URL to Postgres itself, and take out whatever changes the settings of a session (a pooler, an event trigger on login)',
   '…⟶: connect DATABASE_URL to Postgres itself, and take out whatever changes the settings of a session (a pooler, an event trigger on login)',
-  // src/store/redis/fitness.ts
+  // src/store/sessions/redis/fitness.ts
   'Redis cannot be asked (…)⟶: check REDIS_URL, and that it runs and lets this user in',
   'the Redis at …:… cannot be asked now⟶: check that it runs',
   'the Redis at …:… is a replica⟶: name the master in REDIS_URL',
@@ -247,9 +247,9 @@ export const list: readonly string[] = [
   'the Redis at …:… keeps nothing on disk, so a restart signs everybody out⟶: set appendonly yes, or save',
   'the Redis at …:… does not tell whether it keeps anything on disk: CONFIG GET is not allowed⟶, so see to it yourself',
   'Redis does not let this user do what sessions need (…)⟶: see "Sessions in Redis" in docs/operations.md',
-  // src/theme.ts
+  // src/http/pages/theme.ts
   'MINTMARK_THEME_FOLDER … holds none of theme.css, logo.svg and logo.png that can be read⟶: put one there, or leave the setting out',
-  // src/trusted-proxies.ts
+  // src/boot/trusted-proxies.ts
   '…: … is neither an address nor a block⟶: write it like 10.0.0.0/8',
   '…: … trusts everybody in it⟶: name the proxies alone, like 10.0.0.0/8',
   '… trusts half of all addresses or more⟶: name the proxies alone, like 10.0.0.0/8',

@@ -25,7 +25,7 @@ const answers = /[fF]aults?$|^(remedyOf|notTaken|readBack|checkPermissions|sayin
 /** Where a warning of a start is logged rather than answered. */
 const startsIn = 'src/main.ts'
 /** Each of its findings that is not well. */
-const doctor = 'src/keyring/doctor.ts'
+const doctor = 'src/keys/doctor.ts'
 
 /** The constants of a file that are texts, by their names. A name that stands for several is filled in. */
 type Constants = ReadonlyMap<string, ts.Expression | undefined>

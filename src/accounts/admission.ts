@@ -1,0 +1,129 @@
+/** Whom a provider's identity lets in: who is linked to it, whose address it may speak for, or somebody new. */
+import type { Occasion } from '../audit/events.js'
+import type { FederatedIdentityId, UserId } from '../core/principal.js'
+import { type Claimed, domainOf } from '../federation/claimed.js'
+import type { Provider } from '../federation/provider.js'
+import type { FederationStore, LinkedNow } from '../federation/store.js'
+import { type Told, tellReclaimed } from './reclaimed.js'
+import type { AccountStore } from './store.js'
+
+export type AdmissionRefusal =
+  | 'disabled'
+  /** An account has this address. Its person proves it first, then links. */
+  | 'account-exists'
+  | 'address-unverified'
+  | 'sign-up-closed'
+  | 'identity-taken'
+  /** Its provider was turned off or deleted meanwhile. */
+  | 'turned-off'
+
+type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
+type Refused = {
+  readonly refused: AdmissionRefusal
+  readonly user?: UserId
+  /** More than that, for the log. */
+  readonly reason?: string | undefined
+}
+
+interface Parts extends Told {
+  readonly federation: FederationStore
+  readonly store: Pick<AccountStore, 'findByEmail'>
+}
+
+/**
+ * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
+ * for its domain; and an address that is not verified is not even looked at.
+ */
+export async function admit(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const { federation } = parts
+  const admitted = await identityOf(parts, provider, claimed, occasion)
+  if ('refused' in admitted || provider.grants.length === 0) return admitted
+  // No person acts: the provider's word does, and the audit row of what it changes names none.
+  await federation.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
+  return admitted
+}
+
+async function identityOf(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const linked = async () => {
+    const found = await parts.federation.find(claimed.issuer, claimed.subject)
+    if (!found) return undefined
+    if (!found.active) return { refused: 'disabled' as const, user: found.user }
+    // What it said before was hearsay; by now it may be authoritative for the domain.
+    const verifies = found.unverifiedEmail === claimed.email?.canonical && answersFor(provider, claimed)
+    return verifies ? adopt(parts, provider, claimed, found.user, occasion) : found
+  }
+  const first = (await linked()) ?? (await unknown(parts, provider, claimed, occasion))
+  const late =
+    'refused' in first && (first.refused === 'account-exists' || first.refused === 'identity-taken')
+  // Another tab of the same person may have been faster: then it is linked by now.
+  return (late ? await linked() : undefined) ?? first
+}
+
+async function unknown(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const { federation, store } = parts
+  if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
+  const account = await store.findByEmail(claimed.email.canonical)
+  if (account) {
+    if (!account.active) return { refused: 'disabled', user: account.user }
+    if (!answersFor(provider, claimed)) return { refused: 'account-exists', user: account.user }
+    return adopt(parts, provider, claimed, account.user, occasion)
+  }
+  if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
+  const registered = await federation.register(provider.id, claimed, occasion)
+  if (registered === 'turned-off') return { refused: registered }
+  return registered === 'taken' ? { refused: 'account-exists' } : registered
+}
+
+async function adopt(
+  parts: Parts,
+  provider: Provider,
+  claimed: Claimed,
+  user: UserId,
+  occasion: Occasion,
+): Promise<Admitted | Refused> {
+  const adopted = await parts.federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  if (adopted === 'turned-off') return { refused: adopted, user }
+  if (adopted === 'not-authoritative') return { refused: 'account-exists', user }
+  if (adopted === 'taken') return { refused: 'identity-taken', user }
+  tellLinked(parts, provider, adopted)
+  return { id: adopted.id, user }
+}
+
+/** By mail, where something was linked that was not before, or what was there before is gone. */
+export function tellLinked(
+  parts: Told,
+  { name: provider }: Provider,
+  { notify: to, reclaimed }: Pick<LinkedNow, 'notify' | 'reclaimed'>,
+): void {
+  const { post, inBackground } = parts
+  if (to !== undefined)
+    inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider }))
+  tellReclaimed(parts, reclaimed)
+}
+
+async function maySignUp(federation: FederationStore, provider: Provider, claimed: Claimed) {
+  const { signUp, signUpDomains } = provider
+  if (signUp === 'open') return true
+  if (signUp === 'domains') return signUpDomains.includes(domainOf(claimed))
+  if (signUp === 'invitation' && claimed.email) return federation.isInvited(claimed.email.canonical)
+  return false
+}
+
+/** As it was read with the flow; whatever is made of it is judged again by the transaction that makes it. */
+const answersFor = ({ authoritativeFor }: Provider, claimed: Claimed): boolean =>
+  authoritativeFor.includes(domainOf(claimed))

@@ -1,0 +1,48 @@
+/** Mailed links: a random token that the store knows only as a hash, in the fragment, which no server ever sees. */
+import type { EmailAddress } from '../core/email-address.js'
+import { newSecret, Secret } from '../sessions/credential.js'
+import type { AccountStore, LinkPurpose } from './store.js'
+import type { Throttle } from './throttle.js'
+
+export const linkMinutes = 30
+
+const pages: Record<LinkPurpose, string> = {
+  'sign-up': '/sign-up/verify',
+  'password-reset': '/password/reset',
+}
+
+/** Saves a new link and returns its address. `returnTo` is where its page leads on to. */
+export async function newLink(
+  store: AccountStore,
+  issuer: string,
+  purpose: LinkPurpose,
+  email: EmailAddress,
+  returnTo?: string,
+) {
+  const token = newSecret()
+  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: linkMinutes * 60 })
+  const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
+  return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
+}
+
+/** What an unused link stands for, as `look` finds it. Only one that is none counts against the address it came from. */
+export async function usableLink<T extends object>(
+  throttle: Throttle,
+  from: string,
+  token: string,
+  look: (hash: Buffer) => Promise<T | undefined>,
+): Promise<(T & { readonly hash: Buffer }) | undefined> {
+  return throttle.link(from, async accepted => {
+    const hash = linkHash(token)
+    const found = hash && (await look(hash))
+    if (!hash || !found) return undefined
+    await accepted()
+    return { ...found, hash }
+  })
+}
+
+/** The hash under which the store knows a token; undefined when it cannot be one of ours. */
+export function linkHash(token: string): Buffer | undefined {
+  if (!/^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/.test(token)) return undefined
+  return new Secret(Buffer.from(token, 'base64url')).hash()
+}

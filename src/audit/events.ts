@@ -1,0 +1,134 @@
+/** What is written down for good: who did what, to whom, from where, in which request, and how it ended. */
+import type { Authorized } from '../core/authority.js'
+import type { Page, PageRequest } from '../core/page.js'
+import type { SessionId, TenantId, UserId } from '../core/principal.js'
+
+/** Where something was done: the request and the client's network address. Operators' commands have neither. */
+export interface Occasion {
+  readonly requestId: string | undefined
+  readonly address: string | undefined
+}
+
+/** Who does something, and from where. */
+export interface By {
+  /** Undefined: an operator's command, or a service key. */
+  readonly actor: UserId | undefined
+  readonly serviceKey?: string
+  readonly occasion: Occasion
+  /** Under an Idempotency-Key: what was created under it once is answered again. */
+  readonly once?: Once
+  /** Of a request: judged again in the transaction of the change. None: an operator's command, or the service itself. */
+  readonly authorized?: Authorized
+}
+
+export interface Once {
+  /** Who asked: keys of different callers are different keys. */
+  readonly caller: string
+  readonly key: string
+  /** SHA-256 of what was asked. */
+  readonly requestHash: Buffer
+}
+
+/** Of what the service does by itself, and what an operator does by a command. */
+export const noRequest: Occasion = { requestId: undefined, address: undefined }
+
+/** `sessions.ended` is all others, or all, of the person who is its subject; `service.sessions-ended` everybody's. */
+export type AuditAction =
+  | 'account.created'
+  | 'account.disabled'
+  | 'account.enabled'
+  | 'account.deleted'
+  | 'account.changed'
+  | 'tenant.created'
+  | 'tenant.changed'
+  | 'tenant.deleted'
+  | 'role.created'
+  | 'role.changed'
+  | 'role.deleted'
+  | 'membership.set'
+  | 'invitation.created'
+  | 'invitation.withdrawn'
+  | 'invitation.accepted'
+  | 'membership.removed'
+  | 'admin.request'
+  | 'application.created'
+  | 'application.changed'
+  | 'application.deleted'
+  | 'service-key.created'
+  | 'service-key.revoked'
+  | 'account.reclaimed'
+  | 'identity.linked'
+  | 'identity.unlinked'
+  | 'provider.created'
+  | 'provider.changed'
+  | 'provider.deleted'
+  | 'provider.logout'
+  | 'password.changed'
+  | 'password.reset'
+  | 'session.opened'
+  | 'session.proved'
+  | 'session.tenant'
+  | 'session.ended'
+  | 'sessions.ended'
+  | 'session.superseded'
+  | 'session.token'
+  | 'service.sessions-ended'
+  | 'service.recovered'
+  | 'keys.founded'
+  | 'keys.published'
+  | 'keys.scheduled'
+  | 'keys.compromised'
+  | 'keys.resealed'
+  | 'keys.erased'
+
+export interface AuditEvent {
+  readonly action: AuditAction
+  /** `refused` carries the reason; what was refused is not repeated. */
+  readonly outcome: 'done' | 'refused'
+  readonly reason?: string
+  /** The person who acted, where one was proved; operators act without. */
+  readonly actor?: UserId
+  readonly serviceKey?: string
+  /** The tenant it was done in. */
+  readonly tenant?: TenantId
+  /** The person or thing it was done to. */
+  readonly subject?: string
+  readonly session?: SessionId
+  readonly occasion: Occasion
+}
+
+/**
+ * Append-only: the service's role in the database can add rows and read them, nothing else. What a change records is
+ * written by the stores in the transaction of the change; this is for refusals, which change nothing.
+ */
+export interface AuditLog {
+  /** All of them, or none. */
+  record(events: readonly AuditEvent[]): Promise<void>
+  /** The newest first; of one tenant only, where one is named. */
+  list(page: PageRequest, tenant?: TenantId): Promise<Page<RecordedEvent>>
+}
+
+export interface RecordedEvent {
+  /** Rises with every event. */
+  readonly id: string
+  /** NumericDate, with a fraction. */
+  readonly at: number
+  readonly action: string
+  readonly outcome: 'done' | 'refused'
+  readonly reason: string | null
+  readonly actor: string | null
+  readonly serviceKey: string | null
+  readonly tenant: string | null
+  readonly subject: string | null
+  readonly session: string | null
+  readonly address: string | null
+  readonly requestId: string | null
+}
+
+/**
+ * Awaited before the refusal is answered, for a place in the queue and not for Postgres: its time tells nobody who
+ * exists. Throws `Throttled` for a caller who is refused too often, and `Outage` where there is no place.
+ */
+export type RecordRefusal = (
+  event: Omit<AuditEvent, 'outcome' | 'reason' | 'actor'> & { reason: string; actor: UserId | undefined },
+) => Promise<void>

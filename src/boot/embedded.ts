@@ -1,0 +1,41 @@
+/** What the embedded default does by itself and production never: migrate, make the first key, register a demo. */
+import { noRequest } from '../audit/events.js'
+import {
+  type KeyEncryptionKeys,
+  loadKeyEncryptionKeys,
+  makeFirstKey,
+} from '../sealing/key-encryption-keys.js'
+import type { Address } from '../store/postgres/connection.js'
+import { Database } from '../store/postgres/database.js'
+import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
+import { migrate } from '../store/postgres/migration/migrate.js'
+import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
+import { originFault } from '../tenants/applications.js'
+import type { Config } from './config.js'
+
+/** Where front-end tools serve by default. */
+const demoOrigins = ['http://localhost:5173', 'http://localhost:3000']
+
+export async function prepareEmbedded(config: Config, address: Address, keks: KeyEncryptionKeys) {
+  await migrate(address)
+  const database = new Database(address, { connections: 1 })
+  try {
+    const origins = demoOrigins.filter(origin => originFault(origin, config.issuer) === undefined)
+    const demo = {
+      clientId: 'demo',
+      name: 'Demo',
+      origins,
+      returnAddresses: origins.map(origin => `${origin}/`),
+      audiences: ['demo-api'],
+      tokenLifetimeSeconds: 300,
+    }
+    await postgresApplicationStore(database).create(demo, { actor: undefined, occasion: noRequest })
+    const { keys } = await postgresKeyRingStore(database).read()
+    // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
+    if (keks.size > 0 || keys.length > 0) return keks
+    await makeFirstKey(config.keysFolder)
+    return (await loadKeyEncryptionKeys(config.keysFolder)).keys
+  } finally {
+    await database.close()
+  }
+}

@@ -1,0 +1,239 @@
+/** The service started and closed as one: its database, its keys, what it follows, its listeners. */
+
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Argon2Parameters } from '../accounts/password-hash.js'
+import { StartRefused } from '../core/errors.js'
+import type { Post } from '../core/mail.js'
+import { type Health, healthRoutes } from '../http/api/health.js'
+import { metricsRoute } from '../http/api/metrics.js'
+import { createMetrics } from '../http/middleware/metrics.js'
+import { loadTheme } from '../http/pages/theme.js'
+import { type KeyRing, openKeyRing } from '../keys/key-ring.js'
+import { createKeyOperations } from '../keys/operations.js'
+import type { KeyRingStore } from '../keys/store.js'
+import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
+import { cleanRegularly } from '../store/postgres/clean-up.js'
+import type { Address } from '../store/postgres/connection.js'
+import { Database } from '../store/postgres/database.js'
+import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
+import { HotReads } from '../store/postgres/hot-reads.js'
+import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
+import { Trust } from '../store/postgres/lineage.js'
+import { examinePostgres } from '../store/postgres/migration/fitness.js'
+import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
+import { type Announcements, listen as listenToRedis } from '../store/redis/announcements.js'
+import { connectRedis, onNonsense } from '../store/redis/connection.js'
+import { rememberRedis } from '../store/sessions/redis/revoked.js'
+import { type OriginRegistry, openOriginRegistry } from '../tenants/origins.js'
+import { createBackground } from './background.js'
+import { closeAll, closeWithin } from './closing.js'
+import type { Config } from './config.js'
+import { listenOn } from './listen.js'
+import { endingSessions, openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
+import type { TrustedGeneration } from './trusted-generation.js'
+import { assemble } from './wire.js'
+
+export interface ServiceParts {
+  readonly config: Config
+  readonly address: Address
+  readonly keks: KeyEncryptionKeys
+  readonly generation: TrustedGeneration
+  readonly post: Post
+  readonly log: FastifyBaseLogger
+  /** How many lines the log has dropped so far. */
+  readonly linesDropped?: () => number
+  /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
+  readonly lookEveryMs?: number
+  readonly cleanEveryMs?: number
+  /** Cheaper password hashes, for tests alone: there is no setting for it. */
+  readonly argon2?: Argon2Parameters
+}
+
+export interface Service {
+  readonly app: FastifyInstance
+  /** Where it listens: the main listener, and that of the probes. */
+  readonly addresses: { readonly main: string; readonly probes: string }
+  /** In-flight requests finish, new ones are refused, then every connection closes. */
+  close(): Promise<void>
+}
+
+/** Milliseconds after which a shutdown no longer waits for requests under way. */
+const mostClosingMs = 10_000
+
+/** Kept free for ending sessions, which must work while everything else waits for a connection. */
+const reservedConnections = 2
+
+/** Throws `StartRefused` when this database, or this key-encryption key, is not one to serve from. */
+export async function startService(parts: ServiceParts): Promise<Service> {
+  const { config, address, log } = parts
+  const keep = keeper(parts)
+  const found = await refuseUnfit(parts)
+  const trust = new Trust(found, higher => void keep(higher))
+  for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
+  const database = new Database(address, { trust })
+  const hot = new HotReads(address, trust)
+  const reserved = new Database(address, { connections: reservedConnections, trust })
+  const forRefusals = new Database(address, { connections: 1, trust })
+  const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
+  const close = async () => {
+    for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a part did not close')
+  }
+  try {
+    const metrics = createMetrics(parts.linesDropped)
+    const background = createBackground(log, metrics)
+    closers.push(() => background.drain(5000))
+    const keyStore = postgresKeyRingStore(database)
+    const ring = await openRing(keyStore, parts.keks, config.issuer)
+    const keyOperations = createKeyOperations(
+      keyStore,
+      parts.keks,
+      config.issuer,
+      postgresProviderStore(database, endingSessions(config)),
+    )
+    const registry = await openOriginRegistry(postgresApplicationStore(database))
+    closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
+    const announcements = await followChanges(parts, ring, registry, closers)
+    const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
+    const nonsense = (problem: string) => log.error({ redis: problem }, 'Redis sent nonsense')
+    if (redis)
+      onNonsense(redis, nonsense)
+        .connect()
+        .catch(() => {})
+    closers.push(() => redis?.disconnect())
+
+    if (config.sessionStore === 'redis') await rememberRedis(database)
+    const sessionRows =
+      config.sessionStore === 'redis' ? await openRows(config, parts.keks, { nonsense }) : undefined
+    closers.push(() => sessionRows?.close())
+    const stores = sessionStores({ database, hot, reserved, rows: sessionRows?.rows })
+
+    const health: Health & { closing: boolean } = {
+      closing: false,
+      redis: () => announcements?.state,
+      askTruth: () => askTruth(hot, log),
+    }
+    const embedded = !('url' in address)
+    const shared = {
+      metrics,
+      config,
+      theme: await loadTheme(config.themeFolder),
+      log,
+      post: parts.post,
+      inBackground: background.run,
+      database,
+      hot,
+      reserved,
+      forRefusals,
+      stores,
+      redis,
+      ring,
+      keyOperations,
+      keks: parts.keks,
+      registry,
+      argon2: parts.argon2,
+    }
+    const app = await assemble({ ...shared, health: embedded ? health : undefined })
+    const probes = fastify({ logger: false, forceCloseConnections: true })
+    await probes.register(healthRoutes(health))
+    await probes.register(metricsRoute(metrics.registry))
+    closers.push(
+      () => probes.close(),
+      () => closeWithin(app, mostClosingMs),
+      () => {
+        health.closing = true
+      },
+    )
+    const addresses = {
+      probes: await listenOn(probes, config.healthListen, 'MINTMARK_HEALTH_LISTEN'),
+      main: await listenOn(app, config.listen, 'MINTMARK_LISTEN'),
+    }
+    // Not before: a start with another's database by mistake, which ends above, must not outrank the one in use.
+    await keep(found)
+    return { app, addresses, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** What changes elsewhere is followed at once where it is announced, and within seconds where it is not. */
+async function followChanges(
+  { config, log, lookEveryMs }: ServiceParts,
+  ring: KeyRing,
+  registry: OriginRegistry,
+  closers: (() => unknown)[],
+): Promise<Announcements | undefined> {
+  const look = {
+    keys: () =>
+      followRing(ring, log).catch(error => log.warn({ err: error }, 'the key ring was not followed')),
+    applications: () =>
+      registry.refresh().catch(error => log.warn({ err: error }, 'the origins could not be read')),
+  }
+  const every = lookEveryMs ?? ring.lookEveryMs()
+  const timer = setInterval(() => void Promise.all([look.keys(), look.applications()]), every).unref()
+  closers.push(() => clearInterval(timer))
+  if (config.redisUrl === undefined) return undefined
+  const announcements = listenToRedis(
+    config.redisUrl,
+    topic => void look[topic](),
+    problem => log.warn({ redis: problem }, 'degraded'),
+  )
+  closers.push(() => announcements.close())
+  return announcements
+}
+
+/** What others did to the ring, and what is due now. */
+async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> {
+  await ring.refresh()
+  await ring.maintain()
+  const missing = ring.missingKeks()
+  if (missing.length > 0)
+    log.error({ missing }, 'put the key-encryption keys back: keys sealed under them cannot sign here')
+}
+
+/** Keeps a generation that was trusted; where it cannot be kept, the log says what to do. */
+function keeper({ generation, log }: Pick<ServiceParts, 'generation' | 'log'>) {
+  return async (trusted: number) => {
+    const failed = await generation.keep(trusted)
+    if (failed !== undefined) log.warn(failed)
+  }
+}
+
+/** Answers the generation of the database. */
+async function refuseUnfit({ address, generation, log }: ServiceParts): Promise<number> {
+  const { faults, warnings, generation: found } = await examinePostgres(address, generation)
+  if (faults.length > 0) throw new StartRefused(faults)
+  for (const warning of warnings) log.warn(warning)
+  return found
+}
+
+/** A probe that is answered with 503 says why in the log: the prober does not read bodies. */
+async function askTruth(hot: HotReads, log: FastifyBaseLogger) {
+  try {
+    const answer = await hot.probe()
+    if (!answer.takesWrites)
+      log.error("not ready: Postgres takes no writes from the service's role: run `mintmark migrate`")
+    return answer
+  } catch (error) {
+    log.error({ outage: (error as Error).message }, 'not ready: Postgres cannot be asked')
+    throw error
+  }
+}
+
+/** Never makes a key because one cannot be opened: that is for the operator to mend. */
+async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string) {
+  const { keys } = await store.read()
+  const missing = keys.flatMap(({ kekId }) => (kekId === null || keks.has(kekId) ? [] : [`${kekId}.kek`]))
+  if (missing.length > 0) {
+    const files = [...new Set(missing)].join(', ')
+    throw new StartRefused([
+      `the signing keys are sealed under a key-encryption key that is not here: put ${files} back into MINTMARK_KEYS_FOLDER`,
+    ])
+  }
+  return openKeyRing(store, keks, issuer).catch(error => {
+    if (error instanceof Error && error.name === 'Outage') throw error
+    throw new StartRefused([
+      `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for`,
+    ])
+  })
+}

@@ -1,0 +1,36 @@
+/** What a provider's proof is worth here: nothing unless the operator says that it counts. */
+
+import type { FederatedIdentityId, Identity, UserId } from '../core/principal.js'
+import type { Claimed } from './claimed.js'
+import { leewaySeconds } from './id-token.js'
+import type { Provider } from './provider.js'
+
+/**
+ * `now` is the database's clock. A proof that counts is as old as the provider says, and never from the future; one
+ * without a time is none.
+ */
+export function federatedIdentity(
+  provider: Provider,
+  { issuer, subject, proof }: Claimed,
+  { id, user }: { readonly id: FederatedIdentityId; readonly user: UserId },
+  now: number,
+): Identity {
+  const counts = provider.countsAsProof
+  const strong =
+    counts &&
+    provider.aal2.some(entry =>
+      entry.startsWith('acr:') ? entry.slice(4) === proof.acr : proof.amr.includes(entry.slice(4)),
+    )
+  return {
+    user,
+    amr: counts && proof.amr.length > 0 ? proof.amr : ['fed'],
+    acr: strong ? 'aal2' : 'aal1',
+    authTime: counts && proof.authTime ? Math.min(proof.authTime, Math.floor(now)) : 'never',
+    credential: { kind: 'federated', identity: id, provider: provider.id, issuer, subject, proof },
+  }
+}
+
+/** A step-up asked for a proof from then on; a provider that shows an older one has not done what it was asked. */
+export function provesNow({ countsAsProof }: Provider, { proof }: Claimed, beganAt: number): boolean {
+  return countsAsProof && (proof.authTime ?? 0) >= beganAt - leewaySeconds
+}

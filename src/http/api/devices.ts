@@ -1,0 +1,138 @@
+/** A person's devices: the list, ending one, ending all others or all. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Revocations } from '../../sessions/revocations.js'
+import { describeSession } from '../admin/describe.js'
+import { listedForm } from '../admin/sessions.js'
+import { PageQuery, page, pageRequest } from '../admin/shapes.js'
+import type { Acts } from '../handlers.js'
+import { signedIn } from '../middleware/signed-in.js'
+import {
+  Ended,
+  forSessions,
+  Instant,
+  jsonProblems,
+  Nothing,
+  ownListProblems,
+  problems,
+  SessionHandle,
+} from './schemas.js'
+
+const Device = Type.Object({
+  id: Type.String(),
+  current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
+  device: Type.Union([Type.String(), Type.Null()], {
+    description: 'The user agent in words, like "Firefox on Linux"; null when it says nothing that is known.',
+  }),
+  user_agent: Type.String({ description: 'As the browser sent it at sign-in, at most 256 characters.' }),
+  address: Type.String({ description: 'The network address at sign-in.' }),
+  created_at: Instant,
+  last_seen_at: Type.Integer({
+    description: 'A NumericDate; moved at most once in 1/500 of the idle limit, and at least a minute apart.',
+  }),
+  ends_at: Instant,
+})
+
+/** In the signed-in context. */
+export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/sessions',
+      {
+        schema: {
+          operationId: 'listSessions',
+          tags: ['devices'],
+          ...forSessions,
+          summary: 'The devices on which this person is signed in, the latest used first',
+          querystring: PageQuery,
+          response: {
+            200: Type.Object(
+              {
+                sessions: Type.Array(Device),
+                next_cursor: Type.Union([Type.String(), Type.Null()], {
+                  description: 'Null on the last page.',
+                }),
+              },
+              { description: 'Live sessions. One that is used meanwhile moves to the front.' },
+            ),
+            ...problems(...ownListProblems),
+          },
+        },
+      },
+      async request => {
+        const { user, session } = signedIn(request).live.principal
+        const listed = await revocations.list(user, pageRequest(request.query, listedForm))
+        const { items: sessions, next_cursor } = page(listed, one => ({
+          ...describeSession(one),
+          current: one.id === session,
+        }))
+        return { sessions, next_cursor }
+      },
+    )
+  }
+}
+
+const proofProblems = [
+  ...jsonProblems,
+  'unauthenticated',
+  'session_superseded',
+  'insufficient_user_authentication',
+  'too_many_requests',
+  'busy',
+] as const
+
+/** In the freshly proved context. */
+export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.delete(
+      '/v1/sessions/:id',
+      {
+        schema: {
+          operationId: 'endSession',
+          tags: ['devices'],
+          ...forSessions,
+          summary: 'End one session of this person; ending the one that asks signs out',
+          params: Type.Object({ id: SessionHandle }),
+          response: {
+            204: Nothing('It has ended, now or before.'),
+            ...problems(...proofProblems, 'not_found'),
+          },
+        },
+      },
+      async (request, reply) => {
+        await acts.endDevice(request, reply, request.params.id)
+        return reply.code(204).send(null)
+      },
+    )
+
+    app.delete(
+      '/v1/sessions',
+      {
+        schema: {
+          operationId: 'endSessions',
+          tags: ['devices'],
+          ...forSessions,
+          summary: 'End all other sessions of this person, or all',
+          querystring: Type.Object(
+            {
+              scope: Type.Optional(
+                Type.Union([Type.Literal('others'), Type.Literal('all')], {
+                  description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
+                }),
+              ),
+            },
+            { additionalProperties: false },
+          ),
+          response: {
+            200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.'),
+            ...problems(...proofProblems),
+          },
+        },
+      },
+      (request, reply) =>
+        request.query.scope === 'all'
+          ? acts.endAllDevices(request, reply)
+          : acts.endOtherDevices(request, reply),
+    )
+  }
+}

@@ -1,0 +1,190 @@
+/** Providers for scripts and for the providers themselves: what is offered, what is linked, and their logout. */
+import formbody from '@fastify/formbody'
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import { Problem } from '../../core/errors.js'
+import type { ProviderLogouts } from '../../federation/logout.js'
+import type { FederationActs } from '../federation-handlers.js'
+import { occasionOf } from '../middleware/browser.js'
+import {
+  forAnyone,
+  forSessions,
+  Id,
+  Instant,
+  jsonProblems,
+  Nothing,
+  ownListProblems,
+  problems,
+} from './schemas.js'
+
+export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/federation',
+      {
+        schema: {
+          operationId: 'listProviders',
+          tags: ['federation'],
+          ...forAnyone,
+          summary: 'The providers that people can sign in through',
+          response: {
+            200: Type.Object(
+              {
+                providers: Type.Array(
+                  Type.Object({
+                    id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
+                    name: Type.String(),
+                    counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
+                  }),
+                ),
+              },
+              { description: 'The enabled ones, by name.' },
+            ),
+            ...problems('insecure_transport', 'unavailable'),
+          },
+        },
+      },
+      async () => {
+        const offered = await acts.offered()
+        const providers = offered.map(({ id, name, countsAsProof }) => ({
+          id,
+          name,
+          counts_as_proof: countsAsProof,
+        }))
+        return { providers }
+      },
+    )
+  }
+}
+
+/** In the signed-in context. */
+export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.get(
+      '/v1/identities',
+      {
+        schema: {
+          operationId: 'listIdentities',
+          tags: ['federation'],
+          ...forSessions,
+          summary: 'The accounts at providers that sign this person in',
+          response: {
+            200: Type.Object(
+              {
+                password: Type.Boolean({ description: 'Whether there is a password.' }),
+                identities: Type.Array(
+                  Type.Object({
+                    id: Type.String(),
+                    provider: Type.String(),
+                    provider_name: Type.String(),
+                    enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
+                    label: Type.String({ description: 'What the provider called them when it was linked.' }),
+                    created_at: Instant,
+                  }),
+                ),
+              },
+              { description: 'The oldest first.' },
+            ),
+            ...problems(...ownListProblems),
+          },
+        },
+      },
+      async request => {
+        const { linked, password } = await acts.waysOf(request)
+        const identities = linked.map(one => ({
+          id: one.id,
+          provider: one.provider,
+          provider_name: one.providerName,
+          enabled: one.providerEnabled,
+          label: one.label,
+          created_at: one.createdAt,
+        }))
+        return { password, identities }
+      },
+    )
+  }
+}
+
+/** In the freshly proved context. (Linking leads through the provider, so it begins on the page /sign-in-methods.) */
+export function unlinkRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.delete(
+      '/v1/identities/:id',
+      {
+        schema: {
+          operationId: 'unlinkIdentity',
+          tags: ['federation'],
+          ...forSessions,
+          summary: 'Remove an account at a provider; the other sessions that it opened end',
+          params: Type.Object({ id: Id }),
+          response: {
+            204: Nothing('It is removed.'),
+            ...problems(
+              ...jsonProblems,
+              'unauthenticated',
+              'session_superseded',
+              'insufficient_user_authentication',
+              'too_many_requests',
+              'busy',
+              'not_found',
+              'last_way_in',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        await acts.unlink(request, request.params.id)
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+/** Called by providers: the token in the form is the proof, no cookie is looked at, and no origin. */
+export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.removeAllContentTypeParsers()
+    await app.register(formbody)
+    const params = Type.Object({ provider: Type.String({ maxLength: 32 }) })
+
+    app.post(
+      '/v1/federation/:provider/back-channel-logout',
+      {
+        schema: {
+          operationId: 'backChannelLogout',
+          tags: ['federation'],
+          ...forAnyone,
+          consumes: ['application/x-www-form-urlencoded'],
+          summary: 'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
+          params,
+          body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
+          response: {
+            200: Nothing('They have ended, now or before.'),
+            ...problems(
+              'logout_token_invalid',
+              'not_found',
+              'insecure_transport',
+              'body_too_large',
+              'unsupported_media_type',
+              'provider_unavailable',
+              'not_confirmed',
+              'unavailable',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { provider } = request.params
+        const answer = await logouts.take(provider, request.body.logout_token, occasionOf(request))
+        reply.header('cache-control', 'no-store')
+        if ('ended' in answer) {
+          request.log.info({ provider, ended: answer.ended }, 'provider logout')
+          return reply.code(200).send(null)
+        }
+        request.log.warn({ provider, ...answer }, 'provider logout refused')
+        if ('unavailable' in answer) throw new Problem('provider_unavailable', { retryAfterSeconds: 30 })
+        throw new Problem(answer.refused === 'unknown-provider' ? 'not_found' : 'logout_token_invalid')
+      },
+    )
+  }
+}

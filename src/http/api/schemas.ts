@@ -1,0 +1,177 @@
+/** Request and response shapes that several routes share; they are types, validation and OpenAPI at once. */
+import { type Static, Type } from 'typebox'
+import { catalogue, type ErrorCode, errorCodes } from '../../core/errors.js'
+
+const strict = { additionalProperties: false }
+
+/** A request body: members that are not named are refused. */
+export function Body<const T extends Parameters<typeof Type.Object>[0]>(members: T) {
+  return Type.Object(members, strict)
+}
+
+/** Text for people: no control characters, no lone surrogates. */
+export const Text = (maxLength: number) =>
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
+
+export const Email = Type.String({
+  maxLength: 320,
+  description: 'An e-mail address.',
+  examples: ['ada@example.com'],
+})
+/** Judged by the password policy, in code points and bytes; here only its outer bound. */
+export const Password = Type.String({
+  maxLength: 4096,
+  description: 'A password, at most 1024 bytes in NFC and UTF-8.',
+})
+export const LinkToken = Type.String({
+  maxLength: 100,
+  description: 'The token from the fragment of a mailed link.',
+})
+const uuid = { format: 'uuid', pattern: '^[0-9a-f-]{36}$' }
+export const Id = Type.String(uuid)
+export const DescribedId = (description: string) => Type.String({ ...uuid, description })
+
+/** The public id of a session, in its one spelling. */
+export const SessionHandle = Type.String({
+  pattern: '^[A-Za-z0-9_-]{21}[AQgw]$',
+  description: 'The public id of a session.',
+})
+
+/** Sessions that have ended. */
+export const Ended = (description: string) =>
+  Type.Object(
+    {
+      ended: Type.Optional(
+        Type.Integer({
+          description: 'How many were live; left out with sessions in Redis, where nobody counts.',
+        }),
+      ),
+    },
+    { description },
+  )
+
+/** The one answer to a request that is followed up by mail, or not. */
+export const Accepted = Type.Object(
+  { accepted: Type.Literal(true) },
+  { description: 'Accepted. What follows, follows by mail.' },
+)
+
+export const Instant = Type.Integer({ description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.' })
+
+export const Opened = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String({ description: 'The public id: the sid claim and the handle in the device list.' }),
+      ends_at: Instant,
+    }),
+    user: Type.Object({ id: Type.String() }),
+  },
+  { description: 'The session is open, and `Set-Cookie` holds it.' },
+)
+
+export const WhoAmI = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String(),
+      created_at: Instant,
+      auth_time: Type.Union([Instant, Type.Null()], {
+        description:
+          'When the person authenticated. Null: by a provider whose word does not count, so that no `max_age` is met.',
+      }),
+      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+      acr: Type.String(),
+      ends_at: Type.Integer({ description: 'The absolute end, a NumericDate.' }),
+      idle_ends_at: Type.Integer({
+        description: 'The end if the session is not used before, a NumericDate.',
+      }),
+    }),
+    user: Type.Object({
+      id: Type.String(),
+      email: Type.String(),
+      name: Type.Union([Type.String(), Type.Null()]),
+    }),
+    tenant: Type.Union([
+      Type.Object({
+        id: Type.String(),
+        name: Type.String(),
+        roles: Type.Array(Type.String()),
+        permissions: Type.Array(Type.String()),
+      }),
+      Type.Null(),
+    ]),
+  },
+  { description: 'Somebody is signed in.' },
+)
+export type WhoAmI = Static<typeof WhoAmI>
+
+export const ProblemDocument = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.Enum(errorCodes),
+    detail: Type.Optional(Type.String()),
+    max_age: Type.Optional(
+      Type.Integer({ description: 'Seconds: how old the proof may be at most (RFC 9470).' }),
+    ),
+    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+    request_id: Type.String(),
+  },
+  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
+)
+
+/** For the reference: who a route is for. What guards it is the context it is registered in. */
+export const forAnyone = { security: [] }
+export const forSessions = { security: [{ session: [] }] }
+export const forServices = { security: [{ serviceKey: [] }] }
+/** By a service key, as a bearer token or in Basic. */
+export const forClients = { security: [...forServices.security, { serviceKeyAsClient: [] }] }
+export const forSessionsOrKeys = { security: [...forSessions.security, ...forServices.security] }
+
+/** For the reference: an answer without a body. */
+export const Nothing = (description: string) => Type.Null({ description })
+
+/** Codes that any route may answer. */
+const everywhere: ErrorCode[] = ['invalid_request', 'header_fields_too_large', 'internal_error']
+
+/** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
+export const problems = (...codes: ErrorCode[]) =>
+  refusals(codes, { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } })
+
+/** Of a navigation, whose refusal a person reads: a page, with the code at its `main` element as `data-code`. */
+export const pageProblems = (...codes: ErrorCode[]) =>
+  refusals(codes, { 'text/html': { schema: Type.String() } })
+
+function refusals(codes: readonly ErrorCode[], content: object) {
+  const byStatus: Record<number, ErrorCode[]> = {}
+  for (const code of [...everywhere, ...codes]) {
+    const [status] = catalogue[code]
+    byStatus[status] = [...(byStatus[status] ?? []), code]
+  }
+  return Object.fromEntries(
+    Object.entries(byStatus).map(([status, listed]) => [
+      status,
+      { description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'), content },
+    ]),
+  )
+}
+
+/** Of a route by which somebody who is signed in reads what is theirs, in turn with their other requests. */
+export const ownListProblems = [
+  'unauthenticated',
+  'session_superseded',
+  'insecure_transport',
+  'too_many_requests',
+  'busy',
+  'unavailable',
+] as const
+
+/** What every state-changing JSON route can answer. */
+export const jsonProblems = [
+  'wrong_origin',
+  'insecure_transport',
+  'body_too_large',
+  'unsupported_media_type',
+  'not_confirmed',
+  'unavailable',
+] as const

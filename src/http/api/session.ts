@@ -1,0 +1,116 @@
+/** The session: sign in, who am I, sign out. */
+
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { Live } from '../../sessions/sessions.js'
+import type { Acts } from '../handlers.js'
+import { signedIn } from '../middleware/signed-in.js'
+import {
+  Body,
+  Email,
+  forAnyone,
+  forSessions,
+  jsonProblems,
+  Nothing,
+  Opened,
+  Password,
+  problems,
+  WhoAmI,
+} from './schemas.js'
+
+export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/session',
+      {
+        schema: {
+          operationId: 'signIn',
+          tags: ['session'],
+          ...forAnyone,
+          summary: 'Sign in: opens a session and sets its cookie',
+          body: Body({ email: Email, password: Password }),
+          response: {
+            201: Opened,
+            ...problems(...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'),
+          },
+        },
+      },
+      (request, reply) => acts.signIn(request, reply, request.body),
+    )
+  }
+}
+
+/** In the signed-in context. */
+export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
+  app.get(
+    '/v1/session',
+    {
+      schema: {
+        operationId: 'whoAmI',
+        tags: ['session'],
+        ...forSessions,
+        summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
+        response: {
+          200: WhoAmI,
+          ...problems(
+            'unauthenticated',
+            'session_superseded',
+            'insecure_transport',
+            'too_many_requests',
+            'unavailable',
+          ),
+        },
+      },
+    },
+    async request => describe(signedIn(request).live),
+  )
+}
+
+/** Outside the signed-in context: signing out twice, or without a session, is no error. */
+export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.delete(
+      '/v1/session',
+      {
+        schema: {
+          operationId: 'signOut',
+          tags: ['session'],
+          ...forSessions,
+          summary: 'Sign out: ends the session and clears its cookie',
+          response: {
+            204: Nothing('Signed out, with or without a session before.'),
+            ...problems(...jsonProblems),
+          },
+        },
+      },
+      async (request, reply) => {
+        await acts.signOut(request, reply)
+        return reply.code(204).send(null)
+      },
+    )
+  }
+}
+
+function describe({ principal, profile, tenantName, createdAt, idleEndsAt }: Live): WhoAmI {
+  const { standing } = principal
+  return {
+    session: {
+      id: principal.session,
+      created_at: createdAt,
+      auth_time: principal.authTime ?? null,
+      amr: [...principal.amr],
+      acr: principal.acr,
+      ends_at: principal.endsAt,
+      idle_ends_at: Math.min(idleEndsAt, principal.endsAt),
+    },
+    user: { id: principal.user, ...profile },
+    tenant:
+      standing && tenantName !== undefined
+        ? {
+            id: standing.tenant,
+            name: tenantName,
+            roles: [...standing.roles],
+            permissions: [...standing.permissions],
+          }
+        : null,
+  }
+}

@@ -1,0 +1,57 @@
+/** Signing up: ask for a link, then choose the password with it. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Acts } from '../handlers.js'
+import {
+  Accepted,
+  Body,
+  Email,
+  forAnyone,
+  jsonProblems,
+  LinkToken,
+  Opened,
+  Password,
+  problems,
+  Text,
+} from './schemas.js'
+
+export function signUpRoutes(acts: Acts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/sign-up',
+      {
+        schema: {
+          operationId: 'signUp',
+          tags: ['sign-up'],
+          ...forAnyone,
+          summary:
+            'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
+          body: Body({ email: Email }),
+          response: { 202: Accepted, ...problems(...jsonProblems, 'invalid_email', 'too_many_requests') },
+        },
+      },
+      async (request, reply) => {
+        await acts.askForSignUp(request, request.body.email)
+        return reply.code(202).send({ accepted: true })
+      },
+    )
+
+    app.post(
+      '/v1/sign-up/verify',
+      {
+        schema: {
+          operationId: 'verifySignUp',
+          tags: ['sign-up'],
+          ...forAnyone,
+          summary: 'Consume the link, set the password, and open the session',
+          body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
+          response: {
+            201: Opened,
+            ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'),
+          },
+        },
+      },
+      (request, reply) => acts.verifySignUp(request, reply, request.body),
+    )
+  }
+}

@@ -1,0 +1,54 @@
+/** Step-up: proving oneself again while signed in. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { Acts } from '../handlers.js'
+import { Body, forSessions, Instant, jsonProblems, Password, problems } from './schemas.js'
+
+const Proved = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String(),
+      auth_time: Instant,
+      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+      acr: Type.String(),
+      ends_at: Instant,
+    }),
+  },
+  { description: 'Proved, and `Set-Cookie` holds the renewed session.' },
+)
+
+/** In the signed-in context. */
+export function stepUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
+  return async app => {
+    app.post(
+      '/v1/session/step-up',
+      {
+        schema: {
+          operationId: 'stepUp',
+          tags: ['session'],
+          ...forSessions,
+          summary: 'Prove yourself again: raises auth_time and renews the cookie',
+          body: Body({ password: Password }),
+          response: {
+            200: Proved,
+            ...problems(
+              ...jsonProblems,
+              'unauthenticated',
+              'session_superseded',
+              'wrong_password',
+              'too_many_requests',
+              'busy',
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
+        const { amr, acr } = identity
+        return {
+          session: { id: credential.id, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
+        }
+      },
+    )
+  }
+}

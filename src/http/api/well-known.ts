@@ -1,0 +1,129 @@
+/** What a verifier needs to know: the public keys, and the metadata that leads to them. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Type } from 'typebox'
+import type { KeyRing } from '../../keys/key-ring.js'
+import { maxAgeSeconds } from '../../keys/schedule.js'
+import { authorizationServerMetadata, openidConfiguration } from '../../tokens/metadata.js'
+import { forAnyone, Nothing, problems } from './schemas.js'
+
+const PublicKey = Type.Object({
+  kty: Type.String(),
+  crv: Type.String(),
+  x: Type.String(),
+  y: Type.String(),
+  kid: Type.String(),
+  alg: Type.String(),
+  use: Type.String(),
+})
+const shared = {
+  issuer: Type.String(),
+  jwks_uri: Type.String(),
+  response_types_supported: Type.Array(Type.String()),
+  introspection_endpoint: Type.String(),
+  introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
+}
+const Metadata = Type.Object(shared, { description: 'The metadata.' })
+const OpenidMetadata = Type.Object(
+  {
+    ...shared,
+    subject_types_supported: Type.Array(Type.String()),
+    id_token_signing_alg_values_supported: Type.Array(Type.String()),
+  },
+  { description: 'The metadata.' },
+)
+
+const cacheControl = `public, max-age=${maxAgeSeconds}, must-revalidate`
+
+export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsyncTypebox {
+  const server = authorizationServerMetadata(issuer)
+  const openid = openidConfiguration(issuer)
+  return async app => {
+    app.addHook('onRequest', async (_request, reply) => {
+      reply.header('access-control-allow-origin', '*').header('cross-origin-resource-policy', 'cross-origin')
+    })
+
+    app.get(
+      '/.well-known/jwks.json',
+      {
+        schema: {
+          operationId: 'jwks',
+          tags: ['metadata'],
+          ...forAnyone,
+          summary: 'The public signing keys (RFC 7517)',
+          response: {
+            200: Type.Object({ keys: Type.Array(PublicKey) }, { description: 'The keys, newest list.' }),
+            304: Nothing('The list is the one whose tag the request names.'),
+            ...problems('unavailable'),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { body, etag } = ring.published()
+        reply.header('etag', etag).header('cache-control', cacheControl)
+        if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send(null)
+        return reply
+          .type('application/json; charset=utf-8')
+          .serializer(String)
+          .send(body as never)
+      },
+    )
+
+    app.get(
+      '/.well-known/historical-keys',
+      {
+        schema: {
+          operationId: 'historicalKeys',
+          tags: ['metadata'],
+          ...forAnyone,
+          summary:
+            'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
+          response: {
+            200: {
+              description: 'The history; the JWK Set has the key that verifies it.',
+              content: { 'application/jwk-set+jwt': { schema: Type.String() } },
+            },
+            ...problems('unavailable'),
+          },
+        },
+      },
+      async (_request, reply) => {
+        const history = await ring.history()
+        return reply.header('cache-control', cacheControl).type('application/jwk-set+jwt').send(history)
+      },
+    )
+
+    app.get(
+      '/.well-known/oauth-authorization-server',
+      {
+        schema: {
+          operationId: 'authorizationServerMetadata',
+          tags: ['metadata'],
+          ...forAnyone,
+          summary: 'Authorization server metadata (RFC 8414)',
+          response: { 200: Metadata, ...problems() },
+        },
+      },
+      async (_request, reply) => reply.header('cache-control', cacheControl).send(server),
+    )
+
+    app.get(
+      '/.well-known/openid-configuration',
+      {
+        schema: {
+          operationId: 'openidConfiguration',
+          tags: ['metadata'],
+          ...forAnyone,
+          summary: 'OpenID provider metadata, for libraries that look nowhere else',
+          response: { 200: OpenidMetadata, ...problems() },
+        },
+      },
+      async (_request, reply) => reply.header('cache-control', cacheControl).send(openid),
+    )
+  }
+}
+
+/** RFC 9110, section 13.1.2: a list of tags or `*`; weak tags compare equal. */
+function matches(header: string | undefined, etag: string): boolean {
+  if (header === undefined) return false
+  return header.split(',').some(tag => [etag, '*'].includes(tag.trim().replace(/^W\//, '')))
+}

@@ -1,0 +1,155 @@
+/** What pages and JSON routes do about providers alike: begin, come back, unlink; refusals recorded, cookies set. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Completed, Federation, FederationRefusal } from '../accounts/federated-sign-in.js'
+import type { AccountStore } from '../accounts/store.js'
+import type { AuditAction, RecordRefusal } from '../audit/events.js'
+import { type ErrorCode, Problem } from '../core/errors.js'
+import type { InBackground, Post } from '../core/mail.js'
+import type { FederatedIdentityId } from '../core/principal.js'
+import type { Purpose } from '../federation/flow.js'
+import type { FederationStore } from '../federation/store.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { addressOf, browserOf, occasionOf } from './middleware/browser.js'
+import { readFlowCookie, setFlowCookie, setSessionCookie } from './middleware/cookie.js'
+import type { Metrics } from './middleware/metrics.js'
+import { opened } from './middleware/opened.js'
+import { bySession, signedIn, visitorOf } from './middleware/signed-in.js'
+
+export interface FederationActParts {
+  readonly federation: Federation
+  readonly identities: Pick<FederationStore, 'identitiesOf' | 'unlink'>
+  readonly accounts: Pick<AccountStore, 'findById'>
+  readonly sessions: Sessions
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
+}
+
+/** What the person is told; the reason itself is for the log. */
+export const refusals: Readonly<Record<FederationRefusal, ErrorCode>> = {
+  'no-flow': 'federation_failed',
+  declined: 'federation_failed',
+  'not-believed': 'federation_failed',
+  disabled: 'federation_failed',
+  'turned-off': 'federation_failed',
+  'signed-out-meanwhile': 'federation_failed',
+  'not-linked': 'federation_failed',
+  'not-fresh': 'federation_failed',
+  'credential-changed': 'federation_failed',
+  unavailable: 'provider_unavailable',
+  busy: 'busy',
+  'account-exists': 'account_exists',
+  'address-unverified': 'address_unverified',
+  'sign-up-closed': 'sign_up_closed',
+  'identity-taken': 'identity_taken',
+}
+
+const details: Readonly<Partial<Record<FederationRefusal, string>>> = {
+  'no-flow':
+    'This was not begun in this browser, or it was more than ten minutes ago, or it was used already. Start again.',
+  declined: 'The provider did not sign you in, or you said no there.',
+  'not-believed': 'What the provider answered could not be verified. Start again.',
+  'signed-out-meanwhile': 'Somebody else, or nobody, is signed in here now. Sign in and start again.',
+  'not-linked': 'That account at the provider is not linked to yours.',
+  'not-fresh': 'The provider did not ask you to prove yourself again, so this does not count.',
+}
+
+const actions: Readonly<Record<Purpose, AuditAction>> = {
+  'sign-in': 'session.opened',
+  link: 'identity.linked',
+  'step-up': 'session.proved',
+}
+
+export type FederationActs = ReturnType<typeof createFederationActs>
+
+export function createFederationActs(parts: FederationActParts) {
+  const { federation, identities, sessions, metrics, refused } = parts
+
+  return {
+    offered: federation.offered,
+
+    /** Answers where the person goes. `returnTo` is an address that was checked. */
+    async begin(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      wanted: { provider: string; purpose: Purpose; returnTo: string | undefined },
+    ) {
+      const { provider, purpose, returnTo } = wanted
+      const user = purpose === 'sign-in' ? undefined : signedIn(request).live.principal.user
+      const secret = readFlowCookie(request)
+      const begun = await federation.begin({ provider, purpose, returnTo, user, secret }, addressOf(request))
+      if ('refused' in begun) throw new Problem('not_found')
+      if ('unavailable' in begun) {
+        request.log.warn({ provider, unavailable: begun.unavailable }, 'a provider cannot be reached')
+        throw new Problem('provider_unavailable', { retryAfterSeconds: 30 })
+      }
+      setFlowCookie(reply, begun.secret)
+      return begun
+    },
+
+    /** What came of it, with the cookie set; or the problem, said of the provider by its name. */
+    async complete(
+      request: FastifyRequest,
+      reply: FastifyReply,
+      provider: string,
+    ): Promise<Completed & { readonly problem: Problem | undefined }> {
+      // A query may have more question marks in it (RFC 3986, section 3.4).
+      const [, answer = ''] = /\?(.*)/.exec(request.url) ?? []
+      const { state } = request.query as Record<string, unknown>
+      const completed = await federation.complete(
+        provider,
+        { answer, state },
+        readFlowCookie(request),
+        browserOf(request),
+        async () => {
+          const visitor = await visitorOf(request, sessions)
+          return visitor && { principal: visitor.live.principal, credential: visitor.credential }
+        },
+      )
+      const { outcome, purpose } = completed
+      if ('opened' in outcome) {
+        metrics.signIn('opened')
+        opened(request, reply, outcome.opened)
+        return { ...completed, problem: undefined }
+      }
+      if ('renewed' in outcome) {
+        const { credential, now, endsAt } = outcome.renewed
+        setSessionCookie(reply, credential, now, endsAt)
+      }
+      if (!('refused' in outcome)) return { ...completed, problem: undefined }
+      const { refused: why, reason, user: actor } = outcome
+      if (purpose === 'sign-in') metrics.signIn(why)
+      request.log.info({ provider, refused: why, reason, user: actor }, 'provider sign-in refused')
+      // That nobody begun anything here is not worth a row that anybody can cause.
+      if (why !== 'no-flow' && why !== 'unavailable' && why !== 'busy')
+        await refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
+      const detail = details[why]
+      const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
+      const problem = new Problem(refusals[why], { ...(detail !== undefined && { detail }), ...retry })
+      return { ...completed, problem }
+    },
+
+    /** The ways in that a person has: whether by a password, and by which accounts at providers. */
+    async waysOf(request: FastifyRequest) {
+      const { user } = signedIn(request).live.principal
+      const [linked, account] = await Promise.all([
+        identities.identitiesOf(user),
+        parts.accounts.findById(user),
+      ])
+      return { linked, password: account?.password !== undefined }
+    },
+
+    async unlink(request: FastifyRequest, id: string): Promise<void> {
+      const { principal, profile } = signedIn(request).live
+      const { user, session: own } = principal
+      const answer = await identities.unlink(user, id as FederatedIdentityId, own, bySession(request))
+      if (answer === 'unknown') throw new Problem('not_found')
+      if (answer === 'last-way-in') throw new Problem('last_way_in')
+      const { providerName: provider } = answer.unlinked
+      parts.inBackground('identity unlinked mail', () =>
+        parts.post.send({ kind: 'identity-unlinked', to: profile.email, provider }),
+      )
+    },
+  }
+}

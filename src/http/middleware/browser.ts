@@ -1,0 +1,25 @@
+/** What a sign-in knows of the browser it came from. */
+import type { FastifyRequest } from 'fastify'
+import type { Browser } from '../../accounts/finish.js'
+import type { Occasion } from '../../audit/events.js'
+import { readSessionCookie } from './cookie.js'
+
+/** The user agent is cut to size: it is shown to people. */
+export function browserOf(request: FastifyRequest): Browser {
+  return {
+    device: {
+      userAgent: (request.headers['user-agent'] ?? '').slice(0, 256),
+      address: addressOf(request),
+    },
+    credential: readSessionCookie(request),
+    occasion: occasionOf(request),
+  }
+}
+
+export function occasionOf(request: FastifyRequest): Occasion {
+  return { requestId: request.id, address: addressOf(request) }
+}
+
+export function addressOf({ clientAddress }: FastifyRequest): string {
+  return clientAddress
+}

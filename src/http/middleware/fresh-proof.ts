@@ -1,0 +1,37 @@
+/** The freshly proved context: inside the signed-in one, for routes that a session left open must not reach. */
+import type { FastifyInstance } from 'fastify'
+import type { RecordRefusal } from '../../audit/events.js'
+import { Problem } from '../../core/errors.js'
+import type { Live } from '../../sessions/sessions.js'
+import { occasionOf } from './browser.js'
+import type { Guard } from './service-key.js'
+import { signedIn } from './signed-in.js'
+
+/** Seconds for which a proof is fresh. */
+export const proofSeconds = 900
+
+/** Judged by the database's clock, of the statement that read the session. The answer is RFC 9470's, section 3. */
+export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal): void {
+  app.addHook('onRequest', freshProofGuard(refused))
+}
+
+export function proofIsFresh({ principal: { authTime }, now }: Live): boolean {
+  return authTime !== undefined && now - authTime <= proofSeconds
+}
+
+export function freshProofGuard(refused: RecordRefusal): Guard {
+  return async request => {
+    const { live } = signedIn(request)
+    if (proofIsFresh(live)) return
+    request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
+    const { user: actor, session } = live.principal
+    await refused({
+      action: 'session.proved',
+      reason: 'stale-proof',
+      actor,
+      session,
+      occasion: occasionOf(request),
+    })
+    throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
+  }
+}

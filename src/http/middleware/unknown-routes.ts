@@ -1,0 +1,24 @@
+/** An address where nothing is, or that does not take the method: a page for a person, a problem document for a program. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { Problem } from '../../core/errors.js'
+import type { Look } from '../pages/layout.js'
+import { answerPage } from '../pages/refused.js'
+import { answer } from './problems.js'
+
+export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = app.supportedMethods.filter(
+      method => method !== 'OPTIONS' && app.findRoute({ url: path, method }),
+    )
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '))
+    const problem = new Problem(allowed.length > 0 ? 'method_not_allowed' : 'not_found')
+    if (isNavigation(request)) return answerPage(look, problem, request, reply)
+    return answer(problem, request, reply)
+  })
+}
+
+/** Browsers ask for HTML when they navigate, and scripts do not unless they are told to. */
+function isNavigation({ headers: { accept = '' } }: FastifyRequest): boolean {
+  return accept.toLowerCase().includes('text/html')
+}

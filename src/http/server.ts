@@ -1,0 +1,206 @@
+/** Everything that is served, in one visible order: frame, public documents, and the contexts by who may call. */
+
+import cookie from '@fastify/cookie'
+import type {} from '@fastify/swagger'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
+import type { Federation } from '../accounts/federated-sign-in.js'
+import type { Finish } from '../accounts/finish.js'
+import type { PasswordChanger } from '../accounts/password-change.js'
+import type { PasswordReset } from '../accounts/password-reset.js'
+import type { PasswordSignIn } from '../accounts/password-sign-in.js'
+import type { SignUp } from '../accounts/sign-up.js'
+import type { StepUp } from '../accounts/step-up.js'
+import type { Throttle } from '../accounts/throttle.js'
+import type { RecordRefusal } from '../audit/events.js'
+import type { InBackground, Post } from '../core/mail.js'
+import { trusting } from '../core/network-address.js'
+import type { ProviderLogouts } from '../federation/logout.js'
+import type { KeyRing } from '../keys/key-ring.js'
+import type { Revocations } from '../sessions/revocations.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { OriginRegistry } from '../tenants/origins.js'
+import { type AdminParts, adminRoutes } from './admin/index.js'
+import { deviceListRoute, endDeviceRoutes } from './api/devices.js'
+import { identitiesRoute, offeredProvidersRoute, providerRoutes, unlinkRoute } from './api/federation.js'
+import { type Health, healthRoutes } from './api/health.js'
+import { type IntrospectionParts, introspectRoute } from './api/introspect.js'
+import { acceptInvitationRoute, invitationSignUpRoute } from './api/invitations.js'
+import { changePasswordRoute, forgottenPasswordRoutes } from './api/password.js'
+import { ProblemDocument } from './api/schemas.js'
+import { signInRoute, signOutRoute, whoAmIRoute } from './api/session.js'
+import { signUpRoutes } from './api/sign-up.js'
+import { stepUpRoute } from './api/step-up.js'
+import { switchTenantRoute } from './api/tenant.js'
+import { tokenRoute } from './api/token.js'
+import { wellKnownRoutes } from './api/well-known.js'
+import { createFederationActs, type FederationActParts } from './federation-handlers.js'
+import { createActs } from './handlers.js'
+import {
+  authorityOf,
+  callerId,
+  keyGuard,
+  personGuard,
+  requireAuthority,
+  requireSessionOrKey,
+} from './middleware/admin-context.js'
+import { readClientAddresses } from './middleware/client-address.js'
+import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './middleware/frame.js'
+import { freshProofGuard, requireFreshProof } from './middleware/fresh-proof.js'
+import type { Metrics } from './middleware/metrics.js'
+import { answerProblems } from './middleware/problems.js'
+import { answerPreflights, guardOrigins, originGuard } from './middleware/same-origin.js'
+import { touchKeysAfterwards } from './middleware/service-key.js'
+import {
+  requireSession,
+  type Settled,
+  sessionGuard,
+  touchAfterwards,
+  userOf,
+} from './middleware/signed-in.js'
+import { createTurns } from './middleware/turns.js'
+import { answerUnknownRoutes } from './middleware/unknown-routes.js'
+import { answerUnroutable } from './middleware/unroutable.js'
+import { formAnswerRoute } from './pages/federation.js'
+import { pages } from './pages/index.js'
+import type { Theme } from './pages/theme.js'
+
+export interface AppParts {
+  readonly issuer: string
+  readonly log: FastifyBaseLogger
+  readonly trustedProxies: readonly string[]
+  readonly product: string
+  readonly theme: Theme
+  readonly passwordMinLength: number
+  readonly registry: OriginRegistry
+  readonly ring: KeyRing
+  readonly sessions: Sessions
+  readonly revocations: Revocations
+  readonly stepUp: StepUp
+  readonly admin: AdminParts
+  readonly introspection: IntrospectionParts
+  readonly federation: Federation
+  readonly identities: FederationActParts['identities']
+  readonly accounts: FederationActParts['accounts']
+  readonly providerLogouts: ProviderLogouts
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly throttle: Pick<Throttle, 'signOut'>
+  readonly finish: Finish
+  readonly refused: RecordRefusal
+  readonly metrics: Metrics
+  readonly settled: Settled
+  readonly passwordSignIn: PasswordSignIn
+  readonly signUp: SignUp
+  readonly passwordReset: PasswordReset
+  readonly changePassword: PasswordChanger
+  /** The embedded default answers probes on the main listener too. */
+  readonly health: Health | undefined
+  /** Sees the app before its routes: how the reference is generated from them. */
+  readonly beforeRoutes?: (app: FastifyInstance) => Promise<void>
+}
+
+export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
+  const { issuer, log, registry, ring, sessions, revocations, refused, metrics, settled } = parts
+  const watch = { metrics, refused, settled }
+  const acts = createActs({ ...parts, invitations: parts.admin.invitations })
+  const ways = createFederationActs(parts)
+  const trusts = trusting(parts.trustedProxies)
+  const takeTurns = createTurns()
+  const app = fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
+    trustProxy: trusts,
+    genReqId: newRequestId,
+    bodyLimit: bodyLimitBytes,
+    ...answerUnroutable(issuer, log),
+    http: { headersTimeout: 10_000 },
+    requestTimeout: 15_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 72_000,
+    return503OnClosing: true,
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  }).withTypeProvider<TypeBoxTypeProvider>()
+
+  app.addSchema(ProblemDocument)
+  answerProblems(app, metrics)
+  answerUnknownRoutes(app, parts)
+  frame(app, issuer)
+  readClientAddresses(app, trusts, log)
+  metrics.observe(app)
+  await parts.beforeRoutes?.(app)
+  if (parts.health) await app.register(healthRoutes(parts.health))
+  await app.register(wellKnownRoutes(issuer, ring))
+
+  await app.register(async app => {
+    requireSecureTransport(app, issuer)
+    await app.register(cookie, { hook: false })
+    touchAfterwards(app, sessions)
+    await app.register(
+      pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.memberships }),
+    )
+    await app.register(formAnswerRoute(parts))
+    await app.register(providerRoutes(parts.providerLogouts))
+    const origins = { issuer, registry }
+    answerPreflights(app, origins)
+
+    await app.register(async app => {
+      guardOrigins(app, origins, 'registered applications')
+      await app.register(signOutRoute(acts))
+      await app.register(offeredProvidersRoute(ways))
+      await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
+      await app.register(async app => {
+        requireSession(app, sessions, watch)
+        await app.register(whoAmIRoute)
+        await app.register(async app => {
+          takeTurns(app, userOf)
+          await app.register(switchTenantRoute(acts))
+        })
+      })
+    })
+
+    await app.register(async app => {
+      requireSessionOrKey(app, {
+        session: [
+          originGuard(origins, 'admin applications'),
+          sessionGuard(sessions, watch),
+          freshProofGuard(refused),
+          personGuard(parts.admin.authorities),
+        ],
+        key: [keyGuard(parts.admin.serviceKeys, settled)],
+      })
+      requireAuthority(app, { refused, throttle: parts.admin.throttle, settled })
+      takeTurns(app, request => callerId(authorityOf(request)))
+      touchKeysAfterwards(app, parts.admin.serviceKeys)
+      await app.register(adminRoutes(parts.admin))
+    })
+
+    await app.register(async app => {
+      touchKeysAfterwards(app, parts.admin.serviceKeys)
+      await app.register(introspectRoute(parts.introspection))
+    })
+
+    await app.register(async app => {
+      guardOrigins(app, origins, 'account applications')
+      await app.register(signUpRoutes(acts))
+      await app.register(signInRoute(acts))
+      await app.register(forgottenPasswordRoutes(acts))
+      await app.register(invitationSignUpRoute(acts))
+      await app.register(async app => {
+        requireSession(app, sessions, watch)
+        takeTurns(app, userOf)
+        await app.register(changePasswordRoute(acts))
+        await app.register(stepUpRoute(acts))
+        await app.register(acceptInvitationRoute(acts))
+        await app.register(deviceListRoute(revocations))
+        await app.register(identitiesRoute(ways))
+        await app.register(async app => {
+          requireFreshProof(app, refused)
+          await app.register(endDeviceRoutes(acts))
+          await app.register(unlinkRoute(ways))
+        })
+      })
+    })
+  })
+  return app
+}

@@ -1,0 +1,88 @@
+/** Looks at the ring as a physician would: the clocks, the ages, the policy, and what each key signs. */
+import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
+import { dueAt, maxAgeSeconds, publishedKeys, scheduled, signerOf, standbys } from './schedule.js'
+import { openSealedKey } from './signing-key.js'
+import type { Key, Ring } from './store.js'
+
+export interface Finding {
+  readonly check: string
+  readonly ok: boolean
+  /** What was found, and where it is not well, the mend. */
+  readonly says: string
+}
+
+export async function examine(
+  read: () => Promise<Ring>,
+  keks: KeyEncryptionKeys,
+  issuer: string,
+): Promise<readonly Finding[]> {
+  const before = Date.now()
+  const ring = await read()
+  // As near to the moment of the reading as can be.
+  const clock = (before + Date.now()) / 2000
+  return [
+    clocks(ring, clock),
+    lead(ring),
+    ...(ring.keys.length === 0 ? [fresh] : [signer(ring), standby(ring)]),
+    ...(await Promise.all(publishedKeys(ring).map(key => half(key, keks, issuer)))),
+  ]
+}
+
+function clocks({ now, policy }: Ring, clock: number): Finding {
+  const apart = clock - now
+  const ok = Math.abs(apart) <= Math.min(1, policy.skew)
+  const said = `this machine's clock is ${Math.abs(apart).toFixed(1)} s ${apart < 0 ? 'behind' : 'ahead of'} Postgres`
+  return { check: 'clock', ok, says: ok ? said : `${said}: let both follow NTP` }
+}
+
+function lead({ policy: { lead, listAge, verifierAge, skew } }: Ring): Finding {
+  const needed = listAge + verifierAge + skew
+  const ok = lead >= needed && verifierAge >= maxAgeSeconds
+  const said = `a key is published ${lead} s before it signs; lists may be ${listAge} s old here and ${verifierAge} s at verifiers, and are fetched again after ${maxAgeSeconds} s`
+  return { check: 'lead', ok, says: ok ? said : `${said}: raise lead and verifier_age in key_policy` }
+}
+
+/** Nothing is wrong with an installation that has not been started yet. */
+const fresh: Finding = {
+  check: 'signer',
+  ok: true,
+  says: 'there is no key yet: the service makes the first two when it starts',
+}
+
+function signer(ring: Ring): Finding {
+  const key = signerOf(ring.keys, ring.now)
+  if (!key)
+    return { check: 'signer', ok: false, says: 'no key signs: run `mintmark keys rotate --compromised all`' }
+  const overdue = ring.now - dueAt(key, ring.policy)
+  const days = ((ring.now - (key.signsFrom ?? ring.now)) / 86_400).toFixed(1)
+  const ok = overdue < ring.policy.lead
+  const said = `${key.kid} has signed for ${days} days`
+  return {
+    check: 'signer',
+    ok,
+    says: ok ? said : `${said}, and its rotation is overdue: start the service, it rotates`,
+  }
+}
+
+function standby(ring: Ring): Finding {
+  const next = scheduled(ring) ?? standbys(ring)[0]
+  if (!next)
+    return { check: 'standby', ok: false, says: 'no key stands by: start the service, it publishes one' }
+  const ripens = next.publishedAt + next.leastLead - ring.now
+  const ripe = ripens > 0 ? `ripe in ${Math.ceil(ripens)} s` : 'ripe: it can sign as soon as it must'
+  return { check: 'standby', ok: true, says: `${next.kid} is ${ripe}` }
+}
+
+/** Opened for this and forgotten: it signs and its public half verifies (src/keys/signing-key.ts). */
+async function half(key: Key, keks: KeyEncryptionKeys, issuer: string): Promise<Finding> {
+  const check = `key ${key.kid}`
+  if (!key.sealed || key.kekId === null)
+    return { check, ok: true, says: 'only verifies: its private half is erased' }
+  try {
+    await openSealedKey(issuer, { ...key, sealed: key.sealed, kekId: key.kekId }, keks)
+    return { check, ok: true, says: `opens under ${key.kekId}, signs, and verifies` }
+  } catch (error) {
+    const says = `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER`
+    return { check, ok: false, says }
+  }
+}

@@ -1,0 +1,66 @@
+/** A person who comes in by themselves: by a mailed link, by an invitation, or through a provider. */
+import { eq } from 'drizzle-orm'
+import type { AddressVerification, Registered } from '../../../accounts/address-verification.js'
+import type { Occasion } from '../../../audit/events.js'
+import type { UserId } from '../../../core/principal.js'
+import { auditDone } from '../audit/audit-log.js'
+import type { Queries } from '../database.js'
+import { passwords, users } from '../schema/tables.js'
+import { endLinksOf, lockUser, setPassword, verified, verifyAddress } from './address-verification.js'
+
+interface Address {
+  readonly asTyped: string
+  readonly canonical: string
+}
+
+/** `how` is null where nobody has verified the address. Undefined: it is an account's by now. */
+export async function insertPerson(
+  tx: Queries,
+  { asTyped, canonical }: Address,
+  name: string | undefined,
+  how: AddressVerification | null,
+  occasion: Occasion,
+): Promise<UserId | undefined> {
+  const [person] = await tx
+    .insert(users)
+    .values({ email: asTyped, canonicalEmail: canonical, name: name ?? null, ...verified(how) })
+    .onConflictDoNothing({ target: users.canonicalEmail })
+    .returning({ id: users.id })
+  if (!person) return undefined
+  const user = person.id as UserId
+  if (how !== null) await endLinksOf(tx, canonical)
+  await auditDone(tx, 'account.created', { actor: user, occasion }, { subject: user })
+  return user
+}
+
+/**
+ * By whoever opened a link that was mailed to the address. An account that is there already becomes theirs where nobody
+ * has verified its address; where somebody has, they have a way in, and the answer is undefined.
+ */
+export async function registerByMail(
+  tx: Queries,
+  address: Address,
+  { phc, name }: { readonly phc: string; readonly name: string | undefined },
+  how: AddressVerification,
+  occasion: Occasion,
+): Promise<Registered | undefined> {
+  const created = await insertPerson(tx, address, name, how, occasion)
+  if (created) {
+    await tx.insert(passwords).values({ userId: created, phc })
+    return { user: created, passwordVersion: 1, reclaimed: undefined }
+  }
+  const found = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
+  if (found?.state !== 'active' || found.verifiedBy !== null) return undefined
+  const { id: user } = found
+  const by = { actor: user, occasion }
+  // From now on mail goes where this link went: the address may have been typed in another way before.
+  const holder = { ...found, email: address.asTyped }
+  const reclaimed = await verifyAddress(tx, holder, how, by, { password: true })
+  const passwordVersion = await setPassword(tx, user, phc)
+  await tx
+    .update(users)
+    .set({ email: address.asTyped, ...(name !== undefined && { name }) })
+    .where(eq(users.id, user))
+  await auditDone(tx, 'password.reset', by, { subject: user })
+  return { user, passwordVersion, reclaimed }
+}

@@ -1,0 +1,181 @@
+/** Providers in Postgres, as operators declare them. */
+import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
+import {
+  type ClaimMap,
+  directoryPlace,
+  type ProviderChange,
+  type ProviderGrant,
+  type ProviderWithSecret,
+} from '../../../federation/provider.js'
+import type { ProviderStore } from '../../../federation/store.js'
+import type { SessionsWithin } from '../../sessions/table/sessions-within.js'
+import { auditDone } from '../audit/audit-log.js'
+import { DatabaseFault } from '../connection.js'
+import type { Database, Queries } from '../database.js'
+import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
+import { changeBy } from '../tenants/authorized-change.js'
+import { textArray } from '../text-array.js'
+import { sessionsOf } from './federated-sessions.js'
+
+/** Sessions that are ended in one transaction. */
+const batchOfEnded = 100
+
+const list = (column: unknown) => sql<string[]>`to_json(${column})`
+const seconds = (column: unknown) => sql<number>`extract(epoch from ${column})::float8`
+
+const providerColumns = {
+  id: providers.id,
+  name: providers.name,
+  kind: providers.kind,
+  issuer: providers.issuer,
+  clientId: providers.clientId,
+  state: providers.state,
+  scopes: list(providers.scopes),
+  hosts: list(providers.hosts),
+  directories: list(providers.directories),
+  signUp: providers.signUp,
+  signUpDomains: list(providers.signUpDomains),
+  authoritativeFor: list(providers.authoritativeFor),
+  claims: sql<ClaimMap>`${providers.claims}`,
+  grants: sql<ProviderGrant[]>`${providers.grants}`,
+  countsAsProof: providers.countsAsProof,
+  aal2: list(providers.aal2),
+  createdAt: seconds(providers.createdAt),
+  changedAt: seconds(providers.changedAt),
+}
+
+export const withSecret = {
+  ...providerColumns,
+  sealedSecret: providers.sealedSecret,
+  kekId: providers.kekId,
+}
+
+export function postgresProviderStore(
+  database: Database,
+  within: Pick<SessionsWithin, 'end'>,
+): ProviderStore {
+  return {
+    async create(declaration, { sealed, kekId }, by) {
+      return database.transaction(async tx => {
+        if (await find(tx, declaration.id)) return 'id-taken'
+        const { id, kind } = declaration
+        const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(declaration) }
+        const [row] = await tx
+          .insert(providers)
+          .values(values as never)
+          .onConflictDoNothing()
+          .returning(providerColumns)
+        if (!row) return 'issuer-taken'
+        await auditDone(tx, 'provider.created', by, { subject: id })
+        return row
+      })
+    },
+
+    list: () =>
+      database.read(async tx => [
+        ...(await tx.select(providerColumns).from(providers).orderBy(asc(providers.id))),
+      ]),
+
+    read: id => database.read(tx => find(tx, id)),
+
+    async change(id, to, secret, by) {
+      const changing = database.transaction(async tx => {
+        if (to.issuer !== undefined && (await hasOthers(tx, id, to.issuer))) return 'linked' as const
+        const set = {
+          ...columnsOf(to),
+          ...(secret && { sealedSecret: secret.sealed, kekId: secret.kekId }),
+          changedAt: sql`clock_timestamp()`,
+        }
+        const [row] = await tx
+          .update(providers)
+          .set(set as never)
+          .where(eq(providers.id, id))
+          .returning(providerColumns)
+        if (!row) return 'unknown' as const
+        await auditDone(tx, 'provider.changed', by, { subject: id })
+        return row
+      })
+      return changing.catch(error => {
+        if (error instanceof DatabaseFault && error.sqlState === '23505') return 'issuer-taken' as const
+        throw error
+      })
+    },
+
+    remove(id, by) {
+      return database.transaction(async tx => {
+        const gone = await tx.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id })
+        if (gone.length === 0) return 'unknown'
+        await auditDone(tx, 'provider.deleted', by, { subject: id })
+        return 'removed'
+      })
+    },
+
+    async endSessions(id, by) {
+      const own = eq(federatedSessions.providerId, id)
+      for (let all = 0; ; ) {
+        // Each batch is a transaction of its own: there may be more than any deadline has time for.
+        const { ids, ended } = await database.transaction(async tx => {
+          const ids = await sessionsOf(tx, own, batchOfEnded)
+          const ended = await within.end(tx, ids, 'by-operator', by)
+          if (ids.length > 0)
+            await tx.delete(federatedSessions).where(and(own, inArray(federatedSessions.sessionId, ids)))
+          return { ids, ended }
+        })
+        // One that was renewed meanwhile ended with its line, and is found once more under its next id.
+        if (ids.length === 0) return all
+        all += ended
+      }
+    },
+
+    reseal(again, by) {
+      return changeBy(database, by, async tx => {
+        const rows = await tx.select(withSecret).from(providers).orderBy(asc(providers.id)).for('update')
+        const done: string[] = []
+        for (const { id, sealedSecret, kekId } of rows) {
+          const secret = again(id, { sealed: sealedSecret, kekId })
+          if (!secret) continue
+          const set = { sealedSecret: secret.sealed, kekId: secret.kekId }
+          await tx.update(providers).set(set).where(eq(providers.id, id))
+          await auditDone(tx, 'provider.changed', by, { subject: id })
+          done.push(id)
+        }
+        return done
+      })
+    },
+  }
+}
+
+/** Whether people are linked by another issuer. Under the provider's lock: whoever links waits, or is seen. */
+async function hasOthers(tx: Queries, id: string, issuer: string): Promise<boolean> {
+  await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, id)).for('update')
+  const pattern = issuer.replace(/[\\%_]/g, '\\$&').replace(directoryPlace, '%')
+  const linked = await tx
+    .select({ id: federatedIdentities.id })
+    .from(federatedIdentities)
+    .where(and(eq(federatedIdentities.providerId, id), notLike(federatedIdentities.issuer, pattern)))
+    .limit(1)
+  return linked.length > 0
+}
+
+async function find(tx: Queries, id: string): Promise<ProviderWithSecret | undefined> {
+  const [row] = await tx.select(withSecret).from(providers).where(eq(providers.id, id))
+  return row
+}
+
+/** Only what was given; lists as literals, because the drivers fetch no types. */
+function columnsOf(to: ProviderChange): Record<string, unknown> {
+  const { name, issuer, clientId, state, signUp, countsAsProof, claims, grants } = to
+  const lists = {
+    scopes: to.scopes,
+    hosts: to.hosts,
+    directories: to.directories,
+    signUpDomains: to.signUpDomains,
+    authoritativeFor: to.authoritativeFor,
+    aal2: to.aal2,
+  }
+  const given = { name, issuer, clientId, state, signUp, countsAsProof, claims, grants }
+  return Object.fromEntries([
+    ...Object.entries(given).filter(([, value]) => value !== undefined),
+    ...Object.entries(lists).flatMap(([key, value]) => (value ? [[key, textArray(value)]] : [])),
+  ])
+}

@@ -1,0 +1,118 @@
+/** Service keys in Postgres. */
+import { asc, eq, gt, sql } from 'drizzle-orm'
+import { pageOf } from '../../../core/page.js'
+import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
+import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tenants/service-keys.js'
+import { auditDone } from '../audit/audit-log.js'
+import { createOnce } from '../audit/once.js'
+import { Abandon, type Database, type Queries } from '../database.js'
+import { serviceKeys, tenants } from '../schema/tables.js'
+import { textArray } from '../text-array.js'
+import { changeBy, changeTaking } from './authorized-change.js'
+import { betweenUses, findKey, grantColumns } from './service-key-row.js'
+
+const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch from ${instant}))::float8`
+
+const columns = {
+  id: sql<ServiceKeyId>`${serviceKeys.id}`,
+  name: serviceKeys.name,
+  ...grantColumns,
+  state: sql<ServiceKey['state']>`case when ${serviceKeys.revokedAt} is not null then 'revoked'
+    when ${serviceKeys.expiresAt} <= now() then 'expired' else 'active' end`,
+  createdAt: sql<number>`floor(extract(epoch from ${serviceKeys.createdAt}))::float8`,
+  expiresAt: seconds(serviceKeys.expiresAt),
+  revokedAt: seconds(serviceKeys.revokedAt),
+  lastUsedAt: seconds(serviceKeys.lastUsedAt),
+}
+
+export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
+  return {
+    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, by) {
+      return changeBy(database, by, async (tx, held) => {
+        if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
+        return createOnce(tx, by.once, async () => {
+          if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
+          const expiresAt =
+            lifetimeSeconds === undefined ? null : sql`now() + ${lifetimeSeconds} * interval '1 second'`
+          await tx.insert(serviceKeys).values({
+            id,
+            secretHash,
+            name,
+            scopes: textArray(scopes) as never,
+            audiences: textArray(audiences) as never,
+            tenantId: tenant,
+            expiresAt: expiresAt as never,
+          })
+          await auditDone(tx, 'service-key.created', by, { subject: id, ...(tenant !== null && { tenant }) })
+          return (await one(tx, id)) as ServiceKey
+        })
+      })
+    },
+
+    read: id => database.read(tx => one(tx, id)),
+
+    list({ limit, after }) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select(columns)
+          .from(serviceKeys)
+          .where(after === undefined ? undefined : gt(serviceKeys.id, after))
+          .orderBy(asc(serviceKeys.id))
+          .limit(limit + 1)
+        return pageOf<ServiceKey>(rows, limit, ({ id }) => id)
+      })
+    },
+
+    revoke(id, by) {
+      return changeTaking(database, by, { serviceKey: id }, async tx => {
+        const revoked = await tx
+          .update(serviceKeys)
+          .set({ revokedAt: sql`now()` })
+          .where(sql`${serviceKeys.id} = ${id} and ${serviceKeys.revokedAt} is null`)
+          .returning({ tenant: columns.tenant })
+        const [row] = revoked
+        if (!row) return (await one(tx, id)) ? 'revoked' : 'unknown'
+        const { tenant } = row
+        await auditDone(tx, 'service-key.revoked', by, { subject: id, ...(tenant !== null && { tenant }) })
+        return 'revoked'
+      })
+    },
+
+    find: id => database.read(tx => findKey(tx, id)),
+
+    async touch(id) {
+      await database.transaction(tx =>
+        tx.execute(sql`
+          update service_keys set last_used_at = now() where id = (
+            select k.id from service_keys k where k.id = ${id} and k.revoked_at is null
+              and coalesce(k.expires_at > now(), true) and coalesce(k.last_used_at <= now() - ${betweenUses}, true)
+            for no key update skip locked)`),
+      )
+    },
+  }
+}
+
+/** Neither revoked nor expired. */
+export async function workingKeys(tx: Queries): Promise<ServiceKey[]> {
+  const rows = await tx
+    .select(columns)
+    .from(serviceKeys)
+    .where(sql`${serviceKeys.revokedAt} is null and coalesce(${serviceKeys.expiresAt} > now(), true)`)
+    .orderBy(asc(serviceKeys.id))
+  return [...rows]
+}
+
+/** It stays until the transaction ends. */
+async function isThere(tx: Queries, tenant: TenantId): Promise<boolean> {
+  const found = await tx
+    .select({ id: tenants.id })
+    .from(tenants)
+    .where(eq(tenants.id, tenant))
+    .for('key share')
+  return found.length === 1
+}
+
+async function one(tx: Queries, id: ServiceKeyId): Promise<ServiceKey | undefined> {
+  const [row] = await tx.select(columns).from(serviceKeys).where(eq(serviceKeys.id, id))
+  return row
+}

@@ -1,0 +1,157 @@
+/** Tenants and their roles in Postgres: the roles lie in the tenant's row, so that a check joins one row. */
+import { randomUUID } from 'node:crypto'
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { type Authority, builtInRoles, may, mayGrant } from '../../../core/authority.js'
+import { pageOf } from '../../../core/page.js'
+import type { TenantId } from '../../../core/principal.js'
+import {
+  bytesInToken,
+  longestRoles,
+  type Role,
+  type Tenant,
+  type TenantStore,
+} from '../../../tenants/tenants.js'
+import { auditDone } from '../audit/audit-log.js'
+import { createOnce } from '../audit/once.js'
+import { Abandon, type Database, type Queries } from '../database.js'
+import { memberships, tenants } from '../schema/tables.js'
+import { changeBy } from './authorized-change.js'
+
+export const tenantColumns = {
+  id: tenants.id,
+  name: tenants.name,
+  state: tenants.state,
+  roles: tenants.roles,
+  createdAt: sql<number>`floor(extract(epoch from ${tenants.createdAt}))::float8`,
+}
+type TenantRow = Omit<Tenant, 'id' | 'roles'> & { id: string; roles: StoredRoles }
+type StoredRoles = Record<string, { name: string; permissions: string[] }>
+
+export function postgresTenantStore(database: Database): TenantStore {
+  return {
+    create(name, by) {
+      return changeBy(database, by, tx =>
+        createOnce(tx, by.once, async () => {
+          const roles = structuredClone(builtInRoles) as unknown as StoredRoles
+          const [row] = await tx.insert(tenants).values({ name, roles }).returning(tenantColumns)
+          const tenant = described(row as TenantRow)
+          await auditDone(tx, 'tenant.created', by, { subject: tenant.id, tenant: tenant.id })
+          return tenant
+        }),
+      )
+    },
+
+    read: id => database.read(tx => find(tx, id)),
+
+    list({ limit, after }) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select(tenantColumns)
+          .from(tenants)
+          .where(after === undefined ? undefined : gt(tenants.id, after))
+          .orderBy(asc(tenants.id))
+          .limit(limit + 1)
+        return pageOf(rows.map(described), limit, ({ id }) => id)
+      })
+    },
+
+    change(id, { name, state }, by) {
+      return changeBy(database, by, async (tx, held) => {
+        if (state !== undefined && !may(held, 'tenants:write')) return 'forbidden'
+        if (!(await lockTenant(tx, id))) return 'unknown'
+        const set = { ...(name !== undefined && { name }), ...(state !== undefined && { state }) }
+        const [row] = await tx.update(tenants).set(set).where(eq(tenants.id, id)).returning(tenantColumns)
+        await auditDone(tx, 'tenant.changed', by, { subject: id, tenant: id })
+        return described(row as TenantRow)
+      })
+    },
+
+    remove(id, by) {
+      return changeBy(database, by, async tx => {
+        const removed = await tx.delete(tenants).where(eq(tenants.id, id)).returning({ id: tenants.id })
+        if (removed.length === 0) return 'unknown'
+        await auditDone(tx, 'tenant.deleted', by, { subject: id, tenant: id })
+        return 'removed'
+      })
+    },
+
+    createRole(tenant, { name, permissions }, by) {
+      return changeBy(database, by, (tx, held) =>
+        createOnce(tx, by.once, async () => {
+          const role = { id: randomUUID() as string, name, permissions: sorted(permissions) }
+          const answer = await putRole(tx, tenant, role, held, false)
+          if (answer !== 'put') throw new Abandon(answer)
+          await auditDone(tx, 'role.created', by, { subject: role.id, tenant })
+          return role
+        }),
+      )
+    },
+
+    changeRole(tenant, { id, name, permissions }, by) {
+      return changeBy(database, by, async (tx, held) => {
+        if (Object.hasOwn(builtInRoles, id) && !may(held, 'tenants:write')) return 'forbidden'
+        const role = { id, name, permissions: sorted(permissions) }
+        const answer = await putRole(tx, tenant, role, held, true)
+        if (answer !== 'put') throw new Abandon(answer)
+        await auditDone(tx, 'role.changed', by, { subject: id, tenant })
+        return role
+      })
+    },
+
+    removeRole(tenant, roleId, by) {
+      return changeBy(database, by, async (tx, held) => {
+        const role = (await lockTenant(tx, tenant))?.roles.find(({ id }) => id === roleId)
+        if (!role) return 'unknown'
+        if (Object.hasOwn(builtInRoles, roleId) || !mayGrant(held, tenant, role.permissions))
+          return 'forbidden'
+        await tx
+          .update(tenants)
+          .set({ roles: sql`${tenants.roles} - ${roleId}::text` })
+          .where(eq(tenants.id, tenant))
+        await tx
+          .update(memberships)
+          .set({ roleIds: sql`array_remove(${memberships.roleIds}, ${roleId})` })
+          .where(and(eq(memberships.tenantId, tenant), sql`${roleId} = any(${memberships.roleIds})`))
+        await auditDone(tx, 'role.deleted', by, { subject: roleId, tenant })
+        return 'removed'
+      })
+    },
+  }
+}
+
+/** Locks a tenant, then reads it: what its roles permit stays until the transaction ends. */
+export async function lockTenant(tx: Queries, id: TenantId): Promise<Tenant | undefined> {
+  await tx.select({ id: tenants.id }).from(tenants).where(eq(tenants.id, id)).for('no key update')
+  return find(tx, id)
+}
+
+async function find(tx: Queries, id: TenantId): Promise<Tenant | undefined> {
+  const [row] = await tx.select(tenantColumns).from(tenants).where(eq(tenants.id, id))
+  return row && described(row)
+}
+
+async function putRole(tx: Queries, tenant: TenantId, role: Role, held: Authority, exists: boolean) {
+  const roles = (await lockTenant(tx, tenant))?.roles
+  const before = roles?.find(({ id }) => id === role.id)
+  if (!roles || exists !== (before !== undefined)) return 'unknown' as const
+  if (roles.some(({ id, name }) => id !== role.id && name === role.name)) return 'name-taken' as const
+  const concerned = [...(before?.permissions ?? []), ...role.permissions]
+  if (!mayGrant(held, tenant, concerned)) return 'forbidden' as const
+  const size = bytesInToken([...roles.filter(({ id }) => id !== role.id), role])
+  if (size > longestRoles && size > bytesInToken(roles)) return 'too-large' as const
+  const { id, ...content } = role
+  await tx
+    .update(tenants)
+    .set({ roles: sql`jsonb_set(${tenants.roles}, array[${id}], ${JSON.stringify(content)}::jsonb)` })
+    .where(eq(tenants.id, tenant))
+  return 'put' as const
+}
+
+function described({ id, roles, ...rest }: TenantRow): Tenant {
+  const listed = Object.entries(roles).map(([id, role]) => ({ id, ...role }))
+  return { ...rest, id: id as TenantId, roles: listed.sort((a, b) => a.name.localeCompare(b.name, 'en')) }
+}
+
+function sorted(permissions: readonly string[]): string[] {
+  return [...new Set(permissions)].sort()
+}

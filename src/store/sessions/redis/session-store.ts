@@ -1,0 +1,201 @@
+/** Sessions in Redis: a row written once for each proof, and a list in Postgres of what must not be believed any more. */
+import { type SQL, sql } from 'drizzle-orm'
+import { Outage } from '../../../core/errors.js'
+import type { SessionId, UserId } from '../../../core/principal.js'
+import type { NewSession, SessionStore } from '../../../sessions/store.js'
+import { writeAudit } from '../../postgres/audit/audit-log.js'
+import { Abandon, type Database, type Queries } from '../../postgres/database.js'
+import { recordFederated } from '../../postgres/federation/federated-sessions.js'
+import { textArray } from '../../postgres/text-array.js'
+import { isCurrent, lockCredential, provedAt } from '../table/current-credential.js'
+import { lockOpenings } from '../table/session-store.js'
+import { endCrowded } from './crowded.js'
+import type { RedisReads } from './reads.js'
+import {
+  endListed,
+  lockSession,
+  refuseSecret,
+  refuseUnknown,
+  renewAs,
+  revoke,
+  revokeLine,
+} from './revoked.js'
+import { type SessionRows, type StoredRow, timestampOf } from './session-rows.js'
+import { forRedis, live, type Made, made, proof, renewed, stored, timestamp } from './stored-row.js'
+
+/** `reserved` has connections of its own, so that signing out works while every other is taken. */
+export function redisSessionStore(
+  database: Database,
+  reads: RedisReads,
+  rows: SessionRows,
+  reserved: Database = database,
+): SessionStore {
+  return {
+    read: id => reads.read(id),
+    readForMint: (id, question) => reads.readForMint(id, question),
+
+    async open(session) {
+      const { id, identity, replaces, occasion } = session
+      const { user: actor } = identity
+      const before = replaces && { ...replaces, row: await rows.read(replaces.id).catch(unreachable) }
+      const opened = await database.transaction<Opened | 'credential-changed'>(async tx => {
+        await lockCredential(tx, identity)
+        await lockOpenings(tx, actor)
+        const [row] = await tx.execute<Made>(opening(session))
+        if (!row) throw new Abandon('credential-changed' as const)
+        await recordFederated(tx, id, identity, row.ends_at)
+        const about = { actor, subject: actor, session: id, occasion }
+        await writeAudit(tx, { action: 'session.opened', outcome: 'done', ...about })
+        const replaced = before && (await replace(tx, before))
+        if (replaced) {
+          const whose = { subject: replaced.user, session: replaced.id }
+          await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about, ...whose })
+        }
+        const crowded = await endCrowded(tx, rows, session)
+        // Last of all: what can still fail is the COMMIT, and then nobody is told the secret of this row.
+        await rows.write({ id, ...forRedis(row) })
+        return { ...row, replaced, crowded }
+      })
+      if (opened === 'credential-changed') return opened
+      if (opened.replaced) await rows.retire(opened.replaced.id, opened.replaced.user)
+      await Promise.all(opened.crowded.map(id => rows.retire(id, actor)))
+      return { opened: { now: opened.now, endsAt: Math.floor(opened.ends_at) } }
+    },
+
+    async touch(id) {
+      const { row, stored, now } = await reads.read(id)
+      if (!row || !stored || row.ended || !row.epochsCurrent || !row.userActive) return
+      if (row.pastAbsolute || row.pastIdle) return
+      await rows.touch(id, stored, timestampOf(now))
+    },
+
+    async renew({ id, provenSecretHash, next, identity, occasion }) {
+      const row = await rows.read(id)
+      if (!row) return 'superseded'
+      const { user: actor } = identity
+      const answer = await database.transaction<Made | 'superseded'>(async tx => {
+        await lockCredential(tx, identity)
+        await lockSession(tx, id)
+        // It carries the epochs of the row before: a person whose epoch was replaced meanwhile has a dead session.
+        const [own] = await tx.execute<Made>(sql`
+          select ${made(renewed(next, proof(identity)), sql`s.user_id`, sql`s.ends_at`)}
+          from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${actor}
+            and ${isCurrent(identity)}`)
+        if (!own) throw new Abandon('superseded' as const)
+        await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
+        await recordFederated(tx, next.id, identity, own.ends_at)
+        const about = { actor, subject: actor, session: id, occasion }
+        await writeAudit(tx, { action: 'session.proved', outcome: 'done', ...about })
+        await rows.write({ id: next.id, ...forRedis(own) })
+        return own
+      })
+      if (answer === 'superseded') return answer
+      await rows.unlist(actor, id)
+      return { renewed: { id: next.id, now: answer.now, endsAt: Math.floor(answer.ends_at) } }
+    },
+
+    async switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
+      const row = await rows.read(id)
+      if (!row) return 'superseded'
+      return database.transaction(async tx => {
+        await lockSession(tx, id)
+        const [session] = await tx.execute(sql`
+          select from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${actor}`)
+        if (!session) throw new Abandon('superseded' as const)
+        const [place] = await tx.execute<{ open: boolean }>(sql`
+          select ${tenant}::uuid is null or exists (
+            select from memberships m join tenants t on t.id = m.tenant_id
+            where m.user_id = ${actor} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'
+          ) as open`)
+        if (!place?.open) throw new Abandon('forbidden' as const)
+        const about = { actor, ...(tenant !== null && { subject: tenant }), session: id, occasion }
+        await writeAudit(tx, { action: 'session.tenant', outcome: 'done', ...about })
+        if (!(await rows.place(id, row, tenant))) throw new Abandon('superseded' as const)
+        return 'switched' as const
+      })
+    },
+
+    async end(id, secretHash, reason, occasion) {
+      const row = await rows.read(id).catch(unreachable)
+      const ended = await reserved.transaction(async tx => {
+        await lockSession(tx, id)
+        if (!row) return (await endListed(tx, id, secretHash, reason)) ? undefined : ('not here' as const)
+        const mine = await provenBy(tx, row, secretHash, { orBefore: true })
+        const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
+        if (!mine || at === undefined) return undefined
+        const about = { actor: mine.user, subject: mine.user, session: at, occasion }
+        await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about })
+        return { at, user: mine.user }
+      })
+      if (ended !== 'not here') {
+        if (ended) await rows.retire(ended.at, ended.user)
+        return 'ended'
+      }
+      return {
+        refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)),
+      }
+    },
+  }
+}
+
+/** The row of a new session, while its person is active and its credential current. */
+function opening({ id, secretHash, identity, device, idleSeconds, absoluteSeconds }: NewSession): SQL {
+  // The epochs are read by this statement: a change that its snapshot did not see has replaced them by the time it
+  // returns, and the row that carries them is dead.
+  const endsAt = sql`(now() + ${absoluteSeconds} * interval '1 second')`
+  const row = sql`jsonb_build_object('id', ${id}::text, 'user_id', u.id, 'secret_hash', ${secretHash}::bytea,
+    'secret_changed_at', now(), 'service_epoch', g.epoch, 'user_epoch', u.epoch, 'auth_time', ${provedAt(identity)},
+    'amr', ${textArray(identity.amr)}, 'acr', ${identity.acr}::text, 'created_at', now(), 'ends_at', ${endsAt},
+    'idle_seconds', ${idleSeconds}::int, 'user_agent', ${device.userAgent}::text, 'address', ${device.address}::text)`
+  return sql`select ${made(row, sql`u.id`, endsAt)} from service g, users u
+    where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}`
+}
+
+interface Proven {
+  readonly user: UserId
+  readonly until: SQL
+}
+
+/** Whose row it is and when it ends by itself, if this hash is its secret's. */
+async function provenBy(
+  tx: Queries,
+  row: StoredRow,
+  secretHash: Buffer,
+  { orBefore = false } = {},
+): Promise<Proven | undefined> {
+  // A row that was renewed in the table, and copied from there, knows the secret before.
+  const before = orBefore ? sql`or s.previous_secret_hash = ${secretHash}` : sql``
+  const [mine] = await tx.execute<{ user: UserId; ends_at: string }>(sql`
+    select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as ends_at
+    from ${stored(row)} s where s.secret_hash = ${secretHash} ${before}`)
+  return mine && { user: mine.user, until: sql`${mine.ends_at}::timestamptz` }
+}
+
+interface Opened extends Made {
+  readonly crowded: readonly SessionId[]
+  readonly replaced: { readonly id: SessionId; readonly user: UserId } | undefined
+}
+
+interface Before {
+  readonly id: SessionId
+  readonly secretHash: Buffer
+  readonly row: StoredRow | undefined
+}
+
+/** The session that a browser came with to a sign-in. One that Redis lacks is refused by its secret, if it comes back. */
+async function replace(tx: Queries, { id, secretHash, row }: Before) {
+  await lockSession(tx, id)
+  if (!row) {
+    await refuseSecret(tx, id, secretHash, 'replaced')
+    return undefined
+  }
+  const mine = await provenBy(tx, row, secretHash)
+  const ended = mine && (await revoke(tx, { id, secretHash, reason: 'replaced', until: mine.until }))
+  return ended ? { id, user: mine.user } : undefined
+}
+
+/** That Redis cannot be asked is for these no reason to fail. */
+function unreachable(error: unknown): undefined {
+  if (error instanceof Outage) return undefined
+  throw error
+}

@@ -1,0 +1,88 @@
+/** The statement of introspection: who asks and what is asked about, as both are in one moment. */
+
+import type { SessionRow } from '../../../sessions/store.js'
+import type { KeyRow } from '../../../tenants/service-keys.js'
+import type {
+  IntrospectionQuestion,
+  IntrospectionReading,
+  IntrospectionStore,
+  PublishedKey,
+} from '../../../tokens/introspection.js'
+import { columns, type HotReads, joins, sessionInTable, sessionRow } from '../../postgres/hot-reads.js'
+import { type IntrospectRow, isSoundIntrospection } from '../../postgres/hot-row.js'
+
+/** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
+export const introspectStatement = introspectStatementFrom(sessionInTable('$2'))
+
+/** `session` is where the row `s` is, `more` are columns of the caller's own. */
+export function introspectStatementFrom(session: string, more = ''): string {
+  return `select ${columns(`$1::text || ' ' || coalesce($2, '-')`)}${more},
+  k.id is not null as key_found,
+  k.secret_hash as key_hash,
+  k.revoked_at is not null as key_revoked,
+  coalesce(k.expires_at <= now(), false) as key_expired,
+  to_json(k.scopes) as key_scopes,
+  to_json(k.audiences) as key_audiences,
+  k.tenant_id as key_tenant,
+  coalesce(kt.state = 'active', false) as key_tenant_active,
+  coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
+  a.client_id is not null as application_found,
+  to_json(a.audiences) as audiences,
+  j.kid is not null as jwk_found,
+  j.public_jwk,
+  floor(extract(epoch from j.signs_from))::float8 as signs_from,
+  ceil(extract(epoch from j.signs_until))::float8 as signs_until
+  ${joins('$3::uuid', session)}
+  left join service_keys k on k.id = $1
+  left join tenants kt on kt.id = k.tenant_id
+  left join applications a on a.client_id = $4 and a.state = 'enabled'
+  left join signing_keys j on j.kid = $5 and (j.unpublished_at is null or j.unpublished_at > now())
+  where g.only`
+}
+
+export function postgresIntrospections(hot: HotReads): IntrospectionStore {
+  return {
+    async read(question) {
+      const { asked, parameters } = introspectQuestion(question)
+      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, parameters, isSoundIntrospection)
+      return introspectReading(row, sessionRow(row))
+    },
+  }
+}
+
+export function introspectQuestion({ key, token }: IntrospectionQuestion) {
+  const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
+  return { asked: `${key} ${token?.session ?? '-'}`, parameters: [key, ...about] }
+}
+
+export function introspectReading(row: IntrospectRow, session: SessionRow | undefined): IntrospectionReading {
+  return {
+    now: row.now,
+    row: session,
+    key: keyRow(row),
+    application: row.audiences ? { audiences: row.audiences } : undefined,
+    publishedKey: publishedKey(row),
+  }
+}
+
+function publishedKey({
+  public_jwk: publicJwk,
+  signs_from,
+  signs_until,
+}: IntrospectRow): PublishedKey | undefined {
+  return publicJwk ? { publicJwk, from: signs_from ?? undefined, until: signs_until ?? undefined } : undefined
+}
+
+function keyRow(row: IntrospectRow): KeyRow | undefined {
+  if (!row.key_found) return undefined
+  return {
+    secretHash: row.key_hash,
+    revoked: row.key_revoked,
+    expired: row.key_expired,
+    scopes: row.key_scopes,
+    audiences: row.key_audiences,
+    tenant: row.key_tenant,
+    tenantActive: row.key_tenant_active,
+    useDue: row.key_use_due,
+  }
+}

@@ -1,0 +1,124 @@
+/** Applications: which browser origins are registered, to whom each belongs, and what its owner may do here. */
+import { parse } from 'tldts'
+import type { By } from '../audit/events.js'
+import type { Page, PageRequest } from '../core/page.js'
+import type { ClientId } from '../core/principal.js'
+
+/** The hosted pages: their origin is the issuer. */
+export const hostedPages = 'mintmark' as ClientId
+
+/** `account`: its origins may use the sign-in and password routes. `admin`: those of operators. */
+export type Grant = 'account' | 'admin'
+
+export interface NewApplication {
+  readonly clientId: string
+  readonly name: string
+  /** Exact origins, as a browser spells them. An origin belongs to one application. */
+  readonly origins: readonly string[]
+  /** Where the hosted pages may send people back to: whole addresses, each of one of these origins. */
+  readonly returnAddresses: readonly string[]
+  /** The first is the default. */
+  readonly audiences: readonly string[]
+  /** 60 to 900. */
+  readonly tokenLifetimeSeconds: number
+}
+
+export interface Application extends NewApplication {
+  readonly state: 'enabled' | 'disabled'
+  readonly grants: readonly Grant[]
+  /** NumericDate. */
+  readonly createdAt: number
+}
+
+export type ApplicationChange = Partial<Omit<Application, 'clientId' | 'createdAt'>>
+
+export interface OriginOwner {
+  readonly clientId: ClientId
+  readonly name: string
+  readonly grants: readonly Grant[]
+  readonly returnAddresses: readonly string[]
+}
+
+export interface ApplicationStore {
+  /** All registered origins of enabled applications. */
+  origins(): Promise<ReadonlyMap<string, OriginOwner>>
+  create(
+    application: NewApplication & { readonly grants?: readonly Grant[] },
+    by: By,
+  ): Promise<Application | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
+  read(clientId: string): Promise<Application | undefined>
+  list(page: PageRequest): Promise<Page<Application>>
+  /** Lists that are given replace those before. */
+  change(
+    clientId: string,
+    to: ApplicationChange,
+    by: By,
+  ): Promise<Application | 'unknown' | { originTaken: string }>
+  /** The hosted pages are an application of their own and stay. */
+  remove(clientId: string, by: By): Promise<'removed' | 'unknown'>
+}
+
+/** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */
+export function faultsOf(application: NewApplication, issuer: string): string[] {
+  const faults: string[] = []
+  if (!/^[a-z0-9][a-z0-9._-]{1,63}$/.test(application.clientId)) {
+    faults.push(
+      'the client id takes 2 to 64 characters of a-z, 0-9, ".", "_" and "-", and starts with a letter or digit',
+    )
+  }
+  if (application.name.trim() === '' || application.name.length > 100 || /\p{Cc}/u.test(application.name)) {
+    faults.push('the name takes 1 to 100 printable characters')
+  }
+  if (application.audiences.length === 0) faults.push('name at least one audience (--audience)')
+  for (const audience of application.audiences) {
+    if (!/^[\x21-\x7e]{1,200}$/.test(audience))
+      faults.push(
+        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
+      )
+  }
+  const { tokenLifetimeSeconds } = application
+  if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
+    faults.push('the token lifetime takes a whole number of seconds from 60 to 900')
+  }
+  for (const origin of application.origins) {
+    const fault = originFault(origin, issuer)
+    if (fault) faults.push(fault)
+  }
+  for (const address of application.returnAddresses) {
+    const fault = returnAddressFault(address, application.origins)
+    if (fault) faults.push(fault)
+  }
+  return faults
+}
+
+/** It is compared letter by letter: one that a browser spells differently would never match. */
+function returnAddressFault(address: string, origins: readonly string[]): string | undefined {
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (!url || url.href !== address || address.includes('#') || url.username !== '') {
+    return `${JSON.stringify(address)} is not an address to return to: write it whole, as a browser does, without #, like https://app.example.com/`
+  }
+  return origins.includes(url.origin)
+    ? undefined
+    : `${address} is not at one of the application's origins: add ${url.origin} to them (--origin)`
+}
+
+/** Why an origin cannot be registered. Same-site after the public suffix list, scheme included (RFC 6265bis, 5.2). */
+export function originFault(origin: string, issuer: string): string | undefined {
+  if (!URL.canParse(origin) || new URL(origin).origin !== origin || !/^https?:/.test(origin)) {
+    return `${JSON.stringify(origin)} is not an origin: write it as a browser does, like https://app.example.com`
+  }
+  if (origin === issuer)
+    return `${origin} is the issuer's own origin: it belongs to the hosted pages, so leave it out`
+  if (site(origin) !== site(issuer)) {
+    return `${origin} is not same-site with the issuer ${issuer}: browsers never send it the SameSite=Lax session cookie, so serve the application below the issuer’s site`
+  }
+  return undefined
+}
+
+function site(origin: string): string {
+  const { protocol, hostname } = new URL(origin)
+  // A final dot is another site to a browser, though not to the suffix list.
+  if (hostname.endsWith('.')) return `${protocol}//${hostname}`
+  const { domain, isIp } = parse(hostname, { allowPrivateDomains: true })
+  return `${protocol}//${isIp || !domain ? hostname : domain}`
+}

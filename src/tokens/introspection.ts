@@ -1,0 +1,100 @@
+/** Today's answer about a token: what it says, held against the truth of this moment (RFC 7662). */
+
+import type { Kid, ServiceKeyId, SessionId, Standing, TenantId } from '../core/principal.js'
+import type { PublicJwk } from '../keys/store.js'
+import { type Gone, judgeUnproved } from '../sessions/sessions.js'
+import type { Reading } from '../sessions/store.js'
+import type { KeyRow, LiveKey } from '../tenants/service-keys.js'
+import { judgeTime } from '../verifier/claims.js'
+import type { PublicKey } from '../verifier/public-key.js'
+import type { Claims, ReadToken, Unreadable } from './read.js'
+
+/** The token's part is what it says of itself, not yet proved. */
+export interface IntrospectionQuestion {
+  readonly key: ServiceKeyId
+  readonly token:
+    | {
+        readonly kid: Kid
+        readonly session: SessionId
+        readonly tenant: TenantId | undefined
+        readonly client: string
+      }
+    | undefined
+}
+
+export interface IntrospectionReading extends Reading {
+  /** The service key that asks, as it is now. */
+  readonly key: KeyRow | undefined
+  /** Undefined when the application is unknown or disabled. */
+  readonly application: { readonly audiences: readonly string[] } | undefined
+  /** Undefined when no key of this kid is published now. */
+  readonly publishedKey: PublishedKey | undefined
+}
+
+/** A key with the time in which it signs, in whole seconds: `iat` lies at or after `from` and before `until`. */
+export interface PublishedKey {
+  readonly publicJwk: PublicJwk
+  /** Undefined: not scheduled. */
+  readonly from: number | undefined
+  /** Undefined: until its successor has a time. */
+  readonly until: number | undefined
+}
+
+/**
+ * `read` is one fresh autocommit statement on the primary: the key that asks, the token's session, person, membership
+ * and application, and the signing key, as they are at `now`. It throws `Outage` when the primary cannot be asked.
+ */
+export interface IntrospectionStore {
+  read(question: IntrospectionQuestion): Promise<IntrospectionReading>
+}
+
+/** Why a token is not active. For the log and the tests: the public answer never tells them apart. */
+export type Inactive =
+  | Unreadable
+  | 'unknown-key'
+  | 'signature'
+  | 'key-not-signing'
+  | 'not-yet'
+  | 'expired'
+  | 'audience'
+  | 'other-tenant'
+  | 'application'
+  | 'session-of-another'
+  | 'tenant-lost'
+  | `session-${Gone}`
+
+export interface Active {
+  readonly claims: Claims
+  /** Today's, in the token's tenant; undefined for a token in none. */
+  readonly standing: Standing | undefined
+}
+
+/** `asker` is who asks, already judged; `key` is the one that the reading named, undefined when it named none. */
+export async function judgeToken(
+  { claims, jws }: ReadToken,
+  key: PublicKey | undefined,
+  reading: IntrospectionReading,
+  asker: LiveKey,
+): Promise<{ readonly active: Active } | { readonly inactive: Inactive }> {
+  const { now, publishedKey, application } = reading
+  if (!key || !publishedKey) return { inactive: 'unknown-key' }
+  if (!(await key.verifies(jws.signed, jws.signature))) return { inactive: 'signature' }
+  if (!hasSigned(publishedKey, claims)) return { inactive: 'key-not-signing' }
+  if (judgeTime(claims, now)?.code === 'not_yet_valid') return { inactive: 'not-yet' }
+  // The clock is the one that wrote it: there is no leeway here.
+  if (claims.expiresAt <= now) return { inactive: 'expired' }
+  if (!asker.audiences.includes(claims.audience)) return { inactive: 'audience' }
+  if (asker.tenant !== null && asker.tenant !== claims.tenant) return { inactive: 'other-tenant' }
+  if (!application?.audiences.includes(claims.audience)) return { inactive: 'application' }
+  const resumed = judgeUnproved(claims.sid, reading)
+  if ('gone' in resumed) return { inactive: `session-${resumed.gone}` }
+  const { principal, tenantLost } = resumed.live
+  if (principal.user !== claims.sub) return { inactive: 'session-of-another' }
+  if (tenantLost) return { inactive: 'tenant-lost' }
+  return { active: { claims, standing: principal.standing } }
+}
+
+/** A standby is published, and so is a key that has ended: neither signs a token of now. */
+function hasSigned({ from, until }: PublishedKey, { issuedAt }: Claims): boolean {
+  return from !== undefined && from <= issuedAt && (until === undefined || issuedAt < until)
+}
