@@ -3,7 +3,7 @@ import type { Occasion } from '../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import { type Claimed, domainOf } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
-import type { FederationStore, LinkedNow } from '../federation/store.js'
+import type { IdentityStore, LinkedNow } from './identities.js'
 import { type Told, tellReclaimed } from './reclaimed.js'
 import type { AccountStore } from './store.js'
 
@@ -26,7 +26,7 @@ type Refused = {
 }
 
 interface Parts extends Told {
-  readonly federation: FederationStore
+  readonly identities: IdentityStore
   readonly store: Pick<AccountStore, 'findByEmail'>
 }
 
@@ -40,11 +40,11 @@ export async function admit(
   claimed: Claimed,
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
-  const { federation } = parts
+  const { identities } = parts
   const admitted = await identityOf(parts, provider, claimed, occasion)
   if ('refused' in admitted || provider.grants.length === 0) return admitted
   // No person acts: the provider's word does, and the audit row of what it changes names none.
-  await federation.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
+  await identities.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
   return admitted
 }
 
@@ -55,7 +55,7 @@ async function identityOf(
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
   const linked = async () => {
-    const found = await parts.federation.find(claimed.issuer, claimed.subject)
+    const found = await parts.identities.find(claimed.issuer, claimed.subject)
     if (!found) return undefined
     if (!found.active) return { refused: 'disabled' as const, user: found.user }
     // What it said before was hearsay; by now it may be authoritative for the domain.
@@ -75,7 +75,7 @@ async function unknown(
   claimed: Claimed,
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
-  const { federation, store } = parts
+  const { identities, store } = parts
   if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
   const account = await store.findByEmail(claimed.email.canonical)
   if (account) {
@@ -83,8 +83,8 @@ async function unknown(
     if (!answersFor(provider, claimed)) return { refused: 'account-exists', user: account.user }
     return adopt(parts, provider, claimed, account.user, occasion)
   }
-  if (!(await maySignUp(federation, provider, claimed))) return { refused: 'sign-up-closed' as const }
-  const registered = await federation.register(provider.id, claimed, occasion)
+  if (!(await maySignUp(identities, provider, claimed))) return { refused: 'sign-up-closed' as const }
+  const registered = await identities.register(provider.id, claimed, occasion)
   if (registered === 'turned-off') return { refused: registered }
   return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
@@ -96,7 +96,7 @@ async function adopt(
   user: UserId,
   occasion: Occasion,
 ): Promise<Admitted | Refused> {
-  const adopted = await parts.federation.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, occasion })
   if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'not-authoritative') return { refused: 'account-exists', user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
@@ -116,11 +116,11 @@ export function tellLinked(
   tellReclaimed(parts, reclaimed)
 }
 
-async function maySignUp(federation: FederationStore, provider: Provider, claimed: Claimed) {
+async function maySignUp(identities: IdentityStore, provider: Provider, claimed: Claimed) {
   const { signUp, signUpDomains } = provider
   if (signUp === 'open') return true
   if (signUp === 'domains') return signUpDomains.includes(domainOf(claimed))
-  if (signUp === 'invitation' && claimed.email) return federation.isInvited(claimed.email.canonical)
+  if (signUp === 'invitation' && claimed.email) return identities.isInvited(claimed.email.canonical)
   return false
 }
 

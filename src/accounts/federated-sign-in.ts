@@ -14,6 +14,7 @@ import type { Credential } from '../sessions/credential.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { type AdmissionRefusal, admit, tellLinked } from './admission.js'
 import type { Browser, Finish, SignedIn } from './finish.js'
+import type { IdentityStore } from './identities.js'
 import { createPlaces } from './places.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
@@ -22,7 +23,8 @@ import type { Throttle } from './throttle.js'
 const mostCallbacks = 50
 
 export interface FederationParts extends ConnectionParts {
-  readonly federation: FederationStore
+  readonly federation: Pick<FederationStore, 'offered' | 'provider' | 'begin' | 'consume'>
+  readonly identities: IdentityStore
   readonly store: Pick<AccountStore, 'findByEmail'>
   readonly sessions: Sessions
   readonly throttle: Throttle
@@ -87,7 +89,7 @@ type Callback = [
 export type Federation = ReturnType<typeof createFederation>
 
 export function createFederation(parts: FederationParts) {
-  const { issuer, federation, sessions, throttle, finish } = parts
+  const { issuer, federation, identities, sessions, throttle, finish } = parts
   const takePlace = createPlaces(mostCallbacks)
 
   return {
@@ -203,7 +205,7 @@ export function createFederation(parts: FederationParts) {
   ) {
     const by: By = { actor: user, occasion: browser.occasion }
     const stillSignedIn = async () => (await returning())?.principal.user === user
-    const linked = await federation.link(provider.id, claimed, user, stillSignedIn, by)
+    const linked = await identities.link(provider.id, claimed, user, stillSignedIn, by)
     if (linked === 'taken')
       return { refused: 'identity-taken' as const, reason: 'linked to another account', user }
     if (linked === 'turned-off') return { refused: linked, reason: linked, user }
@@ -221,7 +223,7 @@ export function createFederation(parts: FederationParts) {
     occasion: Occasion,
   ) {
     const { user } = principal
-    const known = await federation.find(claimed.issuer, claimed.subject)
+    const known = await identities.find(claimed.issuer, claimed.subject)
     if (known?.user !== user)
       return { refused: 'not-linked' as const, reason: 'it is not an identity of this person', user }
     if (!provesNow(provider, claimed, beganAt))

@@ -28,6 +28,7 @@ import { createVerificationKeys } from '../keys/verification-keys.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
+import { postgresIdentityStore } from '../store/postgres/accounts/identity-store.js'
 import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
 import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
 import type { Database } from '../store/postgres/database.js'
@@ -95,8 +96,9 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const passwordSignIn = createPasswordSignIn(login)
   const audit = postgresAuditLog(database)
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
-  const identities = postgresFederationStore(database, hot, stores.within)
-  const providers = { ...login, federation: identities, connections: createConnections(), keks: parts.keks }
+  const identities = postgresIdentityStore(database, stores.within)
+  const federation = postgresFederationStore(database, hot, stores.within)
+  const providers = { ...login, federation, identities, connections: createConnections(), keks: parts.keks }
   const invitations = postgresInvitationStore(database)
   addGauges(metrics.registry, {
     hashesQueued: () => hasher.queued(),

@@ -13,7 +13,7 @@ export type LogoutAnswer =
 export type ProviderLogouts = ReturnType<typeof createProviderLogouts>
 
 export interface ProviderLogoutParts extends ConnectionParts {
-  readonly federation: FederationStore
+  readonly federation: Pick<FederationStore, 'provider' | 'logOut'>
 }
 
 export function createProviderLogouts(parts: ProviderLogoutParts) {

@@ -1,10 +1,6 @@
-/** The contracts of the stores of providers: one for operators, one for the people who sign in through them. */
-
-import type { Reclaimed } from '../accounts/address-verification.js'
-import type { By, Occasion } from '../audit/events.js'
-import type { CanonicalEmail } from '../core/email-address.js'
-import type { FederatedIdentityId, UserId } from '../core/principal.js'
-import type { Claimed } from './claimed.js'
+/** The contracts of the stores of providers: one for operators, one for what is under way with a provider. */
+import type { By } from '../audit/events.js'
+import type { UserId } from '../core/principal.js'
 import type { Purpose } from './flow.js'
 import type { Provider, ProviderChange, ProviderDeclaration, ProviderWithSecret } from './provider.js'
 
@@ -66,16 +62,6 @@ export interface ConsumedFlow {
   readonly now: number
 }
 
-export interface LinkedIdentity {
-  readonly id: FederatedIdentityId
-  readonly provider: string
-  readonly providerName: string
-  readonly providerEnabled: boolean
-  readonly label: string
-  /** NumericDate. */
-  readonly createdAt: number
-}
-
 /** What a sign-in page offers. */
 export interface OfferedProvider {
   readonly id: string
@@ -97,14 +83,6 @@ export interface ProviderLogout {
  * Rules (test/federation):
  * - A flow is consumed by one DELETE, by its state and its browser together; where its provider is disabled nothing
  *   comes of it.
- * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
- * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
- * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
- *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
- * - `adopt` links an account without any proof by its person, on the word of an authoritative provider alone.
- * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
- * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
- *   identity end with it, but for `keeping`.
  * - `logOut` ends exactly the sessions that the token names, and refuses those that a proof from before it would
  *   open; the same token again changes nothing.
  */
@@ -114,56 +92,5 @@ export interface FederationStore {
   provider(id: string): Promise<{ readonly provider: ProviderWithSecret; readonly now: number } | undefined>
   begin(flow: NewFlow): Promise<'begun' | 'unknown-provider'>
   consume(provider: string, stateHash: Buffer, browserHash: Buffer): Promise<ConsumedFlow | undefined>
-
-  find(issuer: string, subject: string): Promise<KnownIdentity | undefined>
-  /** An invitation to this address that was not taken yet. */
-  isInvited(email: CanonicalEmail): Promise<boolean>
-  /** A new person with this identity and its address. */
-  register(
-    provider: string,
-    claimed: Claimed,
-    occasion: Occasion,
-  ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
-  /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
-  link(
-    provider: string,
-    claimed: Claimed,
-    user: UserId,
-    stillSignedIn: () => Promise<boolean>,
-    by: By,
-  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
-  adopt(
-    provider: string,
-    claimed: Claimed,
-    user: UserId,
-    by: By,
-  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'>
-
-  identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
-  unlink(
-    user: UserId,
-    identity: FederatedIdentityId,
-    keeping: string,
-    by: By,
-  ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in'>
-
-  /** Gives and takes the mapped roles, as the provider says now. Answers whether anything changed. */
-  applyGrants(provider: Provider, claimed: Claimed, user: UserId, by: By): Promise<boolean>
   logOut(logout: ProviderLogout, by: By): Promise<number>
-}
-
-export interface KnownIdentity {
-  readonly id: FederatedIdentityId
-  readonly user: UserId
-  readonly active: boolean
-  /** The account's own address, as long as nobody has verified it. */
-  readonly unverifiedEmail: CanonicalEmail | undefined
-}
-
-export interface LinkedNow {
-  readonly id: FederatedIdentityId
-  /** The account's address, for the notice; undefined where it was linked before. */
-  readonly notify: string | undefined
-  /** The address was verified by this for the first time: all sessions have ended. */
-  readonly reclaimed: Reclaimed | undefined
 }

@@ -1,13 +1,13 @@
 /** What pages and JSON routes do about providers alike: begin, come back, unlink; refusals recorded, cookies set. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Completed, Federation, FederationRefusal } from '../accounts/federated-sign-in.js'
+import type { IdentityStore } from '../accounts/identities.js'
 import type { AccountStore } from '../accounts/store.js'
 import type { AuditAction, RecordRefusal } from '../audit/events.js'
 import { type ErrorCode, Problem } from '../core/errors.js'
 import type { InBackground, Post } from '../core/mail.js'
 import type { FederatedIdentityId } from '../core/principal.js'
 import type { Purpose } from '../federation/flow.js'
-import type { FederationStore } from '../federation/store.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { addressOf, browserOf, occasionOf } from './middleware/browser.js'
 import { readFlowCookie, setFlowCookie, setSessionCookie } from './middleware/cookie.js'
@@ -17,7 +17,7 @@ import { bySession, signedIn, visitorOf } from './middleware/signed-in.js'
 
 export interface FederationActParts {
   readonly federation: Federation
-  readonly identities: Pick<FederationStore, 'identitiesOf' | 'unlink'>
+  readonly identities: Pick<IdentityStore, 'identitiesOf' | 'unlink'>
   readonly accounts: Pick<AccountStore, 'findById'>
   readonly sessions: Sessions
   readonly post: Post

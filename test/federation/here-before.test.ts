@@ -46,16 +46,16 @@ test('It is complete: whatever verifies an address goes one way, and is among th
       'address-verification.ts addressProved:',
       'address-verification.ts addressVerifiedBy:',
       'address-verification.ts address_proved',
-      'schema.ts addressProved:',
-      'schema.ts addressVerifiedBy:',
-      'schema.ts address_proved',
-      'schema.ts address_verified_by',
+      'tables.ts addressProved:',
+      'tables.ts addressVerifiedBy:',
+      'tables.ts address_proved',
+      'tables.ts address_verified_by',
     ],
     'nothing else writes it',
   )
   t.same(callsOf(/\bverifyAddress\(/g), [
     'account-store.ts verifyAddress',
-    'federation-links.ts verifyAddress',
+    'identity-links.ts verifyAddress',
     'new-person.ts verifyAddress',
   ])
 })

@@ -97,7 +97,7 @@ async function throughEvil(stage: Stage, { email, sub }: Case): Promise<Foothold
   return { ...nothing(), visitors: [visitor], subjects: [sub] }
 }
 
-const byProvider = 'federation-links.ts insertPerson'
+const byProvider = 'identity-links.ts insertPerson'
 const byOperator = 'user-store.ts insert(users)'
 
 export const plants: readonly Plant[] = [

@@ -1,7 +1,8 @@
 /** The ways in that a person has: their password, and the providers they have linked. */
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { LinkedIdentity } from '../../accounts/identities.js'
 import { html } from '../../core/html.js'
-import type { LinkedIdentity, OfferedProvider } from '../../federation/store.js'
+import type { OfferedProvider } from '../../federation/store.js'
 import { Id } from '../api/schemas.js'
 import type { FederationActs } from '../federation-handlers.js'
 import { proofIsFresh } from '../middleware/fresh-proof.js'

@@ -1,33 +1,16 @@
 /** Making a provider's identity somebody's: a new person's, a person's who asked for it, or that of the address. */
 import { and, eq, sql } from 'drizzle-orm'
+import type { LinkedNow } from '../../../accounts/identities.js'
 import type { By, Occasion } from '../../../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
-import { type Claimed, domainOf } from '../../../federation/claimed.js'
-import type { LinkedNow } from '../../../federation/store.js'
+import type { Claimed } from '../../../federation/claimed.js'
 import { auditDone } from '../audit/audit-log.js'
 import { Abandon, type Queries } from '../database.js'
-import { federatedIdentities, providers } from '../schema/federation.js'
+import { wordOf } from '../federation/word.js'
+import { federatedIdentities } from '../schema/federation.js'
 import { users } from '../schema/tables.js'
 import { addressOf, type LockedUser, lockLinks, lockUser, verifyAddress } from './address-verification.js'
 import { insertPerson } from './new-person.js'
-
-/**
- * Whoever turns the provider off, or changes what it may say, waits for what is made of its word here, or is seen by it.
- * Undefined: it is turned off.
- */
-async function wordOf(tx: Queries, provider: string, claimed?: Claimed) {
-  const domain = claimed ? domainOf(claimed) : ''
-  const [row] = await tx
-    .select({ authoritative: sql<boolean>`${domain} = any(${providers.authoritativeFor})` })
-    .from(providers)
-    .where(and(eq(providers.id, provider), eq(providers.state, 'enabled')))
-    .for('share')
-  return row
-}
-
-export async function isEnabled(tx: Queries, provider: string): Promise<boolean> {
-  return (await wordOf(tx, provider)) !== undefined
-}
 
 export async function register(tx: Queries, provider: string, claimed: Claimed, occasion: Occasion) {
   const { email, name } = claimed

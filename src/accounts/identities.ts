@@ -1,0 +1,81 @@
+/** The contract of the store of identities: which accounts at providers sign a person in, and who gets one. */
+import type { By, Occasion } from '../audit/events.js'
+import type { CanonicalEmail } from '../core/email-address.js'
+import type { FederatedIdentityId, UserId } from '../core/principal.js'
+import type { Claimed } from '../federation/claimed.js'
+import type { Provider } from '../federation/provider.js'
+import type { Reclaimed } from './address-verification.js'
+
+export interface LinkedIdentity {
+  readonly id: FederatedIdentityId
+  readonly provider: string
+  readonly providerName: string
+  readonly providerEnabled: boolean
+  readonly label: string
+  /** NumericDate. */
+  readonly createdAt: number
+}
+
+export interface KnownIdentity {
+  readonly id: FederatedIdentityId
+  readonly user: UserId
+  readonly active: boolean
+  /** The account's own address, as long as nobody has verified it. */
+  readonly unverifiedEmail: CanonicalEmail | undefined
+}
+
+export interface LinkedNow {
+  readonly id: FederatedIdentityId
+  /** The account's address, for the notice; undefined where it was linked before. */
+  readonly notify: string | undefined
+  /** The address was verified by this for the first time: all sessions have ended. */
+  readonly reclaimed: Reclaimed | undefined
+}
+
+/**
+ * Rules (test/federation):
+ * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
+ * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
+ * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
+ *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
+ * - `adopt` links an account without any proof by its person, on the word of an authoritative provider alone.
+ * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
+ * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
+ *   identity end with it, but for `keeping`.
+ */
+export interface IdentityStore {
+  find(issuer: string, subject: string): Promise<KnownIdentity | undefined>
+  /** An invitation to this address that was not taken yet. */
+  isInvited(email: CanonicalEmail): Promise<boolean>
+  /** A new person with this identity and its address. */
+  register(
+    provider: string,
+    claimed: Claimed,
+    occasion: Occasion,
+  ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
+  /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
+  link(
+    provider: string,
+    claimed: Claimed,
+    user: UserId,
+    stillSignedIn: () => Promise<boolean>,
+    by: By,
+  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
+  adopt(
+    provider: string,
+    claimed: Claimed,
+    user: UserId,
+    by: By,
+  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'>
+
+  identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
+  unlink(
+    user: UserId,
+    identity: FederatedIdentityId,
+    keeping: string,
+    by: By,
+  ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in'>
+
+  /** Gives and takes the mapped roles, as the provider says now. Answers whether anything changed. */
+  applyGrants(provider: Provider, claimed: Claimed, user: UserId, by: By): Promise<boolean>
+}

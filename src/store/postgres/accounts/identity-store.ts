@@ -1,0 +1,104 @@
+/** Identities at providers in Postgres: each belongs to one person, and the last way in stays. */
+import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import type { IdentityStore } from '../../../accounts/identities.js'
+import type { CanonicalEmail } from '../../../core/email-address.js'
+import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
+import type { SessionsWithin } from '../../sessions/table/sessions-within.js'
+import { auditDone } from '../audit/audit-log.js'
+import { Abandon, type Database, type Queries } from '../database.js'
+import { sessionsOf } from '../federation/federated-sessions.js'
+import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
+import { invitations, passwords, users } from '../schema/tables.js'
+import { changeTaking } from '../tenants/authorized-change.js'
+import { applyGrants } from './grants.js'
+import { adopt, link, register } from './identity-links.js'
+
+const identityColumns = {
+  id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
+  provider: federatedIdentities.providerId,
+  providerName: providers.name,
+  providerEnabled: sql<boolean>`${providers.state} = 'enabled'`,
+  label: federatedIdentities.label,
+  createdAt: sql<number>`floor(extract(epoch from ${federatedIdentities.createdAt}))::float8`,
+}
+
+export function postgresIdentityStore(
+  database: Database,
+  within: Pick<SessionsWithin, 'end'>,
+): IdentityStore {
+  return {
+    find(issuer, subject) {
+      return database.read(async tx => {
+        const [row] = await tx
+          .select({
+            id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
+            user: sql<UserId>`${users.id}`,
+            active: sql<boolean>`${users.state} = 'active'`,
+            email: sql<CanonicalEmail>`${users.canonicalEmail}`,
+            verifiedBy: users.addressVerifiedBy,
+          })
+          .from(federatedIdentities)
+          .innerJoin(users, eq(users.id, federatedIdentities.userId))
+          .where(and(eq(federatedIdentities.issuer, issuer), eq(federatedIdentities.subject, subject)))
+        if (!row) return undefined
+        const { email, verifiedBy, ...identity } = row
+        return { ...identity, unverifiedEmail: verifiedBy === null ? email : undefined }
+      })
+    },
+
+    isInvited(email) {
+      return database.read(async tx => {
+        const rows = await tx
+          .select({ id: invitations.id })
+          .from(invitations)
+          .where(and(eq(invitations.canonicalEmail, email), gt(invitations.expiresAt, sql`now()`)))
+          .limit(1)
+        return rows.length > 0
+      })
+    },
+
+    register: (provider, claimed, occasion) =>
+      database.transaction(tx => register(tx, provider, claimed, occasion)),
+    link: (provider, claimed, user, stillSignedIn, by) =>
+      database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, by)),
+    adopt: (provider, claimed, user, by) =>
+      database.transaction(tx => adopt(tx, provider, claimed, user, by)),
+    applyGrants: (provider, claimed, user, by) =>
+      database.transaction(tx => applyGrants(tx, provider, claimed, user, by)),
+
+    identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
+
+    unlink(user, identity, keeping, by) {
+      return changeTaking(database, by, { person: user }, async tx => {
+        // The person first: of two unlinked at once the second sees what the first has left.
+        await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
+        const all = await identitiesOf(tx, user)
+        const gone = all.find(({ id }) => id === identity)
+        if (!gone) return 'unknown'
+        const others = all.filter(({ id, providerEnabled }) => id !== identity && providerEnabled)
+        if (others.length === 0 && !(await hasPassword(tx, user))) throw new Abandon('last-way-in' as const)
+        await tx.delete(federatedIdentities).where(eq(federatedIdentities.id, identity))
+        const proved = await sessionsOf(tx, eq(federatedSessions.identityId, identity))
+        const ended = proved.filter(id => id !== keeping)
+        await within.end(tx, ended, 'unlinked', by)
+        await auditDone(tx, 'identity.unlinked', by, { subject: user })
+        return { unlinked: gone }
+      })
+    },
+  }
+}
+
+async function identitiesOf(tx: Queries, user: UserId) {
+  const rows = await tx
+    .select(identityColumns)
+    .from(federatedIdentities)
+    .innerJoin(providers, eq(providers.id, federatedIdentities.providerId))
+    .where(eq(federatedIdentities.userId, user))
+    .orderBy(asc(federatedIdentities.createdAt), asc(federatedIdentities.id))
+  return [...rows]
+}
+
+async function hasPassword(tx: Queries, user: UserId): Promise<boolean> {
+  const rows = await tx.select({ user: passwords.userId }).from(passwords).where(eq(passwords.userId, user))
+  return rows.length > 0
+}
