@@ -11,6 +11,7 @@ import { usableLink } from './links.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
 import { tellReclaimed } from './reclaimed.js'
+import type { RedemptionStore } from './redemptions.js'
 import type { SignUpRefusal } from './sign-up.js'
 import type { Throttle } from './throttle.js'
 
@@ -18,7 +19,8 @@ export const invitationDays = 7
 
 export interface InvitationParts {
   readonly issuer: string
-  readonly invitations: InvitationStore
+  readonly invitations: Pick<InvitationStore, 'create' | 'claimMail'>
+  readonly redemptions: RedemptionStore
   readonly hasher: PasswordHasher
   readonly policy: PasswordPolicy
   readonly throttle: Throttle
@@ -31,7 +33,8 @@ export interface InvitationParts {
 export type Invitations = ReturnType<typeof createInvitations>
 
 export function createInvitations(parts: InvitationParts) {
-  const { issuer, invitations, hasher, policy, throttle, post, inBackground, sessions, finish } = parts
+  const { issuer, invitations, redemptions, hasher, policy, throttle, post, inBackground, sessions, finish } =
+    parts
   return {
     async invite(tenant: TenantId, email: EmailAddress, roleIds: readonly string[], by: By) {
       const token = newSecret()
@@ -61,7 +64,7 @@ export function createInvitations(parts: InvitationParts) {
     /** By the person who is signed in, if the invitation was sent to their address. */
     async accept(token: string, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined> {
       const from = by.occasion.address ?? ''
-      const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
+      const taken = await usableLink(throttle, from, token, hash => redemptions.accept(hash, user, by))
       return taken && { tenant: taken.tenant }
     },
 
@@ -73,14 +76,14 @@ export function createInvitations(parts: InvitationParts) {
       browser: Browser,
     ): Promise<SignedIn | { readonly refused: SignUpRefusal }> {
       const { address } = browser.device
-      const link = await usableLink(throttle, address, token, hash => invitations.pending(hash))
+      const link = await usableLink(throttle, address, token, hash => redemptions.pending(hash))
       if (!link) return { refused: 'link_invalid' }
       const { hash, email } = link
       const verdict = await policy.check(rawPassword, { email, ...(name !== undefined && { name }) })
       if (!verdict.ok) return { refused: { weak: verdict.detail } }
       const phc = await hasher.hash(verdict.password, email)
       await sessions.ready()
-      const registered = await invitations.register(hash, phc, name, browser.occasion)
+      const registered = await redemptions.register(hash, phc, name, browser.occasion)
       if (!registered) return { refused: 'link_invalid' }
       const { user, passwordVersion: version, reclaimed } = registered
       tellReclaimed(parts, reclaimed)

@@ -6,19 +6,20 @@ import type { Revocations } from '../sessions/revocations.js'
 import type { SessionStore } from '../sessions/store.js'
 import type { Database } from '../store/postgres/database.js'
 import type { HotReads } from '../store/postgres/hot-reads.js'
+import type { SessionsWithin } from '../store/postgres/sessions-within.js'
 import { connectRedis, onNonsense } from '../store/redis/connection.js'
 import { inTime } from '../store/redis/in-time.js'
 import { examineRedis } from '../store/sessions/redis/fitness.js'
 import { RedisReads, redisIntrospections } from '../store/sessions/redis/reads.js'
 import { redisRevocations } from '../store/sessions/redis/revocations.js'
-import { endSessionsIn } from '../store/sessions/redis/revoked.js'
 import { SessionRows } from '../store/sessions/redis/session-rows.js'
 import { redisSessionStore } from '../store/sessions/redis/session-store.js'
 import { sessionsInRedis } from '../store/sessions/redis/sessions-within.js'
-import { postgresIntrospections } from '../store/sessions/table/introspect-read.js'
-import { postgresRevocations } from '../store/sessions/table/revocation-store.js'
+import { endSessionsIn } from '../store/sessions/revoked.js'
+import { postgresIntrospections } from '../store/sessions/table/introspections.js'
+import { postgresRevocations } from '../store/sessions/table/revocations.js'
 import { postgresSessionStore } from '../store/sessions/table/session-store.js'
-import { type SessionsWithin, sessionsInTable } from '../store/sessions/table/sessions-within.js'
+import { sessionsInTable } from '../store/sessions/table/sessions-within.js'
 import type { IntrospectionStore } from '../tokens/introspection.js'
 import type { Config } from './config.js'
 
@@ -40,20 +41,25 @@ export interface Connections {
 }
 
 export function sessionStores({ database, hot, reserved, rows }: Connections): SessionStores {
+  const revocations = revocationsIn(database, rows, reserved)
   if (!rows) {
     return {
       sessions: postgresSessionStore(database, hot, reserved),
-      revocations: postgresRevocations(database, reserved),
+      revocations,
       introspections: postgresIntrospections(hot),
       within: sessionsInTable,
     }
   }
   return {
     sessions: redisSessionStore(database, new RedisReads(hot, rows), rows, reserved),
-    revocations: redisRevocations(database, rows, reserved),
+    revocations,
     introspections: redisIntrospections(hot, rows),
     within: sessionsInRedis(rows),
   }
+}
+
+export function revocationsIn(database: Database, rows?: SessionRows, reserved = database): Revocations {
+  return rows ? redisRevocations(database, rows, reserved) : postgresRevocations(database, reserved)
 }
 
 /** Ending some with their cause needs no connection to where they are. */
@@ -82,6 +88,20 @@ export async function openRows(
   // One that is away is tried for again in the background: nobody waits for it here.
   await inTime(redis.connect(), 2000).catch(() => {})
   return { rows, close: () => redis.disconnect() }
+}
+
+/** For a command. */
+export async function withRows(
+  config: Pick<Config, 'redisUrl'>,
+  keks: KeyEncryptionKeys,
+  work: (rows: SessionRows) => Promise<void>,
+): Promise<void> {
+  const opened = await openRows(config, keks, { forCommand: true })
+  try {
+    await work(opened.rows)
+  } finally {
+    opened.close()
+  }
 }
 
 /** Throws `StartRefused` when this Redis is none to keep sessions in; answers what is to be warned of. */

@@ -29,13 +29,14 @@ import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
 import { postgresIdentityStore } from '../store/postgres/accounts/identity-store.js'
+import { postgresRedemptionStore } from '../store/postgres/accounts/redemption-store.js'
 import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
 import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
+import { postgresAuthorityStore } from '../store/postgres/authority/authority-store.js'
 import type { Database } from '../store/postgres/database.js'
 import { postgresFederationStore } from '../store/postgres/federation/federation-store.js'
 import type { HotReads } from '../store/postgres/hot-reads.js'
 import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
-import { postgresAuthorityStore } from '../store/postgres/tenants/authority-store.js'
 import { postgresInvitationStore } from '../store/postgres/tenants/invitation-store.js'
 import { postgresMembershipStore } from '../store/postgres/tenants/membership-store.js'
 import { postgresServiceKeyStore } from '../store/postgres/tenants/service-key-store.js'
@@ -132,7 +133,11 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       tenants: postgresTenantStore(database),
       memberships: postgresMembershipStore(database),
       invitationStore: invitations,
-      invitations: createInvitations({ ...login, invitations }),
+      invitations: createInvitations({
+        ...login,
+        invitations,
+        redemptions: postgresRedemptionStore(database),
+      }),
       applications: postgresApplicationStore(database),
       serviceKeys: postgresServiceKeyStore(database),
       welcome: ({ email }) => {

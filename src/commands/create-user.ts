@@ -11,6 +11,7 @@ import { type OpenPost, openPost } from '../mail/post.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
 import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
 import type { Database } from '../store/postgres/database.js'
+import { sessionsInTable } from '../store/sessions/table/sessions-within.js'
 import { printable } from './arguments.js'
 import { CommandFailed, known, operator, personOf } from './context.js'
 import { type Form, note, say } from './output.js'
@@ -53,7 +54,7 @@ export async function createUser(
 /** To somebody who has not chosen a password yet. */
 export async function sendLink(config: Config, database: Database, who: string, form: Form): Promise<void> {
   const id = await personOf(database, who)
-  const account = known(who, await postgresAccountStore(database).findById(id))
+  const account = known(who, await postgresAccountStore(database, sessionsInTable).findById(id))
   if (account.password !== undefined)
     throw new CommandFailed(
       `${who} has a password: send them to ${config.issuer}/password/forgot where they have forgotten it`,
@@ -82,11 +83,13 @@ async function withPost(config: Config, form: Form, work: (post: OpenPost) => Pr
 }
 
 async function mailLink(config: Config, database: Database, post: Post, address: EmailAddress) {
-  await sendWelcome(postgresAccountStore(database), post, config.issuer, address).catch(error => {
-    throw new CommandFailed(
-      `the account is there, but its link was not mailed (${(error as Error).message}): run \`mintmark users send-link ${address.asTyped}\` when mail works`,
-    )
-  })
+  await sendWelcome(postgresAccountStore(database, sessionsInTable), post, config.issuer, address).catch(
+    error => {
+      throw new CommandFailed(
+        `the account is there, but its link was not mailed (${(error as Error).message}): run \`mintmark users send-link ${address.asTyped}\` when mail works`,
+      )
+    },
+  )
 }
 
 async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {

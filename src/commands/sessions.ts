@@ -1,11 +1,11 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { refuseUnfitRedis } from '../boot/session-stores.js'
+import { refuseUnfitRedis, withRows } from '../boot/session-stores.js'
 import type { SessionId } from '../core/principal.js'
 import { describeSession } from '../http/admin/describe.js'
 import type { ListedSession } from '../sessions/revocations.js'
-import { copyToRedis, copyToTable } from '../store/sessions/moving.js'
-import { rememberRedis } from '../store/sessions/redis/revoked.js'
+import { copyToRedis, copyToTable } from '../store/sessions/moving/copy.js'
+import { rememberRedis } from '../store/sessions/revoked.js'
 import { who } from './arguments.js'
 import {
   CommandFailed,
@@ -17,7 +17,7 @@ import {
   withDatabase,
 } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
-import { withRevocations, withRows } from './session-stores.js'
+import { withRevocations } from './session-stores.js'
 import { cell, time } from './table.js'
 
 export function sessionCommands(program: Command): void {

@@ -8,12 +8,12 @@ import type { SealedKey } from '../keys/store.js'
 import type { ServiceKey } from '../tenants/service-keys.js'
 import { writeAudit } from './postgres/audit/audit-log.js'
 import type { Database, Queries } from './postgres/database.js'
+import { replaceServiceEpoch } from './postgres/epochs.js'
 import { applyPlan, lockRing } from './postgres/keys/key-ring-store.js'
 import { timelineNow } from './postgres/lineage.js'
 import { federationFlows } from './postgres/schema/federation.js'
 import { mailLinks } from './postgres/schema/tables.js'
 import { workingKeys } from './postgres/tenants/service-key-store.js'
-import { replaceServiceEpoch } from './sessions/table/epochs.js'
 
 export interface Recovered {
   readonly generation: number

@@ -1,7 +1,6 @@
-/** Invitations: a place in a tenant, offered by mail to one address, taken once. */
+/** Invitations: a place in a tenant, offered by mail to one address. Who takes one: src/accounts/redemptions.ts. */
 
-import type { Registered } from '../accounts/address-verification.js'
-import type { By, Occasion, Once } from '../audit/events.js'
+import type { By, Once } from '../audit/events.js'
 import type { EmailAddress } from '../core/email-address.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { TenantId, UserId } from '../core/principal.js'
@@ -44,12 +43,7 @@ export interface NewInvitation {
  * - A new invitation of an address to a tenant replaces the one before.
  * - One that is repeated under its Idempotency-Key is the one that was made. Until its mail was claimed it gets the new
  *   token, since nobody may know the one before; a claim succeeds once, and only under the token that it has then.
- * - It is taken by one DELETE, in the transaction that makes the member, and only while whoever invited could still
- *   invite with these roles: who was lowered, stopped or removed leaves dead invitations behind.
  * - Whoever invites is named with it: a person by the canonical address of their account, a service key by its name.
- * - It is bound to its address: another person cannot take it, whatever link they hold.
- * - Taken by who is signed in it verifies no address: nobody knows who else has a way in to their account, and to end
- *   all of them would end the session that takes it.
  */
 export interface InvitationStore {
   create(
@@ -60,18 +54,4 @@ export interface InvitationStore {
   claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
   withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
-  /** To whom it was sent. Looking changes nothing. */
-  pending(tokenHash: Buffer): Promise<{ readonly email: string } | undefined>
-  /** By a person who has an account of that address. */
-  accept(tokenHash: Buffer, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined>
-  /**
-   * By somebody who makes an account with it: whoever holds the mailbox chooses the password. As with a sign-up link,
-   * an account that is there already is theirs if nobody has verified its address.
-   */
-  register(
-    tokenHash: Buffer,
-    phc: string,
-    name: string | undefined,
-    occasion: Occasion,
-  ): Promise<Registered | undefined>
 }

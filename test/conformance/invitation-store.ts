@@ -1,4 +1,4 @@
-/** The rules of src/tenants/invitations.ts, for every back end. */
+/** The rules of src/tenants/invitations.ts and src/accounts/redemptions.ts, for every back end. */
 import { type Test, test } from 'tap'
 import type { By } from '../../src/audit/events.js'
 import type { EmailAddress } from '../../src/core/email-address.js'

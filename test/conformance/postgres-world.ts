@@ -3,18 +3,19 @@ import type postgres from 'postgres'
 import type { Test } from 'tap'
 import type { TenantId } from '../../src/core/principal.js'
 import { postgresAccountStore } from '../../src/store/postgres/accounts/account-store.js'
+import { postgresRedemptionStore } from '../../src/store/postgres/accounts/redemption-store.js'
 import { postgresUserStore } from '../../src/store/postgres/accounts/user-store.js'
 import { postgresAuditLog } from '../../src/store/postgres/audit/audit-log.js'
+import { postgresAuthorityStore } from '../../src/store/postgres/authority/authority-store.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/keys/key-ring-store.js'
 import { postgresApplicationStore } from '../../src/store/postgres/tenants/application-store.js'
-import { postgresAuthorityStore } from '../../src/store/postgres/tenants/authority-store.js'
 import { postgresInvitationStore } from '../../src/store/postgres/tenants/invitation-store.js'
 import { postgresMembershipStore } from '../../src/store/postgres/tenants/membership-store.js'
 import { postgresServiceKeyStore } from '../../src/store/postgres/tenants/service-key-store.js'
 import { postgresTenantStore } from '../../src/store/postgres/tenants/tenant-store.js'
-import { postgresRevocations } from '../../src/store/sessions/table/revocation-store.js'
+import { postgresRevocations } from '../../src/store/sessions/table/revocations.js'
 import { postgresSessionStore } from '../../src/store/sessions/table/session-store.js'
 import { sessionsInTable } from '../../src/store/sessions/table/sessions-within.js'
 import { testDatabase } from '../support/database.js'
@@ -35,7 +36,7 @@ export async function postgresParts(t: Test) {
   const world: World = {
     sessions: postgresSessionStore(database, hot),
     revocations: postgresRevocations(database),
-    accounts: postgresAccountStore(database),
+    accounts: postgresAccountStore(database, sessionsInTable),
     within: sessionsInTable,
     transaction: work => database.transaction(work),
     applications: postgresApplicationStore(database),
@@ -43,7 +44,7 @@ export async function postgresParts(t: Test) {
     tenants: postgresTenantStore(database),
     memberships: postgresMembershipStore(database),
     authorities: postgresAuthorityStore(database),
-    invitations: postgresInvitationStore(database),
+    invitations: { ...postgresInvitationStore(database), ...postgresRedemptionStore(database) },
     serviceKeys: postgresServiceKeyStore(database),
     keys: postgresKeyRingStore(database),
     audit: postgresAuditLog(database),

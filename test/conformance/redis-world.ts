@@ -19,7 +19,7 @@ import { eventually } from '../support/service.js'
 import { postgresParts } from './postgres-world.js'
 import type { Arrange, World } from './world.js'
 
-/** The same lock as in sessions-in-redis/revoked.ts. */
+/** The same lock as in src/store/postgres/sessions-within.ts. */
 const lockOf = 735_194_601
 
 export interface RedisWorld extends World {

@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
+import type { RedemptionStore } from '../../src/accounts/redemptions.js'
 import type { AccountStore, PasswordChange } from '../../src/accounts/store.js'
 import type { UserStore } from '../../src/accounts/users.js'
 import type { AuditLog, By, Occasion } from '../../src/audit/events.js'
@@ -14,7 +15,7 @@ import type { Revocations } from '../../src/sessions/revocations.js'
 import { judge } from '../../src/sessions/sessions.js'
 import type { NewSession, SessionStore, Successor } from '../../src/sessions/store.js'
 import type { Queries } from '../../src/store/postgres/database.js'
-import type { SessionsWithin } from '../../src/store/sessions/table/sessions-within.js'
+import type { SessionsWithin } from '../../src/store/postgres/sessions-within.js'
 import type { Application, ApplicationStore, NewApplication } from '../../src/tenants/applications.js'
 import type { InvitationStore } from '../../src/tenants/invitations.js'
 import type { ServiceKeyStore } from '../../src/tenants/service-keys.js'
@@ -32,7 +33,7 @@ export interface World {
   readonly tenants: TenantStore
   readonly memberships: MembershipStore
   readonly authorities: AuthorityStore
-  readonly invitations: InvitationStore
+  readonly invitations: InvitationStore & RedemptionStore
   readonly serviceKeys: ServiceKeyStore
   readonly keys: KeyRingStore
   readonly audit: AuditLog

@@ -111,26 +111,24 @@ interface Hands {
 
 /** From the build that is tried: a mutant's operator has the mutant's mistakes. */
 async function hands(tree: string, url: string, redis?: { url: string; keysFolder: string }): Promise<Hands> {
-  const load = (name: string) => import(pathToFileURL(resolve(tree, 'dist/store/postgres', name)).href)
-  const { Database } = await load('database.js')
-  const { postgresRevocations } = await load('revocation-store.js')
-  const { postgresUserStore } = await load('user-store.js')
-  const { postgresApplicationStore } = await load('application-store.js')
+  const load = (name: string) => import(pathToFileURL(resolve(tree, 'dist', name)).href)
+  const { Database } = await load('store/postgres/database.js')
+  const { openRows, revocationsIn } = await load('boot/session-stores.js')
+  const { postgresUserStore } = await load('store/postgres/accounts/user-store.js')
+  const { postgresApplicationStore } = await load('store/postgres/tenants/application-store.js')
   const database = new Database({ url }, { connections: 4 })
   const [users, applications] = [postgresUserStore(database), postgresApplicationStore(database)]
   if (!redis) {
-    const revocations = postgresRevocations(database)
+    const revocations = revocationsIn(database)
     return { users, applications, revocations, close: () => database.close() }
   }
-  const { redisRevocations } = await load('sessions-in-redis/revocations.js')
-  const { openRows } = await import(pathToFileURL(resolve(tree, 'dist/boot/session-stores.js')).href)
-  const keyring = await import(pathToFileURL(resolve(tree, 'dist/sealing/key-encryption-keys.js')).href)
+  const keyring = await load('sealing/key-encryption-keys.js')
   const { keys } = await keyring.loadKeyEncryptionKeys(redis.keysFolder)
   const { rows, close } = await openRows({ redisUrl: redis.url }, keys)
   return {
     users,
     applications,
-    revocations: redisRevocations(database, rows),
+    revocations: revocationsIn(database, rows),
     close: async () => {
       close()
       await database.close()

@@ -28,7 +28,7 @@ test('It is complete: whatever makes an account is among the ways to register', 
   t.same(found, [...new Set([...planted, ...ofOurMail])].sort())
   t.same(
     callsOf(/\bregisterByMail\(/g),
-    ['account-store.ts registerByMail', 'invitation-store.ts registerByMail'],
+    ['account-store.ts registerByMail', 'redemption-store.ts registerByMail'],
     'a sign-up link and an invitation, which verify the address',
   )
   t.end()

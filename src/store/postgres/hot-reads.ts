@@ -1,7 +1,6 @@
 /** The statements by which the truth is asked, on connections of their own that pipeline; introspection has its own file. */
 import type { SessionId } from '../../core/principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow } from '../../sessions/store.js'
-import { authTimeOf } from '../sessions/table/current-credential.js'
 import { isWhole } from './answer.js'
 import { type Address, SharedConnection } from './connection.js'
 import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
@@ -206,7 +205,8 @@ export function sessionRow(row: CheckRow): SessionRow | undefined {
     idleEndsAt: row.idle_ends_at,
     lastSeenAgeSeconds: row.last_seen_age,
     idleSeconds: row.idle_seconds,
-    authTime: authTimeOf(row.auth_time),
+    // 1970 in the column is read as never.
+    authTime: row.auth_time > 0 ? row.auth_time : undefined,
     amr: row.amr,
     acr: row.acr,
     user: { id: row.user_id, email: row.email, name: row.name },

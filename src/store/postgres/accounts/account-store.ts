@@ -2,12 +2,12 @@
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { Account, AccountStore, LinkPurpose } from '../../../accounts/store.js'
 import type { UserId } from '../../../core/principal.js'
-import { replaceEpoch } from '../../sessions/table/epochs.js'
-import { sessionsInTable } from '../../sessions/table/sessions-within.js'
 import { auditDone, writeAudit } from '../audit/audit-log.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { replaceEpoch } from '../epochs.js'
 import { federatedIdentities, providers } from '../schema/federation.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
+import type { SessionsWithin } from '../sessions-within.js'
 import {
   addressOf,
   endOpenOf,
@@ -19,7 +19,10 @@ import {
 } from './address-verification.js'
 import { registerByMail } from './new-person.js'
 
-export function postgresAccountStore(database: Database, within = sessionsInTable): AccountStore {
+export function postgresAccountStore(
+  database: Database,
+  within: Pick<SessionsWithin, 'spare'>,
+): AccountStore {
   const find = async (condition: SQL): Promise<Account | undefined> => {
     const [row] = await database.read(db =>
       db

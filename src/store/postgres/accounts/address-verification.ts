@@ -4,9 +4,9 @@ import type { AddressVerification, Reclaimed } from '../../../accounts/address-v
 import type { NewFreshReset } from '../../../accounts/store.js'
 import type { By } from '../../../audit/events.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
-import { replaceEpoch } from '../../sessions/table/epochs.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
+import { replaceEpoch } from '../epochs.js'
 import { federationFlows } from '../schema/federation.js'
 import { invitations, mailLinks, passwords, users } from '../schema/tables.js'
 

@@ -1,15 +1,16 @@
 /** Identities at providers in Postgres: each belongs to one person, and the last way in stays. */
+
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { IdentityStore } from '../../../accounts/identities.js'
 import type { CanonicalEmail } from '../../../core/email-address.js'
 import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
-import type { SessionsWithin } from '../../sessions/table/sessions-within.js'
 import { auditDone } from '../audit/audit-log.js'
+import { changeTaking } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { sessionsOf } from '../federation/federated-sessions.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
 import { invitations, passwords, users } from '../schema/tables.js'
-import { changeTaking } from '../tenants/authorized-change.js'
+import type { SessionsWithin } from '../sessions-within.js'
 import { applyGrants } from './grants.js'
 import { adopt, link, register } from './identity-links.js'
 

@@ -1,14 +1,15 @@
 /** What is under way with providers, in Postgres: flows consumed once, and the sessions that a provider ends. */
+
 import { and, eq, gt, sql } from 'drizzle-orm'
 import type { UserId } from '../../../core/principal.js'
 import { providerIdForm } from '../../../federation/provider.js'
 import type { FederationStore } from '../../../federation/store.js'
-import type { SessionsWithin } from '../../sessions/table/sessions-within.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Database, Queries } from '../database.js'
 import { answer, type HotReads } from '../hot-reads.js'
 import { isSoundOffer, type OfferedRow } from '../hot-row.js'
 import { federatedSessions, federationFlows, providerLogouts, providers } from '../schema/federation.js'
+import type { SessionsWithin } from '../sessions-within.js'
 import { sessionsOf } from './federated-sessions.js'
 import { withSecret } from './provider-store.js'
 import { isEnabled } from './word.js'

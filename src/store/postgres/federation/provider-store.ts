@@ -1,4 +1,5 @@
 /** Providers in Postgres, as operators declare them. */
+
 import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
 import {
   type ClaimMap,
@@ -8,12 +9,12 @@ import {
   type ProviderWithSecret,
 } from '../../../federation/provider.js'
 import type { ProviderStore } from '../../../federation/store.js'
-import type { SessionsWithin } from '../../sessions/table/sessions-within.js'
 import { auditDone } from '../audit/audit-log.js'
+import { changeBy } from '../authority/authorized-change.js'
 import { DatabaseFault } from '../connection.js'
 import type { Database, Queries } from '../database.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
-import { changeBy } from '../tenants/authorized-change.js'
+import type { SessionsWithin } from '../sessions-within.js'
 import { textArray } from '../text-array.js'
 import { sessionsOf } from './federated-sessions.js'
 

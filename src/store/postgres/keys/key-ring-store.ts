@@ -4,9 +4,9 @@ import type { AuditAction, By } from '../../../audit/events.js'
 import type { Kid } from '../../../core/principal.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring, SealedKey } from '../../../keys/store.js'
 import { auditDone } from '../audit/audit-log.js'
+import { changeBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
 import { keyPolicy, signingKeys } from '../schema/tables.js'
-import { changeBy } from '../tenants/authorized-change.js'
 
 /** Any number that nothing else in this database uses as an advisory lock. */
 const ringLock = 7_351_946_001n

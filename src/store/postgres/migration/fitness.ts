@@ -1,7 +1,6 @@
 /** Whether a Postgres is one to serve from: what a start must know before, and each fault with its remedy. */
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import postgres from 'postgres'
-import type { TrustedGeneration } from '../../../boot/trusted-generation.js'
 import { type Address, asFault, connect, type Sql } from '../connection.js'
 import { deadlines, hotSettings } from '../hot-reads.js'
 import { type LineageRow, lineageStatement } from '../lineage.js'
@@ -19,7 +18,10 @@ export interface Fitness {
 }
 
 /** What was trusted here before, and the file that says so. */
-type Trusted = Pick<TrustedGeneration, 'kept' | 'file'>
+interface Trusted {
+  readonly kept: number
+  readonly file: string
+}
 
 const nothingBefore: Trusted = { kept: 0, file: '' }
 

@@ -10,10 +10,10 @@ import {
 } from '../../../tenants/applications.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce } from '../audit/once.js'
+import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { applicationOrigins, applications } from '../schema/tables.js'
 import { textArray } from '../text-array.js'
-import { changeBy } from './authorized-change.js'
 
 const columns = {
   clientId: applications.clientId,

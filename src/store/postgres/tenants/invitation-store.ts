@@ -1,23 +1,20 @@
 /** Invitations in Postgres: taken by one DELETE, in the transaction that makes the member. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { By } from '../../../audit/events.js'
-import { mayGrant, mayIn } from '../../../core/authority.js'
+import { mayGrant } from '../../../core/authority.js'
 import { pageOf } from '../../../core/page.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import type { InvitationStore, Inviter } from '../../../tenants/invitations.js'
-import { permissionsOfRoles, type Tenant } from '../../../tenants/tenants.js'
-import { lockLinks } from '../accounts/address-verification.js'
-import { registerByMail } from '../accounts/new-person.js'
+import { permissionsOfRoles } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce, lockAnswer } from '../audit/once.js'
+import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
-import { invitations, memberships, serviceKeys, users } from '../schema/tables.js'
+import { invitations, serviceKeys, users } from '../schema/tables.js'
 import { textArray } from '../text-array.js'
-import { authorityIn } from './authority-store.js'
-import { changeBy } from './authorized-change.js'
 import { lockTenant } from './tenant-store.js'
 
-const columns = {
+export const invitationColumns = {
   id: invitations.id,
   tenant: sql<TenantId>`${invitations.tenantId}`,
   email: invitations.email,
@@ -26,9 +23,6 @@ const columns = {
   createdAt: sql<number>`floor(extract(epoch from ${invitations.createdAt}))::float8`,
   expiresAt: sql<number>`floor(extract(epoch from ${invitations.expiresAt}))::float8`,
 }
-const usable = (tokenHash: Buffer) =>
-  and(eq(invitations.tokenHash, tokenHash), gt(invitations.expiresAt, sql`now()`))
-
 export function postgresInvitationStore(database: Database): InvitationStore {
   return {
     create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, by) {
@@ -56,7 +50,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
               inviter: by.actor ?? null,
               expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
             })
-            .returning(columns)
+            .returning(invitationColumns)
           if (!invitation) throw new Error('an insert returned nothing')
           await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
           made = true
@@ -87,7 +81,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       return database.read(async tx => {
         const later = after === undefined ? undefined : gt(invitations.id, after)
         const rows = await tx
-          .select(columns)
+          .select(invitationColumns)
           .from(invitations)
           .where(and(eq(invitations.tenantId, tenant), gt(invitations.expiresAt, sql`now()`), later))
           .orderBy(asc(invitations.id))
@@ -107,48 +101,6 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         return 'withdrawn'
       })
     },
-
-    async pending(tokenHash) {
-      const [row] = await database.read(tx =>
-        tx.select({ email: invitations.canonicalEmail }).from(invitations).where(usable(tokenHash)),
-      )
-      // Taken, perhaps by the same request before: then that is confirmed.
-      if (!row) await database.settled()
-      return row
-    },
-
-    accept(tokenHash, user, by) {
-      return changeBy(database, by, async tx => {
-        const [person] = await tx
-          .select({ email: users.canonicalEmail, state: users.state })
-          .from(users)
-          .where(eq(users.id, user))
-        const taken = person?.state === 'active' ? await take(tx, tokenHash, person.email) : undefined
-        if (!taken) throw new Abandon(undefined)
-        await join(tx, taken, user, by)
-        return { tenant: taken.place.id }
-      })
-    },
-
-    register(tokenHash, phc, name, occasion) {
-      return database.transaction(async tx => {
-        const taken = await take(tx, tokenHash)
-        if (!taken) throw new Abandon(undefined)
-        const { email: asTyped, canonicalEmail: canonical } = taken
-        await lockLinks(tx, sql`${canonical}`)
-        const registered = await registerByMail(
-          tx,
-          { asTyped, canonical },
-          { phc, name },
-          'invitation',
-          occasion,
-        )
-        if (!registered) throw new Abandon(undefined)
-        const { user } = registered
-        await join(tx, taken, user, { actor: user, occasion })
-        return registered
-      })
-    },
   }
 }
 
@@ -160,14 +112,6 @@ async function replaceToken(tx: Queries, id: string, tokenHash: Buffer): Promise
   if (!old) return
   await tx.execute(sql`insert into invitations select (jsonb_populate_record(null::invitations,
     ${old.row}::text::jsonb || jsonb_build_object('token_hash', ${tokenHash}::bytea))).*`)
-}
-
-interface Taken {
-  readonly id: string
-  readonly email: string
-  readonly canonicalEmail: string
-  readonly roleIds: string[]
-  readonly place: Tenant
 }
 
 async function inviterOf(tx: Queries, { actor, serviceKey }: By): Promise<Inviter | undefined> {
@@ -184,36 +128,4 @@ async function inviterOf(tx: Queries, { actor, serviceKey }: By): Promise<Invite
     .from(serviceKeys)
     .where(eq(serviceKeys.id, serviceKey))
   return key
-}
-
-/** Of any number of parallel takers one gets it. Undone by the caller where it was not theirs to take. */
-async function take(tx: Queries, tokenHash: Buffer, address?: string): Promise<Taken | undefined> {
-  const [row] = await tx
-    .delete(invitations)
-    .where(usable(tokenHash))
-    .returning({ ...columns, canonicalEmail: invitations.canonicalEmail })
-  if (!row || (address !== undefined && row.canonicalEmail !== address)) return undefined
-  const place = await lockTenant(tx, row.tenant)
-  if (place?.state !== 'active') return undefined
-  if (row.inviter !== null) {
-    const inviter = await authorityIn(tx, row.inviter)
-    const permissions = permissionsOfRoles(place.roles, row.roleIds)
-    if (!mayIn(inviter, place.id, 'mintmark:members:write') || !mayGrant(inviter, place.id, permissions))
-      return undefined
-  }
-  return { ...row, place }
-}
-
-/** A member keeps the roles they have; who was suspended is not let in again by an invitation. */
-async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, by: By): Promise<void> {
-  await tx
-    .insert(memberships)
-    .values({ userId: user, tenantId: place.id, roleIds: textArray(roleIds) as never })
-    .onConflictDoUpdate({
-      target: [memberships.userId, memberships.tenantId],
-      set: {
-        roleIds: sql`array(select distinct unnest(${memberships.roleIds} || excluded.role_ids) order by 1)`,
-      },
-    })
-  await auditDone(tx, 'invitation.accepted', by, { subject: id, tenant: place.id })
 }

@@ -5,9 +5,9 @@ import { pageOf } from '../../../core/page.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { type Membership, type MembershipStore, permissionsOfRoles } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
+import { changeBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
 import { memberships, tenants, users } from '../schema/tables.js'
-import { changeBy } from './authorized-change.js'
 import { lockTenant } from './tenant-store.js'
 
 const columns = {

@@ -5,11 +5,11 @@ import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
 import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tenants/service-keys.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce } from '../audit/once.js'
+import { changeBy, changeTaking } from '../authority/authorized-change.js'
+import { betweenUses, findKey, grantColumns } from '../authority/service-key-row.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { serviceKeys, tenants } from '../schema/tables.js'
 import { textArray } from '../text-array.js'
-import { changeBy, changeTaking } from './authorized-change.js'
-import { betweenUses, findKey, grantColumns } from './service-key-row.js'
 
 const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch from ${instant}))::float8`
 

@@ -13,9 +13,9 @@ import {
 } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce } from '../audit/once.js'
+import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { memberships, tenants } from '../schema/tables.js'
-import { changeBy } from './authorized-change.js'
 
 export const tenantColumns = {
   id: tenants.id,

@@ -1,12 +1,15 @@
 /** What a person has too many of when they sign in again, with sessions in Redis. */
+
 import { type SQL, sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
 import type { NewSession } from '../../../sessions/store.js'
 import { writeAudit } from '../../postgres/audit/audit-log.js'
 import type { Queries } from '../../postgres/database.js'
-import { lockSession, revoke } from './revoked.js'
+import { lockSession } from '../../postgres/sessions-within.js'
+import { ofTheLiving } from '../live.js'
+import { revoke } from '../revoked.js'
 import type { SessionRows } from './session-rows.js'
-import { allStored, mayBeBelieved, ofTheLiving, timestamp } from './stored-row.js'
+import { allStored, mayBeBelieved, timestamp } from './stored-row.js'
 
 /** Under the person's lock, before the new row is written. Answers those that end when the transaction commits. */
 export async function endCrowded(

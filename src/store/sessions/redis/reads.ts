@@ -20,7 +20,7 @@ import {
   type MintRow,
   type Revoked,
 } from '../../postgres/hot-row.js'
-import { introspectQuestion, introspectReading, introspectStatementFrom } from '../table/introspect-read.js'
+import { introspections, introspectStatementFrom } from '../introspections.js'
 import type { SessionRows, StoredRow } from './session-rows.js'
 
 /** The row `s` from two parameters, what was revoked of it, and the row of this id in the table, if sessions moved. */
@@ -73,17 +73,12 @@ export class RedisReads {
 }
 
 export function redisIntrospections(hot: HotReads, rows: SessionRows): IntrospectionStore {
-  return {
-    async read(question) {
-      const { session } = question.token ?? {}
-      const stored = session && (await rows.read(session))
-      const { asked, parameters } = introspectQuestion(question)
-      const all = [...parameters, ...parametersOf(stored)]
-      const isSoundHere = (row: Given & IntrospectRow) => isSoundIntrospection(row) && isSoundRevoked(row)
-      const row = await hot.ask<Given & IntrospectRow>(asked, introspectStatement, all, isSoundHere)
-      return introspectReading(row, sessionFromRedis(row))
-    },
-  }
+  return introspections<Given & IntrospectRow>(hot, {
+    statement: introspectStatement,
+    given: async session => parametersOf(session && (await rows.read(session))),
+    isSound: row => isSoundIntrospection(row) && isSoundRevoked(row),
+    session: sessionFromRedis,
+  })
 }
 
 function parametersOf(stored: StoredRow | undefined): [string | null, string | null] {

@@ -3,20 +3,16 @@ import { sql } from 'drizzle-orm'
 import type { SessionId, UserId } from '../../../core/principal.js'
 import type { Revocations } from '../../../sessions/revocations.js'
 import { auditDone } from '../../postgres/audit/audit-log.js'
+import { changeTaking } from '../../postgres/authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../../postgres/database.js'
-import { changeTaking } from '../../postgres/tenants/authorized-change.js'
+import { lockSession } from '../../postgres/sessions-within.js'
 import { textArray } from '../../postgres/text-array.js'
-import {
-  type ListedRow,
-  listedColumns,
-  listedFrom,
-  listedPage,
-  revocationsByEpoch,
-} from '../table/revocation-store.js'
-import { lockSession, longestLife, revokeLine } from './revoked.js'
+import { type ListedRow, listedColumns, listedFrom, listedPage, revocationsByEpoch } from '../ending.js'
+import { ofTheLiving } from '../live.js'
+import { longestLife, revokeLine } from '../revoked.js'
 import type { SessionRows, StoredRow } from './session-rows.js'
 import { sessionsInRedis } from './sessions-within.js'
-import { allStored, mayBeBelieved, ofTheLiving, stored, timestamp } from './stored-row.js'
+import { allStored, mayBeBelieved, stored, timestamp } from './stored-row.js'
 
 const form = /^[A-Za-z0-9_-]{21}[AQgw]$/
 

@@ -1,4 +1,5 @@
 /** Sessions in Redis: a row written once for each proof, and a list in Postgres of what must not be believed any more. */
+
 import { type SQL, sql } from 'drizzle-orm'
 import { Outage } from '../../../core/errors.js'
 import type { SessionId, UserId } from '../../../core/principal.js'
@@ -6,20 +7,13 @@ import type { NewSession, SessionStore } from '../../../sessions/store.js'
 import { writeAudit } from '../../postgres/audit/audit-log.js'
 import { Abandon, type Database, type Queries } from '../../postgres/database.js'
 import { recordFederated } from '../../postgres/federation/federated-sessions.js'
+import { lockSession } from '../../postgres/sessions-within.js'
 import { textArray } from '../../postgres/text-array.js'
-import { isCurrent, lockCredential, provedAt } from '../table/current-credential.js'
-import { lockOpenings } from '../table/session-store.js'
+import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
+import { lockOpenings } from '../live.js'
+import { endListed, refuseSecret, refuseUnknown, renewAs, revoke, revokeLine } from '../revoked.js'
 import { endCrowded } from './crowded.js'
 import type { RedisReads } from './reads.js'
-import {
-  endListed,
-  lockSession,
-  refuseSecret,
-  refuseUnknown,
-  renewAs,
-  revoke,
-  revokeLine,
-} from './revoked.js'
 import { type SessionRows, type StoredRow, timestampOf } from './session-rows.js'
 import { forRedis, live, type Made, made, proof, renewed, stored, timestamp } from './stored-row.js'
 

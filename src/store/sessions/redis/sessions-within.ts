@@ -1,7 +1,8 @@
 /** Sessions in Redis, in the transactions of other stores: one is spared as a new row, some end by the list. */
+
 import { sql } from 'drizzle-orm'
-import type { SessionsWithin } from '../table/sessions-within.js'
-import { endSessionsIn, lockSession, renewAs } from './revoked.js'
+import { lockSession, type SessionsWithin } from '../../postgres/sessions-within.js'
+import { endSessionsIn, renewAs } from '../revoked.js'
 import type { SessionRows } from './session-rows.js'
 import { forRedis, type Made, made, mayBeBelieved, renewed, stored } from './stored-row.js'
 

@@ -3,8 +3,8 @@ import { type SQL, sql } from 'drizzle-orm'
 import type { Identity } from '../../../core/principal.js'
 import type { Successor } from '../../../sessions/store.js'
 import { textArray } from '../../postgres/text-array.js'
-import { provedAt } from '../table/current-credential.js'
-import { isLive } from '../table/session-store.js'
+import { provedAt } from '../current-credential.js'
+import { isLive, ofTheLiving } from '../live.js'
 import type { StoredRow } from './session-rows.js'
 
 /** A row of type `sessions`. */
@@ -19,11 +19,6 @@ export function allStored(given: readonly StoredRow[]): SQL {
     cross join lateral jsonb_populate_record(null::sessions, given.row::jsonb || given.changes::jsonb) s`
 }
 
-/** Joined to a row `s`: only one whose epochs its person, who is active, and the service still have. */
-export const ofTheLiving = sql`
-  join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
-  join service g on g.epoch = s.service_epoch`
-
 export const isUnrevoked = sql`
   not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)`
 
@@ -35,7 +30,7 @@ export const mayBeBelieved = sql`${isLive} and ${isUnrevoked}
   and not exists (select from sessions o
     where o.id = s.id and (o.ended_at is not null or o.secret_hash <> s.secret_hash))`
 
-/** The row `s` with its person and the service, if it may be used now. Asked under its lock (revoked.ts). */
+/** The row `s` with its person and the service, if it may be used now. Asked under its lock (`lockSession`). */
 export function live(row: StoredRow): SQL {
   return sql`${stored(row)} s ${ofTheLiving} where ${mayBeBelieved}`
 }

@@ -1,27 +1,15 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
-import type { UserId } from '../../../core/principal.js'
 import type { SessionStore } from '../../../sessions/store.js'
 import { writeAudit } from '../../postgres/audit/audit-log.js'
 import { DatabaseFault } from '../../postgres/connection.js'
-import { Abandon, type Database, type Queries } from '../../postgres/database.js'
+import { Abandon, type Database } from '../../postgres/database.js'
 import { recordFederated } from '../../postgres/federation/federated-sessions.js'
 import type { HotReads } from '../../postgres/hot-reads.js'
 import { textArray } from '../../postgres/text-array.js'
-import { mayLieInRedis, refuseUnknown } from '../redis/revoked.js'
-import { isCurrent, lockCredential, provedAt } from './current-credential.js'
-
-/** What must hold of a row `s` so that it may be used now. */
-export const isLive = sql`s.ended_at is null and s.ends_at > now()
-  and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
-
-/** Any number that no other advisory lock here has as its first half. */
-const openings = 735_194_603
-
-/** Sign-ins of one person come one after the other: each counts the sessions that were opened before it. */
-export async function lockOpenings(tx: Queries, user: UserId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${openings}, hashtext(${user}))`)
-}
+import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
+import { isLive, lockOpenings } from '../live.js'
+import { mayLieInRedis, refuseUnknown } from '../revoked.js'
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function postgresSessionStore(

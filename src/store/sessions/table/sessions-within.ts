@@ -1,41 +1,10 @@
-/** What the transactions of other stores do with sessions: spare one from a new epoch, end some with their cause. */
+/** Sessions in the table, in the transactions of other stores: one is spared from a new epoch, some end with their cause. */
 import { sql } from 'drizzle-orm'
-import type { By } from '../../../audit/events.js'
-import type { SessionId, UserId } from '../../../core/principal.js'
-import type { Successor } from '../../../sessions/store.js'
-import type { Queries } from '../../postgres/database.js'
-import type { SessionEnd } from '../../postgres/schema/columns.js'
+import type { SessionId } from '../../../core/principal.js'
+import type { SessionsWithin } from '../../postgres/sessions-within.js'
 import { textArray } from '../../postgres/text-array.js'
-import { endSessionsIn, mayLieInRedis } from '../redis/revoked.js'
-import { isLive } from './session-store.js'
-
-export interface Spared {
-  readonly id: SessionId
-  readonly user: UserId
-  readonly provenSecretHash: Buffer
-  readonly next: Successor
-  /** The person's epoch as read under their lock, and the one that has replaced it. */
-  readonly former: bigint
-  readonly epoch: bigint
-  /** The person proved themselves again just now: there is a new secret for it. */
-  readonly proved: boolean
-}
-
-/**
- * Called under the person's lock. Only a session that is live in this moment, and whose secret is still the one that
- * was proved, is carried over; the answer is what it is called from then on.
- */
-export type Spare = (
-  tx: Queries,
-  spared: Spared,
-) => Promise<{ readonly id: SessionId } | 'gone' | 'superseded'>
-
-/** Where session rows are, as other stores see it. */
-export interface SessionsWithin {
-  readonly spare: Spare
-  /** Ends these, under whatever ids they go on, when the transaction commits. Answers how many that were. */
-  end(tx: Queries, ids: readonly SessionId[], reason: SessionEnd, by: By): Promise<number>
-}
+import { isLive } from '../live.js'
+import { endSessionsIn, mayLieInRedis } from '../revoked.js'
 
 export const sessionsInTable: SessionsWithin = {
   async spare(tx, { id, user, provenSecretHash, next, former, epoch, proved }) {

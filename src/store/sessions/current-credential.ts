@@ -1,7 +1,7 @@
 /** Whether what a person proved themselves with still is what it was: judged by the statement that lets them in. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Identity } from '../../../core/principal.js'
-import type { Queries } from '../../postgres/database.js'
+import type { Identity } from '../../core/principal.js'
+import type { Queries } from '../postgres/database.js'
 
 /** Of the person in a row `u`. A change in between, committed before that statement began, wins. */
 export function isCurrent({ credential }: Identity): SQL {
@@ -25,9 +25,6 @@ export const provedAt = ({ authTime }: Identity): SQL => {
   const at = authTime === 'never' ? 0 : (authTime ?? null)
   return sql`least(now(), coalesce(to_timestamp(${at}::float8), now()))`
 }
-
-/** What the column `auth_time`, in seconds, says. */
-export const authTimeOf = (seconds: number): number | undefined => (seconds > 0 ? seconds : undefined)
 
 /**
  * Taken first, by a statement of its own: unlinking, turning a provider off and its logout wait for it, and find the

@@ -1,30 +1,15 @@
 /** The list of what Redis must not be believed about: sessions that ended, and secrets whose session it lacked. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { By, Occasion } from '../../../audit/events.js'
-import type { SessionId } from '../../../core/principal.js'
-import { auditDone, writeAudit } from '../../postgres/audit/audit-log.js'
-import type { Database, Queries } from '../../postgres/database.js'
-import { renameFederated } from '../../postgres/federation/federated-sessions.js'
-import type { SessionEnd } from '../../postgres/schema/columns.js'
+import type { By, Occasion } from '../../audit/events.js'
+import type { SessionId } from '../../core/principal.js'
+import { auditDone, writeAudit } from '../postgres/audit/audit-log.js'
+import type { Database, Queries } from '../postgres/database.js'
+import { renameFederated } from '../postgres/federation/federated-sessions.js'
+import type { SessionEnd } from '../postgres/schema/columns.js'
+import { lockSession } from '../postgres/sessions-within.js'
 
 /** Whatever the limits were when it was opened, no session is valid for longer (src/boot/config.ts). */
 export const longestLife = sql`now() + interval '365 days'`
-
-/** Any number that no other advisory lock here has as its first half. */
-const lockOf = 735_194_601
-
-/**
- * Whoever ends or renews a session takes this first: what their next statements read is then as the one before left it.
- * In the order of a session's ids, and after the lock of its person.
- */
-export async function lockSession(tx: Queries, id: SessionId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${lockOf}, hashtext(${id}))`)
-}
-
-/** Whoever rests on a session takes this: its end waits for them, and they do not wait for each other. */
-export async function shareSession(tx: Queries, id: SessionId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf}, hashtext(${id}))`)
-}
 
 export interface Revocation {
   readonly id: SessionId

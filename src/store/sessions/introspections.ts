@@ -1,20 +1,38 @@
 /** The statement of introspection: who asks and what is asked about, as both are in one moment. */
+import type { SessionId } from '../../core/principal.js'
+import type { SessionRow } from '../../sessions/store.js'
+import type { KeyRow } from '../../tenants/service-keys.js'
+import type { IntrospectionReading, IntrospectionStore, PublishedKey } from '../../tokens/introspection.js'
+import { columns, type HotReads, joins } from '../postgres/hot-reads.js'
+import type { IntrospectRow } from '../postgres/hot-row.js'
 
-import type { SessionRow } from '../../../sessions/store.js'
-import type { KeyRow } from '../../../tenants/service-keys.js'
-import type {
-  IntrospectionQuestion,
-  IntrospectionReading,
-  IntrospectionStore,
-  PublishedKey,
-} from '../../../tokens/introspection.js'
-import { columns, type HotReads, joins, sessionInTable, sessionRow } from '../../postgres/hot-reads.js'
-import { type IntrospectRow, isSoundIntrospection } from '../../postgres/hot-row.js'
+/** How a store of sessions takes part in it. */
+export interface Source<Row extends IntrospectRow> {
+  readonly statement: string
+  /** Parameters behind those of the question, where the row lies elsewhere. */
+  readonly given: (session: SessionId | undefined) => Promise<readonly (string | null)[]>
+  readonly isSound: (row: Row) => boolean
+  readonly session: (row: Row) => SessionRow | undefined
+}
 
-/** The key that asks; then the token's session, tenant, client and kid, each null where there is none. */
-export const introspectStatement = introspectStatementFrom(sessionInTable('$2'))
+export function introspections<Row extends IntrospectRow>(
+  hot: HotReads,
+  { statement, given, isSound, session }: Source<Row>,
+): IntrospectionStore {
+  return {
+    async read({ key, token }) {
+      const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
+      const parameters = [key, ...about, ...(await given(token?.session))]
+      const row = await hot.ask<Row>(`${key} ${token?.session ?? '-'}`, statement, parameters, isSound)
+      return introspectReading(row, session(row))
+    },
+  }
+}
 
-/** `session` is where the row `s` is, `more` are columns of the caller's own. */
+/**
+ * Its parameters are the key that asks; then the token's session, tenant, client and kid, each null where there is none.
+ * `session` is where the row `s` is, `more` are columns of the caller's own.
+ */
 export function introspectStatementFrom(session: string, more = ''): string {
   return `select ${columns(`$1::text || ' ' || coalesce($2, '-')`)}${more},
   k.id is not null as key_found,
@@ -40,22 +58,7 @@ export function introspectStatementFrom(session: string, more = ''): string {
   where g.only`
 }
 
-export function postgresIntrospections(hot: HotReads): IntrospectionStore {
-  return {
-    async read(question) {
-      const { asked, parameters } = introspectQuestion(question)
-      const row = await hot.ask<IntrospectRow>(asked, introspectStatement, parameters, isSoundIntrospection)
-      return introspectReading(row, sessionRow(row))
-    },
-  }
-}
-
-export function introspectQuestion({ key, token }: IntrospectionQuestion) {
-  const about = [token?.session, token?.tenant, token?.client, token?.kid].map(value => value ?? null)
-  return { asked: `${key} ${token?.session ?? '-'}`, parameters: [key, ...about] }
-}
-
-export function introspectReading(row: IntrospectRow, session: SessionRow | undefined): IntrospectionReading {
+function introspectReading(row: IntrospectRow, session: SessionRow | undefined): IntrospectionReading {
   return {
     now: row.now,
     row: session,

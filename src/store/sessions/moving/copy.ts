@@ -1,18 +1,11 @@
 /** Sessions copied from one store to the other, in batches, while services run on the store that they come from. */
+
 import { sql } from 'drizzle-orm'
-import type { SessionId } from '../../core/principal.js'
-import type { Database } from '../postgres/database.js'
-import type { SessionRows } from './redis/session-rows.js'
-import {
-  allStored,
-  forRedis,
-  isUnrevoked,
-  type Made,
-  made,
-  ofTheLiving,
-  timestamp,
-} from './redis/stored-row.js'
-import { isLive } from './table/session-store.js'
+import type { SessionId } from '../../../core/principal.js'
+import type { Database } from '../../postgres/database.js'
+import { isLive, ofTheLiving } from '../live.js'
+import type { SessionRows } from '../redis/session-rows.js'
+import { allStored, forRedis, isUnrevoked, type Made, made, timestamp } from '../redis/stored-row.js'
 
 const batchSize = 200
 

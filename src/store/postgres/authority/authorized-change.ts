@@ -1,11 +1,12 @@
 /** Changes that a request asks for: what its caller holds is read in the transaction of the change, and stays until its end. */
+
 import { type SQL, sql } from 'drizzle-orm'
 import type { By } from '../../../audit/events.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../../core/authority.js'
 import type { ServiceKeyId, SessionId, UserId } from '../../../core/principal.js'
 import { authorityOfKey, judgeProvedKey } from '../../../tenants/service-keys.js'
-import { lockSession, shareSession } from '../../sessions/redis/revoked.js'
 import type { Database, Queries } from '../database.js'
+import { lockSession, shareSession } from '../sessions-within.js'
 import { authorityIn } from './authority-store.js'
 import { findKey } from './service-key-row.js'
 

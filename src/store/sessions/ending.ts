@@ -1,55 +1,14 @@
-/** Ending sessions in Postgres: one by its row, more than one by an epoch; each in one transaction with its audit row. */
-import { and, eq, type SQL, sql } from 'drizzle-orm'
-import { type Page, type PageRequest, pageOf } from '../../../core/page.js'
-import type { SessionId } from '../../../core/principal.js'
-import type { ListedSession, Revocations } from '../../../sessions/revocations.js'
-import { auditDone } from '../../postgres/audit/audit-log.js'
-import { Abandon, type Database, type Queries } from '../../postgres/database.js'
-import { sessions, users } from '../../postgres/schema/tables.js'
-import { changeTaking } from '../../postgres/tenants/authorized-change.js'
-import { replaceEpoch, replaceServiceEpoch } from './epochs.js'
-import { isLive } from './session-store.js'
-import { type SessionsWithin, sessionsInTable } from './sessions-within.js'
-
-export interface ListedRow extends ListedSession, Record<string, unknown> {
-  readonly id: SessionId
-  /** Where the next page begins after this one. */
-  readonly place: string
-}
-
-/** `reserved` has connections of its own: whatever else waits, what ends sessions does not wait for it. */
-export function postgresRevocations(database: Database, reserved: Database = database): Revocations {
-  return {
-    async list(user, page) {
-      const rows = await database.read(tx =>
-        tx.execute<ListedRow>(sql`
-          select ${listedColumns} ${liveSessions} and s.user_id = ${user} and ${listedFrom(page)}`),
-      )
-      return listedPage(rows, page)
-    },
-
-    endOne(id, owner, by) {
-      return changeTaking(reserved, by, { session: id }, async tx => {
-        const whose = owner === 'anyone' ? undefined : eq(sessions.userId, owner)
-        const [session] = await tx
-          .select({ user: sessions.userId, endedAt: sessions.endedAt })
-          .from(sessions)
-          .where(and(eq(sessions.id, id), whose))
-          .for('no key update')
-        if (!session) return 'unknown'
-        if (session.endedAt !== null) return 'ended'
-        await tx
-          .update(sessions)
-          .set({ endedAt: sql`now()`, endedReason: by.actor === undefined ? 'by-operator' : 'by-person' })
-          .where(eq(sessions.id, id))
-        await auditDone(tx, 'session.ended', by, { subject: session.user, session: id })
-        return 'ended'
-      })
-    },
-
-    ...revocationsByEpoch(reserved, sessionsInTable, countLive),
-  }
-}
+/** Ending more than one session, by an epoch, and listing those that are live: the same wherever their rows are. */
+import { eq, type SQL, sql } from 'drizzle-orm'
+import { type Page, type PageRequest, pageOf } from '../../core/page.js'
+import type { SessionId } from '../../core/principal.js'
+import type { ListedSession, Revocations } from '../../sessions/revocations.js'
+import { auditDone } from '../postgres/audit/audit-log.js'
+import { changeTaking } from '../postgres/authority/authorized-change.js'
+import { Abandon, type Database, type Queries } from '../postgres/database.js'
+import { replaceEpoch, replaceServiceEpoch } from '../postgres/epochs.js'
+import { users } from '../postgres/schema/tables.js'
+import type { SessionsWithin } from '../postgres/sessions-within.js'
 
 /** How many of these sessions are live; undefined where that cannot be known. */
 type Count = (tx: Queries, whose: SQL) => Promise<number | undefined>
@@ -119,16 +78,6 @@ export function listedPage(rows: readonly ListedRow[], { limit }: PageRequest): 
   return { items: items.map(({ place, ...listed }) => listed), next }
 }
 
-const liveSessions = sql`from sessions s join users u on u.id = s.user_id join service g on g.epoch = s.service_epoch
-  where ${isLive} and u.epoch = s.user_epoch and u.state = 'active'`
-
-async function countLive(tx: Queries, whose: SQL): Promise<number> {
-  const [row] = await tx.execute<{ count: number }>(
-    sql`select count(*)::int as count ${liveSessions} and ${whose}`,
-  )
-  return row?.count ?? 0
-}
-
 /**
  * Whoever changes a person's sessions as a whole takes this first. Answers their epoch, by a statement of its own: the
  * one that waited for the lock may have read the one before. Undefined: there is no such person.
@@ -137,4 +86,10 @@ async function lockPerson(tx: Queries, user: string): Promise<bigint | undefined
   await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
   const [person] = await tx.select({ epoch: users.epoch }).from(users).where(eq(users.id, user))
   return person?.epoch
+}
+
+export interface ListedRow extends ListedSession, Record<string, unknown> {
+  readonly id: SessionId
+  /** Where the next page begins after this one. */
+  readonly place: string
 }

@@ -1,8 +1,8 @@
 /** Epochs: random 64-bit values that sessions carry. Replacing one ends every session that carries the old one. */
 import { randomBytes } from 'node:crypto'
 import { eq } from 'drizzle-orm'
-import type { Queries } from '../../postgres/database.js'
-import { service, users } from '../../postgres/schema/tables.js'
+import type { Queries } from './database.js'
+import { service, users } from './schema/tables.js'
 
 function newEpoch(): bigint {
   return randomBytes(8).readBigInt64BE()

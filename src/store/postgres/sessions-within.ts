@@ -1,0 +1,51 @@
+/** What the transactions of other stores do with sessions, wherever those are: lock one, spare one, end some. */
+import { sql } from 'drizzle-orm'
+import type { By } from '../../audit/events.js'
+import type { SessionId, UserId } from '../../core/principal.js'
+import type { Successor } from '../../sessions/store.js'
+import type { Queries } from './database.js'
+import type { SessionEnd } from './schema/columns.js'
+
+/** Any number that no other advisory lock here has as its first half. */
+const lockOf = 735_194_601
+
+/**
+ * Whoever ends or renews a session takes this first: what their next statements read is then as the one before left it.
+ * In the order of a session's ids, and after the lock of its person.
+ */
+export async function lockSession(tx: Queries, id: SessionId): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock(${lockOf}, hashtext(${id}))`)
+}
+
+/** Whoever rests on a session takes this: its end waits for them, and they do not wait for each other. */
+export async function shareSession(tx: Queries, id: SessionId): Promise<void> {
+  await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf}, hashtext(${id}))`)
+}
+
+export interface Spared {
+  readonly id: SessionId
+  readonly user: UserId
+  readonly provenSecretHash: Buffer
+  readonly next: Successor
+  /** The person's epoch as read under their lock, and the one that has replaced it. */
+  readonly former: bigint
+  readonly epoch: bigint
+  /** The person proved themselves again just now: there is a new secret for it. */
+  readonly proved: boolean
+}
+
+/**
+ * Called under the person's lock. Only a session that is live in this moment, and whose secret is still the one that
+ * was proved, is carried over; the answer is what it is called from then on.
+ */
+export type Spare = (
+  tx: Queries,
+  spared: Spared,
+) => Promise<{ readonly id: SessionId } | 'gone' | 'superseded'>
+
+/** Where session rows are, as other stores see it. */
+export interface SessionsWithin {
+  readonly spare: Spare
+  /** Ends these, under whatever ids they go on, when the transaction commits. Answers how many that were. */
+  end(tx: Queries, ids: readonly SessionId[], reason: SessionEnd, by: By): Promise<number>
+}
