@@ -26,6 +26,19 @@ const wiring = /^src\/(main|(boot|commands)\/[a-z-]+)\.ts$/
 const comparesClocks = 'src/keys/doctor.ts'
 /** Pure, but for the import of a key. */
 const tokenReaders = /^src\/verifier\/(claims|compact|principal|public-key|strict-json)\.ts$/
+const sessionBackEnd = /^src\/store\/sessions\/(table|redis)\//
+/** The floors of store/, the lowest first. What is on none of them stands above all. */
+const floors = [
+  /^(postgres\/schema|redis)$/,
+  /^postgres$/,
+  /^postgres\/(audit|embedded|migration)$/,
+  /^postgres\/authority$/,
+  /^postgres\/(federation|keys|tenants)$/,
+  /^postgres\/accounts$/,
+  /^sessions$/,
+  /^sessions\/(table|redis)$/,
+  /^sessions\/moving$/,
+]
 const costsOfHashes = /^src\/(accounts\/password-hash|boot\/(start|wire))\.ts$/
 const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
@@ -73,6 +86,38 @@ const sourceRules: Rule[] = [
       file.path.startsWith('src/store/')
         ? imports(file).filter(to => to.startsWith('src/http/') || frameworks.test(to))
         : [],
+  },
+  {
+    prose: 'A store does not know how it is put together: it imports neither boot/ nor the commands.',
+    faults: file =>
+      file.path.startsWith('src/store/')
+        ? imports(file).filter(to => /^src\/(main|cli|(boot|commands)\/.*)\.ts$/.test(to))
+        : [],
+  },
+  {
+    prose: 'The two stores of sessions do not know each other: what both need lies below them.',
+    faults: file => {
+      const [, own] = sessionBackEnd.exec(file.path) ?? []
+      return imports(file).filter(to => own && (sessionBackEnd.exec(to)?.[1] ?? own) !== own)
+    },
+  },
+  {
+    prose: 'That sessions may lie in Redis is known to boot/ and to the stores of sessions alone.',
+    faults: file =>
+      /^src\/(boot|store\/sessions)\//.test(file.path)
+        ? []
+        : imports(file).filter(to => to.startsWith('src/store/sessions/redis/')),
+  },
+  {
+    prose:
+      'The floors of store/ lead down: a file imports its own folder and lower floors, no neighbour and nothing above.',
+    faults: file => {
+      if (!file.path.startsWith('src/store/')) return []
+      const [folder, floor] = [dirname(file.path), floorOf(file.path)]
+      return imports(file).filter(
+        to => to.startsWith('src/store/') && dirname(to) !== folder && floorOf(to) >= floor,
+      )
+    },
   },
   {
     prose: 'The client ships alone: it imports nothing but its own files.',
@@ -209,6 +254,12 @@ function isMember(node: ts.Node, objects: string[], names: string[]): boolean {
   if (!object || name === undefined || !names.includes(name)) return false
   const last = ts.isPropertyAccessExpression(object) ? object.name : object
   return ts.isIdentifier(last) && objects.includes(last.text)
+}
+
+/** Of a file in store/. */
+function floorOf(path: string): number {
+  const floor = floors.findIndex(folders => folders.test(dirname(path).replace(/^src\/store\/?/, '')))
+  return floor === -1 ? floors.length : floor
 }
 
 function environmentReads(file: SourceFile): string[] {
@@ -358,6 +409,28 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/http/server.ts', `import { Database } from '../store/postgres/database.js'`, /wired in/],
   ['src/mail/x.ts', `import '../store/redis/x.js'`, /wired in/],
   ['src/store/postgres/x.ts', `import { readCookie } from '../../http/cookie.js'`, /no request/],
+  ['src/store/postgres/x.ts', `import type { Config } from '../../boot/config.js'`, /neither boot/],
+  [
+    'src/store/sessions/table/x.ts',
+    `import type { SessionRows } from '../redis/session-rows.js'`,
+    /each other/,
+  ],
+  ['src/store/sessions/redis/x.ts', `export * from '../table/session-store.js'`, /each other/],
+  [
+    'src/commands/x.ts',
+    `import { SessionRows } from '../store/sessions/redis/session-rows.js'`,
+    /lie in Redis/,
+  ],
+  ['src/store/postgres/tenants/x.ts', `import '../../sessions/redis/reads.js'`, /lie in Redis/],
+  ['src/store/recovery.ts', `import './sessions/redis/reads.js'`, /lie in Redis/],
+  ['src/store/postgres/x.ts', `import './audit/audit-log.js'`, /floors/],
+  ['src/store/postgres/schema/x.ts', `import type { Queries } from '../database.js'`, /floors/],
+  ['src/store/postgres/tenants/x.ts', `import '../accounts/new-person.js'`, /floors/],
+  ['src/store/postgres/tenants/x.ts', `import '../federation/word.js'`, /floors/],
+  ['src/store/postgres/accounts/x.ts', `import '../../sessions/live.js'`, /floors/],
+  ['src/store/sessions/x.ts', `import './table/session-store.js'`, /floors/],
+  ['src/store/sessions/table/x.ts', `import '../moving/copy.js'`, /floors/],
+  ['src/store/sessions/moving/x.ts', `import '../../recovery.js'`, /floors/],
   ['src/core/principal.ts', `import type { JWK } from 'jose'`, /imports nothing\./],
   ['src/verifier/x.ts', `import type { Principal } from '../core/principal.js'`, /ships alone/],
   ['src/verifier/x.ts', `import { sign } from 'node:crypto'`, /ships alone/],
@@ -393,6 +466,13 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
     `import postgres from 'postgres'\nimport { getuid } from 'node:process'`,
     undefined,
   ],
+  [
+    'src/store/sessions/redis/x.ts',
+    `import '../live.js'\nimport '../../redis/connection.js'\nimport '../../postgres/accounts/new-person.js'`,
+    undefined,
+  ],
+  ['src/store/sessions/moving/x.ts', `import '../redis/reads.js'\nimport '../table/reads.js'`, undefined],
+  ['src/store/recovery.ts', `import './postgres/keys/key-ring-store.js'`, undefined],
   ['src/http/x.ts', `import fastify from 'fastify'\nimport '../sessions/sessions.js'`, undefined],
   [
     'src/verifier/x.ts',
