@@ -98,7 +98,7 @@ async function throughEvil(stage: Stage, { email, sub }: Case): Promise<Foothold
 }
 
 const byProvider = 'identity-links.ts insertPerson'
-const byOperator = 'user-store.ts insert(users)'
+const byOperator = 'user-store.ts insertPerson'
 
 export const plants: readonly Plant[] = [
   { what: 'a sign-up is begun and left open', plant: async () => nothing() },

@@ -9,6 +9,7 @@ import { Abandon, type Database, type Queries } from '../postgres/database.js'
 import { replaceEpoch, replaceServiceEpoch } from '../postgres/epochs.js'
 import { users } from '../postgres/schema/tables.js'
 import type { SessionsWithin } from '../postgres/sessions-within.js'
+import { secondsOf } from '../postgres/values.js'
 
 /** How many of these sessions are live; undefined where that cannot be known. */
 type Count = (tx: Queries, whose: SQL) => Promise<number | undefined>
@@ -57,14 +58,12 @@ export function revocationsByEpoch(
 
 const counted = (live: number | undefined, spared = 0) => (live === undefined ? {} : { ended: live - spared })
 
-const seconds = (instant: SQL) => sql`floor(extract(epoch from ${instant}))::float8`
-
 const microseconds = sql`(extract(epoch from s.last_seen_at) * 1000000)::bigint`
 
 /** Of a row `s`: `ListedRow`. */
 export const listedColumns = sql`s.id, s.user_agent as "userAgent", s.address,
-  ${seconds(sql`s.created_at`)} as "createdAt", ${seconds(sql`s.last_seen_at`)} as "lastSeenAt",
-  ${seconds(sql`s.ends_at`)} as "endsAt", ${microseconds} || ' ' || s.id as place`
+  ${secondsOf(sql`s.created_at`)} as "createdAt", ${secondsOf(sql`s.last_seen_at`)} as "lastSeenAt",
+  ${secondsOf(sql`s.ends_at`)} as "endsAt", ${microseconds} || ' ' || s.id as place`
 
 /** The rows `s` of a page, and one more: a condition, and the order behind it. */
 export function listedFrom({ limit, after }: PageRequest): SQL {

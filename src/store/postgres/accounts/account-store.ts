@@ -1,13 +1,15 @@
 /** People, passwords and mailed links in Postgres. Locks are taken first; what depends on them is read afterwards. */
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { Account, AccountStore, LinkPurpose } from '../../../accounts/store.js'
 import type { UserId } from '../../../core/principal.js'
-import { auditDone, writeAudit } from '../audit/audit-log.js'
+import { auditDone } from '../audit/audit-log.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { replaceEpoch } from '../epochs.js'
 import { federatedIdentities, providers } from '../schema/federation.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
 import type { SessionsWithin } from '../sessions-within.js'
+import { inSeconds } from '../values.js'
 import {
   addressOf,
   endOpenOf,
@@ -55,6 +57,19 @@ export function postgresAccountStore(
     }
   }
 
+  const update = async (
+    user: UserId,
+    set: PgUpdateSetSource<typeof passwords>,
+    where?: SQL,
+  ): Promise<void> => {
+    await database.transaction(db =>
+      db
+        .update(passwords)
+        .set(set)
+        .where(and(eq(passwords.userId, user), where)),
+    )
+  }
+
   return {
     findByEmail: email => find(eq(users.canonicalEmail, email)),
     findById: user => find(eq(users.id, user)),
@@ -66,7 +81,7 @@ export function postgresAccountStore(
           purpose,
           email: email.asTyped,
           canonicalEmail: email.canonical,
-          expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+          expiresAt: inSeconds(lifetimeSeconds),
         }),
       )
     },
@@ -121,14 +136,7 @@ export function postgresAccountStore(
           .where(
             and(eq(mailLinks.canonicalEmail, person.canonicalEmail), eq(mailLinks.purpose, 'password-reset')),
           )
-        await writeAudit(tx, {
-          action: 'password.changed',
-          outcome: 'done',
-          actor: user,
-          subject: user,
-          session,
-          occasion,
-        })
+        await auditDone(tx, 'password.changed', { actor: user, occasion }, { subject: user, session })
         const own = { id: session, user, provenSecretHash, next, former: person.epoch, epoch, proved: true }
         const carried = await within.spare(tx, own)
         if (typeof carried === 'string') throw new Abandon('superseded' as const)
@@ -136,30 +144,12 @@ export function postgresAccountStore(
       })
     },
 
-    async recordFailure(user) {
-      const failures = sql`${passwords.failures} + 1`
-      await database.transaction(db =>
-        db.update(passwords).set({ failures }).where(eq(passwords.userId, user)),
-      )
-    },
+    recordFailure: user => update(user, { failures: sql`${passwords.failures} + 1` }),
 
-    async forgetFailures(user) {
-      await database.transaction(db =>
-        db
-          .update(passwords)
-          .set({ failures: 0, ...freshColumns() })
-          .where(eq(passwords.userId, user)),
-      )
-    },
+    forgetFailures: user => update(user, { failures: 0, ...freshColumns() }),
 
-    async rehash(user, version, oldPhc, newPhc) {
-      await database.transaction(db =>
-        db
-          .update(passwords)
-          .set({ phc: newPhc })
-          .where(and(eq(passwords.userId, user), eq(passwords.version, version), eq(passwords.phc, oldPhc))),
-      )
-    },
+    rehash: (user, version, oldPhc, phc) =>
+      update(user, { phc }, and(eq(passwords.version, version), eq(passwords.phc, oldPhc))),
   }
 }
 

@@ -9,6 +9,7 @@ import type { Queries } from '../database.js'
 import { replaceEpoch } from '../epochs.js'
 import { federationFlows } from '../schema/federation.js'
 import { invitations, mailLinks, passwords, users } from '../schema/tables.js'
+import { inSeconds } from '../values.js'
 
 /**
  * Locks a user first and reads them after: a row read by the statement that waited may be the one before. Who also
@@ -90,14 +91,14 @@ export async function endLinksOf(tx: Queries, canonicalEmail: string): Promise<v
   await tx.delete(mailLinks).where(eq(mailLinks.canonicalEmail, canonicalEmail))
 }
 
-/** Answers the version. */
 /** What a reset remembers of itself, so that it carries one sign-in; null where it was none. */
 export const freshColumns = (fresh?: NewFreshReset) => ({
   resetPassHash: fresh?.passHash ?? null,
   resetNetwork: fresh?.network ?? null,
-  resetFreshUntil: fresh ? sql`now() + ${fresh.lifetimeSeconds} * interval '1 second'` : null,
+  resetFreshUntil: fresh ? inSeconds(fresh.lifetimeSeconds) : null,
 })
 
+/** Answers the version. */
 export async function setPassword(
   tx: Queries,
   user: UserId,

@@ -1,5 +1,4 @@
 /** Roles that a provider's claims give and take: those that are mapped, and no others. */
-import { and, eq } from 'drizzle-orm'
 import type { By } from '../../../audit/events.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { type Claimed, keyOf } from '../../../federation/claimed.js'
@@ -10,7 +9,7 @@ import { isEnabled } from '../federation/word.js'
 import { memberships } from '../schema/tables.js'
 import { isLastOwner, memberOf } from '../tenants/membership-store.js'
 import { lockTenant } from '../tenants/tenant-store.js'
-import { textArray } from '../text-array.js'
+import { textArray } from '../values.js'
 
 /**
  * A role that two entries map is held if one of them holds. What others gave a person outside the map stays; who is
@@ -51,13 +50,11 @@ async function applyIn(
   if (before && (await isLastOwner(tx, before)) && !roles.has('owner')) roles.add('owner')
   const wanted = [...roles].sort()
   if (before && wanted.join() === [...before.roleIds].sort().join()) return false
-  const roleIds = textArray(wanted) as never
-  if (before)
-    await tx
-      .update(memberships)
-      .set({ roleIds })
-      .where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
-  else await tx.insert(memberships).values({ userId: user, tenantId: tenant, roleIds })
+  const roleIds = textArray(wanted)
+  await tx
+    .insert(memberships)
+    .values({ userId: user, tenantId: tenant, roleIds })
+    .onConflictDoUpdate({ target: [memberships.userId, memberships.tenantId], set: { roleIds } })
   await auditDone(tx, 'membership.set', by, { subject: user, tenant })
   return true
 }

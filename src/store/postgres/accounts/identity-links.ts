@@ -9,7 +9,7 @@ import { Abandon, type Queries } from '../database.js'
 import { wordOf } from '../federation/word.js'
 import { federatedIdentities } from '../schema/federation.js'
 import { users } from '../schema/tables.js'
-import { addressOf, type LockedUser, lockLinks, lockUser, verifyAddress } from './address-verification.js'
+import { addressOf, lockLinks, lockUser, verifyAddress } from './address-verification.js'
 import { insertPerson } from './new-person.js'
 
 export async function register(tx: Queries, provider: string, claimed: Claimed, occasion: Occasion) {
@@ -17,65 +17,54 @@ export async function register(tx: Queries, provider: string, claimed: Claimed, 
   if (!email) throw new Error('a person cannot be registered without a verified address')
   const word = await wordOf(tx, provider, claimed)
   if (!word) return 'turned-off'
-  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, occasion)
+  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { occasion })
   const id = user && (await insert(tx, provider, claimed, user, { actor: user, occasion }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
 }
 
-export async function link(
+export function link(
   tx: Queries,
   provider: string,
   claimed: Claimed,
   user: UserId,
   stillSignedIn: () => Promise<boolean>,
   by: By,
-): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'> {
-  const word = await wordOf(tx, provider, claimed)
-  if (!word) return 'turned-off'
-  const person = await lock(tx, user)
-  if (person?.state !== 'active') return 'taken'
+) {
   // Asked under the lock: whatever ends all sessions has done so by now, or waits, and ends this link with them.
-  if (!(await stillSignedIn())) return 'signed-out'
-  return attach(tx, provider, claimed, person, word, by)
+  const may = async () => ((await stillSignedIn()) ? undefined : ('signed-out' as const))
+  return attach(tx, provider, claimed, user, may, by)
 }
 
 /** Nobody proved the account: whoever made it may have been somebody else. */
-export async function adopt(
+export function adopt(tx: Queries, provider: string, claimed: Claimed, user: UserId, by: By) {
+  const may = async (verifies: boolean) => (verifies ? undefined : ('not-authoritative' as const))
+  return attach(tx, provider, claimed, user, may, by)
+}
+
+/** `may` says why not, if so. `verifies`: the provider is authoritative for the account's own address. */
+async function attach<Refusal>(
   tx: Queries,
   provider: string,
   claimed: Claimed,
   user: UserId,
+  may: (verifies: boolean) => Promise<Refusal | undefined>,
   by: By,
-): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'> {
+): Promise<LinkedNow | 'taken' | 'turned-off' | Refusal> {
   const word = await wordOf(tx, provider, claimed)
   if (!word) return 'turned-off'
-  const person = await lock(tx, user)
-  if (person?.state !== 'active') return 'taken'
-  if (!word.authoritative || person.canonicalEmail !== claimed.email?.canonical) return 'not-authoritative'
-  return attach(tx, provider, claimed, person, word, by)
-}
-
-async function lock(tx: Queries, user: UserId): Promise<LockedUser | undefined> {
   await lockLinks(tx, addressOf(user))
-  return lockUser(tx, eq(users.id, user))
-}
-
-async function attach(
-  tx: Queries,
-  provider: string,
-  claimed: Claimed,
-  person: LockedUser,
-  { authoritative }: { readonly authoritative: boolean },
-  by: By,
-): Promise<LinkedNow> {
-  const verifies = authoritative && person.canonicalEmail === claimed.email?.canonical
+  const person = await lockUser(tx, eq(users.id, user))
+  if (person?.state !== 'active') return 'taken'
+  const verifies = word.authoritative && person.canonicalEmail === claimed.email?.canonical
+  const refusal = await may(verifies)
+  if (refusal !== undefined) return refusal
   const reclaimed = verifies
     ? await verifyAddress(tx, person, 'provider', by, { identity: claimed })
     : undefined
-  const id = await insert(tx, provider, claimed, person.id, by)
+  const id = await insert(tx, provider, claimed, user, by)
   if (id) return { id, notify: person.email, reclaimed }
-  const own = await ownIdentity(tx, claimed, person.id)
+  const own = await ownIdentity(tx, claimed, user)
   if (!own) throw new Abandon('taken' as const)
   return { id: own, notify: undefined, reclaimed }
 }

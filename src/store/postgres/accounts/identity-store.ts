@@ -1,5 +1,4 @@
 /** Identities at providers in Postgres: each belongs to one person, and the last way in stays. */
-
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { IdentityStore } from '../../../accounts/identities.js'
 import type { CanonicalEmail } from '../../../core/email-address.js'
@@ -11,6 +10,7 @@ import { sessionsOf } from '../federation/federated-sessions.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
 import { invitations, passwords, users } from '../schema/tables.js'
 import type { SessionsWithin } from '../sessions-within.js'
+import { secondsOf } from '../values.js'
 import { applyGrants } from './grants.js'
 import { adopt, link, register } from './identity-links.js'
 
@@ -20,7 +20,7 @@ const identityColumns = {
   providerName: providers.name,
   providerEnabled: sql<boolean>`${providers.state} = 'enabled'`,
   label: federatedIdentities.label,
-  createdAt: sql<number>`floor(extract(epoch from ${federatedIdentities.createdAt}))::float8`,
+  createdAt: secondsOf(federatedIdentities.createdAt),
 }
 
 export function postgresIdentityStore(

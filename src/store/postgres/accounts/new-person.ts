@@ -1,7 +1,7 @@
-/** A person who comes in by themselves: by a mailed link, by an invitation, or through a provider. */
+/** Making a person: by themselves, with a mailed link, an invitation or a provider; or by an operator. */
 import { eq } from 'drizzle-orm'
 import type { AddressVerification, Registered } from '../../../accounts/address-verification.js'
-import type { Occasion } from '../../../audit/events.js'
+import type { By, Occasion } from '../../../audit/events.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
@@ -19,7 +19,7 @@ export async function insertPerson(
   { asTyped, canonical }: Address,
   name: string | undefined,
   how: AddressVerification | null,
-  occasion: Occasion,
+  by: By | Pick<By, 'occasion'>,
 ): Promise<UserId | undefined> {
   const [person] = await tx
     .insert(users)
@@ -29,7 +29,8 @@ export async function insertPerson(
   if (!person) return undefined
   const user = person.id as UserId
   if (how !== null) await endLinksOf(tx, canonical)
-  await auditDone(tx, 'account.created', { actor: user, occasion }, { subject: user })
+  // Who comes in by themselves is the one who acts.
+  await auditDone(tx, 'account.created', { actor: user, ...by }, { subject: user })
   return user
 }
 
@@ -44,7 +45,7 @@ export async function registerByMail(
   how: AddressVerification,
   occasion: Occasion,
 ): Promise<Registered | undefined> {
-  const created = await insertPerson(tx, address, name, how, occasion)
+  const created = await insertPerson(tx, address, name, how, { occasion })
   if (created) {
     await tx.insert(passwords).values({ userId: created, phc })
     return { user: created, passwordVersion: 1, reclaimed: undefined }

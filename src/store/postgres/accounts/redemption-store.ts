@@ -12,7 +12,7 @@ import { Abandon, type Database, type Queries } from '../database.js'
 import { invitations, memberships, users } from '../schema/tables.js'
 import { invitationColumns } from '../tenants/invitation-store.js'
 import { lockTenant } from '../tenants/tenant-store.js'
-import { textArray } from '../text-array.js'
+import { textArray } from '../values.js'
 import { lockLinks } from './address-verification.js'
 import { registerByMail } from './new-person.js'
 
@@ -95,7 +95,7 @@ async function take(tx: Queries, tokenHash: Buffer, address?: string): Promise<T
 async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, by: By): Promise<void> {
   await tx
     .insert(memberships)
-    .values({ userId: user, tenantId: place.id, roleIds: textArray(roleIds) as never })
+    .values({ userId: user, tenantId: place.id, roleIds: textArray(roleIds) })
     .onConflictDoUpdate({
       target: [memberships.userId, memberships.tenantId],
       set: {

@@ -1,25 +1,25 @@
 /** People as operators create, stop and remove them, in Postgres. */
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { By } from '../../../audit/events.js'
 import { type Authority, may, type PlatformRole, permissionsOf } from '../../../core/authority.js'
-import { pageOf } from '../../../core/page.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
-import { createOnce } from '../audit/once.js'
-import { changeBy, changeTaking } from '../authority/authorized-change.js'
+import { changeTaking, createBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
 import { replaceEpoch } from '../epochs.js'
+import { readPage } from '../page.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
-import { textArray } from '../text-array.js'
+import { listOf, secondsOf, textArray } from '../values.js'
+import { insertPerson } from './new-person.js'
 
 const columns = {
   id: sql<UserId>`${users.id}`,
   email: users.email,
   name: users.name,
   state: users.state,
-  platformRoles: sql<PlatformRole[]>`to_json(${users.platformRoles})`,
-  createdAt: sql<number>`floor(extract(epoch from ${users.createdAt}))::float8`,
+  platformRoles: listOf<PlatformRole>(users.platformRoles),
+  createdAt: secondsOf(users.createdAt),
 }
 
 export function postgresUserStore(database: Database): UserStore {
@@ -29,15 +29,11 @@ export function postgresUserStore(database: Database): UserStore {
       if (!before) return 'unknown' as const
       if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
       const enabling = state === 'active' && before.state === 'disabled'
-      const set = {
-        ...(name !== undefined && { name }),
-        ...(platformRoles !== undefined && { platformRoles: textArray(platformRoles) as never }),
-      }
-      const renamed = Object.keys(set).length > 0
+      const renamed = name !== undefined || platformRoles !== undefined
       if (!renamed && state !== 'disabled' && !enabling) return before
       const [row] = await tx
         .update(users)
-        .set({ ...set, state: state ?? before.state })
+        .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: state ?? before.state })
         .where(eq(users.id, user))
         .returning(columns)
       if (state === 'disabled') await replaceEpoch(tx, user)
@@ -50,43 +46,21 @@ export function postgresUserStore(database: Database): UserStore {
 
   return {
     create({ email, name, phc }, by) {
-      return changeBy(database, by, tx =>
-        createOnce(tx, by.once, async () => {
-          const [person] = await tx
-            .insert(users)
-            .values({ email: email.asTyped, canonicalEmail: email.canonical, name: name ?? null })
-            .onConflictDoNothing({ target: users.canonicalEmail })
-            .returning(columns)
-          if (!person) return 'address-taken'
-          if (phc !== undefined) await tx.insert(passwords).values({ userId: person.id, phc })
-          await auditDone(tx, 'account.created', by, { subject: person.id })
-          return person
-        }),
+      return createBy(database, by, async tx => {
+        const user = await insertPerson(tx, email, name, null, by)
+        if (user === undefined) return 'address-taken'
+        if (phc !== undefined) await tx.insert(passwords).values({ userId: user, phc })
+        return (await find(tx, user)) as User
+      })
+    },
+
+    read: user => database.read(tx => find(tx, user)),
+
+    list(page, email) {
+      const is = email === undefined ? undefined : eq(users.canonicalEmail, email)
+      return database.read(tx =>
+        readPage(tx.select(columns).from(users).$dynamic(), users.id, 'id', page, is),
       )
-    },
-
-    read(user) {
-      return database.read(async tx => {
-        const [row] = await tx.select(columns).from(users).where(eq(users.id, user))
-        return row
-      })
-    },
-
-    list({ limit, after }, email) {
-      return database.read(async tx => {
-        const rows = await tx
-          .select(columns)
-          .from(users)
-          .where(
-            and(
-              after === undefined ? undefined : gt(users.id, after),
-              email === undefined ? undefined : eq(users.canonicalEmail, email),
-            ),
-          )
-          .orderBy(asc(users.id))
-          .limit(limit + 1)
-        return pageOf(rows, limit, ({ id }) => id)
-      })
     },
 
     change,
@@ -127,11 +101,14 @@ export function postgresUserStore(database: Database): UserStore {
   }
 }
 
+async function find(tx: Queries, user: UserId): Promise<User | undefined> {
+  return (await tx.select(columns).from(users).where(eq(users.id, user)))[0]
+}
+
 /** Locked first and read afterwards: who has been raised meanwhile is above those who were not. */
-async function lock(tx: Queries, user: string): Promise<User | undefined> {
-  const is = eq(users.id, user)
-  await tx.select({ id: users.id }).from(users).where(is).for('no key update')
-  return (await tx.select(columns).from(users).where(is))[0]
+async function lock(tx: Queries, user: UserId): Promise<User | undefined> {
+  await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
+  return find(tx, user)
 }
 
 /** Nobody gives what they do not hold, nor stops or lowers those above them. */

@@ -5,6 +5,7 @@ import { pageOf } from '../../../core/page.js'
 import type { SessionId, TenantId } from '../../../core/principal.js'
 import type { Database, Queries } from '../database.js'
 import { auditEvents } from '../schema/tables.js'
+import { exactSecondsOf } from '../values.js'
 
 export async function writeAudit(tx: Queries, event: AuditEvent): Promise<void> {
   await tx.insert(auditEvents).values(rowOf(event))
@@ -66,7 +67,7 @@ export function postgresAuditLog(database: Database): AuditLog {
         const rows = await tx
           .select({
             id: sql<string>`${auditEvents.id}::text`,
-            at: sql<number>`extract(epoch from ${auditEvents.at})::float8`,
+            at: exactSecondsOf(auditEvents.at),
             action: auditEvents.action,
             outcome: auditEvents.outcome,
             reason: auditEvents.reason,

@@ -1,10 +1,10 @@
 /** Changes that a request asks for: what its caller holds is read in the transaction of the change, and stays until its end. */
-
 import { type SQL, sql } from 'drizzle-orm'
 import type { By } from '../../../audit/events.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../../core/authority.js'
 import type { ServiceKeyId, SessionId, UserId } from '../../../core/principal.js'
 import { authorityOfKey, judgeProvedKey } from '../../../tenants/service-keys.js'
+import { createOnce } from '../audit/once.js'
 import type { Database, Queries } from '../database.js'
 import { lockSession, shareSession } from '../sessions-within.js'
 import { authorityIn } from './authority-store.js'
@@ -24,6 +24,15 @@ export interface Taken {
 /** Everything that `by` may do is done by way of this, whoever that is: an operator's command may everything. */
 export function changeBy<T>(database: Database, by: By, work: Work<T>): Promise<T> {
   return changeTaking(database, by, {}, work)
+}
+
+/** Something created so, once under the caller's Idempotency-Key. */
+export function createBy<T>(
+  database: Database,
+  by: By,
+  create: (tx: Queries, held: Authority) => Promise<T>,
+): Promise<T | 'repeated-differently'> {
+  return changeBy(database, by, (tx, held) => createOnce(tx, by.once, () => create(tx, held)))
 }
 
 /**

@@ -4,11 +4,12 @@ import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
 import type { KeyRow } from '../../../tenants/service-keys.js'
 import type { Queries } from '../database.js'
 import { serviceKeys, tenants } from '../schema/tables.js'
+import { listOf } from '../values.js'
 
 /** What a key was made for. */
 export const grantColumns = {
   scopes: sql<KeyRow['scopes']>`to_json(${serviceKeys.scopes})`,
-  audiences: sql<string[]>`to_json(${serviceKeys.audiences})`,
+  audiences: listOf(serviceKeys.audiences),
   tenant: sql<TenantId | null>`${serviceKeys.tenantId}`,
 }
 

@@ -3,7 +3,7 @@ import { and, asc, gt, type SQL, sql } from 'drizzle-orm'
 import type { Identity, SessionId } from '../../../core/principal.js'
 import type { Queries } from '../database.js'
 import { federatedSessions } from '../schema/federation.js'
-import { textArray } from '../text-array.js'
+import { textArray } from '../values.js'
 
 /** Beside the session that it was said for, one row for each identity that proved it. Nothing where no provider did. */
 export async function recordFederated(

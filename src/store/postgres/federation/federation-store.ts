@@ -1,5 +1,4 @@
 /** What is under way with providers, in Postgres: flows consumed once, and the sessions that a provider ends. */
-
 import { and, eq, gt, sql } from 'drizzle-orm'
 import type { UserId } from '../../../core/principal.js'
 import { providerIdForm } from '../../../federation/provider.js'
@@ -10,6 +9,7 @@ import { answer, type HotReads } from '../hot-reads.js'
 import { isSoundOffer, type OfferedRow } from '../hot-row.js'
 import { federatedSessions, federationFlows, providerLogouts, providers } from '../schema/federation.js'
 import type { SessionsWithin } from '../sessions-within.js'
+import { exactSecondsOf, inSeconds } from '../values.js'
 import { sessionsOf } from './federated-sessions.js'
 import { withSecret } from './provider-store.js'
 import { isEnabled } from './word.js'
@@ -48,7 +48,7 @@ export function postgresFederationStore(
           purpose,
           userId: user ?? null,
           returnTo: returnTo ?? null,
-          expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+          expiresAt: inSeconds(lifetimeSeconds),
         })
         return 'begun'
       })
@@ -71,7 +71,7 @@ export function postgresFederationStore(
             purpose: federationFlows.purpose,
             user: federationFlows.userId,
             returnTo: federationFlows.returnTo,
-            beganAt: sql<number>`extract(epoch from ${federationFlows.createdAt})::float8`,
+            beganAt: exactSecondsOf(federationFlows.createdAt),
           })
         const found = await enabled(tx, id)
         if (!flow || !found) return undefined

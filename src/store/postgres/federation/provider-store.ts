@@ -1,5 +1,4 @@
 /** Providers in Postgres, as operators declare them. */
-
 import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
 import {
   type ClaimMap,
@@ -15,14 +14,11 @@ import { DatabaseFault } from '../connection.js'
 import type { Database, Queries } from '../database.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
 import type { SessionsWithin } from '../sessions-within.js'
-import { textArray } from '../text-array.js'
+import { exactSecondsOf, listOf, textArray } from '../values.js'
 import { sessionsOf } from './federated-sessions.js'
 
 /** Sessions that are ended in one transaction. */
 const batchOfEnded = 100
-
-const list = (column: unknown) => sql<string[]>`to_json(${column})`
-const seconds = (column: unknown) => sql<number>`extract(epoch from ${column})::float8`
 
 const providerColumns = {
   id: providers.id,
@@ -31,18 +27,18 @@ const providerColumns = {
   issuer: providers.issuer,
   clientId: providers.clientId,
   state: providers.state,
-  scopes: list(providers.scopes),
-  hosts: list(providers.hosts),
-  directories: list(providers.directories),
+  scopes: listOf(providers.scopes),
+  hosts: listOf(providers.hosts),
+  directories: listOf(providers.directories),
   signUp: providers.signUp,
-  signUpDomains: list(providers.signUpDomains),
-  authoritativeFor: list(providers.authoritativeFor),
+  signUpDomains: listOf(providers.signUpDomains),
+  authoritativeFor: listOf(providers.authoritativeFor),
   claims: sql<ClaimMap>`${providers.claims}`,
   grants: sql<ProviderGrant[]>`${providers.grants}`,
   countsAsProof: providers.countsAsProof,
-  aal2: list(providers.aal2),
-  createdAt: seconds(providers.createdAt),
-  changedAt: seconds(providers.changedAt),
+  aal2: listOf(providers.aal2),
+  createdAt: exactSecondsOf(providers.createdAt),
+  changedAt: exactSecondsOf(providers.changedAt),
 }
 
 export const withSecret = {
@@ -89,7 +85,7 @@ export function postgresProviderStore(
         }
         const [row] = await tx
           .update(providers)
-          .set(set as never)
+          .set(set)
           .where(eq(providers.id, id))
           .returning(providerColumns)
         if (!row) return 'unknown' as const
@@ -164,19 +160,23 @@ async function find(tx: Queries, id: string): Promise<ProviderWithSecret | undef
 }
 
 /** Only what was given; lists as literals, because the drivers fetch no types. */
-function columnsOf(to: ProviderChange): Record<string, unknown> {
+function columnsOf(to: ProviderChange) {
   const { name, issuer, clientId, state, signUp, countsAsProof, claims, grants } = to
-  const lists = {
-    scopes: to.scopes,
-    hosts: to.hosts,
-    directories: to.directories,
-    signUpDomains: to.signUpDomains,
-    authoritativeFor: to.authoritativeFor,
-    aal2: to.aal2,
+  const list = (values: readonly string[] | undefined) => values && textArray(values)
+  return {
+    name,
+    issuer,
+    clientId,
+    state,
+    signUp,
+    countsAsProof,
+    claims,
+    grants,
+    scopes: list(to.scopes),
+    hosts: list(to.hosts),
+    directories: list(to.directories),
+    signUpDomains: list(to.signUpDomains),
+    authoritativeFor: list(to.authoritativeFor),
+    aal2: list(to.aal2),
   }
-  const given = { name, issuer, clientId, state, signUp, countsAsProof, claims, grants }
-  return Object.fromEntries([
-    ...Object.entries(given).filter(([, value]) => value !== undefined),
-    ...Object.entries(lists).flatMap(([key, value]) => (value ? [[key, textArray(value)]] : [])),
-  ])
 }

@@ -7,6 +7,7 @@ import { auditDone } from '../audit/audit-log.js'
 import { changeBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
 import { keyPolicy, signingKeys } from '../schema/tables.js'
+import { exactSecondsOf, listOf } from '../values.js'
 
 /** Any number that nothing else in this database uses as an advisory lock. */
 const ringLock = 7_351_946_001n
@@ -69,15 +70,13 @@ async function alterKey(tx: Queries, { kid, compromised, sealed, ...times }: Alt
   await tx
     .update(signingKeys)
     .set({
-      ...(times.signsFrom !== undefined && { signsFrom: instantOf(times.signsFrom) }),
-      ...(times.signsUntil !== undefined && { signsUntil: instantOf(times.signsUntil) }),
-      ...(times.unpublishedAt !== undefined && { unpublishedAt: instantOf(times.unpublishedAt) }),
-      ...(times.exempt !== undefined && { exempt: times.exempt }),
-      ...(compromised && {
-        compromisedAt: instantOf(compromised.at),
-        compromisedSince: instantOf(compromised.since),
-      }),
-      ...(sealed && (sealed === 'erased' ? { sealed: null, kekId: null } : sealed)),
+      signsFrom: instantOf(times.signsFrom),
+      signsUntil: instantOf(times.signsUntil),
+      unpublishedAt: instantOf(times.unpublishedAt),
+      exempt: times.exempt,
+      compromisedAt: instantOf(compromised?.at),
+      compromisedSince: instantOf(compromised?.since),
+      ...(sealed === 'erased' ? { sealed: null, kekId: null } : sealed),
     })
     .where(eq(signingKeys.kid, kid))
   const actions: [unknown, AuditAction][] = [
@@ -89,8 +88,9 @@ async function alterKey(tx: Queries, { kid, compromised, sealed, ...times }: Alt
   for (const [done, action] of actions) if (done) await auditDone(tx, action, by, { subject: kid })
 }
 
-const instantOf = (at: number | null) => (at === null ? null : sql`to_timestamp(${at}::float8)`)
-const seconds = (column: unknown) => sql<number | null>`extract(epoch from ${column})::float8`
+/** What is undefined stays as it is. */
+const instantOf = <None extends null | undefined>(at: number | None) =>
+  typeof at === 'number' ? sql`to_timestamp(${at}::float8)` : at
 
 /** The clock is read after the locks, not at the transaction's begin. */
 async function readRing(tx: Queries): Promise<Ring> {
@@ -113,13 +113,13 @@ async function readRing(tx: Queries): Promise<Ring> {
       publicJwk: signingKeys.publicJwk,
       sealed: signingKeys.sealed,
       kekId: signingKeys.kekId,
-      kekIds: sql<string[]>`to_json(${signingKeys.kekIds})`,
-      publishedAt: sql<number>`extract(epoch from ${signingKeys.publishedAt})::float8`,
-      signsFrom: seconds(signingKeys.signsFrom),
-      signsUntil: seconds(signingKeys.signsUntil),
-      unpublishedAt: seconds(signingKeys.unpublishedAt),
-      compromisedAt: seconds(signingKeys.compromisedAt),
-      compromisedSince: seconds(signingKeys.compromisedSince),
+      kekIds: listOf(signingKeys.kekIds),
+      publishedAt: exactSecondsOf(signingKeys.publishedAt),
+      signsFrom: exactSecondsOf(signingKeys.signsFrom),
+      signsUntil: exactSecondsOf(signingKeys.signsUntil),
+      unpublishedAt: exactSecondsOf(signingKeys.unpublishedAt),
+      compromisedAt: exactSecondsOf(signingKeys.compromisedAt),
+      compromisedSince: exactSecondsOf(signingKeys.compromisedSince),
       exempt: signingKeys.exempt,
       leastLead: signingKeys.leastLead,
     })

@@ -1,6 +1,5 @@
 /** Applications and their origins in Postgres. */
-import { asc, eq, gt, sql } from 'drizzle-orm'
-import { pageOf } from '../../../core/page.js'
+import { eq, sql } from 'drizzle-orm'
 import type { ClientId } from '../../../core/principal.js'
 import {
   type Application,
@@ -9,23 +8,23 @@ import {
   type OriginOwner,
 } from '../../../tenants/applications.js'
 import { auditDone } from '../audit/audit-log.js'
-import { createOnce } from '../audit/once.js'
-import { changeBy } from '../authority/authorized-change.js'
+import { changeBy, createBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { readPage } from '../page.js'
 import { applicationOrigins, applications } from '../schema/tables.js'
-import { textArray } from '../text-array.js'
+import { listOf, secondsOf, textArray } from '../values.js'
 
 const columns = {
   clientId: applications.clientId,
   name: applications.name,
   state: applications.state,
-  audiences: sql<string[]>`to_json(${applications.audiences})`,
+  audiences: listOf(applications.audiences),
   tokenLifetimeSeconds: applications.tokenLifetimeSeconds,
   grants: sql<Application['grants']>`to_json(${applications.grants})`,
-  returnAddresses: sql<string[]>`to_json(${applications.returnAddresses})`,
+  returnAddresses: listOf(applications.returnAddresses),
   origins: sql<string[]>`(select coalesce(json_agg(o.origin order by o.origin), '[]')
     from application_origins o where o.client_id = "applications"."client_id")`,
-  createdAt: sql<number>`floor(extract(epoch from ${applications.createdAt}))::float8`,
+  createdAt: secondsOf(applications.createdAt),
 }
 
 export function postgresApplicationStore(database: Database): ApplicationStore {
@@ -38,7 +37,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
             clientId: sql<ClientId>`${applications.clientId}`,
             name: applications.name,
             grants: sql<OriginOwner['grants']>`to_json(${applications.grants})`,
-            returnAddresses: sql<string[]>`to_json(${applications.returnAddresses})`,
+            returnAddresses: listOf(applications.returnAddresses),
           })
           .from(applicationOrigins)
           .innerJoin(applications, eq(applications.clientId, applicationOrigins.clientId))
@@ -48,59 +47,50 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
     },
 
     create(application, by) {
-      const { clientId, name, origins, returnAddresses, audiences, tokenLifetimeSeconds } = application
-      return changeBy(database, by, tx =>
-        createOnce(tx, by.once, async () => {
-          const values = {
+      const { clientId, name, origins, tokenLifetimeSeconds } = application
+      return createBy(database, by, async tx => {
+        const created = await tx
+          .insert(applications)
+          .values({
             clientId,
             name,
             tokenLifetimeSeconds,
-            audiences: textArray(audiences) as never,
-            grants: textArray(application.grants ?? []) as never,
-            returnAddresses: textArray(returnAddresses) as never,
-          }
-          const created = await tx
-            .insert(applications)
-            .values(values)
-            .onConflictDoNothing()
-            .returning({ clientId: applications.clientId })
-          if (created.length === 0) return 'client-id-taken'
-          await giveOrigins(tx, clientId, origins)
-          await auditDone(tx, 'application.created', by, { subject: clientId })
-          return (await find(tx, clientId)) as Application
-        }),
-      )
+            audiences: textArray(application.audiences),
+            grants: textArray(application.grants ?? []),
+            returnAddresses: textArray(application.returnAddresses),
+          })
+          .onConflictDoNothing()
+          .returning({ clientId: applications.clientId })
+        if (created.length === 0) return 'client-id-taken'
+        await giveOrigins(tx, clientId, origins)
+        await auditDone(tx, 'application.created', by, { subject: clientId })
+        return (await find(tx, clientId)) as Application
+      })
     },
 
     read: clientId => database.read(tx => find(tx, clientId)),
 
-    list({ limit, after }) {
-      return database.read(async tx => {
-        const rows = await tx
-          .select(columns)
-          .from(applications)
-          .where(after === undefined ? undefined : gt(applications.clientId, after))
-          .orderBy(asc(applications.clientId))
-          .limit(limit + 1)
-        return pageOf(rows as Application[], limit, one => one.clientId)
-      })
-    },
+    list: page =>
+      database.read(tx =>
+        readPage(tx.select(columns).from(applications).$dynamic(), applications.clientId, 'clientId', page),
+      ),
 
     change(clientId, to, by) {
-      const { origins, returnAddresses, audiences, grants, name, state, tokenLifetimeSeconds } = to
+      const { origins, audiences, grants, returnAddresses, name, state, tokenLifetimeSeconds } = to
       return changeBy(database, by, async tx => {
         const set = {
-          ...(name !== undefined && { name }),
-          ...(state !== undefined && { state }),
-          ...(tokenLifetimeSeconds !== undefined && { tokenLifetimeSeconds }),
-          ...(audiences !== undefined && { audiences: textArray(audiences) as never }),
-          ...(grants !== undefined && { grants: textArray(grants) as never }),
-          ...(returnAddresses !== undefined && { returnAddresses: textArray(returnAddresses) as never }),
+          name,
+          state,
+          tokenLifetimeSeconds,
+          audiences: audiences && textArray(audiences),
+          grants: grants && textArray(grants),
+          returnAddresses: returnAddresses && textArray(returnAddresses),
         }
         const is = eq(applications.clientId, clientId)
         const [locked] = await tx.select(columns).from(applications).where(is).for('no key update')
         if (!locked) return 'unknown'
-        if (Object.keys(set).length > 0) await tx.update(applications).set(set).where(is)
+        if (Object.values(set).some(value => value !== undefined))
+          await tx.update(applications).set(set).where(is)
         if (origins !== undefined) {
           await tx.delete(applicationOrigins).where(eq(applicationOrigins.clientId, clientId))
           await giveOrigins(tx, clientId, origins)

@@ -1,8 +1,7 @@
 /** Invitations in Postgres: taken by one DELETE, in the transaction that makes the member. */
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, eq, gt, sql } from 'drizzle-orm'
 import type { By } from '../../../audit/events.js'
 import { mayGrant } from '../../../core/authority.js'
-import { pageOf } from '../../../core/page.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import type { InvitationStore, Inviter } from '../../../tenants/invitations.js'
 import { permissionsOfRoles } from '../../../tenants/tenants.js'
@@ -10,18 +9,19 @@ import { auditDone } from '../audit/audit-log.js'
 import { createOnce, lockAnswer } from '../audit/once.js'
 import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { readPage } from '../page.js'
 import { invitations, serviceKeys, users } from '../schema/tables.js'
-import { textArray } from '../text-array.js'
+import { inSeconds, listOf, secondsOf, textArray } from '../values.js'
 import { lockTenant } from './tenant-store.js'
 
 export const invitationColumns = {
   id: invitations.id,
   tenant: sql<TenantId>`${invitations.tenantId}`,
   email: invitations.email,
-  roleIds: sql<string[]>`to_json(${invitations.roleIds})`,
+  roleIds: listOf(invitations.roleIds),
   inviter: sql<UserId | null>`${invitations.inviter}`,
-  createdAt: sql<number>`floor(extract(epoch from ${invitations.createdAt}))::float8`,
-  expiresAt: sql<number>`floor(extract(epoch from ${invitations.expiresAt}))::float8`,
+  createdAt: secondsOf(invitations.createdAt),
+  expiresAt: secondsOf(invitations.expiresAt),
 }
 export function postgresInvitationStore(database: Database): InvitationStore {
   return {
@@ -46,9 +46,9 @@ export function postgresInvitationStore(database: Database): InvitationStore {
               tenantId: tenant,
               email: email.asTyped,
               canonicalEmail: email.canonical,
-              roleIds: textArray(wanted) as never,
+              roleIds: textArray(wanted),
               inviter: by.actor ?? null,
-              expiresAt: sql`now() + ${lifetimeSeconds} * interval '1 second'`,
+              expiresAt: inSeconds(lifetimeSeconds),
             })
             .returning(invitationColumns)
           if (!invitation) throw new Error('an insert returned nothing')
@@ -77,17 +77,11 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       })
     },
 
-    list(tenant, { limit, after }) {
-      return database.read(async tx => {
-        const later = after === undefined ? undefined : gt(invitations.id, after)
-        const rows = await tx
-          .select(invitationColumns)
-          .from(invitations)
-          .where(and(eq(invitations.tenantId, tenant), gt(invitations.expiresAt, sql`now()`), later))
-          .orderBy(asc(invitations.id))
-          .limit(limit + 1)
-        return pageOf(rows, limit, ({ id }) => id)
-      })
+    list(tenant, page) {
+      const open = and(eq(invitations.tenantId, tenant), gt(invitations.expiresAt, sql`now()`))
+      return database.read(tx =>
+        readPage(tx.select(invitationColumns).from(invitations).$dynamic(), invitations.id, 'id', page, open),
+      )
     },
 
     withdraw(tenant, id, by) {

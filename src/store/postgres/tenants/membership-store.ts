@@ -1,13 +1,14 @@
 /** Memberships in Postgres: which person is in which tenant, with which roles. */
-import { and, asc, eq, gt, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { type builtInRoles, may, mayGrant } from '../../../core/authority.js'
-import { pageOf } from '../../../core/page.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { type Membership, type MembershipStore, permissionsOfRoles } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
+import { readPage } from '../page.js'
 import { memberships, tenants, users } from '../schema/tables.js'
+import { listOf, secondsOf } from '../values.js'
 import { lockTenant } from './tenant-store.js'
 
 const columns = {
@@ -16,8 +17,8 @@ const columns = {
   name: users.name,
   tenant: sql<TenantId>`${memberships.tenantId}`,
   state: memberships.state,
-  roleIds: sql<string[]>`to_json(${memberships.roleIds})`,
-  createdAt: sql<number>`floor(extract(epoch from ${memberships.createdAt}))::float8`,
+  roleIds: listOf(memberships.roleIds),
+  createdAt: secondsOf(memberships.createdAt),
 }
 
 /** The id of the built-in role. */
@@ -25,19 +26,9 @@ const owner = 'owner' satisfies keyof typeof builtInRoles
 
 export function postgresMembershipStore(database: Database): MembershipStore {
   return {
-    list(tenant, { limit, after }) {
-      return database.read(async tx => {
-        const rows = await select(tx)
-          .where(
-            and(
-              eq(memberships.tenantId, tenant),
-              after === undefined ? undefined : gt(memberships.userId, after),
-            ),
-          )
-          .orderBy(asc(memberships.userId))
-          .limit(limit + 1)
-        return pageOf(rows, limit, ({ user }) => user)
-      })
+    list(tenant, page) {
+      const inTenant = eq(memberships.tenantId, tenant)
+      return database.read(tx => readPage(select(tx).$dynamic(), memberships.userId, 'user', page, inTenant))
     },
 
     placesOf(user) {
@@ -53,12 +44,8 @@ export function postgresMembershipStore(database: Database): MembershipStore {
       )
     },
 
-    of(user) {
-      return database.read(async tx => {
-        const rows = await select(tx).where(eq(memberships.userId, user)).orderBy(asc(memberships.tenantId))
-        return rows
-      })
-    },
+    of: user =>
+      database.read(tx => select(tx).where(eq(memberships.userId, user)).orderBy(asc(memberships.tenantId))),
 
     put({ tenant, user, roleIds, state }, by) {
       return changeBy(database, by, async (tx, held) => {
@@ -77,10 +64,10 @@ export function postgresMembershipStore(database: Database): MembershipStore {
         const roles = sql`array(select json_array_elements_text(${JSON.stringify(wanted)}::json))`
         await tx
           .insert(memberships)
-          .values({ userId: user, tenantId: tenant, state, roleIds: roles as never })
+          .values({ userId: user, tenantId: tenant, state, roleIds: roles })
           .onConflictDoUpdate({
             target: [memberships.userId, memberships.tenantId],
-            set: { state, roleIds: roles as never },
+            set: { state, roleIds: roles },
           })
         await auditDone(tx, 'membership.set', by, { subject: user, tenant })
         return (await memberOf(tx, tenant, user)) as Membership

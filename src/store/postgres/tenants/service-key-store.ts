@@ -1,6 +1,5 @@
 /** Service keys in Postgres. */
-import { asc, eq, gt, sql } from 'drizzle-orm'
-import { pageOf } from '../../../core/page.js'
+import { asc, eq, sql } from 'drizzle-orm'
 import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
 import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tenants/service-keys.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -8,10 +7,9 @@ import { createOnce } from '../audit/once.js'
 import { changeBy, changeTaking } from '../authority/authorized-change.js'
 import { betweenUses, findKey, grantColumns } from '../authority/service-key-row.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { readPage } from '../page.js'
 import { serviceKeys, tenants } from '../schema/tables.js'
-import { textArray } from '../text-array.js'
-
-const seconds = (instant: unknown) => sql<number | null>`floor(extract(epoch from ${instant}))::float8`
+import { inSeconds, secondsOf, textArray } from '../values.js'
 
 const columns = {
   id: sql<ServiceKeyId>`${serviceKeys.id}`,
@@ -19,10 +17,10 @@ const columns = {
   ...grantColumns,
   state: sql<ServiceKey['state']>`case when ${serviceKeys.revokedAt} is not null then 'revoked'
     when ${serviceKeys.expiresAt} <= now() then 'expired' else 'active' end`,
-  createdAt: sql<number>`floor(extract(epoch from ${serviceKeys.createdAt}))::float8`,
-  expiresAt: seconds(serviceKeys.expiresAt),
-  revokedAt: seconds(serviceKeys.revokedAt),
-  lastUsedAt: seconds(serviceKeys.lastUsedAt),
+  createdAt: secondsOf(serviceKeys.createdAt),
+  expiresAt: secondsOf(serviceKeys.expiresAt),
+  revokedAt: secondsOf(serviceKeys.revokedAt),
+  lastUsedAt: secondsOf(serviceKeys.lastUsedAt),
 }
 
 export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
@@ -32,16 +30,15 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
         if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
         return createOnce(tx, by.once, async () => {
           if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
-          const expiresAt =
-            lifetimeSeconds === undefined ? null : sql`now() + ${lifetimeSeconds} * interval '1 second'`
+          const expiresAt = lifetimeSeconds === undefined ? null : inSeconds(lifetimeSeconds)
           await tx.insert(serviceKeys).values({
             id,
             secretHash,
             name,
-            scopes: textArray(scopes) as never,
-            audiences: textArray(audiences) as never,
+            scopes: textArray(scopes),
+            audiences: textArray(audiences),
             tenantId: tenant,
-            expiresAt: expiresAt as never,
+            expiresAt: expiresAt,
           })
           await auditDone(tx, 'service-key.created', by, { subject: id, ...(tenant !== null && { tenant }) })
           return (await one(tx, id)) as ServiceKey
@@ -51,17 +48,10 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
 
     read: id => database.read(tx => one(tx, id)),
 
-    list({ limit, after }) {
-      return database.read(async tx => {
-        const rows = await tx
-          .select(columns)
-          .from(serviceKeys)
-          .where(after === undefined ? undefined : gt(serviceKeys.id, after))
-          .orderBy(asc(serviceKeys.id))
-          .limit(limit + 1)
-        return pageOf<ServiceKey>(rows, limit, ({ id }) => id)
-      })
-    },
+    list: page =>
+      database.read(tx =>
+        readPage(tx.select(columns).from(serviceKeys).$dynamic(), serviceKeys.id, 'id', page),
+      ),
 
     revoke(id, by) {
       return changeTaking(database, by, { serviceKey: id }, async tx => {

@@ -1,8 +1,7 @@
 /** Tenants and their roles in Postgres: the roles lie in the tenant's row, so that a check joins one row. */
 import { randomUUID } from 'node:crypto'
-import { and, asc, eq, gt, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { type Authority, builtInRoles, may, mayGrant } from '../../../core/authority.js'
-import { pageOf } from '../../../core/page.js'
 import type { TenantId } from '../../../core/principal.js'
 import {
   bytesInToken,
@@ -12,17 +11,18 @@ import {
   type TenantStore,
 } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
-import { createOnce } from '../audit/once.js'
-import { changeBy } from '../authority/authorized-change.js'
+import { changeBy, createBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
+import { readPage } from '../page.js'
 import { memberships, tenants } from '../schema/tables.js'
+import { secondsOf } from '../values.js'
 
 export const tenantColumns = {
   id: tenants.id,
   name: tenants.name,
   state: tenants.state,
   roles: tenants.roles,
-  createdAt: sql<number>`floor(extract(epoch from ${tenants.createdAt}))::float8`,
+  createdAt: secondsOf(tenants.createdAt),
 }
 type TenantRow = Omit<Tenant, 'id' | 'roles'> & { id: string; roles: StoredRoles }
 type StoredRoles = Record<string, { name: string; permissions: string[] }>
@@ -30,37 +30,33 @@ type StoredRoles = Record<string, { name: string; permissions: string[] }>
 export function postgresTenantStore(database: Database): TenantStore {
   return {
     create(name, by) {
-      return changeBy(database, by, tx =>
-        createOnce(tx, by.once, async () => {
-          const roles = structuredClone(builtInRoles) as unknown as StoredRoles
-          const [row] = await tx.insert(tenants).values({ name, roles }).returning(tenantColumns)
-          const tenant = described(row as TenantRow)
-          await auditDone(tx, 'tenant.created', by, { subject: tenant.id, tenant: tenant.id })
-          return tenant
-        }),
-      )
+      return createBy(database, by, async tx => {
+        const roles = structuredClone(builtInRoles) as unknown as StoredRoles
+        const [row] = await tx.insert(tenants).values({ name, roles }).returning(tenantColumns)
+        const tenant = described(row as TenantRow)
+        await auditDone(tx, 'tenant.created', by, { subject: tenant.id, tenant: tenant.id })
+        return tenant
+      })
     },
 
     read: id => database.read(tx => find(tx, id)),
 
-    list({ limit, after }) {
-      return database.read(async tx => {
-        const rows = await tx
-          .select(tenantColumns)
-          .from(tenants)
-          .where(after === undefined ? undefined : gt(tenants.id, after))
-          .orderBy(asc(tenants.id))
-          .limit(limit + 1)
-        return pageOf(rows.map(described), limit, ({ id }) => id)
-      })
+    async list(page) {
+      const { items, next } = await database.read(tx =>
+        readPage(tx.select(tenantColumns).from(tenants).$dynamic(), tenants.id, 'id', page),
+      )
+      return { items: items.map(described), next }
     },
 
     change(id, { name, state }, by) {
       return changeBy(database, by, async (tx, held) => {
         if (state !== undefined && !may(held, 'tenants:write')) return 'forbidden'
         if (!(await lockTenant(tx, id))) return 'unknown'
-        const set = { ...(name !== undefined && { name }), ...(state !== undefined && { state }) }
-        const [row] = await tx.update(tenants).set(set).where(eq(tenants.id, id)).returning(tenantColumns)
+        const [row] = await tx
+          .update(tenants)
+          .set({ name, state })
+          .where(eq(tenants.id, id))
+          .returning(tenantColumns)
         await auditDone(tx, 'tenant.changed', by, { subject: id, tenant: id })
         return described(row as TenantRow)
       })
@@ -76,15 +72,13 @@ export function postgresTenantStore(database: Database): TenantStore {
     },
 
     createRole(tenant, { name, permissions }, by) {
-      return changeBy(database, by, (tx, held) =>
-        createOnce(tx, by.once, async () => {
-          const role = { id: randomUUID() as string, name, permissions: sorted(permissions) }
-          const answer = await putRole(tx, tenant, role, held, false)
-          if (answer !== 'put') throw new Abandon(answer)
-          await auditDone(tx, 'role.created', by, { subject: role.id, tenant })
-          return role
-        }),
-      )
+      return createBy(database, by, async (tx, held) => {
+        const role = { id: randomUUID() as string, name, permissions: sorted(permissions) }
+        const answer = await putRole(tx, tenant, role, held, false)
+        if (answer !== 'put') throw new Abandon(answer)
+        await auditDone(tx, 'role.created', by, { subject: role.id, tenant })
+        return role
+      })
     },
 
     changeRole(tenant, { id, name, permissions }, by) {

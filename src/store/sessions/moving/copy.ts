@@ -1,5 +1,4 @@
 /** Sessions copied from one store to the other, in batches, while services run on the store that they come from. */
-
 import { sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
 import type { Database } from '../../postgres/database.js'

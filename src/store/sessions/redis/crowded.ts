@@ -1,5 +1,4 @@
 /** What a person has too many of when they sign in again, with sessions in Redis. */
-
 import { type SQL, sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
 import type { NewSession } from '../../../sessions/store.js'

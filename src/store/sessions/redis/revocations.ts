@@ -4,15 +4,15 @@ import type { SessionId, UserId } from '../../../core/principal.js'
 import type { Revocations } from '../../../sessions/revocations.js'
 import { auditDone } from '../../postgres/audit/audit-log.js'
 import { changeTaking } from '../../postgres/authority/authorized-change.js'
-import { Abandon, type Database, type Queries } from '../../postgres/database.js'
+import { Abandon, type Database } from '../../postgres/database.js'
 import { lockSession } from '../../postgres/sessions-within.js'
-import { textArray } from '../../postgres/text-array.js'
+import { textArray } from '../../postgres/values.js'
 import { type ListedRow, listedColumns, listedFrom, listedPage, revocationsByEpoch } from '../ending.js'
 import { ofTheLiving } from '../live.js'
 import { longestLife, revokeLine } from '../revoked.js'
-import type { SessionRows, StoredRow } from './session-rows.js'
+import type { SessionRows } from './session-rows.js'
 import { sessionsInRedis } from './sessions-within.js'
-import { allStored, mayBeBelieved, stored, timestamp } from './stored-row.js'
+import { allStored, mayBeBelieved, ownerOf } from './stored-row.js'
 
 const form = /^[A-Za-z0-9_-]{21}[AQgw]$/
 
@@ -56,7 +56,7 @@ export function redisRevocations(
           const whose = row && (await ownerOf(tx, row))
           if (owner !== 'anyone' && whose?.user !== owner) throw new Abandon('unknown' as const)
           const reason = by.actor === undefined ? 'by-operator' : 'by-person'
-          const until = whose ? sql`${whose.until}::timestamptz` : longestLife
+          const until = whose?.until ?? longestLife
           const at = await revokeLine(tx, { id, reason, until })
           if (at !== undefined)
             await auditDone(tx, 'session.ended', by, { ...(whose && { subject: whose.user }), session: at })
@@ -71,10 +71,4 @@ export function redisRevocations(
     // How many there were is in Redis, which these do not need.
     ...revocationsByEpoch(reserved, sessionsInRedis(rows), async () => undefined),
   }
-}
-
-async function ownerOf(tx: Queries, row: StoredRow) {
-  const [whose] = await tx.execute<{ user: UserId; until: string }>(sql`
-    select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as until from ${stored(row)} s`)
-  return whose
 }

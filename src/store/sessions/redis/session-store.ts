@@ -1,21 +1,20 @@
 /** Sessions in Redis: a row written once for each proof, and a list in Postgres of what must not be believed any more. */
-
 import { type SQL, sql } from 'drizzle-orm'
 import { Outage } from '../../../core/errors.js'
 import type { SessionId, UserId } from '../../../core/principal.js'
 import type { NewSession, SessionStore } from '../../../sessions/store.js'
-import { writeAudit } from '../../postgres/audit/audit-log.js'
+import { auditDone } from '../../postgres/audit/audit-log.js'
 import { Abandon, type Database, type Queries } from '../../postgres/database.js'
 import { recordFederated } from '../../postgres/federation/federated-sessions.js'
 import { lockSession } from '../../postgres/sessions-within.js'
-import { textArray } from '../../postgres/text-array.js'
+import { textArray } from '../../postgres/values.js'
 import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { lockOpenings } from '../live.js'
 import { endListed, refuseSecret, refuseUnknown, renewAs, revoke, revokeLine } from '../revoked.js'
 import { endCrowded } from './crowded.js'
 import type { RedisReads } from './reads.js'
 import { type SessionRows, type StoredRow, timestampOf } from './session-rows.js'
-import { forRedis, live, type Made, made, proof, renewed, stored, timestamp } from './stored-row.js'
+import { forRedis, isSecret, live, type Made, made, ownerOf, proof, renewed } from './stored-row.js'
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function redisSessionStore(
@@ -38,12 +37,12 @@ export function redisSessionStore(
         const [row] = await tx.execute<Made>(opening(session))
         if (!row) throw new Abandon('credential-changed' as const)
         await recordFederated(tx, id, identity, row.ends_at)
-        const about = { actor, subject: actor, session: id, occasion }
-        await writeAudit(tx, { action: 'session.opened', outcome: 'done', ...about })
+        const by = { actor, occasion }
+        await auditDone(tx, 'session.opened', by, { subject: actor, session: id })
         const replaced = before && (await replace(tx, before))
         if (replaced) {
-          const whose = { subject: replaced.user, session: replaced.id }
-          await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about, ...whose })
+          const about = { subject: replaced.user, session: replaced.id }
+          await auditDone(tx, 'session.ended', by, about)
         }
         const crowded = await endCrowded(tx, rows, session)
         // Last of all: what can still fail is the COMMIT, and then nobody is told the secret of this row.
@@ -78,8 +77,7 @@ export function redisSessionStore(
         if (!own) throw new Abandon('superseded' as const)
         await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
         await recordFederated(tx, next.id, identity, own.ends_at)
-        const about = { actor, subject: actor, session: id, occasion }
-        await writeAudit(tx, { action: 'session.proved', outcome: 'done', ...about })
+        await auditDone(tx, 'session.proved', { actor, occasion }, { subject: actor, session: id })
         await rows.write({ id: next.id, ...forRedis(own) })
         return own
       })
@@ -102,8 +100,8 @@ export function redisSessionStore(
             where m.user_id = ${actor} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'
           ) as open`)
         if (!place?.open) throw new Abandon('forbidden' as const)
-        const about = { actor, ...(tenant !== null && { subject: tenant }), session: id, occasion }
-        await writeAudit(tx, { action: 'session.tenant', outcome: 'done', ...about })
+        const about = { ...(tenant !== null && { subject: tenant }), session: id }
+        await auditDone(tx, 'session.tenant', { actor, occasion }, about)
         if (!(await rows.place(id, row, tenant))) throw new Abandon('superseded' as const)
         return 'switched' as const
       })
@@ -114,11 +112,11 @@ export function redisSessionStore(
       const ended = await reserved.transaction(async tx => {
         await lockSession(tx, id)
         if (!row) return (await endListed(tx, id, secretHash, reason)) ? undefined : ('not here' as const)
-        const mine = await provenBy(tx, row, secretHash, { orBefore: true })
+        const mine = await ownerOf(tx, row, isSecret(secretHash, { orBefore: true }))
         const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
         if (!mine || at === undefined) return undefined
-        const about = { actor: mine.user, subject: mine.user, session: at, occasion }
-        await writeAudit(tx, { action: 'session.ended', outcome: 'done', ...about })
+        const by = { actor: mine.user, occasion }
+        await auditDone(tx, 'session.ended', by, { subject: mine.user, session: at })
         return { at, user: mine.user }
       })
       if (ended !== 'not here') {
@@ -145,26 +143,6 @@ function opening({ id, secretHash, identity, device, idleSeconds, absoluteSecond
     where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}`
 }
 
-interface Proven {
-  readonly user: UserId
-  readonly until: SQL
-}
-
-/** Whose row it is and when it ends by itself, if this hash is its secret's. */
-async function provenBy(
-  tx: Queries,
-  row: StoredRow,
-  secretHash: Buffer,
-  { orBefore = false } = {},
-): Promise<Proven | undefined> {
-  // A row that was renewed in the table, and copied from there, knows the secret before.
-  const before = orBefore ? sql`or s.previous_secret_hash = ${secretHash}` : sql``
-  const [mine] = await tx.execute<{ user: UserId; ends_at: string }>(sql`
-    select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as ends_at
-    from ${stored(row)} s where s.secret_hash = ${secretHash} ${before}`)
-  return mine && { user: mine.user, until: sql`${mine.ends_at}::timestamptz` }
-}
-
 interface Opened extends Made {
   readonly crowded: readonly SessionId[]
   readonly replaced: { readonly id: SessionId; readonly user: UserId } | undefined
@@ -183,7 +161,7 @@ async function replace(tx: Queries, { id, secretHash, row }: Before) {
     await refuseSecret(tx, id, secretHash, 'replaced')
     return undefined
   }
-  const mine = await provenBy(tx, row, secretHash)
+  const mine = await ownerOf(tx, row, isSecret(secretHash))
   const ended = mine && (await revoke(tx, { id, secretHash, reason: 'replaced', until: mine.until }))
   return ended ? { id, user: mine.user } : undefined
 }

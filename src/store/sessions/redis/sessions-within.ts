@@ -1,5 +1,4 @@
 /** Sessions in Redis, in the transactions of other stores: one is spared as a new row, some end by the list. */
-
 import { sql } from 'drizzle-orm'
 import { lockSession, type SessionsWithin } from '../../postgres/sessions-within.js'
 import { endSessionsIn, renewAs } from '../revoked.js'

@@ -1,8 +1,9 @@
 /** A session row that lies in Redis, as SQL: made, changed and judged by Postgres, which alone knows its columns. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { Identity } from '../../../core/principal.js'
+import type { Identity, UserId } from '../../../core/principal.js'
 import type { Successor } from '../../../sessions/store.js'
-import { textArray } from '../../postgres/text-array.js'
+import type { Queries } from '../../postgres/database.js'
+import { textArray } from '../../postgres/values.js'
 import { provedAt } from '../current-credential.js'
 import { isLive, ofTheLiving } from '../live.js'
 import type { StoredRow } from './session-rows.js'
@@ -10,6 +11,24 @@ import type { StoredRow } from './session-rows.js'
 /** A row of type `sessions`. */
 export function stored({ row, changes }: Pick<StoredRow, 'row' | 'changes'>): SQL {
   return sql`jsonb_populate_record(null::sessions, ${row}::text::jsonb || ${changes}::text::jsonb)`
+}
+
+/** Whose it is, and when it ends by itself. */
+export interface Owner {
+  readonly user: UserId
+  readonly until: SQL
+}
+
+/** Undefined where the row is not one of which `is` holds. */
+export async function ownerOf(tx: Queries, row: StoredRow, is = sql`true`): Promise<Owner | undefined> {
+  const [owner] = await tx.execute<{ user: UserId; until: string }>(sql`
+    select s.user_id::text as user, ${timestamp(sql`s.ends_at`)} as until from ${stored(row)} s where ${is}`)
+  return owner && { user: owner.user, until: sql`${owner.until}::timestamptz` }
+}
+
+/** A row that was renewed in the table, and copied from there, knows the secret before. */
+export function isSecret(hash: Buffer, { orBefore = false } = {}): SQL {
+  return sql`(s.secret_hash = ${hash} ${orBefore ? sql`or s.previous_secret_hash = ${hash}` : sql``})`
 }
 
 /** Rows `s` of type `sessions`, as many as were read. */

@@ -1,12 +1,12 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { sql } from 'drizzle-orm'
 import type { SessionStore } from '../../../sessions/store.js'
-import { writeAudit } from '../../postgres/audit/audit-log.js'
+import { auditDone } from '../../postgres/audit/audit-log.js'
 import { DatabaseFault } from '../../postgres/connection.js'
 import { Abandon, type Database } from '../../postgres/database.js'
 import { recordFederated } from '../../postgres/federation/federated-sessions.js'
 import type { HotReads } from '../../postgres/hot-reads.js'
-import { textArray } from '../../postgres/text-array.js'
+import { textArray } from '../../postgres/values.js'
 import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { isLive, lockOpenings } from '../live.js'
 import { mayLieInRedis, refuseUnknown } from '../revoked.js'
@@ -137,14 +137,8 @@ export function postgresSessionStore(
             where m.user_id = ${actor} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'))
           returning id`)
         if (switched.length === 0) throw new Abandon('forbidden' as const)
-        await writeAudit(tx, {
-          action: 'session.tenant',
-          outcome: 'done',
-          actor,
-          ...(tenant !== null && { subject: tenant }),
-          session: id,
-          occasion,
-        })
+        const about = { ...(tenant !== null && { subject: tenant }), session: id }
+        await auditDone(tx, 'session.tenant', { actor, occasion }, about)
         return 'switched' as const
       })
     },

@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
 import type { SessionsWithin } from '../../postgres/sessions-within.js'
-import { textArray } from '../../postgres/text-array.js'
+import { textArray } from '../../postgres/values.js'
 import { isLive } from '../live.js'
 import { endSessionsIn, mayLieInRedis } from '../revoked.js'
 
