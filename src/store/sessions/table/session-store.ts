@@ -1,6 +1,6 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
-import { sql } from 'drizzle-orm'
-import type { SessionStore } from '../../../sessions/store.js'
+import { type SQL, sql } from 'drizzle-orm'
+import type { NewSession, SessionStore } from '../../../sessions/store.js'
 import { auditDone } from '../../postgres/audit/audit-log.js'
 import { DatabaseFault } from '../../postgres/connection.js'
 import { Abandon, type Database } from '../../postgres/database.js'
@@ -21,56 +21,19 @@ export function postgresSessionStore(
     read: id => hot.read(id),
     readForMint: (id, question) => hot.readForMint(id, question),
 
-    async open({ id, secretHash, identity, device, idleSeconds, absoluteSeconds, most, occasion, replaces }) {
-      // The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not
-      // see has replaced them by the time it returns, and the new row is dead with the old ones.
-      const opening = database.transaction(async db => {
+    async open(session) {
+      const { id, identity, occasion, replaces } = session
+      const open = database.transaction(async db => {
         await lockCredential(db, identity)
         await lockOpenings(db, identity.user)
-        const [row] = await db.execute<{ now: number; ends_at: number; elsewhere: boolean }>(sql`
-          with opened as (
-            insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
-              idle_seconds, user_agent, address)
-            select ${id}, u.id, ${secretHash}, g.epoch, u.epoch, ${provedAt(identity)}, ${textArray(identity.amr)},
-              ${identity.acr},
-              now() + ${absoluteSeconds} * interval '1 second', ${idleSeconds}, ${device.userAgent}, ${device.address}
-            from service g, users u
-            where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}
-            returning ends_at
-          ), replaced as (
-            update sessions s set ended_at = now(), ended_reason = 'replaced'
-            where s.id = ${replaces?.id ?? null} and s.secret_hash = ${replaces?.secretHash ?? null}
-              and s.ended_at is null and exists (select from opened)
-            returning s.id, s.user_id
-          ), crowded as (
-            update sessions s set ended_at = now(), ended_reason = 'too-many'
-            where s.ended_at is null and exists (select from opened) and s.id in (
-              select o.id from sessions o
-              where o.user_id = ${identity.user} and o.ended_at is null
-                and o.user_epoch = (select epoch from users where id = ${identity.user})
-                and (o.id = ${replaces?.id ?? null} and o.secret_hash = ${replaces?.secretHash ?? null}) is not true
-              order by o.last_seen_at desc, o.id offset ${most - 1})
-            returning s.id, s.user_id, s.ends_at > now() and s.service_epoch = (select epoch from service)
-              and s.last_seen_at + s.idle_seconds * interval '1 second' > now() as lived
-          ), audited as (
-            insert into audit_events (action, outcome, reason, actor, subject, session, address, request_id)
-            select what, 'done', why, ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
-              ${occasion.requestId ?? null}
-            from (select 'session.opened', null, ${identity.user}::text, ${id}::text from opened union all
-              select 'session.ended', null, user_id::text, id from replaced union all
-              select 'session.ended', 'too-many', user_id::text, id from crowded where lived
-            ) as done (what, why, whose, which)
-          )
-          select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at,
-            ${mayLieInRedis(replaces?.id ?? null)} as elsewhere
-          from opened`)
+        const [row] = await db.execute<Opened>(opening(session))
         if (row) await recordFederated(db, id, identity, row.ends_at)
         if (row?.elsewhere && replaces)
           await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', occasion)
         return row
       })
       // The person was deleted while this waited.
-      const row = await opening.catch(error => {
+      const row = await open.catch(error => {
         if (error instanceof DatabaseFault && error.sqlState === '23503') return undefined
         throw error
       })
@@ -163,4 +126,55 @@ export function postgresSessionStore(
       return { refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)) }
     },
   }
+}
+
+interface Opened extends Record<string, unknown> {
+  readonly now: number
+  readonly ends_at: number
+  readonly elsewhere: boolean
+}
+
+/**
+ * The epochs are read by the statement that inserts: a disable or a password change that this snapshot did not see has
+ * replaced them by the time it returns, and the new row is dead with the old ones.
+ */
+function opening(session: NewSession): SQL {
+  const { id, secretHash, identity, device, idleSeconds, absoluteSeconds, most, occasion, replaces } = session
+  return sql`
+    with opened as (
+      insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
+        idle_seconds, user_agent, address)
+      select ${id}, u.id, ${secretHash}, g.epoch, u.epoch, ${provedAt(identity)}, ${textArray(identity.amr)},
+        ${identity.acr},
+        now() + ${absoluteSeconds} * interval '1 second', ${idleSeconds}, ${device.userAgent}, ${device.address}
+      from service g, users u
+      where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}
+      returning ends_at
+    ), replaced as (
+      update sessions s set ended_at = now(), ended_reason = 'replaced'
+      where s.id = ${replaces?.id ?? null} and s.secret_hash = ${replaces?.secretHash ?? null}
+        and s.ended_at is null and exists (select from opened)
+      returning s.id, s.user_id
+    ), crowded as (
+      update sessions s set ended_at = now(), ended_reason = 'too-many'
+      where s.ended_at is null and exists (select from opened) and s.id in (
+        select o.id from sessions o
+        where o.user_id = ${identity.user} and o.ended_at is null
+          and o.user_epoch = (select epoch from users where id = ${identity.user})
+          and (o.id = ${replaces?.id ?? null} and o.secret_hash = ${replaces?.secretHash ?? null}) is not true
+        order by o.last_seen_at desc, o.id offset ${most - 1})
+      returning s.id, s.user_id, s.ends_at > now() and s.service_epoch = (select epoch from service)
+        and s.last_seen_at + s.idle_seconds * interval '1 second' > now() as lived
+    ), audited as (
+      insert into audit_events (action, outcome, reason, actor, subject, session, address, request_id)
+      select what, 'done', why, ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
+        ${occasion.requestId ?? null}
+      from (select 'session.opened', null, ${identity.user}::text, ${id}::text from opened union all
+        select 'session.ended', null, user_id::text, id from replaced union all
+        select 'session.ended', 'too-many', user_id::text, id from crowded where lived
+      ) as done (what, why, whose, which)
+    )
+    select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at,
+      ${mayLieInRedis(replaces?.id ?? null)} as elsewhere
+    from opened`
 }
