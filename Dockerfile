@@ -13,20 +13,22 @@ FROM node AS build
 WORKDIR /app
 # No package's script runs here: the compiler and argon2 come prebuilt, and `prepare` would build before the code is there.
 COPY package.json package-lock.json ./
+COPY packages packages
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && rm dist/.tsbuildinfo
+RUN npm run build && rm dist/.tsbuildinfo packages/verifier/dist/*.d.ts
 COPY drizzle drizzle
 COPY public public
 # Whatever the umask of the checkout was: everyone may read, nobody but root may write.
-RUN chmod -R u=rwX,go=rX dist drizzle public && chmod 755 dist/cli.js
+RUN chmod -R u=rwX,go=rX dist drizzle packages public && chmod 755 dist/cli.js
 
 # A stage of its own, and a layer of its own: a release that changes no package does not ship them anew. Many packages
-# ship their tests; nobody runs them here.
+# ship their tests; nobody runs them here. Of our own packages the service needs the verifier alone.
 FROM node AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
+COPY packages/verifier/package.json packages/verifier/
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
   && find node_modules -type d \( -name test -o -name tests \) -exec test -e '{}/../package.json' ';' \
     -prune -exec rm -rf '{}' + \
@@ -44,6 +46,8 @@ RUN groupadd --gid 10001 mintmark \
 WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY --from=packages /app/package.json ./
+COPY --from=build /app/packages/verifier/package.json packages/verifier/
+COPY --from=build /app/packages/verifier/dist packages/verifier/dist
 COPY --from=build /app/drizzle drizzle
 COPY --from=build /app/public public
 COPY --from=build /app/dist dist

@@ -4,9 +4,9 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { startEmbeddedPostgres } from '@mintmark/dev-postgres'
 import autocannon from 'autocannon'
 import { makeFirstKey } from '../dist/sealing/key-encryption-keys.js'
-import { startEmbeddedPostgres } from '../dist/store/postgres/embedded/launch.js'
 
 /** A Postgres and a key-encryption key of the bench's own, gone when it is over. */
 export async function withPostgres(work) {

@@ -1,4 +1,4 @@
-// The figures of src/verifier/README.md: our verifier and jose's remote key set in the same trouble, and how many
+// The figures of packages/verifier/README.md: our verifier and jose's remote key set in the same trouble, and how many
 // tokens each verifies in a second of one core, beside a loop written by hand around crypto.verify. Seconds of the
 // processor count, not of the clock on the wall: jose's work is done by several threads, and on a busy machine those
 // get more of a core than one thread does.
@@ -7,8 +7,8 @@
 //   npm run bench:verifier -- 5 1      five rounds of one
 import { createPublicKey, verify } from 'node:crypto'
 import { cpus } from 'node:os'
+import { createVerifier } from '@mintmark/verifier'
 import { createLocalJWKSet, jwtVerify } from 'jose'
-import { createVerifier } from '../src/verifier/dist/index.js'
 import { audience, issuer, newKey, runDrills, tokenOf } from './verifier-drills.mjs'
 
 const [rounds = 11, seconds = 0.5] = process.argv.slice(2).map(Number)

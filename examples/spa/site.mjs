@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 
 const here = new URL('.//', import.meta.url)
-const client = new URL('../../src/client/dist/', import.meta.url)
+const client = new URL('../../packages/client/dist/', import.meta.url)
 const types = { html: 'text/html', js: 'text/javascript' }
 
 /** `config` is what the page is told: where the issuer and the API are. */

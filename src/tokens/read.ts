@@ -1,9 +1,14 @@
 /** Reads an access token of ours back with the verifier's own reader: what a service refuses is refused here, too. */
+import {
+  type ClaimsFault,
+  type CompactFault,
+  type CompactJws,
+  readClaims,
+  readCompact,
+  strictObject,
+  type TokenClaims,
+} from '@mintmark/verifier/readers'
 import type { ClientId, Kid, SessionId, TenantId } from '../core/principal.js'
-import { type ClaimsFault, readClaims } from '../verifier/claims.js'
-import { type CompactFault, type CompactJws, readCompact } from '../verifier/compact.js'
-import type { TokenClaims } from '../verifier/principal.js'
-import { strictObject } from '../verifier/strict-json.js'
 
 /** In the forms that the primary is asked with. */
 export interface Claims extends TokenClaims {

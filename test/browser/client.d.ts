@@ -1,5 +1,5 @@
 /** What the page of test/browser/world.ts puts into its global scope. */
-import type { Change, Client, createClient as create } from '../../src/client/index.js'
+import type { Change, Client, createClient as create } from '../../packages/client/src/index.js'
 
 declare global {
   var client: Client

@@ -17,7 +17,7 @@ import {
 } from './world.js'
 
 test('minified and compressed it is under 4 KB', async t => {
-  const entry = new URL('src/client/dist/index.js', rootUrl).pathname
+  const entry = new URL('packages/client/dist/index.js', rootUrl).pathname
   const { outputFiles } = await build({
     entryPoints: [entry],
     bundle: true,

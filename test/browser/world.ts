@@ -19,7 +19,7 @@ if (!installed && process.env.CI) throw new Error('CI needs chromium')
 /** For `test`: a laptop without Chromium skips these visibly. */
 export const unlessChromium = { skip: !installed && 'chromium is not installed' }
 
-const clientFolder = fileURLToPath(new URL('src/client/dist/', rootUrl))
+const clientFolder = fileURLToPath(new URL('packages/client/dist/', rootUrl))
 const pictures = fileURLToPath(new URL('screenshots/', rootUrl))
 
 export interface BrowserOptions {

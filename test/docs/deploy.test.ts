@@ -110,10 +110,14 @@ test('nothing comes into the image that its .dockerignore does not name', async 
     '!drizzle',
     '!package-lock.json',
     '!package.json',
+    '!packages',
     '!public',
     '!src',
     '!tsconfig.build.json',
     '!tsconfig.json',
+    'packages/*/LICENSE',
+    'packages/*/dist',
+    'packages/*/node_modules',
   ])
 })
 

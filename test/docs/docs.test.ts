@@ -259,7 +259,7 @@ for (const name of [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'docs/operations.md',
-  'src/verifier/README.md',
+  'packages/verifier/README.md',
   ...pages,
 ]) {
   test(`every link within the project leads somewhere: ${name}`, async t => {
@@ -277,7 +277,18 @@ for (const name of [
 
 test('the lock file has a checksum for every package, and no address to fetch one from', async t => {
   const { packages } = JSON.parse(read('package-lock.json')) as { packages: Record<string, object> }
-  const entries = Object.entries(packages).filter(([path]) => path !== '')
+  const links = Object.entries(packages).filter(([, entry]) => 'link' in entry)
+  t.same(
+    links.map(([path, entry]) => [path, 'resolved' in entry && entry.resolved]),
+    ['client', 'dev-postgres', 'verifier'].map(name => [
+      `node_modules/@mintmark/${name}`,
+      `packages/${name}`,
+    ]),
+    'what is ours lies here',
+  )
+  const entries = Object.entries(packages).filter(
+    ([path, entry]) => path.includes('node_modules/') && !('link' in entry),
+  )
   t.ok(entries.length > 100)
   const without = entries.filter(([, entry]) => !('integrity' in entry) && !('inBundle' in entry))
   t.same(
@@ -295,6 +306,7 @@ test('the lock file and package.json name the same packages', async t => {
   const locked = JSON.parse(read('package-lock.json')).packages['']
   t.same(locked.dependencies, wanted.dependencies)
   t.same(locked.devDependencies, wanted.devDependencies)
+  t.same(locked.workspaces, wanted.workspaces)
 })
 
 test('CONTRIBUTING names every test that `npm test` leaves to `npm run test:slow`', t => {

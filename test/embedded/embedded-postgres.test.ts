@@ -10,13 +10,13 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import t from 'tap'
 import ts from 'typescript'
-import { copyBinaries, findPackage } from '../../src/store/postgres/embedded/binaries.js'
+import { copyBinaries, findPackage } from '../../packages/dev-postgres/src/binaries.js'
 import {
   type EmbeddedConnection,
   EmbeddedRefusal,
   findEmbeddedPostgres,
   startEmbeddedPostgres,
-} from '../../src/store/postgres/embedded/launch.js'
+} from '../../packages/dev-postgres/src/launch.js'
 import { rootUrl } from '../support/project.mjs'
 
 const root = process.getuid?.() === 0
@@ -89,7 +89,7 @@ type Refused = { refused: string; mend: string }
 function checkout(name: string, packages: 'linked' | 'copied' | 'missing'): string {
   const folder = join(base, name)
   fs.mkdirSync(join(folder, 'node_modules'), { recursive: true })
-  const source = fileURLToPath(new URL('src/store/postgres/embedded', rootUrl))
+  const source = fileURLToPath(new URL('packages/dev-postgres/src', rootUrl))
   const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext }
   for (const file of fs.readdirSync(source)) {
     const { outputText } = ts.transpileModule(fs.readFileSync(join(source, file), 'utf8'), {

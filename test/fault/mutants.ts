@@ -76,5 +76,5 @@ async function plant(tree: string, name: string): Promise<void> {
     if (!made.has(name)) await symlink(resolve(name), join(tree, name))
   }
   await run('patch', ['--quiet', '-p1', '-i', resolve(patches, `${name}.patch`)], { cwd: tree })
-  await run('npm', ['run', '--silent', 'build'], { cwd: tree })
+  await run('npm', ['run', '--silent', 'build:service'], { cwd: tree })
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import tap, { test } from 'tap'
-import { createVerifier } from '../../src/verifier/index.js'
+import { createVerifier } from '../../packages/verifier/src/index.js'
 import { expectations } from '../harness/callers.js'
 import { acceptable, headersFrom, listRoutes, pathFor } from '../harness/routes.js'
 import { freshAddress, member, person, tenant } from '../harness/world.js'

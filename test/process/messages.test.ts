@@ -1,6 +1,7 @@
 /** What refuses a start or fails a command is read by somebody who must know what to do: each says it, as it is printed. */
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,6 +117,31 @@ test('a start names everything that is wrong with its settings and its folders',
   await once(holder, 'listening')
   t.teardown(() => holder.close())
   await refused(t, { cwd, env: {} })
+})
+
+/** What `npm ci --omit=dev` leaves of this checkout, as far as it matters here. */
+async function withoutDevelopment(tree: string): Promise<void> {
+  await cp(join(root, 'dist'), join(tree, 'dist'), { recursive: true })
+  await mkdir(join(tree, 'node_modules/@mintmark'), { recursive: true })
+  for (const name of ['package.json', 'drizzle', 'public']) await symlink(join(root, name), join(tree, name))
+  for (const name of await readdir(join(root, 'node_modules')))
+    if (name !== '@mintmark')
+      await symlink(join(root, 'node_modules', name), join(tree, 'node_modules', name))
+  await symlink(join(root, 'packages/verifier'), join(tree, 'node_modules/@mintmark/verifier'))
+}
+
+test('without DATABASE_URL and the development dependencies nothing starts and no command runs, and each says why', async t => {
+  const tree = await folder(t)
+  await withoutDevelopment(tree)
+  await together([['main.js'], ['cli.js', 'users', 'list']], async ([script = '', ...args]) => {
+    const env = { PATH: process.env.PATH }
+    const options = { cwd: tree, env, encoding: 'utf8' } as const
+    const { status, stderr } = spawnSync(process.execPath, [join(tree, 'dist', script), ...args], options)
+    t.equal(status, 1, script)
+    t.match(stderr, /^Mintmark does not start:\n {2}- without DATABASE_URL .*set DATABASE_URL/)
+    t.notMatch(stderr, /\n\s+at /, 'no stack')
+    printed.push(stderr)
+  })
 })
 
 /** A database that a service has served from, with keys that the commands have too. */

@@ -5,17 +5,17 @@ import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
 import type { Test } from 'tap'
-import * as forExpress from '../../src/verifier/express.js'
-import * as forFastify from '../../src/verifier/fastify.js'
-import * as forFetch from '../../src/verifier/fetch.js'
+import * as forExpress from '../../packages/verifier/src/express.js'
+import * as forFastify from '../../packages/verifier/src/fastify.js'
+import * as forFetch from '../../packages/verifier/src/fetch.js'
 import {
   type Gate,
   type Principal,
   requirePermission,
   requireStepUp,
   requireTenant,
-} from '../../src/verifier/index.js'
-import * as forNode from '../../src/verifier/node.js'
+} from '../../packages/verifier/src/index.js'
+import * as forNode from '../../packages/verifier/src/node.js'
 
 interface Answer {
   readonly status: number

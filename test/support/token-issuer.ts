@@ -1,6 +1,6 @@
 /** An issuer in memory, with a clock that is moved by hand: it signs tokens and a history, and answers as ours does. */
 import { createHash, generateKeyPairSync, type KeyObject, sign } from 'node:crypto'
-import type { Clock } from '../../src/verifier/clock.js'
+import type { Clock } from '../../packages/verifier/src/clock.js'
 
 export const issuer = 'https://id.example.com'
 export const audience = 'https://api.example.com'

@@ -1,9 +1,9 @@
 /** Tokens of every shape, minted by us and read back by jose. */
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import { type Test, test } from 'tap'
+import { createVerifier } from '../../packages/verifier/src/index.js'
 import type { ClientId, Principal, Standing } from '../../src/core/principal.js'
 import { type MintOrder, mint } from '../../src/tokens/mint.js'
-import { createVerifier } from '../../src/verifier/index.js'
 import { principal, tenantId, testRing } from '../support/ring.js'
 import { goodPassword, testService } from '../support/service.js'
 

@@ -1,6 +1,6 @@
 /** The adapters on real servers: the red table at each, where a token may stand, and the answers of RFC 6750 and 9470. */
 import { type Test, test } from 'tap'
-import { authenticate } from '../../src/verifier/bearer.js'
+import { authenticate } from '../../packages/verifier/src/bearer.js'
 import {
   answerTo,
   createVerifier,
@@ -8,7 +8,7 @@ import {
   requirePermission,
   requireRole,
   requireStepUp,
-} from '../../src/verifier/index.js'
+} from '../../packages/verifier/src/index.js'
 import { tamperedTokens } from '../red/tokens.js'
 import { adapters, bearer } from '../support/adapters.js'
 import { audience, claimsAt, issuer, start, TestIssuer } from '../support/token-issuer.js'

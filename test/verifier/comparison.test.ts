@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import { runDrills } from '../../bench/verifier-drills.mjs'
-import { createVerifier } from '../../src/verifier/index.js'
+import { createVerifier } from '../../packages/verifier/src/index.js'
 import { rootUrl } from '../support/project.mjs'
 
 interface Row {
@@ -24,7 +24,7 @@ const expected: [what: RegExp, ours: (figure: number) => boolean, jose: (figure:
 
 test('KY-01, KY-07: through rotation, outage, leak and flood ours does what its page says, and jose what it says of jose', async t => {
   const rows: Row[] = await runDrills(createVerifier)
-  const page = readFileSync(new URL('src/verifier/README.md', rootUrl), 'utf8')
+  const page = readFileSync(new URL('packages/verifier/README.md', rootUrl), 'utf8')
   t.equal(rows.length, expected.length)
   for (const [index, [words, ours, jose]] of expected.entries()) {
     const row = rows[index] as Row

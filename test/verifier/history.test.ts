@@ -1,6 +1,11 @@
 /** Delayed verification: a token as of the moment something happened, against a history of keys that only grows. */
 import { type Test, test } from 'tap'
-import { createVerifier, type PastVerdict, type Principal, type Store } from '../../src/verifier/index.js'
+import {
+  createVerifier,
+  type PastVerdict,
+  type Principal,
+  type Store,
+} from '../../packages/verifier/src/index.js'
 import {
   audience,
   claimsAt,

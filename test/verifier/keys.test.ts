@@ -1,8 +1,8 @@
 /** The issuer's keys through rotations, outages, floods and bad answers. JW-09, JW-11, KY-07 of the attack list. */
 import { randomBytes } from 'node:crypto'
 import { type Test, test } from 'tap'
-import { Attempts } from '../../src/verifier/attempts.js'
-import { createVerifier, type Store } from '../../src/verifier/index.js'
+import { Attempts } from '../../packages/verifier/src/attempts.js'
+import { createVerifier, type Store } from '../../packages/verifier/src/index.js'
 import {
   audience,
   claimsAt,

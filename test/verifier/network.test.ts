@@ -2,7 +2,7 @@
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Test, test } from 'tap'
-import { createVerifier } from '../../src/verifier/index.js'
+import { createVerifier } from '../../packages/verifier/src/index.js'
 import {
   audience,
   claimsAt,

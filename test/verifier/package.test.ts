@@ -26,7 +26,7 @@ async function run(cwd: string, command: string, ...args: string[]): Promise<str
 const bin = (name: string) => join(root, 'node_modules/.bin', name)
 
 const [packed] = JSON.parse(
-  await run(root, 'npm', 'pack', './src/verifier', '--json', '--pack-destination', folder),
+  await run(root, 'npm', 'pack', './packages/verifier', '--json', '--pack-destination', folder),
 )
 const tarball = join(folder, packed.filename)
 const project = join(folder, 'project')
@@ -59,7 +59,14 @@ test('arethetypeswrong finds nothing, for the ES modules that this package consi
   const { analysis, problems = {} } = JSON.parse(
     await run(root, bin('attw'), tarball, '--profile', 'esm-only', '--format', 'json'),
   )
-  t.same(Object.keys(analysis.entrypoints).sort(), ['.', './express', './fastify', './fetch', './node'])
+  t.same(Object.keys(analysis.entrypoints).sort(), [
+    '.',
+    './express',
+    './fastify',
+    './fetch',
+    './node',
+    './readers',
+  ])
   t.same(
     Object.keys(problems).filter(name => !/^(NoResolution|CJSResolvesToESM)$/.test(name)),
     [],
@@ -133,7 +140,7 @@ declare const request: FastifyRequest<{ Params: { tenant: string } }>, reply: Fa
 ]
 
 test('every example of its README is right by its types', async t => {
-  const readme = readFileSync(join(root, 'src/verifier/README.md'), 'utf8')
+  const readme = readFileSync(join(root, 'packages/verifier/README.md'), 'utf8')
   const examples = [...readme.matchAll(/```ts\n([^`]*)```/g)].map(([, code = '']) => code)
   t.ok(examples.length >= 8, `${examples.length} examples`)
   const files = examples.map((code, index) => {

@@ -1,8 +1,8 @@
 /** The verifier beside the real service, known to it by the issuer's address alone; and the fresh answer, or none. */
 import type { InjectOptions } from 'fastify'
 import tap, { type Test, test } from 'tap'
-import { protect } from '../../src/verifier/fetch.js'
-import { createVerifier, fresh, requirePermission } from '../../src/verifier/index.js'
+import { protect } from '../../packages/verifier/src/fetch.js'
+import { createVerifier, fresh, requirePermission } from '../../packages/verifier/src/index.js'
 import { headersFrom } from '../harness/routes.js'
 import { administrator, application, member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'

@@ -4,7 +4,7 @@ import { chown, cp, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../src/store/postgres/embedded/launch.js'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../packages/dev-postgres/src/launch.js'
 import { migrate } from '../../../src/store/postgres/migration/migrate.js'
 
 const settings = {

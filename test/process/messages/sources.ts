@@ -122,13 +122,15 @@ function textsIn(tree: ts.SourceFile, shared: Constants): string[] {
 
 const isWell = (node: ts.Node) => /\bok: true\b/.test(node.parent.getText())
 
-/** The packages for other programs start nothing and have no commands; faults of an ID token are for the log. */
-const elsewhere = /^(verifier\/|client\/|federation\/id-token\.ts)/
+/** Faults of an ID token are for the log. */
+const elsewhere = 'src/federation/id-token.ts'
 
 export function messages(): Message[] {
-  const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
-    .filter(name => name.endsWith('.ts') && !elsewhere.test(name))
-    .map(name => `src/${name}`)
+  const files = ['src', 'packages/dev-postgres/src']
+    .flatMap(folder =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(name => join(folder, name)),
+    )
+    .filter(file => file.endsWith('.ts') && file !== elsewhere)
     .sort()
   const trees = files.map(file =>
     ts.createSourceFile(file, readFileSync(join(root, file), 'utf8'), ts.ScriptTarget.Latest, true),
