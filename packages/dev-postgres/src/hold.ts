@@ -18,10 +18,6 @@ import { pid } from 'node:process'
 import { isRoot } from './place.js'
 import { EmbeddedRefusal, errno } from './refusal.js'
 
-export interface Hold {
-  release(): Promise<void>
-}
-
 /**
  * A hold is a folder `hold.<number>` with a Unix socket that its holder listens on: the kernel closes it with the
  * process, so connecting tells the living from the dead, without pids that may belong to somebody else by now.
@@ -29,8 +25,10 @@ export interface Hold {
  * Nobody cleans up a dead hold to take its place, which two could do at once. Who finds the highest number dead takes
  * the next one by renaming a folder that listens already: renaming fails when the number is taken. The highest
  * number is never removed, and who finds a higher one than the number just taken was late and gives it up.
+ *
+ * Answers with what lets it go.
  */
-export async function takeHold(folder: string): Promise<Hold> {
+export async function takeHold(folder: string): Promise<() => Promise<void>> {
   for (;;) {
     const highest = await highestHold(folder)
     if (await isListening(holdFolder(folder, highest))) throw await inUse(folder, highest)
@@ -38,7 +36,7 @@ export async function takeHold(folder: string): Promise<Hold> {
     const { server, taken } = await take(folder, number)
     if (taken && (await highestHold(folder)) === number) {
       await removeLower(folder, number)
-      return { release: () => close(server) }
+      return () => close(server)
     }
     await close(server)
   }
@@ -84,22 +82,20 @@ async function inUse(folder: string, number: number): Promise<EmbeddedRefusal> {
 
 const holdFolder = (folder: string, number: number) => join(folder, `hold.${number}`)
 
-async function holdNumbers(folder: string): Promise<number[]> {
-  const names = await readdir(folder)
-  return names.flatMap(name => /^hold\.(\d+)$/.exec(name)?.[1] ?? []).map(Number)
+function numberOf(name: string): number | undefined {
+  const number = /^hold\.(\d+)$/.exec(name)?.[1]
+  return number === undefined ? undefined : Number(number)
 }
 
 async function highestHold(folder: string): Promise<number> {
-  return Math.max(0, ...(await holdNumbers(folder)))
+  return Math.max(0, ...(await readdir(folder)).map(name => numberOf(name) ?? 0))
 }
 
+/** And what starts left that were interrupted. */
 async function removeLower(folder: string, number: number): Promise<void> {
-  const lower = (await holdNumbers(folder))
-    .filter(other => other < number)
-    .map(other => holdFolder(folder, other))
-  const unfinished = (await readdir(folder)).filter(name => name.startsWith('hold-making-'))
-  for (const path of [...lower, ...unfinished.map(name => join(folder, name))]) {
-    await rm(path, { recursive: true, force: true }).catch(() => {})
+  for (const name of await readdir(folder)) {
+    if (name.startsWith('hold-making-') || (numberOf(name) ?? number) < number)
+      await rm(join(folder, name), { recursive: true, force: true }).catch(() => {})
   }
 }
 
@@ -111,9 +107,11 @@ async function isListening(hold: string): Promise<boolean> {
 export function canConnect(path: string): Promise<boolean> {
   return new Promise(resolve => {
     const socket = createConnection(path)
-    socket.on('connect', () => resolve(true))
     socket.on('error', error => resolve(!['ENOENT', 'ECONNREFUSED', 'ENOTDIR'].includes(errno(error) ?? '')))
-    socket.on('connect', () => socket.destroy())
+    socket.on('connect', () => {
+      resolve(true)
+      socket.destroy()
+    })
   })
 }
 

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { findPackage, prepareBinaries } from './binaries.js'
 import { dataFolder, type EmbeddedConnection, ensureCluster, readConnection } from './cluster.js'
-import { canConnect, type Hold, takeHold } from './hold.js'
+import { canConnect, takeHold } from './hold.js'
 import { type Log, openLog } from './log.js'
-import { choosePlace, openPlace, type Place } from './place.js'
+import { choosePlace, openPlace } from './place.js'
 import { clearEarlierServer } from './postmaster.js'
 import { asRefusal } from './refusal.js'
 import { type RunningServer, startServer } from './server.js'
@@ -31,52 +31,41 @@ export interface EmbeddedOptions {
   say?: (line: string) => void
 }
 
+type Undo = () => Promise<void>
+
 /**
  * Throws EmbeddedRefusal for what can be expected: the folder is in use or cannot be written to, the binaries are
  * missing, the data are of another version. The server lives until `stop()`, and at most as long as this process.
  */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const { settings = {}, say = () => {} } = options
   let folder = options.folder
+  const taken: Undo[] = []
+  const giveBack = async () => {
+    for (const undo of taken.reverse()) await undo()
+  }
   try {
     const place = await choosePlace(options.folder)
     folder = place.folder
-    if (place.note) options.say?.(place.note)
+    if (place.note) say(place.note)
     await openPlace(place)
-    const hold = await takeHold(folder)
-    try {
-      return await launch(place, hold, options)
-    } catch (error) {
-      await hold.release()
-      throw error
-    }
+    taken.push(await takeHold(folder))
+    const found = await findPackage()
+    const binaries = await prepareBinaries(found, folder)
+    const log = await openLog(folder)
+    taken.push(log.close)
+    await clearEarlierServer(dataFolder(folder))
+    const home = { folder, account: place.account, binaries, log }
+    const password = await ensureCluster(home, found.version, settings.fsync !== 'off')
+    const server = await startServer(home, { password, settings, say })
+    return running(folder, server, log, giveBack)
   } catch (error) {
+    await giveBack()
     throw asRefusal(error, folder)
   }
 }
 
-async function launch(
-  { folder, account }: Place,
-  hold: Hold,
-  options: EmbeddedOptions,
-): Promise<EmbeddedPostgres> {
-  const { settings = {}, say = () => {} } = options
-  const found = await findPackage()
-  const [major = ''] = found.version.split('.')
-  const binaries = await prepareBinaries(found, folder)
-  const log = await openLog(folder)
-  try {
-    await clearEarlierServer(dataFolder(folder))
-    const durable = settings.fsync !== 'off'
-    const password = await ensureCluster({ folder, binaries, account, log, major, durable })
-    const server = await startServer({ folder, binaries, account, log, password, settings, say })
-    return running(folder, server, log, hold)
-  } catch (error) {
-    await log.close()
-    throw error
-  }
-}
-
-function running(folder: string, server: RunningServer, log: Log, hold: Hold): EmbeddedPostgres {
+function running(folder: string, server: RunningServer, log: Log, giveBack: Undo): EmbeddedPostgres {
   let stopping: Promise<void> | undefined
   const died = new Promise<string>(resolve => {
     server.gone.then(async code => {
@@ -88,8 +77,7 @@ function running(folder: string, server: RunningServer, log: Log, hold: Hold): E
   const stop = async () => {
     server.end()
     await server.gone
-    await log.close()
-    await hold.release()
+    await giveBack()
   }
   return {
     connection: server.connection,

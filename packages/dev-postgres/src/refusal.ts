@@ -1,14 +1,12 @@
 /** Why the embedded Postgres does not run here: an expected failure, with what mends it. */
 import { platform } from 'node:process'
 
-/** `message` says what is the matter in plain words, and then, as `mend` by itself, what the operator can do about it. */
+/** Says what is the matter in plain words, and then, on a line of its own, what the operator can do about it. */
 export class EmbeddedRefusal extends Error {
   override readonly name = 'EmbeddedRefusal'
-  readonly mend: string
 
-  constructor(message: string, mend: string, options?: ErrorOptions) {
-    super(`${message}\n${mend}`, options)
-    this.mend = mend
+  constructor(what: string, mend: string) {
+    super(`${what}\n${mend}`)
   }
 }
 
@@ -18,35 +16,30 @@ export function errno(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined
 }
 
-export function diskFull(folder: string, cause?: unknown): EmbeddedRefusal {
+function diskFull(folder: string): EmbeddedRefusal {
   return new EmbeddedRefusal(
     `The disk that holds ${folder} is full.`,
     `Free some space, or choose another folder, or ${useOwnServer}.`,
-    { cause },
   )
 }
 
+const ofTheFolder = 'EACCES EPERM EROFS ENOTDIR EEXIST ENOTSUP EOPNOTSUPP ENAMETOOLONG'.split(' ')
+
 /** What the system said about files, as a refusal; anything else is a bug and passes through. */
 export function asRefusal(error: unknown, folder: string): unknown {
-  const code = errno(error)
-  if (error instanceof EmbeddedRefusal || !code) return error
-  const why = error instanceof Error ? error.message : code
-  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(folder, error)
-  if (
-    ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'ENOTSUP', 'EOPNOTSUPP', 'ENAMETOOLONG'].includes(code)
-  ) {
-    const mend = `Give this user a folder on a local disk that it may write to, or ${useOwnServer}.`
-    return new EmbeddedRefusal(`The embedded Postgres cannot work in ${folder}: ${why}.`, mend, {
-      cause: error,
-    })
-  }
-  return error
+  const code = errno(error) ?? ''
+  if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(folder)
+  if (!ofTheFolder.includes(code)) return error
+  return new EmbeddedRefusal(
+    `The embedded Postgres cannot work in ${folder}: ${(error as Error).message}.`,
+    `Give this user a folder on a local disk that it may write to, or ${useOwnServer}.`,
+  )
 }
 
 /** How a program ended before it was of use, as a refusal; `lines` are the last ones of its log. */
 export function endedEarly(folder: string, code: number | null, lines: string): EmbeddedRefusal {
   const log = lines ? ` The last lines of its log:\n${lines}` : ' Its log is empty.'
-  if (/No space left on device|Disk quota exceeded/.test(lines)) return diskFull(folder, new Error(lines))
+  if (/No space left on device|Disk quota exceeded/.test(lines)) return diskFull(folder)
   if (code === 127 || code === 126) {
     const needs = platform === 'linux' ? 'they need glibc and a disk mounted without noexec' : 'see its log'
     return new EmbeddedRefusal(

@@ -3,19 +3,14 @@ import { chown, mkdtemp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
-import { dataFolder, type EmbeddedConnection, writeConnection } from './cluster.js'
+import { dataFolder, type EmbeddedConnection, type Home, writeConnection } from './cluster.js'
 import { type Guarded, startGuarded } from './guard.js'
 import { shortTemporaryFolder } from './hold.js'
-import type { Log } from './log.js'
 import { type Account, canReach } from './place.js'
 import { endServer, readPostmaster, removeSocketFolder, socketSetting } from './postmaster.js'
 import { EmbeddedRefusal, endedEarly, errno, useOwnServer } from './refusal.js'
 
 export interface ServerOptions {
-  folder: string
-  binaries: string
-  account: Account | undefined
-  log: Log
   password: string
   settings: Record<string, string>
   say: (line: string) => void
@@ -29,10 +24,10 @@ export interface RunningServer {
   end(): void
 }
 
-export async function startServer(options: ServerOptions): Promise<RunningServer> {
+export async function startServer(home: Home, options: ServerOptions): Promise<RunningServer> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await tryServer(options)
+      return await tryServer(home, options)
     } catch (error) {
       // Backends of a postmaster that was killed take a moment to notice.
       const early =
@@ -43,12 +38,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-async function tryServer(options: ServerOptions): Promise<RunningServer> {
-  const { folder, account, log, password } = options
+async function tryServer(home: Home, { password, settings, say }: ServerOptions): Promise<RunningServer> {
+  const { folder, account, log } = home
   const host = await makeSocketFolder(account)
   const connection = { host, port: 5432, user: 'mintmark', password, database: 'mintmark' }
   await writeConnection(folder, connection)
-  const guarded = await startGuarded(command(options, host), { account, log: log.fd, socketFolder: host })
+  const command = serverCommand(home, host, settings)
+  const guarded = await startGuarded(command, { account, log: log.fd, socketFolder: host })
   const gone = guarded.ended.then(async code => {
     // A guard can be killed as well: then its server has nobody else to end it.
     await endServer(guarded.pid, host)
@@ -56,7 +52,7 @@ async function tryServer(options: ServerOptions): Promise<RunningServer> {
     return code
   })
   try {
-    await untilReady(options, guarded)
+    await untilReady(home, guarded, say)
     await ensureDatabase(connection, folder)
     guarded.unref()
   } catch (error) {
@@ -67,7 +63,7 @@ async function tryServer(options: ServerOptions): Promise<RunningServer> {
   return { connection, pid: guarded.pid, gone, end: guarded.end }
 }
 
-function command({ folder, binaries, settings }: ServerOptions, socketFolder: string): string[] {
+function serverCommand({ folder, binaries }: Home, socketFolder: string, settings: Record<string, string>) {
   const socket = [
     socketSetting(socketFolder),
     'unix_socket_permissions=0700',
@@ -89,7 +85,7 @@ async function makeSocketFolder(account: Account | undefined): Promise<string> {
 }
 
 /** No deadline: after a crash a server recovers for as long as it takes, and it is alive or it is not. */
-async function untilReady({ folder, log, say }: ServerOptions, guarded: Guarded): Promise<void> {
+async function untilReady({ folder, log }: Home, guarded: Guarded, say: (line: string) => void) {
   let ended: { code: number | null } | undefined
   guarded.ended.then(code => {
     ended = { code }
@@ -117,12 +113,12 @@ async function ensureDatabase({ database, ...login }: EmbeddedConnection, folder
   try {
     const found = await sql`select 1 from pg_database where datname = ${database}`
     if (found.length === 0) await sql`create database ${sql(database)}`
-  } catch (cause) {
-    const mend = `Put the right file back, or start with another folder, or ${useOwnServer}.`
-    if (errno(cause) !== '28P01') throw cause
-    throw new EmbeddedRefusal(`The password in ${folder}/connection.json is not that of the data.`, mend, {
-      cause,
-    })
+  } catch (error) {
+    if (errno(error) !== '28P01') throw error
+    throw new EmbeddedRefusal(
+      `The password in ${folder}/connection.json is not that of the data.`,
+      `Put the right file back, or start with another folder, or ${useOwnServer}.`,
+    )
   } finally {
     await sql.end({ timeout: 1 })
   }

@@ -15,7 +15,8 @@ type Standing = Pick<TokenClaims, 'roles' | 'permissions'> & { readonly tenant: 
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= 255
 const areTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText)
-const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
+export const isTime = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && (value as number) > 0
 
 /** For this audience, and no other. */
 export function readClaimsFor(

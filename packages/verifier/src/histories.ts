@@ -20,7 +20,6 @@ export class IssuerHistory implements Histories {
   readonly #keys: IssuerKeys
   readonly #means: Means
   readonly #kept: Kept
-  #loading: Promise<void> | undefined
   #known: History | undefined
   #fetchedAt = Number.NEGATIVE_INFINITY
 
@@ -33,14 +32,10 @@ export class IssuerHistory implements Histories {
   }
 
   async current(): Promise<History | undefined> {
-    this.#loading ??= this.#load()
-    await this.#loading
+    const { history } = await this.#kept.load()
+    this.#known ??= history
     if (elapsed(this.#fetchedAt, this.#means.clock.now()) >= freshMilliseconds) await this.attempts.make()
     return this.#known
-  }
-
-  async #load(): Promise<void> {
-    this.#known = (await this.#kept.load()).history
   }
 
   async #fetch(isNewest: () => boolean) {

@@ -1,4 +1,5 @@
 /** Owns the reading of a key history (OpenID Federation 1.0, historical keys), and the rule that it only ever grows. */
+import { isTime } from './claims.js'
 import { readCompact } from './compact.js'
 import { type PublicKey, publicKey } from './public-key.js'
 import { isObject, type JsonObject, strictObject } from './strict-json.js'
@@ -101,5 +102,3 @@ export function extended(known: History | undefined, next: History): History | H
 function isAsStrict(old: HistoryEntry['revoked'], now: HistoryEntry['revoked']): boolean {
   return !old || (now !== undefined && now.reason === old.reason && now.revoked_at <= old.revoked_at)
 }
-
-const isTime = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0

@@ -33,7 +33,6 @@ export class IssuerKeys implements Keys {
   readonly #means: Means
   readonly #kept: Kept
   readonly #clock: Clock
-  #loading: Promise<void> | undefined
   #known: KnownKeys | undefined
   #refreshAfter = 0
   #places: (Places & { readonly foundAt: number }) | undefined
@@ -108,13 +107,9 @@ export class IssuerKeys implements Keys {
     return this.usable() ? this.#known?.keys.get(kid) : undefined
   }
 
-  #loaded(): Promise<void> {
-    this.#loading ??= this.#load()
-    return this.#loading
-  }
-
-  async #load(): Promise<void> {
-    this.#known = (await this.#kept.load()).keys
+  async #loaded(): Promise<void> {
+    const { keys } = await this.#kept.load()
+    this.#known ??= keys
   }
 
   /** Without traffic too: an outage must not find the list an hour old already. */
