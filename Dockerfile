@@ -17,7 +17,7 @@ COPY packages packages
 RUN npm ci --ignore-scripts --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY src src
-RUN npm run build && rm dist/.tsbuildinfo packages/verifier/dist/*.d.ts
+RUN npm run build && rm dist/.tsbuildinfo packages/verifier/dist/.tsbuildinfo packages/verifier/dist/*.d.ts
 COPY drizzle drizzle
 COPY public public
 # Whatever the umask of the checkout was: everyone may read, nobody but root may write.
