@@ -259,6 +259,8 @@ for (const name of [
   'CONTRIBUTING.md',
   'CHANGELOG.md',
   'docs/operations.md',
+  'packages/client/README.md',
+  'packages/dev-postgres/README.md',
   'packages/verifier/README.md',
   ...pages,
 ]) {

@@ -6,10 +6,8 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import t from 'tap'
-import ts from 'typescript'
 import { copyBinaries, findPackage } from '../../packages/dev-postgres/src/binaries.js'
 import {
   type EmbeddedConnection,
@@ -17,7 +15,7 @@ import {
   findEmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../packages/dev-postgres/src/launch.js'
-import { rootUrl } from '../support/project.mjs'
+import { root as projectRoot } from '../support/project.mjs'
 
 const root = process.getuid?.() === 0
 const nobody = root ? Number(execFileSync('id', ['-u', 'nobody'], { encoding: 'utf8' })) : 0
@@ -85,18 +83,11 @@ type Answer = {
 }
 type Refused = { refused: string; mend: string }
 
-/** A checkout of its own: the launcher compiled, the packages it needs, and a service that uses it. */
+/** A checkout of its own: the launcher as it was built, the packages it needs, and a service that uses it. */
 function checkout(name: string, packages: 'linked' | 'copied' | 'missing'): string {
   const folder = join(base, name)
   fs.mkdirSync(join(folder, 'node_modules'), { recursive: true })
-  const source = fileURLToPath(new URL('packages/dev-postgres/src', rootUrl))
-  const compilerOptions = { target: ts.ScriptTarget.ES2023, module: ts.ModuleKind.ESNext }
-  for (const file of fs.readdirSync(source)) {
-    const { outputText } = ts.transpileModule(fs.readFileSync(join(source, file), 'utf8'), {
-      compilerOptions,
-    })
-    fs.writeFileSync(join(folder, file.replace(/\.ts$/, '.js')), outputText)
-  }
+  fs.cpSync(join(projectRoot, 'packages/dev-postgres/dist'), folder, { recursive: true })
   fs.writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   fs.writeFileSync(
     join(folder, 'service.js'),
