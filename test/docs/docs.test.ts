@@ -70,6 +70,14 @@ test('openapi.yaml is what the route schemas generate', async t => {
   t.equal(openapi, await describeApi(), 'run `npm run openapi`')
 })
 
+test('the tables of the documents, and .env.example, are what the code generates', async t => {
+  const script = new URL('scripts/docs.mjs', rootUrl).href
+  const { describeDocuments } = (await import(script)) as { describeDocuments: () => Record<string, string> }
+  const documents = Object.entries(describeDocuments())
+  t.ok(documents.length > 1)
+  for (const [file, text] of documents) t.equal(read(file), text, `${file}: run \`npm run docs\``)
+})
+
 test('openapi.yaml has no fault by the linter’s rules', async t => {
   const cli = join(root, 'node_modules/@redocly/cli/bin/cli.js')
   const { PATH = '', HOME = root } = process.env

@@ -2,11 +2,10 @@
 import { isIP } from 'node:net'
 import { isLoopback } from '../../core/loopback.js'
 
-export const sslModes = ['disable', 'require', 'verify-full'] as const
-type SslMode = (typeof sslModes)[number]
+const sslModes = ['disable', 'require', 'verify-full']
 
 /** What is wrong with an address, each with its remedy. */
-export function addressFaults(setting: string, address: string): string[] {
+export function addressFaults(address: string, setting: string): string[] {
   if (!URL.canParse(address) || !/^postgres(ql)?:$/.test(new URL(address).protocol)) {
     const form =
       setting === 'DATABASE_URL' ? 'postgres://user:password@host:5432/database' : 'it like DATABASE_URL'
@@ -18,7 +17,7 @@ export function addressFaults(setting: string, address: string): string[] {
   for (const [parameter, value] of searchParams) {
     // Settings of the session would stand above the service's own.
     if (parameter !== 'sslmode') faults.push(`${setting}: ${notTaken(parameter)}`)
-    else if (!isSslMode(value))
+    else if (!sslModes.includes(value))
       faults.push(`${setting}: sslmode takes ${sslModes.join(', ')}, not ${value || 'nothing'}`)
   }
   return faults
@@ -42,8 +41,4 @@ export function tlsOf(address: string): false | 'require' | { rejectUnauthorized
   if (mode === 'require') return mode
   const host = hostname.replace(/^\[|\]$/g, '')
   return { rejectUnauthorized: true, ...(isIP(host) !== 0 && { host }) }
-}
-
-function isSslMode(text: string): text is SslMode {
-  return (sslModes as readonly string[]).includes(text)
 }

@@ -48,6 +48,9 @@ function texts(node: ts.Expression, constants: Constants): string[] {
       ? of(node.whenFalse)
       : [...of(node.whenTrue), ...of(node.whenFalse)]
   if (ts.isParenthesizedExpression(node)) return of(node.expression)
+  if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) return of(node.body)
+  if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.AmpersandAmpersandToken)
+    return of(node.right)
   if (ts.isArrayLiteralExpression(node)) return node.elements.flatMap(of)
   if (ts.isObjectLiteralExpression(node)) return node.properties.flatMap(one => textOfMember(one, constants))
   return []
@@ -110,8 +113,13 @@ function textsIn(tree: ts.SourceFile, shared: Constants): string[] {
     if (ts.isReturnStatement(node) && answers.test(inside)) found.push(...of(node.expression))
     if (ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) {
       const name = node.name.getText()
-      const list = node.initializer && ts.isArrayLiteralExpression(node.initializer)
-      if (gatheredIn.test(name) && list) found.push(...of(node.initializer))
+      const made = node.initializer
+      const judges = made && (ts.isArrayLiteralExpression(made) || ts.isArrowFunction(made))
+      if (gatheredIn.test(name) && judges) found.push(...of(made))
+      if (name === 'relations' && made && ts.isObjectLiteralExpression(made))
+        found.push(
+          ...made.properties.flatMap(({ name }) => (name && ts.isStringLiteral(name) ? [name.text] : [])),
+        )
       if (name === 'says' && file === doctor && !isWell(node)) found.push(...of(node.initializer))
     }
     ts.forEachChild(node, child => visit(child, inside))
