@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { limits } from '../dist/accounts/throttle.js'
 import { settings } from '../dist/boot/settings.js'
-import { catalogue } from '../dist/core/errors.js'
+import { catalogue } from '../dist/http/middleware/problem.js'
 
 const root = new URL('../', import.meta.url)
 const rows = Object.values(settings)

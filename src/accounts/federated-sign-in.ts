@@ -1,6 +1,7 @@
 /** A provider as a sign-in method: sent there and back, and what is made of the person that it says this is. */
 import type { By, Occasion } from '../audit/events.js'
-import type { InBackground, Post } from '../core/mail.js'
+import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import type { Claimed } from '../federation/claimed.js'
@@ -13,9 +14,9 @@ import type { ConsumedFlow, FederationStore } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { type AdmissionRefusal, admit, tellLinked } from './admission.js'
-import type { Browser, Finish, SignedIn } from './finish.js'
 import type { IdentityStore } from './identities.js'
 import { createPlaces } from './places.js'
+import type { Browser, Finish, SignedIn } from './sign-in.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
 
@@ -87,7 +88,6 @@ type Callback = [
 ]
 
 export type Federation = ReturnType<typeof createFederation>
-
 export function createFederation(parts: FederationParts) {
   const { issuer, federation, identities, sessions, throttle, finish } = parts
   const takePlace = createPlaces(mostCallbacks)

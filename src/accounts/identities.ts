@@ -1,10 +1,10 @@
 /** The contract of the store of identities: which accounts at providers sign a person in, and who gets one. */
 import type { By, Occasion } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
+import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import type { Claimed } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
-import type { Reclaimed } from './address-verification.js'
 
 export interface LinkedIdentity {
   readonly id: FederatedIdentityId

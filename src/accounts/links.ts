@@ -1,6 +1,6 @@
 /** Mailed links: a random token that the store knows only as a hash, in the fragment, which no server ever sees. */
 import type { EmailAddress } from '../core/email-address.js'
-import { newSecret, Secret } from '../sessions/credential.js'
+import { newSecret, Secret } from '../core/secret.js'
 import type { AccountStore, LinkPurpose } from './store.js'
 import type { Throttle } from './throttle.js'
 

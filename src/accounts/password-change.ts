@@ -1,6 +1,7 @@
 /** Changing a password while signed in: the current one is proved, the other sessions end, this one gets a new secret. */
-import type { Occasion } from '../audit/events.js'
-import type { InBackground, Post } from '../core/mail.js'
+import { type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
+import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
 import type { Principal } from '../core/principal.js'
 import { type Credential, newCredential } from '../sessions/credential.js'
 import type { PasswordHasher } from './password-hash.js'
@@ -15,6 +16,7 @@ export interface PasswordChangeParts {
   readonly signIn: PasswordSignIn
   readonly post: Post
   readonly inBackground: InBackground
+  readonly refused: RecordRefusal
 }
 
 export type PasswordChangeAnswer =
@@ -30,7 +32,13 @@ export function createPasswordChange({
   signIn,
   post,
   inBackground,
+  refused,
 }: PasswordChangeParts) {
+  async function wrong(principal: Principal, occasion: Occasion): Promise<PasswordChangeAnswer> {
+    await refused(refusalOf(principal, 'password.changed', 'wrong-password', occasion))
+    return { refused: 'wrong_password' }
+  }
+
   return async function change(
     principal: Principal,
     profile: { readonly email: string; readonly name: string | null },
@@ -40,7 +48,7 @@ export function createPasswordChange({
     occasion: Occasion,
   ): Promise<PasswordChangeAnswer> {
     const proof = await signIn.proveAgain(principal.user, currentPassword)
-    if ('refused' in proof) return { refused: 'wrong_password' }
+    if ('refused' in proof) return wrong(principal, occasion)
     const { email, name } = profile
     const verdict = await policy.check(newPassword, { email, ...(name !== null && { name }) })
     if (!verdict.ok) return { refused: { weak: verdict.detail } }
@@ -56,7 +64,7 @@ export function createPasswordChange({
       occasion,
     })
     if (answer === 'superseded') return { refused: 'session_superseded' }
-    if (answer === 'credential-changed') return { refused: 'wrong_password' }
+    if (answer === 'credential-changed') return wrong(principal, occasion)
     inBackground('password changed mail', () => post.send({ kind: 'password-changed', to: email }))
     return { changed: { id: answer.changed, secret: next.secret } }
   }

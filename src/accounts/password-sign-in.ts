@@ -1,9 +1,10 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
+
+import type { InBackground } from '../core/background.js'
 import { type CanonicalEmail, parseEmailAddress } from '../core/email-address.js'
-import type { InBackground } from '../core/mail.js'
 import { network } from '../core/network-address.js'
 import type { Identity, PasswordCredential, UserId } from '../core/principal.js'
-import { proves } from '../sessions/credential.js'
+import { proves } from '../core/secret.js'
 import type { PasswordHasher } from './password-hash.js'
 import { type NormalisedPassword, readPassword } from './password-policy.js'
 import type { Account, AccountStore, FreshReset } from './store.js'

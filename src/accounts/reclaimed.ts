@@ -1,7 +1,7 @@
 /** Telling the person, by mail, what the first verification of their address has removed. */
 
-import type { InBackground, Post } from '../core/mail.js'
-import type { Reclaimed } from './address-verification.js'
+import type { InBackground } from '../core/background.js'
+import type { Post, Reclaimed } from '../core/mail.js'
 
 export interface Told {
   readonly post: Post

@@ -1,5 +1,5 @@
 /** Step-up: who is signed in proves themselves again, and their session gets a new secret and a new `auth_time`. */
-import type { Occasion } from '../audit/events.js'
+import { type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
 import type { Identity, Principal } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -22,8 +22,14 @@ interface Proved {
 
 export type StepUp = ReturnType<typeof createStepUp>
 
+export interface StepUpParts {
+  readonly signIn: PasswordSignIn
+  readonly sessions: Pick<Sessions, 'renew'>
+  readonly refused: RecordRefusal
+}
+
 /** A method answers who it proved; the rest is the same for all of them. */
-export function createStepUp({ signIn, sessions }: { signIn: PasswordSignIn; sessions: Sessions }) {
+export function createStepUp({ signIn, sessions, refused }: StepUpParts) {
   return async function stepUp(
     principal: Principal,
     proven: Credential,
@@ -31,7 +37,10 @@ export function createStepUp({ signIn, sessions }: { signIn: PasswordSignIn; ses
     occasion: Occasion,
   ): Promise<StepUpAnswer> {
     const answer = await signIn.proveAgain(principal.user, proof.password)
-    if ('refused' in answer) return { refused: answer.refused }
+    if ('refused' in answer) {
+      await refused(refusalOf(principal, 'session.proved', answer.refused, occasion))
+      return { refused: answer.refused }
+    }
     const renewed = await sessions.renew(proven, answer.identity, occasion)
     if (renewed === 'superseded') return { refused: 'session_superseded' }
     return { proved: { ...renewed, identity: answer.identity } }

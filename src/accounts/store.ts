@@ -1,9 +1,10 @@
 /** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
 import type { Occasion } from '../audit/events.js'
 import type { CanonicalEmail, EmailAddress } from '../core/email-address.js'
+import type { Reclaimed } from '../core/mail.js'
 import type { SessionId, UserId } from '../core/principal.js'
 import type { Successor } from '../sessions/store.js'
-import type { Reclaimed, Registered } from './address-verification.js'
+import type { Registered } from './address-verification.js'
 
 export interface Account {
   readonly user: UserId

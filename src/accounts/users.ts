@@ -1,10 +1,15 @@
-/** People as operators create, stop and remove them. (People who sign up themselves come in through login/sign-up.) */
+/** People as operators create, stop and remove them. (People who sign up themselves come in by a mailed link.) */
 
 import type { By } from '../audit/events.js'
 import type { PlatformRole } from '../core/authority.js'
-import type { CanonicalEmail, EmailAddress } from '../core/email-address.js'
+import type { InBackground } from '../core/background.js'
+import { type CanonicalEmail, type EmailAddress, parseEmailAddress } from '../core/email-address.js'
+import type { Post } from '../core/mail.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { UserId } from '../core/principal.js'
+import { linkMinutes, newLink } from './links.js'
+import type { AccountStore } from './store.js'
+import type { Throttle } from './throttle.js'
 
 export interface User {
   readonly id: UserId
@@ -47,4 +52,61 @@ export interface UserStore {
   disable(user: UserId, by: By): Promise<'disabled' | 'unknown' | 'forbidden'>
   enable(user: UserId, by: By): Promise<'enabled' | 'unknown' | 'forbidden'>
   remove(user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
+}
+
+export interface UserParts {
+  readonly store: UserStore
+  readonly accounts: AccountStore
+  readonly issuer: string
+  readonly throttle: Pick<Throttle, 'mail'>
+  readonly post: Post
+  readonly inBackground: InBackground
+}
+
+export type Users = ReturnType<typeof createUsers>
+
+export function createUsers({ store, accounts, issuer, throttle, post, inBackground }: UserParts) {
+  /** A link by which the person chooses a password. */
+  function welcome(address: EmailAddress): void {
+    inBackground('welcome mail', () =>
+      throttle.mail('welcome', address.canonical, async () => {
+        const link = await newLink(accounts, issuer, 'password-reset', address)
+        const resetPage = `${issuer}/password/forgot`
+        await post.send({
+          kind: 'welcome',
+          to: address.asTyped,
+          link,
+          validMinutes: linkMinutes,
+          resetPage,
+        })
+      }),
+    )
+  }
+
+  return {
+    ...store,
+
+    /** Without a password they get a link by mail. */
+    async create(user: NewUser, by: By) {
+      const created = await store.create(user, by)
+      if (typeof created !== 'string' && user.phc === undefined) welcome(user.email)
+      return created
+    },
+
+    /** The link once more, to somebody who has not chosen a password yet. */
+    async sendLink(id: UserId) {
+      const account = await accounts.findById(id)
+      if (!account) return 'unknown' as const
+      if (account.password !== undefined) return 'has-password' as const
+      const parsed = parseEmailAddress(account.email)
+      if (!parsed.ok) throw new Error(parsed.reason)
+      welcome(parsed.address)
+      return account
+    },
+  }
+}
+
+/** As JSON shows it. */
+export function describeUser({ id, email, name, state, platformRoles, createdAt }: User) {
+  return { id, email, name, state, platform_roles: [...platformRoles], created_at: createdAt }
 }

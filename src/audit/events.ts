@@ -1,7 +1,8 @@
 /** What is written down for good: who did what, to whom, from where, in which request, and how it ended. */
 import type { Authorized } from '../core/authority.js'
+import type { Caller } from '../core/caller.js'
 import type { Page, PageRequest } from '../core/page.js'
-import type { SessionId, TenantId, UserId } from '../core/principal.js'
+import type { Principal, SessionId, TenantId, UserId } from '../core/principal.js'
 
 /** Where something was done: the request and the client's network address. Operators' commands have neither. */
 export interface Occasion {
@@ -132,3 +133,24 @@ export interface RecordedEvent {
 export type RecordRefusal = (
   event: Omit<AuditEvent, 'outcome' | 'reason' | 'actor'> & { reason: string; actor: UserId | undefined },
 ) => Promise<void>
+
+/** What is refused to somebody who is signed in. */
+export function refusalOf(
+  { user: actor, session }: Principal,
+  action: AuditAction,
+  reason: string,
+  occasion: Occasion,
+) {
+  return { action, reason, actor, session, occasion }
+}
+
+/** Who does something, as it is written down. */
+export function actedBy(caller: Caller, occasion: Occasion): By {
+  if ('user' in caller) return { actor: caller.user.user, occasion }
+  return { actor: undefined, serviceKey: caller.service.id, occasion }
+}
+
+/** As JSON shows it. */
+export function describeEvent({ serviceKey, requestId, ...event }: RecordedEvent) {
+  return { ...event, service_key: serviceKey, request_id: requestId }
+}

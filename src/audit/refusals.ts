@@ -1,9 +1,6 @@
 /** Refusals on their way into the audit log: a bounded queue, written in batches, for which only the refused ever wait. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { FastifyBaseLogger } from 'fastify'
-import type { Throttle } from '../accounts/throttle.js'
 import { Outage } from '../core/errors.js'
-import type { Metrics } from '../http/middleware/metrics.js'
 import type { AuditEvent, AuditLog, RecordRefusal } from './events.js'
 
 /** Rows that have not been written yet. About 5 MB. */
@@ -20,9 +17,12 @@ const retryMs = 1000
 export interface RefusalParts {
   /** On a connection of its own. */
   readonly audit: Pick<AuditLog, 'record'>
-  readonly throttle: Pick<Throttle, 'refused'>
-  readonly log: FastifyBaseLogger
-  readonly metrics: Pick<Metrics, 'background'>
+  /** Counts one more against whoever is refused. Throws for a caller who is refused too often. */
+  readonly throttle: {
+    refused(caller: string | undefined, address: string, work: () => Promise<void>): Promise<void>
+  }
+  readonly log: Record<'warn' | 'error', (about: object, message: string) => void>
+  readonly metrics: { background(job: 'audit', outcome: 'done' | 'failed', times: number): void }
 }
 
 export interface Refusals {

@@ -1,7 +1,7 @@
 /** Work that goes on after an answer: kept track of, so that a shutdown waits for it and a failure is logged. */
 
 import type { FastifyBaseLogger } from 'fastify'
-import type { InBackground } from '../core/mail.js'
+import type { InBackground } from '../core/background.js'
 import type { Metrics } from '../http/middleware/metrics.js'
 
 /** Jobs of one name that are not done yet. One over it is dropped: callers must not fill the memory. */

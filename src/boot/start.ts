@@ -9,13 +9,11 @@ import { metricsRoute } from '../http/api/metrics.js'
 import { createMetrics } from '../http/middleware/metrics.js'
 import { loadTheme } from '../http/pages/theme.js'
 import { type KeyRing, openKeyRing } from '../keys/key-ring.js'
-import { createKeyOperations } from '../keys/operations.js'
 import type { KeyRingStore } from '../keys/store.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { cleanRegularly } from '../store/postgres/clean-up.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
-import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
 import { HotReads } from '../store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 import { Trust } from '../store/postgres/lineage.js'
@@ -29,7 +27,7 @@ import { createBackground } from './background.js'
 import { closeAll, closeWithin } from './closing.js'
 import type { Config } from './config.js'
 import { listenOn } from './listen.js'
-import { endingSessions, openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
+import { openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import type { TrustedGeneration } from './trusted-generation.js'
 import { assemble } from './wire.js'
 
@@ -82,14 +80,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const metrics = createMetrics(parts.linesDropped)
     const background = createBackground(log, metrics)
     closers.push(() => background.drain(5000))
-    const keyStore = postgresKeyRingStore(database)
-    const ring = await openRing(keyStore, parts.keks, config.issuer)
-    const keyOperations = createKeyOperations(
-      keyStore,
-      parts.keks,
-      config.issuer,
-      postgresProviderStore(database, endingSessions(config)),
-    )
+    const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
     const registry = await openOriginRegistry(postgresApplicationStore(database))
     closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
@@ -127,7 +118,6 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       stores,
       redis,
       ring,
-      keyOperations,
       keks: parts.keks,
       registry,
       argon2: parts.argon2,

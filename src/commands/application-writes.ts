@@ -1,17 +1,14 @@
-/** `mintmark applications create` and `change`: what an application is, judged before it is stored. */
+/** `mintmark applications create` and `change`: what an application is. */
 import { type Command, Option } from 'commander'
-import { describeApplication } from '../http/admin/describe.js'
-import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
+import { CommandFailed } from '../core/errors.js'
 import {
-  type Application,
   type ApplicationChange,
-  type ApplicationStore,
-  faultsOf,
+  type Applications,
+  describeApplication,
   type Grant,
-  type NewApplication,
 } from '../tenants/applications.js'
 import { replacement } from './arguments.js'
-import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
 interface Wanted extends Form {
@@ -68,19 +65,13 @@ export function applicationWriteCommands(applications: Command): void {
 }
 
 async function create(clientId: string, wanted: Wanted): Promise<void> {
-  const none = { origins: [], returnAddresses: [], audiences: [] }
+  const none = { origins: [], returnAddresses: [], audiences: [], grants: [] }
   const defaults = { clientId, name: clientId, ...none, tokenLifetimeSeconds: 300 }
   const kept = { origins: true, returnAddresses: true, grants: true }
   const application = { ...defaults, ...changeOf({ ...wanted, ...kept }) }
-  await write(wanted, `Created ${clientId}.`, async (store, issuer) => {
-    insistOnSound(application, issuer)
-    const answer = await store.create(application, operator)
-    if (answer === 'client-id-taken')
-      throw new CommandFailed(
-        `there is an application ${clientId} already: \`mintmark applications change\` changes it`,
-      )
-    if (typeof answer === 'string') throw new Error(answer)
-    return answer
+  await withOperator(wanted, async ({ applications }) => {
+    const answer = await applications.create(application, operator)
+    sayWritten(wanted, clientId, answer, 'Created')
   })
 }
 
@@ -95,37 +86,28 @@ export async function changeApplication(
     throw new CommandFailed(
       'say what to change: --name, --audience, --origin, --no-origins, --return-address, --no-return-addresses, --grant, --no-grants, --lifetime',
     )
-  await write(form, `${done} ${clientId}.`, async (store, issuer) => {
-    const before = await store.read(clientId)
-    if (before) insistOnSound({ ...before, ...to }, issuer)
-    const answer = before ? await store.change(clientId, to, operator) : 'unknown'
-    if (answer === 'unknown')
-      throw new CommandFailed(`there is no application ${clientId}: \`mintmark applications list\` has them`)
-    return answer
-  })
+  await withOperator(form, async ({ applications }) =>
+    sayWritten(form, clientId, await applications.change(clientId, to, operator), done),
+  )
 }
 
-async function write(
-  form: Form,
-  done: string,
-  work: (store: ApplicationStore, issuer: string) => Promise<Application | { originTaken: string }>,
-): Promise<void> {
-  const config = configuration()
-  await withDatabase(config, async database => {
-    const answer = await work(postgresApplicationStore(database), config.issuer)
-    if ('originTaken' in answer)
-      throw new CommandFailed(
-        `${answer.originTaken} belongs to another application: take it from that one first (\`mintmark applications list\`)`,
-      )
-    say(form, describeApplication(answer), done)
+type Written = Awaited<ReturnType<Applications['create'] | Applications['change']>>
+
+function sayWritten(form: Form, clientId: string, answer: Written, done: string): void {
+  const written = answered(answer, {
+    ...noApplication(clientId),
+    'client-id-taken': `there is an application ${clientId} already: \`mintmark applications change\` changes it`,
   })
-  await tell(config, 'applications', form)
+  if ('originTaken' in written)
+    throw new CommandFailed(
+      `${written.originTaken} belongs to another application: take it from that one first (\`mintmark applications list\`)`,
+    )
+  say(form, describeApplication(written), `${done} ${clientId}.`)
 }
 
-function insistOnSound(application: NewApplication, issuer: string): void {
-  const faults = faultsOf(application, issuer)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-}
+export const noApplication = (clientId: string) => ({
+  unknown: `there is no application ${clientId}: \`mintmark applications list\` has them`,
+})
 
 /** Only what was given. */
 function changeOf(wanted: Wanted): ApplicationChange {

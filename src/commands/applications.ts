@@ -1,11 +1,10 @@
 /** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
 import type { Command } from 'commander'
-import { describeApplication } from '../http/admin/describe.js'
-import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
-import { type Application, hostedPages } from '../tenants/applications.js'
-import { applicationWriteCommands, changeApplication } from './application-writes.js'
+import { CommandFailed } from '../core/errors.js'
+import { type Application, describeApplication, hostedPages } from '../tenants/applications.js'
+import { applicationWriteCommands, changeApplication, noApplication } from './application-writes.js'
 import { limited } from './arguments.js'
-import { CommandFailed, configuration, operator, tell, withDatabase } from './context.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, time } from './table.js'
 
@@ -16,27 +15,21 @@ export function applicationCommands(program: Command): void {
     .description('all applications')
     .option(...limited)
     .option(...asJson)
-    .action(async (form: ListForm) => {
-      await withDatabase(configuration(), database =>
-        sayList(form, page => postgresApplicationStore(database).list(page), listing),
-      )
-    })
+    .action((form: ListForm) =>
+      withOperator(form, ({ applications }) => sayList(form, applications.list, listing)),
+    )
 
   applications
     .command('show')
     .argument('<client-id>')
     .description('one application')
     .option(...asJson)
-    .action(async (clientId: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const application = await postgresApplicationStore(database).read(clientId)
-        if (!application)
-          throw new CommandFailed(
-            `there is no application ${clientId}: \`mintmark applications list\` has them`,
-          )
+    .action((clientId: string, form: Form) =>
+      withOperator(form, async ({ applications }) => {
+        const application = answered(await applications.read(clientId), noApplication(clientId))
         say(form, describeApplication(application), shown(application))
-      })
-    })
+      }),
+    )
 
   applicationWriteCommands(applications)
 
@@ -68,16 +61,10 @@ export function applicationCommands(program: Command): void {
         throw new CommandFailed(
           `${hostedPages} is the service’s own pages, which stay: name another application`,
         )
-      const config = configuration()
-      await withDatabase(config, async database => {
-        const answer = await postgresApplicationStore(database).remove(clientId, operator)
-        if (answer === 'unknown')
-          throw new CommandFailed(
-            `there is no application ${clientId}: \`mintmark applications list\` has them`,
-          )
+      await withOperator(form, async ({ applications }) => {
+        answered(await applications.remove(clientId, operator), noApplication(clientId))
         say(form, { client_id: clientId, deleted: true }, `Deleted ${clientId}.`)
       })
-      await tell(config, 'applications', form)
     })
 }
 

@@ -1,18 +1,20 @@
 /** Reads what commands are given: tenants and roles as operators name them, names, lists and numbers. */
 
+import type { Operator } from '../boot/operator.js'
+import { CommandFailed } from '../core/errors.js'
 import type { TenantId } from '../core/principal.js'
-import type { Database } from '../store/postgres/database.js'
-import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
 import type { Role, Tenant } from '../tenants/tenants.js'
-import { CommandFailed, isUuid } from './context.js'
+import { answered, isUuid } from './context.js'
 
 export const who = 'e-mail address or user id'
 export const limited = ['--limit <n>', 'no more than this many', limit] as const
 
-export async function tenantOf(database: Database, text: string): Promise<Tenant> {
-  const tenant = await postgresTenantStore(database).read(tenantId(text))
-  if (!tenant) throw new CommandFailed(`there is no tenant ${text}: \`mintmark tenants list\` has them`)
-  return tenant
+export const noTenant = (text: string) => ({
+  unknown: `there is no tenant ${text}: \`mintmark tenants list\` has them`,
+})
+
+export async function tenantOf({ tenants }: Operator, text: string): Promise<Tenant> {
+  return answered(await tenants.read(tenantId(text)), noTenant(text))
 }
 
 export function tenantId(text: string): TenantId {

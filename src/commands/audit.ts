@@ -1,10 +1,9 @@
 /** `mintmark audit …`: reading what was written down for good. */
 import type { Command } from 'commander'
 import type { RecordedEvent } from '../audit/events.js'
-import { describeEvent } from '../http/admin/describe.js'
-import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
+import { describeEvent } from '../audit/events.js'
 import { limited, tenantId } from './arguments.js'
-import { configuration, withDatabase } from './context.js'
+import { withOperator } from './context.js'
 import { asJson, type ListForm, type Listing, sayList } from './output.js'
 import { cell, time } from './table.js'
 
@@ -19,9 +18,7 @@ export function auditCommands(program: Command): void {
     .option(...asJson)
     .action(async ({ tenant, ...form }: ListForm & { tenant?: string }) => {
       const only = tenant === undefined ? undefined : tenantId(tenant)
-      await withDatabase(configuration(), database =>
-        sayList(form, page => postgresAuditLog(database).list(page, only), listing),
-      )
+      await withOperator(form, ({ audit }) => sayList(form, page => audit.list(page, only), listing))
     })
 }
 

@@ -1,25 +1,13 @@
 /** `mintmark keys …`: the key ring as a timeline, rotated, moved under another key-encryption key, exported, examined. */
 import { type Command, InvalidArgumentError } from 'commander'
-import type { Config } from '../boot/config.js'
-import { endingSessions } from '../boot/session-stores.js'
+import { CommandFailed } from '../core/errors.js'
 import type { Kid } from '../core/principal.js'
-import { describeExposure, describeKey } from '../http/admin/describe.js'
 import type { Leak } from '../keys/compromise.js'
 import { serializeJwks } from '../keys/key-ring.js'
-import { createKeyOperations, type KeyOperations } from '../keys/operations.js'
+import { describeExposure, describeRing, type KeyOperations } from '../keys/operations.js'
 import { publishedKeys } from '../keys/schedule.js'
 import type { Ring } from '../keys/store.js'
-import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
-import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
-import {
-  CommandFailed,
-  configuration,
-  keyEncryptionKeys,
-  operator,
-  presentKeys,
-  tell,
-  withDatabase,
-} from './context.js'
+import { operator, withOperator } from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
 import { exposureInWords, timeline } from './timeline.js'
@@ -42,7 +30,7 @@ export function keyCommands(program: Command): void {
     .description('every key with its times: what signs now, what is ready, until when each verifies')
     .option(...asJson)
     .action(async (form: Form) => {
-      await withOperations(async operations => sayRing(form, await operations.list()))
+      await withKeys(form, 'reads', async keys => sayRing(form, await keys.list()))
     })
 
   keys
@@ -69,14 +57,13 @@ export function keyCommands(program: Command): void {
     .option(...dryRun)
     .option(...asJson)
     .action(async (form: ChangeForm) => {
-      await changing(form, async operations => {
-        const answer = await operations.reseal(occasion(form))
+      await withKeys(form, 'changes', async keys => {
+        const answer = await keys.reseal(occasion(form))
         sayChange(
           form,
           answer,
           answer === 'already-sealed' ? 'All keys are sealed under the newest already.' : 'Resealed.',
         )
-        return answer
       })
     })
 
@@ -84,17 +71,17 @@ export function keyCommands(program: Command): void {
     .command('export')
     .description('the public keys as a JWK Set (JSON in any case), for devices that are offline')
     .option(...asJson)
-    .action(async () => {
-      await withOperations(async operations => print(serializeJwks(publishedKeys(await operations.list()))))
-    })
+    .action((form: Form) =>
+      withKeys(form, 'reads', async keys => print(serializeJwks(publishedKeys(await keys.list())))),
+    )
 
   keys
     .command('doctor')
     .description('whether clocks, times and keys are well; exit code 1 where they are not')
     .option(...asJson)
     .action(async (form: Form) => {
-      await withOperations(async operations => {
-        const items = await operations.doctor()
+      await withKeys(form, 'reads', async keys => {
+        const items = await keys.doctor()
         const ok = items.every(finding => finding.ok)
         const facts = items.map(({ check, ok, says }) => [`${ok ? 'ok   ' : 'WRONG'}  ${check}`, says])
         say(form, { ok, items }, details(Object.fromEntries(facts)))
@@ -117,9 +104,7 @@ async function rotate(form: RotateForm): Promise<void> {
   const leak = leakOf(compromised, kek)
   if (!leak && since !== undefined)
     throw new CommandFailed('--since goes with --compromised or --kek: say which key has leaked')
-  await changing(form, operations =>
-    leak ? endLeaked(operations, leak, form) : rotateAsPlanned(operations, form),
-  )
+  await withKeys(form, 'changes', keys => (leak ? endLeaked(keys, leak, form) : rotateAsPlanned(keys, form)))
 }
 
 async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
@@ -135,7 +120,6 @@ async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
     answer,
     answer === 'already-scheduled' ? 'A rotation is scheduled already.' : 'The next key is scheduled.',
   )
-  return answer
 }
 
 async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm) {
@@ -153,7 +137,6 @@ async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm
       ? ['It is marked as compromised already.']
       : ['The leaked keys are marked; a sound key signs from the next token on. No session ends.']
   sayChange(form, answer, [...said, ...exposureInWords(policy)], { exposure: describeExposure(policy) })
-  return answer
 }
 
 const occasion = ({ dryRun = false }: ChangeForm) => ({ by: operator, dryRun })
@@ -184,34 +167,8 @@ function sayRing(form: Form, ring: Ring): void {
   say(form, { items: describeRing(ring) }, timeline(ring))
 }
 
-function describeRing(ring: Ring) {
-  return ring.keys.map(key => describeKey(ring, key))
-}
-
-async function changing(form: ChangeForm, work: (operations: KeyOperations) => Promise<Ring | string>) {
-  await withOperations(async (operations, config) => {
-    const answer = await work(operations)
-    if (typeof answer !== 'string' && !form.dryRun) await tell(config, 'keys', form)
-  }, presentKeys)
-}
-
-async function withOperations(
-  work: (operations: KeyOperations, config: Config) => Promise<void>,
-  keysOf = keyEncryptionKeys,
-) {
-  const config = configuration()
-  const keks = await keysOf(config)
-  await withDatabase(config, database =>
-    work(
-      createKeyOperations(
-        postgresKeyRingStore(database),
-        keks,
-        config.issuer,
-        postgresProviderStore(database, endingSessions(config)),
-      ),
-      config,
-    ),
-  )
+function withKeys(form: Form, use: 'reads' | 'changes', work: (keys: KeyOperations) => Promise<void>) {
+  return withOperator(form, async domain => work(await domain.keys(use)))
 }
 
 function instant(text: string): number {

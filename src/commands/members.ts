@@ -1,10 +1,8 @@
 /** `mintmark members …`: who is a member of a tenant, with which roles. Operators may give everything. */
 import type { Command } from 'commander'
-import { describeMembership } from '../http/admin/describe.js'
-import { postgresMembershipStore } from '../store/postgres/tenants/membership-store.js'
-import type { Membership, Tenant } from '../tenants/tenants.js'
+import { describeMembership, type Membership, type Tenant } from '../tenants/tenants.js'
 import { limited, roleNames, roleOf, tenantOf, who, wholeList } from './arguments.js'
-import { CommandFailed, configuration, operator, personOf, withDatabase } from './context.js'
+import { answered, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
 
@@ -21,13 +19,12 @@ export function memberCommands(program: Command): void {
     .description('the members of a tenant')
     .option(...limited)
     .option(...asJson)
-    .action(async (id: string, form: ListForm) => {
-      await withDatabase(configuration(), async database => {
-        const tenant = await tenantOf(database, id)
-        const store = postgresMembershipStore(database)
-        await sayList(form, page => store.list(tenant.id, page), listing(tenant))
-      })
-    })
+    .action((id: string, form: ListForm) =>
+      withOperator(form, async domain => {
+        const tenant = await tenantOf(domain, id)
+        await sayList(form, page => domain.members.list(tenant.id, page), listing(tenant))
+      }),
+    )
 
   members
     .command('set')
@@ -46,37 +43,34 @@ export function memberCommands(program: Command): void {
     .argument('<user>', who)
     .description('take somebody out of a tenant, at once')
     .option(...asJson)
-    .action(async (id: string, user: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const { id: tenant } = await tenantOf(database, id)
-        const person = await personOf(database, user)
-        const answer = await postgresMembershipStore(database).remove(tenant, person, operator)
-        if (answer === 'unknown')
-          throw new CommandFailed(
-            `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
-          )
-        if (answer === 'forbidden') throw new Error(answer)
+    .action((id: string, user: string, form: Form) =>
+      withOperator(form, async domain => {
+        const { id: tenant } = await tenantOf(domain, id)
+        const person = await personOf(domain, user)
+        answered(await domain.members.remove(tenant, person, operator), {
+          unknown: `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
+        })
         say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
-      })
-    })
+      }),
+    )
 }
 
 async function set(id: string, user: string, wanted: Wanted): Promise<void> {
   const names = wholeList({ given: wanted.role, keep: wanted.roles, option: 'role', most: 50 })
-  await withDatabase(configuration(), async database => {
-    const tenant = await tenantOf(database, id)
+  await withOperator(wanted, async domain => {
+    const tenant = await tenantOf(domain, id)
     const roleIds = names.map(text => roleOf(tenant, text).id)
-    const person = await personOf(database, user)
+    const person = await personOf(domain, user)
     const state = wanted.suspended ? 'suspended' : 'active'
     const membership = { tenant: tenant.id, user: person, roleIds, state } as const
-    const answer = await postgresMembershipStore(database).put(membership, operator)
-    if (answer === 'forbidden') throw new Error(answer)
-    if (typeof answer === 'string')
-      throw new CommandFailed(
-        `the tenant ${id}, a role or ${user} was deleted meanwhile: look, and try again`,
-      )
-    const roles = roleNames(tenant, answer.roleIds).join(', ') || 'no role'
-    say(wanted, describeMembership(answer), `Set ${person} in ${id}: ${answer.state}, ${roles}.`)
+    const gone = `the tenant ${id}, a role or ${user} was deleted meanwhile: look, and try again`
+    const set = answered(await domain.members.put(membership, operator), {
+      unknown: gone,
+      'unknown-role': gone,
+      'last-owner': gone,
+    })
+    const roles = roleNames(tenant, set.roleIds).join(', ') || 'no role'
+    say(wanted, describeMembership(set), `Set ${person} in ${id}: ${set.state}, ${roles}.`)
   })
 }
 

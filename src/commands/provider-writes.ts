@@ -1,29 +1,23 @@
-/** `mintmark providers add` and `change`: what a provider is, judged and tried before it is stored. */
+/** `mintmark providers add` and `change`: what a provider is. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Config } from '../boot/config.js'
+import type { Operator } from '../boot/operator.js'
+import { CommandFailed } from '../core/errors.js'
 import { type PresetName, plain, presets } from '../federation/presets.js'
 import {
   type ClaimMap,
-  faultsOf,
   type Provider,
   type ProviderChange,
   type ProviderDeclaration,
   type ProviderGrant,
   redirectAddress,
   type SignUpPolicy,
-  secretSealedAs,
 } from '../federation/provider.js'
-import type { ProviderStore } from '../federation/store.js'
-import type { Database } from '../store/postgres/database.js'
+import { describeProvider, type Providers } from '../federation/providers.js'
 import { roleOf, tenantOf } from './arguments.js'
-import { CommandFailed, keysOfService, operator } from './context.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
-import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
+import { doesNotWork, noProvider, shown } from './provider-shown.js'
 import { lineOfStdin } from './stdin.js'
-
-export type WithProviders = (
-  work: (store: ProviderStore, config: Config, database: Database) => Promise<void>,
-) => Promise<void>
 
 interface Wanted extends Form {
   readonly preset?: PresetName
@@ -44,7 +38,7 @@ interface Wanted extends Form {
 }
 type RawGrant = Readonly<Record<'claim' | 'value' | 'tenant' | 'role', string>>
 
-export function providerWriteCommands(providers: Command, withProviders: WithProviders): void {
+export function providerWriteCommands(providers: Command): void {
   const writing = (command: Command) =>
     command
       .option('--name <name>', 'what its button says')
@@ -78,29 +72,17 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option(...asJson)
     .action((id: string, wanted: Wanted) =>
-      withProviders(async (store, config, database) => {
-        const { issuer } = config
+      withOperator(wanted, async domain => {
         const preset = wanted.preset === undefined ? plain : presets[wanted.preset]
         const known = { ...nothing, ...preset, id }
-        const declaration = { ...known, ...(await changeOf(wanted, known.claims, database)) }
+        const declaration = { ...known, ...(await changeOf(wanted, known.claims, domain)) }
         const named = { ...declaration, name: declaration.name || id }
         if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
         if (!named.clientId) throw new CommandFailed('give --client-id')
         if (!wanted.clientSecretStdin)
           throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
-        insistOnSound(named, issuer)
-        const secret = await clientSecret()
-        await reachable({ ...named, state: 'enabled', createdAt: 0, changedAt: 0 }, () => secret)
-        const answer = await store.create(named, await sealed(config, database, id, secret), operator)
-        if (answer === 'id-taken')
-          throw new CommandFailed(
-            `there is a provider ${id} already: \`mintmark providers change\` changes it`,
-          )
-        if (answer === 'issuer-taken')
-          throw new CommandFailed(
-            `another provider has the issuer ${named.issuer}: change that one (\`mintmark providers list\`)`,
-          )
-        sayWritten(wanted, issuer, answer, `Added ${id}.`)
+        const answer = await domain.providers.create(named, await clientSecret(), operator)
+        sayWritten(wanted, domain, stored(id, named.issuer, answer), `Added ${id}.`)
       }),
     )
 
@@ -115,31 +97,34 @@ export function providerWriteCommands(providers: Command, withProviders: WithPro
     .addOption(new Option('--none <list...>', 'empty these lists').choices(Object.keys(empty)))
     .option(...asJson)
     .action((id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) =>
-      withProviders(async (store, config, database) => {
-        const { issuer } = config
-        const before = existing(id, await store.read(id))
+      withOperator(wanted, async domain => {
+        const before = answered(await domain.providers.read(id), noProvider(id))
         const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
         const { claims } = { ...before, ...emptied }
-        const to = { ...emptied, ...(await changeOf(wanted, claims, database)) }
+        const to = { ...emptied, ...(await changeOf(wanted, claims, domain)) }
         if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
           throw new CommandFailed('say what to change: see --help')
-        insistOnSound({ ...before, ...to }, issuer)
         const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
-        if (secret !== undefined || tried.some(member => member in to))
-          await reachable({ ...before, ...to }, () => secret ?? storedSecret(config, before))
-        const kept = secret === undefined ? undefined : await sealed(config, database, id, secret)
-        const answer = await store.change(id, to, kept, operator)
-        if (answer === 'issuer-taken')
-          throw new CommandFailed(
-            `another provider has the issuer ${to.issuer}: change that one (\`mintmark providers list\`)`,
-          )
+        const answer = await domain.providers.change(id, to, secret, operator)
         if (answer === 'linked')
           throw new CommandFailed(
             `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,
           )
-        sayWritten(wanted, issuer, existing(id, answer), `Changed ${id}.`)
+        sayWritten(wanted, domain, stored(id, to.issuer ?? before.issuer, answer), `Changed ${id}.`)
       }),
     )
+}
+
+type Written = Awaited<ReturnType<Providers['create'] | Providers['change']>>
+
+function stored(id: string, issuer: string, answer: Exclude<Written, 'linked'>): Provider {
+  const written = answered(answer, {
+    ...noProvider(id),
+    'id-taken': `there is a provider ${id} already: \`mintmark providers change\` changes it`,
+    'issuer-taken': `another provider has the issuer ${issuer}: change that one (\`mintmark providers list\`)`,
+  })
+  if ('unreachable' in written) throw doesNotWork(id, written.unreachable)
+  return written
 }
 
 const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
@@ -156,9 +141,6 @@ const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
   aal2: [],
 }
 
-/** What of a change is tried before it is stored: where the provider is, and as whom it is asked. */
-const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]
-
 /** By the names of their options. */
 const empty = {
   hosts: { hosts: [] },
@@ -170,10 +152,10 @@ const empty = {
 } as const satisfies Record<string, ProviderChange>
 
 /** Only what was given, and that lists go with what they are read for; claims are added to those of before. */
-async function changeOf(wanted: Wanted, claims: ClaimMap | undefined, database: Database) {
+async function changeOf(wanted: Wanted, claims: ClaimMap | undefined, domain: Operator) {
   const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
   const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
-  const grants = grant && (await Promise.all(grant.map(raw => resolved(raw, database))))
+  const grants = grant && (await Promise.all(grant.map(raw => resolved(raw, domain))))
   return {
     ...(name !== undefined && { name }),
     ...(issuer !== undefined && { issuer }),
@@ -193,25 +175,13 @@ async function changeOf(wanted: Wanted, claims: ClaimMap | undefined, database: 
   }
 }
 
-async function resolved(
-  { claim, value, tenant, role }: RawGrant,
-  database: Database,
-): Promise<ProviderGrant> {
-  const place = await tenantOf(database, tenant)
+async function resolved({ claim, value, tenant, role }: RawGrant, domain: Operator): Promise<ProviderGrant> {
+  const place = await tenantOf(domain, tenant)
   return { claim, value, tenant: place.id, role: roleOf(place, role).id }
 }
 
-function insistOnSound(declaration: ProviderDeclaration, issuer: string): void {
-  const faults = faultsOf(declaration, issuer.startsWith('http:'))
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-}
-
-async function sealed(config: Config, database: Database, id: string, secret: string) {
-  const keks = await keysOfService(config, database)
-  return keks.seal(Buffer.from(secret), secretSealedAs(config.issuer, id))
-}
-
-function sayWritten(form: Form, issuer: string, provider: Provider, done: string): void {
+function sayWritten(form: Form, { config }: Operator, provider: Provider, done: string): void {
+  const { issuer } = config
   const register = `Register this redirect URI there: ${redirectAddress(issuer, provider.id)}`
   say(form, describeProvider(issuer, provider), [done, register, '', ...shown(issuer, provider)])
 }

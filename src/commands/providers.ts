@@ -1,13 +1,12 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
 import type { Command } from 'commander'
-import { endingSessions } from '../boot/session-stores.js'
+import { CommandFailed } from '../core/errors.js'
 import type { Provider } from '../federation/provider.js'
-import type { ProviderStore } from '../federation/store.js'
-import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
-import { configuration, operator, withDatabase } from './context.js'
+import { describeProvider } from '../federation/providers.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
-import { describeProvider, existing, reachable, shown, storedSecret } from './provider-shown.js'
-import { providerWriteCommands, type WithProviders } from './provider-writes.js'
+import { doesNotWork, noProvider, shown } from './provider-shown.js'
+import { providerWriteCommands } from './provider-writes.js'
 
 interface EndForm extends Form {
   readonly endSessions?: boolean
@@ -25,9 +24,9 @@ export function providerCommands(program: Command): void {
     .description('all providers')
     .option(...asJson)
     .action((form: Form) =>
-      withProviders(async (store, { issuer }) => {
-        const items = await store.list()
-        await sayList(form, async () => ({ items, next: undefined }), listing(issuer))
+      withOperator(form, async ({ providers, config }) => {
+        const items = await providers.list()
+        await sayList(form, async () => ({ items, next: undefined }), listing(config.issuer))
       }),
     )
 
@@ -37,13 +36,13 @@ export function providerCommands(program: Command): void {
     .description('one provider, with the addresses to register there')
     .option(...asJson)
     .action((id: string, form: Form) =>
-      withProviders(async (store, { issuer }) => {
-        const provider = existing(id, await store.read(id))
+      withOperator(form, async ({ providers, config: { issuer } }) => {
+        const provider = answered(await providers.read(id), noProvider(id))
         say(form, describeProvider(issuer, provider), shown(issuer, provider))
       }),
     )
 
-  providerWriteCommands(providers, withProviders)
+  providerWriteCommands(providers)
 
   providers
     .command('check')
@@ -51,9 +50,10 @@ export function providerCommands(program: Command): void {
     .description('read its document and keys as a sign-in would; exit code 1 where that does not work')
     .option(...asJson)
     .action((id: string, form: Form) =>
-      withProviders(async (store, config) => {
-        const provider = existing(id, await store.read(id))
-        await reachable(provider, () => storedSecret(config, provider))
+      withOperator(form, async ({ providers }) => {
+        const answer = await providers.check(id)
+        if (answer === 'unknown') throw new CommandFailed(noProvider(id).unknown)
+        if (answer !== 'answers') throw doesNotWork(id, answer.unreachable)
         say(form, { ok: true }, `${id} answers, and its document is as declared.`)
       }),
     )
@@ -73,11 +73,9 @@ export function providerCommands(program: Command): void {
       .option(...asJson)
     if (state === 'disabled') command.option(...ending)
     command.action((id: string, form: EndForm) =>
-      withProviders(async (store, { issuer }) => {
-        const answer = await store.change(id, { state }, undefined, operator)
-        if (answer === 'issuer-taken' || answer === 'linked') throw new Error(answer)
-        const provider = existing(id, answer)
-        const ended = form.endSessions ? await store.endSessions(id, operator) : undefined
+      withOperator(form, async ({ providers, config: { issuer } }) => {
+        const answer = await providers.turn(id, state, form.endSessions ?? false, operator)
+        const { provider, ended } = answered(answer, noProvider(id))
         const document = { ...describeProvider(issuer, provider), ...(ended !== undefined && { ended }) }
         say(form, document, `${done} ${id}.${endedInWords(ended)}`)
       }),
@@ -91,9 +89,9 @@ export function providerCommands(program: Command): void {
     .option(...ending)
     .option(...asJson)
     .action((id: string, form: EndForm) =>
-      withProviders(async store => {
-        const ended = form.endSessions ? await endedFirst(store, id) : undefined
-        existing(id, await store.remove(id, operator))
+      withOperator(form, async ({ providers }) => {
+        const answer = await providers.remove(id, form.endSessions ?? false, operator)
+        const { ended } = answered(answer, noProvider(id))
         say(
           form,
           { id, deleted: true, ...(ended !== undefined && { ended }) },
@@ -103,21 +101,8 @@ export function providerCommands(program: Command): void {
     )
 }
 
-/** Repeated after a failure it finds the provider, and what it had opened, where it left them. */
-async function endedFirst(store: ProviderStore, id: string): Promise<number> {
-  existing(id, await store.change(id, { state: 'disabled' }, undefined, operator))
-  return store.endSessions(id, operator)
-}
-
 const endedInWords = (ended: number | undefined) =>
   ended === undefined ? '' : ` ${ended} ${ended === 1 ? 'session was' : 'sessions were'} ended.`
-
-const withProviders: WithProviders = work => {
-  const config = configuration()
-  return withDatabase(config, database =>
-    work(postgresProviderStore(database, endingSessions(config)), config, database),
-  )
-}
 
 const listing = (issuer: string): Listing<Provider> => ({
   heads: ['ID', 'NAME', 'STATE', 'SIGN-UP', 'ISSUER'],

@@ -1,11 +1,9 @@
 /** `mintmark recover`: trust the server that DATABASE_URL names now, and nothing that was accepted before. */
 import type { Command } from 'commander'
 import type { Config } from '../boot/config.js'
-import { openTrustedGeneration } from '../boot/trusted-generation.js'
-import { generateSealedKey } from '../keys/signing-key.js'
-import { keepLineage, type Recovered, recover } from '../store/recovery.js'
+import { type Recovered, trustDatabase } from '../boot/maintenance.js'
 import type { ServiceKey } from '../tenants/service-keys.js'
-import { configuration, presentKeys, tell, withDatabase } from './context.js'
+import { configuration } from './context.js'
 import { print } from './output.js'
 import { listing } from './service-keys.js'
 import { table } from './table.js'
@@ -22,33 +20,11 @@ export function recoverCommand(program: Command): void {
     )
     .action(async ({ nothingLost = false }: { nothingLost?: boolean }) => {
       const config = configuration()
-      const trusted = await openTrustedGeneration(config.keysFolder)
-      const keep = async (generation: number) => {
-        const failed = await trusted.keep(generation)
-        print(`This database is trusted from now on, as generation ${generation}.`)
-        if (failed !== undefined) print(`  ${failed}.`)
-      }
-      await withDatabase(
-        config,
-        async database => {
-          if (nothingLost) {
-            await keep(await keepLineage(database, trusted.kept))
-            return print('Sessions go on.')
-          }
-          const recovered = await recover(database, await keyMaker(config), trusted.kept)
-          await keep(recovered.generation)
-          say(recovered, config)
-          saySuspects(recovered.serviceKeys)
-        },
-        { anyLineage: true },
-      )
-      if (!nothingLost) await tell(config, 'keys')
+      const recovered = await trustDatabase(config, nothingLost, print)
+      if (!recovered) return print('Sessions go on.')
+      say(recovered, config)
+      saySuspects(recovered.serviceKeys)
     })
-}
-
-async function keyMaker(config: Config) {
-  const keys = await presentKeys(config)
-  return () => generateSealedKey(config.issuer, keys)
 }
 
 function say({ ended, links, flows, invitations }: Recovered, { sessionStore }: Config): void {

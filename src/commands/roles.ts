@@ -1,10 +1,10 @@
 /** `mintmark roles …`: the roles of a tenant, and what they permit. Operators may give everything. */
 import type { Command } from 'commander'
 import { builtInRoles } from '../core/authority.js'
-import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
-import { longestRoles } from '../tenants/tenants.js'
+import { CommandFailed } from '../core/errors.js'
+import { describeRole, longestRoles } from '../tenants/tenants.js'
 import { permissions, printable, roleOf, tenantOf, wholeList } from './arguments.js'
-import { CommandFailed, configuration, operator, withDatabase } from './context.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
 interface Wanted extends Form {
@@ -27,11 +27,10 @@ export function roleCommands(program: Command): void {
     .option(...asJson)
     .action(async (id: string, name: string, form: Wanted) => {
       const wanted = { name: printable(name), permissions: permitted(form) }
-      await withDatabase(configuration(), async database => {
-        const tenant = await tenantOf(database, id)
-        const answer = await postgresTenantStore(database).createRole(tenant.id, wanted, operator)
-        const role = done(answer, id, name)
-        say(form, role, `Created ${role.id} (${name}).`)
+      await withOperator(form, async domain => {
+        const tenant = await tenantOf(domain, id)
+        const role = answered(await domain.tenants.createRole(tenant.id, wanted, operator), notDone(id, name))
+        say(form, describeRole(role), `Created ${role.id} (${name}).`)
       })
     })
 
@@ -49,12 +48,15 @@ export function roleCommands(program: Command): void {
         ...(form.name !== undefined && { name: printable(form.name) }),
         permissions: permitted(form),
       }
-      await withDatabase(configuration(), async database => {
-        const tenant = await tenantOf(database, id)
+      await withOperator(form, async domain => {
+        const tenant = await tenantOf(domain, id)
         const role = { ...roleOf(tenant, text), ...wanted }
-        const answer = await postgresTenantStore(database).changeRole(tenant.id, role, operator)
-        const changed = done(answer, id, role.name)
-        say(form, changed, `Changed ${role.id} (${role.name}).`)
+        const answer = await domain.tenants.changeRole(tenant.id, role, operator)
+        say(
+          form,
+          describeRole(answered(answer, notDone(id, role.name))),
+          `Changed ${role.id} (${role.name}).`,
+        )
       })
     })
 
@@ -65,15 +67,14 @@ export function roleCommands(program: Command): void {
     .description('delete a role: its members lose it at once. The built-in ones stay')
     .option(...asJson)
     .action(async (id: string, text: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const tenant = await tenantOf(database, id)
+      await withOperator(form, async domain => {
+        const tenant = await tenantOf(domain, id)
         const role = roleOf(tenant, text)
         if (Object.hasOwn(builtInRoles, role.id))
           throw new CommandFailed(
             `${text} is in every tenant and stays: \`mintmark roles change\` empties it`,
           )
-        const answer = await postgresTenantStore(database).removeRole(tenant.id, role.id, operator)
-        done(answer, id, text)
+        answered(await domain.tenants.removeRole(tenant.id, role.id, operator), notDone(id, text))
         say(form, { id: role.id, deleted: true }, `Deleted ${role.id} (${role.name}).`)
       })
     })
@@ -83,21 +84,8 @@ function permitted({ permission: given, permissions: keep }: Wanted): readonly s
   return permissions(wholeList({ given, keep, option: 'permission', most: 200 }))
 }
 
-type Refusal = 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'
-
-function done<T>(answer: T, tenant: string, role: string): Exclude<T, Refusal> {
-  if (answer === 'name-taken')
-    throw new CommandFailed(
-      `the tenant ${tenant} has a role ${role} already: \`mintmark roles change\` changes it`,
-    )
-  if (answer === 'unknown')
-    throw new CommandFailed(
-      `the tenant ${tenant} or its role ${role} was deleted meanwhile: look (\`mintmark tenants list\`), and try again`,
-    )
-  if (answer === 'too-large')
-    throw new CommandFailed(
-      `the roles of the tenant ${tenant} would not fit into an access token: give this one fewer or shorter permissions (the names and permissions of all may take ${longestRoles} bytes together)`,
-    )
-  if (answer === 'forbidden' || answer === 'repeated-differently') throw new Error(String(answer))
-  return answer as Exclude<T, Refusal>
-}
+const notDone = (tenant: string, role: string) => ({
+  'name-taken': `the tenant ${tenant} has a role ${role} already: \`mintmark roles change\` changes it`,
+  unknown: `the tenant ${tenant} or its role ${role} was deleted meanwhile: look (\`mintmark tenants list\`), and try again`,
+  'too-large': `the roles of the tenant ${tenant} would not fit into an access token: give this one fewer or shorter permissions (the names and permissions of all may take ${longestRoles} bytes together)`,
+})

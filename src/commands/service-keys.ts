@@ -1,13 +1,11 @@
 /** `mintmark service-keys …`: the keys by which internal services call, made (shown this once), listed and revoked. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { type PlatformPermission, platformPermissions } from '../core/authority.js'
+import { CommandFailed } from '../core/errors.js'
 import type { ServiceKeyId } from '../core/principal.js'
-import { newServiceCredential, revealServiceCredential } from '../core/service-credential.js'
-import { describeServiceKey } from '../http/admin/describe.js'
-import { postgresServiceKeyStore } from '../store/postgres/tenants/service-key-store.js'
-import { faultsOfKey, type ServiceKey } from '../tenants/service-keys.js'
-import { limited, printable, tenantId } from './arguments.js'
-import { CommandFailed, configuration, operator, withDatabase } from './context.js'
+import { describeServiceKey, type ServiceKey } from '../tenants/service-keys.js'
+import { limited, noTenant, printable, tenantId } from './arguments.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
 
@@ -25,12 +23,9 @@ export function serviceKeyCommands(program: Command): void {
     .description('all keys, revoked ones too')
     .option(...limited)
     .option(...asJson)
-    .action(async (form: ListForm) => {
-      await withDatabase(configuration(), async database => {
-        const store = postgresServiceKeyStore(database)
-        await sayList(form, page => store.list(page), listing)
-      })
-    })
+    .action((form: ListForm) =>
+      withOperator(form, ({ serviceKeys }) => sayList(form, serviceKeys.list, listing)),
+    )
 
   keys
     .command('create')
@@ -50,14 +45,14 @@ export function serviceKeyCommands(program: Command): void {
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .option(...asJson)
-    .action(async (id: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const answer = await postgresServiceKeyStore(database).revoke(id as ServiceKeyId, operator)
-        if (answer === 'unknown')
-          throw new CommandFailed(`there is no service key ${id}: \`mintmark service-keys list\` has them`)
+    .action((id: string, form: Form) =>
+      withOperator(form, async ({ serviceKeys }) => {
+        answered(await serviceKeys.revoke(id as ServiceKeyId, operator), {
+          unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
+        })
         say(form, { id, revoked: true }, `Revoked ${id}.`)
-      })
-    })
+      }),
+    )
 }
 
 async function create(name: string, wanted: Wanted): Promise<void> {
@@ -66,22 +61,17 @@ async function create(name: string, wanted: Wanted): Promise<void> {
     throw new CommandFailed(
       `there is no scope ${unknown.join(', ')}: it takes ${platformPermissions.join(', ')}`,
     )
-  const grant = {
+  const key = {
+    name: printable(name),
     scopes: [...new Set(wanted.scope)] as PlatformPermission[],
     audiences: [...new Set(wanted.audience ?? [])],
     tenant: wanted.tenant === undefined ? null : tenantId(wanted.tenant),
+    lifetimeSeconds: wanted.days === undefined ? undefined : wanted.days * 86_400,
   }
-  const faults = faultsOfKey(grant)
-  if (faults.length > 0) throw new CommandFailed(faults.join('\n'))
-  await withDatabase(configuration(), async database => {
-    const credential = newServiceCredential()
-    const lifetimeSeconds = wanted.days === undefined ? undefined : wanted.days * 86_400
-    const key = { ...grant, id: credential.id, secretHash: credential.secret.hash(), lifetimeSeconds }
-    const made = await postgresServiceKeyStore(database).create({ ...key, name: printable(name) }, operator)
-    if (made === 'unknown')
-      throw new CommandFailed(`there is no tenant ${wanted.tenant}: \`mintmark tenants list\` has them`)
-    if (typeof made === 'string') throw new Error(made)
-    const shown = revealServiceCredential(credential)
+  await withOperator(wanted, async ({ serviceKeys }) => {
+    const answer = await serviceKeys.create(key, operator)
+    const { made, key: shown } = answered(answer, noTenant(wanted.tenant ?? ''))
+    if (shown === null) throw new Error('a key of an operator was made before')
     say(wanted, { ...describeServiceKey(made), key: shown }, [
       `Made ${made.id} (${name}). Keep it now, it is not shown again:`,
       shown,

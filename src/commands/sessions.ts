@@ -1,23 +1,12 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
 import { type Command, InvalidArgumentError } from 'commander'
-import { refuseUnfitRedis, withRows } from '../boot/session-stores.js'
+import { moveSessions } from '../boot/maintenance.js'
+import { CommandFailed } from '../core/errors.js'
 import type { SessionId } from '../core/principal.js'
-import { describeSession } from '../http/admin/describe.js'
-import type { ListedSession } from '../sessions/revocations.js'
-import { copyToRedis, copyToTable } from '../store/sessions/moving/copy.js'
-import { rememberRedis } from '../store/sessions/revoked.js'
+import { describeSession, type ListedSession } from '../sessions/revocations.js'
 import { who } from './arguments.js'
-import {
-  CommandFailed,
-  configuration,
-  keysOfService,
-  known,
-  operator,
-  personOf,
-  withDatabase,
-} from './context.js'
+import { answered, configuration, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
-import { withRevocations } from './session-stores.js'
 import { cell, time } from './table.js'
 
 export function sessionCommands(program: Command): void {
@@ -28,12 +17,13 @@ export function sessionCommands(program: Command): void {
     .argument('<user>', who)
     .description('the live sessions of a person, the latest used first')
     .option(...asJson)
-    .action(async (user: string, form: Form) => {
-      await withRevocations(async (revocations, database) => {
-        const person = await personOf(database, user)
-        await sayList(form, page => revocations.list(person, page), listing)
-      }, 'reads rows')
-    })
+    .action((user: string, form: Form) =>
+      withOperator(form, async domain => {
+        const sessions = await domain.sessions('reads rows')
+        const person = await personOf(domain, user)
+        await sayList(form, page => sessions.list(person, page), listing)
+      }),
+    )
 
   sessions
     .command('end')
@@ -42,14 +32,15 @@ export function sessionCommands(program: Command): void {
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .option(...asJson)
-    .action(async (id: string, form: Form) => {
-      await withRevocations(async revocations => {
-        const answer = await revocations.endOne(id as SessionId, 'anyone', operator)
-        if (answer === 'unknown')
-          throw new CommandFailed(`there is no session ${id}: \`mintmark sessions list <user>\` has them`)
+    .action((id: string, form: Form) =>
+      withOperator(form, async domain => {
+        const sessions = await domain.sessions('ends')
+        answered(await sessions.endOne(id as SessionId, 'anyone', operator), {
+          unknown: `there is no session ${id}: \`mintmark sessions list <user>\` has them`,
+        })
         say(form, { id, ended: true }, `Ended ${id}.`)
-      })
-    })
+      }),
+    )
 
   sessions
     .command('end-all')
@@ -61,12 +52,13 @@ export function sessionCommands(program: Command): void {
       async (user: string | undefined, { everybody = false, ...form }: Form & { everybody?: boolean }) => {
         if ((user === undefined) !== everybody)
           throw new CommandFailed('name one person, or give --everybody, and not both')
-        await withRevocations(async (revocations, database) => {
+        await withOperator(form, async domain => {
+          const sessions = await domain.sessions('ends')
           const answer =
             user === undefined
-              ? await revocations.endAll(operator)
-              : await revocations.endAllOf(await personOf(database, user), operator)
-          const { ended } = known(user ?? '', answer)
+              ? await sessions.endAll(operator)
+              : await sessions.endAllOf(await personOf(domain, user), operator)
+          const { ended } = answered(answer, noUser(user ?? ''))
           say(form, { ended }, ended === undefined ? 'Ended.' : `Ended ${ended} session(s).`)
         })
       },
@@ -80,19 +72,8 @@ export function sessionCommands(program: Command): void {
     )
     .option(...asJson)
     .action(async ({ to, ...form }: Form & { to: 'redis' | 'postgres' }) => {
-      const config = configuration()
-      if (config.redisUrl === undefined)
-        throw new CommandFailed('REDIS_URL is missing: name the Redis of the sessions')
-      for (const warning of await refuseUnfitRedis({ ...config, sessionStore: 'redis' })) note(form, warning)
-      const copy = to === 'redis' ? copyToRedis : copyToTable
-      await withDatabase(config, async database => {
-        const keys = await keysOfService(config, database)
-        await withRows(config, keys, async rows => {
-          if (to === 'redis') await rememberRedis(database)
-          const copied = await copy(database, rows)
-          say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
-        })
-      })
+      const copied = await moveSessions(configuration(), to, warning => note(form, warning))
+      say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
     })
 }
 

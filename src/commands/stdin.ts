@@ -1,6 +1,6 @@
 /** A secret from standard input: exactly one line, since what followed it would be silently left out. */
 import { isUtf8 } from 'node:buffer'
-import { CommandFailed } from './context.js'
+import { CommandFailed } from '../core/errors.js'
 
 /** `wanted` is what the line must look like, where that is more than text; `fault` is said of any other. */
 export async function lineOfStdin(fault: string, wanted = /^[^\n]*$/): Promise<string> {

@@ -1,10 +1,8 @@
 /** `mintmark tenants …`: tenants, their names and whether they are suspended. */
 import type { Command } from 'commander'
-import { describeTenant } from '../http/admin/describe.js'
-import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
-import type { Tenant } from '../tenants/tenants.js'
-import { limited, printable, tenantId, tenantOf } from './arguments.js'
-import { CommandFailed, configuration, operator, withDatabase } from './context.js'
+import { describeTenant, type Tenant, type TenantStore } from '../tenants/tenants.js'
+import { limited, noTenant, printable, tenantId, tenantOf } from './arguments.js'
+import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, table, time } from './table.js'
 
@@ -15,11 +13,7 @@ export function tenantCommands(program: Command): void {
     .description('all tenants')
     .option(...limited)
     .option(...asJson)
-    .action(async (form: ListForm) => {
-      await withDatabase(configuration(), database =>
-        sayList(form, page => postgresTenantStore(database).list(page), listing),
-      )
-    })
+    .action((form: ListForm) => withOperator(form, ({ tenants }) => sayList(form, tenants.list, listing)))
 
   tenants
     .command('create')
@@ -28,9 +22,8 @@ export function tenantCommands(program: Command): void {
     .option(...asJson)
     .action(async (name: string, form: Form) => {
       printable(name)
-      await withDatabase(configuration(), async database => {
-        const tenant = await postgresTenantStore(database).create(name, operator)
-        if (typeof tenant === 'string') throw new Error(tenant)
+      await withOperator(form, async ({ tenants }) => {
+        const tenant = answered(await tenants.create(name, operator), {})
         say(form, describeTenant(tenant), `Created ${tenant.id} (${name}).`)
       })
     })
@@ -40,12 +33,12 @@ export function tenantCommands(program: Command): void {
     .argument('<tenant>', 'its id')
     .description('one tenant with its roles')
     .option(...asJson)
-    .action(async (id: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const tenant = await tenantOf(database, id)
+    .action((id: string, form: Form) =>
+      withOperator(form, async domain => {
+        const tenant = await tenantOf(domain, id)
         say(form, describeTenant(tenant), shown(tenant))
-      })
-    })
+      }),
+    )
 
   tenants
     .command('rename')
@@ -76,28 +69,24 @@ export function tenantCommands(program: Command): void {
     .argument('<tenant>', 'its id')
     .description('delete a tenant with its roles and memberships; its people and the audit log stay')
     .option(...asJson)
-    .action(async (id: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        known(id, await postgresTenantStore(database).remove(tenantId(id), operator))
+    .action((id: string, form: Form) =>
+      withOperator(form, async ({ tenants }) => {
+        answered(await tenants.remove(tenantId(id), operator), noTenant(id))
         say(form, { id, deleted: true }, `Deleted ${id}.`)
-      })
-    })
+      }),
+    )
 }
 
-type Change = Parameters<ReturnType<typeof postgresTenantStore>['change']>[1]
-
-async function change(id: string, to: Change, form: Form, done: string): Promise<void> {
-  await withDatabase(configuration(), async database => {
-    const tenant = known(id, await postgresTenantStore(database).change(tenantId(id), to, operator))
+async function change(
+  id: string,
+  to: Parameters<TenantStore['change']>[1],
+  form: Form,
+  done: string,
+): Promise<void> {
+  await withOperator(form, async ({ tenants }) => {
+    const tenant = answered(await tenants.change(tenantId(id), to, operator), noTenant(id))
     say(form, describeTenant(tenant), done)
   })
-}
-
-function known<T>(id: string, answer: T): Exclude<T, 'unknown' | 'forbidden'> {
-  if (answer === 'forbidden') throw new Error('forbidden')
-  if (answer === 'unknown')
-    throw new CommandFailed(`there is no tenant ${id}: \`mintmark tenants list\` has them`)
-  return answer as Exclude<T, 'unknown' | 'forbidden'>
 }
 
 const listing: Listing<Tenant> = {

@@ -1,10 +1,10 @@
 /** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
 import { type Command, Option } from 'commander'
+import { describeUser } from '../accounts/users.js'
 import { type PlatformRole, platformRoles } from '../core/authority.js'
-import { describeUser } from '../http/admin/describe.js'
-import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
+import { CommandFailed } from '../core/errors.js'
 import { printable, replacement, who } from './arguments.js'
-import { CommandFailed, configuration, known, operator, personOf, withDatabase } from './context.js'
+import { answered, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
 interface Change extends Form {
@@ -49,13 +49,13 @@ export function userChangeCommands(users: Command): void {
     .argument('<user>', who)
     .description('delete a person with password, memberships and sessions; the audit log stays')
     .option(...asJson)
-    .action(async (user: string, form: Form) => {
-      await withDatabase(configuration(), async database => {
-        const id = await personOf(database, user)
-        known(user, await postgresUserStore(database).remove(id, operator))
+    .action((user: string, form: Form) =>
+      withOperator(form, async domain => {
+        const id = await personOf(domain, user)
+        answered(await domain.users.remove(id, operator), noUser(user))
         say(form, { id, deleted: true }, `Deleted ${id}.`)
-      })
-    })
+      }),
+    )
 }
 
 async function change(
@@ -73,9 +73,9 @@ async function change(
   }
   if (!('name' in to) && to.platformRoles === undefined)
     throw new CommandFailed('say what to change: --name, --no-name, --platform-role, --no-platform-roles')
-  await withDatabase(configuration(), async database => {
-    const id = await personOf(database, user)
-    const changed = known(user, await postgresUserStore(database).change(id, to, operator))
+  await withOperator(form, async domain => {
+    const id = await personOf(domain, user)
+    const changed = answered(await domain.users.change(id, to, operator), noUser(user))
     say(
       form,
       describeUser(changed),
@@ -85,10 +85,10 @@ async function change(
 }
 
 async function turn(user: string, form: Form, which: 'disable' | 'enable', done: string): Promise<void> {
-  await withDatabase(configuration(), async database => {
-    const store = postgresUserStore(database)
-    const id = await personOf(database, user)
-    known(user, await store[which](id, operator))
-    say(form, describeUser(known(user, await store.read(id))), `${done} ${id}.`)
+  await withOperator(form, async domain => {
+    const { users } = domain
+    const id = await personOf(domain, user)
+    answered(await users[which](id, operator), noUser(user))
+    say(form, describeUser(answered(await users.read(id), noUser(user))), `${done} ${id}.`)
   })
 }

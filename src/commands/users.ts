@@ -1,15 +1,12 @@
 /** `mintmark users …`: who there is, and creating people. */
 import type { Command } from 'commander'
-import type { User } from '../accounts/users.js'
+import { describeUser, type User } from '../accounts/users.js'
+import type { Operator } from '../boot/operator.js'
 import { parseEmailAddress } from '../core/email-address.js'
-import { describeMembership, describeUser } from '../http/admin/describe.js'
-import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
-import type { Database } from '../store/postgres/database.js'
-import { postgresMembershipStore } from '../store/postgres/tenants/membership-store.js'
-import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
-import type { Membership } from '../tenants/tenants.js'
+import { CommandFailed } from '../core/errors.js'
+import { describeMembership, type Membership } from '../tenants/tenants.js'
 import { limited, roleNames, who } from './arguments.js'
-import { CommandFailed, configuration, known, personOf, withDatabase } from './context.js'
+import { answered, noUser, personOf, withOperator } from './context.js'
 import type { WantedUser } from './create-user.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, table, time } from './table.js'
@@ -41,8 +38,7 @@ export function userCommands(program: Command): void {
     .option(...asJson)
     .action(async (email: string, wanted: WantedUser) => {
       const { createUser } = await import('./create-user.js')
-      const config = configuration()
-      await withDatabase(config, database => createUser(config, database, email, wanted))
+      await createUser(email, wanted)
     })
 
   users
@@ -52,8 +48,7 @@ export function userCommands(program: Command): void {
     .option(...asJson)
     .action(async (user: string, form: Form) => {
       const { sendLink } = await import('./create-user.js')
-      const config = configuration()
-      await withDatabase(config, database => sendLink(config, database, user, form))
+      await sendLink(user, form)
     })
 
   userChangeCommands(users)
@@ -65,8 +60,8 @@ async function list({ email, ...form }: ListForm & { email?: string }): Promise<
     throw new CommandFailed(
       `${email} is not an e-mail address (${parsed.reason}): write it like ada@example.com`,
     )
-  await withDatabase(configuration(), database =>
-    sayList(form, page => postgresUserStore(database).list(page, parsed?.address.canonical), listing),
+  await withOperator(form, ({ users }) =>
+    sayList(form, page => users.list(page, parsed?.address.canonical), listing),
   )
 }
 
@@ -85,10 +80,10 @@ const listing: Listing<User> = {
 }
 
 async function show(who: string, form: Form): Promise<void> {
-  await withDatabase(configuration(), async database => {
-    const id = await personOf(database, who)
-    const user = known(who, await postgresUserStore(database).read(id))
-    const memberships = await postgresMembershipStore(database).of(id)
+  await withOperator(form, async domain => {
+    const id = await personOf(domain, who)
+    const user = answered(await domain.users.read(id), noUser(who))
+    const memberships = await domain.members.of(id)
     const facts = {
       user: id,
       email: user.email,
@@ -99,16 +94,16 @@ async function show(who: string, form: Form): Promise<void> {
     }
     say(form, { ...describeUser(user), memberships: memberships.map(describeMembership) }, [
       ...details(facts),
-      ...(form.json || memberships.length === 0 ? [] : ['', ...(await tenantsOf(database, memberships))]),
+      ...(form.json || memberships.length === 0 ? [] : ['', ...(await tenantsOf(domain, memberships))]),
     ])
   })
 }
 
 /** Where somebody is a member, with names beside the ids. */
-async function tenantsOf(database: Database, memberships: readonly Membership[]): Promise<string[]> {
+async function tenantsOf({ tenants }: Operator, memberships: readonly Membership[]): Promise<string[]> {
   const rows: string[][] = []
   for (const { tenant: id, state, roleIds } of memberships) {
-    const tenant = await postgresTenantStore(database).read(id)
+    const tenant = await tenants.read(id)
     if (tenant) rows.push([id, tenant.name, state, cell(roleNames(tenant, roleIds))])
   }
   return table(['TENANT', 'NAME', 'MEMBERSHIP', 'ROLES'])(rows)

@@ -53,12 +53,10 @@ export const builtInRoles = {
   member: { name: 'member', permissions: [] as string[] },
 } as const
 
-/** Who calls, with what they hold now. */
+/** What a caller holds now. */
 export interface Authority {
-  readonly caller:
-    | { readonly person: UserId }
-    | { readonly serviceKey: string; readonly audiences: readonly string[] }
-    | 'operator'
+  /** Whose tokens may be introspected, and this given on: a service key's own, or any. */
+  readonly audiences: readonly string[] | 'any'
   readonly platform: ReadonlySet<PlatformPermission>
   /** The permissions held in each tenant of which the caller is an active member, or to which its key is bound. */
   readonly tenants: ReadonlyMap<TenantId, ReadonlySet<string>>
@@ -66,7 +64,7 @@ export interface Authority {
 
 /** Whoever can run an operator's command may everything. */
 export const operatorAuthority: Authority = {
-  caller: 'operator',
+  audiences: 'any',
   platform: new Set(platformPermissions),
   tenants: new Map(),
 }

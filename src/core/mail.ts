@@ -1,6 +1,4 @@
-/** What the sign-in methods have to say by mail, and to whom. How it is worded and sent is mail/'s affair. */
-import type { Reclaimed } from '../accounts/address-verification.js'
-import type { Inviter } from '../tenants/invitations.js'
+/** What people are told by mail, and who is told. How it is worded and sent is mail/'s affair. */
 
 export type Mail =
   | { readonly kind: 'sign-up'; readonly to: string; readonly link: string; readonly validMinutes: number }
@@ -36,10 +34,22 @@ export type Mail =
       readonly validDays: number
     }
 
+/**
+ * What an account had when its address was verified for the first time. Anybody may have set it up, so it was removed,
+ * with every session, open link and pending sign-in.
+ */
+export interface Reclaimed {
+  /** The address of the account. */
+  readonly to: string
+  readonly password: boolean
+  /** The names of the providers that signed somebody in to it. */
+  readonly providers: readonly string[]
+}
+
+/** Who invites, as the mail says it: a person by the address of their account, a service key by its name. */
+export type Inviter = { readonly account: string } | { readonly serviceKey: string }
+
 /** Resolves once the mail is out of our hands. */
 export interface Post {
   send(mail: Mail): Promise<void>
 }
-
-/** Work after the answer: it is waited for at shutdown, and its failure goes to the log under this name. */
-export type InBackground = (name: string, work: () => Promise<void>) => void

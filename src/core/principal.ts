@@ -61,9 +61,10 @@ export interface FederatedCredential {
   }
 }
 
-/** The tenant a principal acts in, with today's roles (their names) and permissions, both sorted. */
-export interface Standing {
-  readonly tenant: TenantId
+/** The tenant that a principal acts in, with today's roles (their names) and permissions, both sorted. */
+export interface TenantContext {
+  readonly id: TenantId
+  readonly name: string
   readonly roles: readonly string[]
   readonly permissions: readonly string[]
 }
@@ -81,6 +82,6 @@ export interface Principal {
   readonly acr: AssuranceLevel
   /** The session's absolute end: no token outlives it. */
   readonly endsAt: number
-  /** Absent when the session is in no tenant. */
-  readonly standing?: Standing
+  /** `lost`: the session is in one of which this person is no active member any more. Nothing is minted there. */
+  readonly tenant: TenantContext | 'none' | 'lost'
 }

@@ -21,8 +21,6 @@ export interface Connection {
 }
 
 /** A client as the provider knows it. */
-type Declared = ProviderDeclaration & { readonly changedAt: number }
-
 export type Connections = ReturnType<typeof createConnections>
 
 interface Kept {
@@ -67,7 +65,7 @@ export function createConnections(uptimeMs = () => performance.now()) {
   }
 }
 
-export async function connect(provider: Declared, secret: string): Promise<Connection> {
+export async function connect(provider: ProviderDeclaration, secret: string): Promise<Connection> {
   const fetch = boundedFetch(provider)
   const config =
     provider.kind === 'github' ? github(provider, secret) : await discover(provider, secret, fetch)

@@ -4,8 +4,8 @@ import type { Completed, Federation, FederationRefusal } from '../accounts/feder
 import type { IdentityStore } from '../accounts/identities.js'
 import type { AccountStore } from '../accounts/store.js'
 import type { AuditAction, RecordRefusal } from '../audit/events.js'
-import { type ErrorCode, Problem } from '../core/errors.js'
-import type { InBackground, Post } from '../core/mail.js'
+import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
 import type { FederatedIdentityId } from '../core/principal.js'
 import type { Purpose } from '../federation/flow.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -13,6 +13,7 @@ import { addressOf, browserOf, occasionOf } from './middleware/browser.js'
 import { readFlowCookie, setFlowCookie, setSessionCookie } from './middleware/cookie.js'
 import type { Metrics } from './middleware/metrics.js'
 import { opened } from './middleware/opened.js'
+import { type ErrorCode, Problem } from './middleware/problem.js'
 import { bySession, signedIn, visitorOf } from './middleware/signed-in.js'
 
 export interface FederationActParts {

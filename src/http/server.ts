@@ -4,22 +4,16 @@ import cookie from '@fastify/cookie'
 import type {} from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
-import type { Federation } from '../accounts/federated-sign-in.js'
-import type { Finish } from '../accounts/finish.js'
-import type { PasswordChanger } from '../accounts/password-change.js'
-import type { PasswordReset } from '../accounts/password-reset.js'
-import type { PasswordSignIn } from '../accounts/password-sign-in.js'
-import type { SignUp } from '../accounts/sign-up.js'
-import type { StepUp } from '../accounts/step-up.js'
 import type { Throttle } from '../accounts/throttle.js'
-import type { RecordRefusal } from '../audit/events.js'
-import type { InBackground, Post } from '../core/mail.js'
+import type { AuthorityStore } from '../core/authority.js'
+import { callerId } from '../core/caller.js'
 import { trusting } from '../core/network-address.js'
 import type { ProviderLogouts } from '../federation/logout.js'
 import type { KeyRing } from '../keys/key-ring.js'
-import type { Revocations } from '../sessions/revocations.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { OriginRegistry } from '../tenants/origins.js'
+import type { ServiceKeyStore } from '../tenants/service-keys.js'
+import type { Exchange } from '../tokens/exchange.js'
 import { type AdminParts, adminRoutes } from './admin/index.js'
 import { deviceListRoute, endDeviceRoutes } from './api/devices.js'
 import { identitiesRoute, offeredProvidersRoute, providerRoutes, unlinkRoute } from './api/federation.js'
@@ -35,10 +29,9 @@ import { switchTenantRoute } from './api/tenant.js'
 import { tokenRoute } from './api/token.js'
 import { wellKnownRoutes } from './api/well-known.js'
 import { createFederationActs, type FederationActParts } from './federation-handlers.js'
-import { createActs } from './handlers.js'
+import { type ActParts, createActs } from './handlers.js'
 import {
-  authorityOf,
-  callerId,
+  callerOf,
   keyGuard,
   personGuard,
   requireAuthority,
@@ -47,7 +40,6 @@ import {
 import { readClientAddresses } from './middleware/client-address.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './middleware/frame.js'
 import { freshProofGuard, requireFreshProof } from './middleware/fresh-proof.js'
-import type { Metrics } from './middleware/metrics.js'
 import { answerProblems } from './middleware/problems.js'
 import { answerPreflights, guardOrigins, originGuard } from './middleware/same-origin.js'
 import { touchKeysAfterwards } from './middleware/service-key.js'
@@ -65,7 +57,7 @@ import { formAnswerRoute } from './pages/federation.js'
 import { pages } from './pages/index.js'
 import type { Theme } from './pages/theme.js'
 
-export interface AppParts {
+export interface AppParts extends ActParts, FederationActParts {
   readonly issuer: string
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
@@ -75,25 +67,14 @@ export interface AppParts {
   readonly registry: OriginRegistry
   readonly ring: KeyRing
   readonly sessions: Sessions
-  readonly revocations: Revocations
-  readonly stepUp: StepUp
+  readonly exchange: Exchange
   readonly admin: AdminParts
+  readonly authorities: AuthorityStore
+  readonly serviceKeys: Pick<ServiceKeyStore, 'find' | 'touch'>
   readonly introspection: IntrospectionParts
-  readonly federation: Federation
-  readonly identities: FederationActParts['identities']
-  readonly accounts: FederationActParts['accounts']
   readonly providerLogouts: ProviderLogouts
-  readonly post: Post
-  readonly inBackground: InBackground
-  readonly throttle: Pick<Throttle, 'signOut'>
-  readonly finish: Finish
-  readonly refused: RecordRefusal
-  readonly metrics: Metrics
+  readonly throttle: Pick<Throttle, 'signOut' | 'admin' | 'adminFailed'>
   readonly settled: Settled
-  readonly passwordSignIn: PasswordSignIn
-  readonly signUp: SignUp
-  readonly passwordReset: PasswordReset
-  readonly changePassword: PasswordChanger
   /** The embedded default answers probes on the main listener too. */
   readonly health: Health | undefined
   /** Sees the app before its routes: how the reference is generated from them. */
@@ -101,9 +82,9 @@ export interface AppParts {
 }
 
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { issuer, log, registry, ring, sessions, revocations, refused, metrics, settled } = parts
+  const { issuer, log, registry, ring, sessions, refused, metrics, settled, serviceKeys } = parts
   const watch = { metrics, refused, settled }
-  const acts = createActs({ ...parts, invitations: parts.admin.invitations })
+  const acts = createActs(parts)
   const ways = createFederationActs(parts)
   const trusts = trusting(parts.trustedProxies)
   const takeTurns = createTurns()
@@ -136,9 +117,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requireSecureTransport(app, issuer)
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
-    await app.register(
-      pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.memberships }),
-    )
+    await app.register(pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.members }))
     await app.register(formAnswerRoute(parts))
     await app.register(providerRoutes(parts.providerLogouts))
     const origins = { issuer, registry }
@@ -148,7 +127,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       guardOrigins(app, origins, 'registered applications')
       await app.register(signOutRoute(acts))
       await app.register(offeredProvidersRoute(ways))
-      await app.register(tokenRoute({ issuer, sessions, ring, refused, metrics }))
+      await app.register(tokenRoute({ issuer, exchange: parts.exchange, watch }))
       await app.register(async app => {
         requireSession(app, sessions, watch)
         await app.register(whoAmIRoute)
@@ -165,18 +144,18 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
           originGuard(origins, 'admin applications'),
           sessionGuard(sessions, watch),
           freshProofGuard(refused),
-          personGuard(parts.admin.authorities),
+          personGuard(parts.authorities),
         ],
-        key: [keyGuard(parts.admin.serviceKeys, settled)],
+        key: [keyGuard(serviceKeys, settled)],
       })
-      requireAuthority(app, { refused, throttle: parts.admin.throttle, settled })
-      takeTurns(app, request => callerId(authorityOf(request)))
-      touchKeysAfterwards(app, parts.admin.serviceKeys)
+      requireAuthority(app, { refused, throttle: parts.throttle, settled })
+      takeTurns(app, request => callerId(callerOf(request)))
+      touchKeysAfterwards(app, serviceKeys)
       await app.register(adminRoutes(parts.admin))
     })
 
     await app.register(async app => {
-      touchKeysAfterwards(app, parts.admin.serviceKeys)
+      touchKeysAfterwards(app, serviceKeys)
       await app.register(introspectRoute(parts.introspection))
     })
 
@@ -192,7 +171,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         await app.register(changePasswordRoute(acts))
         await app.register(stepUpRoute(acts))
         await app.register(acceptInvitationRoute(acts))
-        await app.register(deviceListRoute(revocations))
+        await app.register(deviceListRoute(parts.ownSessions))
         await app.register(identitiesRoute(ways))
         await app.register(async app => {
           requireFreshProof(app, refused)

@@ -1,12 +1,10 @@
 /** What operators do to the key ring, by command or by the admin API; each can be tried first, as a dry run. */
 import { type By, noRequest } from '../audit/events.js'
 import type { Kid } from '../core/principal.js'
-import { secretSealedAs } from '../federation/provider.js'
-import type { ProviderStore, SealedSecret } from '../federation/store.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { compromise, type Leak } from './compromise.js'
 import { examine } from './doctor.js'
-import { maxAgeSeconds, rotation } from './schedule.js'
+import { maxAgeSeconds, rotation, stateOf } from './schedule.js'
 import { generateSealedKey, openSealedKey, sealedAs } from './signing-key.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring } from './store.js'
 
@@ -21,14 +19,29 @@ export interface Occasion {
   readonly dryRun: boolean
 }
 
+export interface KeyOperationParts {
+  readonly store: KeyRingStore
+  readonly keks: KeyEncryptionKeys
+  readonly issuer: string
+  /** Seals what else lies under key-encryption keys again. */
+  readonly resealOthers: (by: By) => Promise<unknown>
+  /** Instances look at the ring at once. */
+  readonly changed: () => void
+}
+
 /** Each answers the ring after it, or in a word why it stays as it is. */
-export function createKeyOperations(
-  store: KeyRingStore,
-  keks: KeyEncryptionKeys,
-  issuer: string,
-  providers: Pick<ProviderStore, 'reseal'>,
-) {
+export function createKeyOperations({ store, keks, issuer, resealOthers, changed }: KeyOperationParts) {
   const make = () => generateSealedKey(issuer, keks)
+
+  async function change<Refusal extends string>(
+    decide: (ring: Ring) => Plan | Refusal | Promise<Plan | Refusal>,
+    { by, dryRun }: Occasion,
+  ): Promise<Ring | Refusal> {
+    await keks.reload()
+    const answer = await store.change(decide, make, by, dryRun)
+    if (typeof answer !== 'string' && !dryRun) changed()
+    return answer
+  }
 
   return {
     list: () => store.read(),
@@ -39,31 +52,26 @@ export function createKeyOperations(
     },
 
     /** `shut`: the key that would sign next does not open here, and every mint would fail. */
-    async rotate({ by, dryRun }: Occasion) {
-      await keks.reload()
-      const decide = async (ring: Ring) => {
+    rotate(occasion: Occasion) {
+      return change(async ring => {
         const plan = rotation(ring)
         return typeof plan !== 'string' && (await isShut(ring, plan, keks, issuer)) ? 'shut' : plan
-      }
-      return store.change(decide, make, by, dryRun)
+      }, occasion)
     },
 
     /** `no-other-kek`: fresh keys would be sealed under the key-encryption key that leaked. */
-    async compromise(leak: Leak, since: number | null, { by, dryRun }: Occasion) {
-      await keks.reload()
-      if (typeof leak === 'object' && 'kekId' in leak && keks.newest() === leak.kekId) return 'no-other-kek'
-      const decide = async (ring: Ring) =>
-        since !== null && since > ring.now
-          ? 'since-in-future'
-          : compromise(ring, leak, since, await shutKeys(ring.keys, keks, issuer))
-      return store.change(decide, make, by, dryRun)
+    compromise(leak: Leak, since: number | null, occasion: Occasion) {
+      return change(async ring => {
+        if (typeof leak === 'object' && 'kekId' in leak && keks.newest() === leak.kekId) return 'no-other-kek'
+        if (since !== null && since > ring.now) return 'since-in-future'
+        return compromise(ring, leak, since, await shutKeys(ring.keys, keks, issuer))
+      }, occasion)
     },
 
     /** Moves what can still sign, and what providers know us by, under the newest key-encryption key. */
-    async reseal({ by, dryRun }: Occasion) {
-      await keks.reload()
-      const ring = await store.change(ring => resealing(ring, keks, issuer), make, by, dryRun)
-      if (!dryRun) await providers.reseal((id, secret) => resealedSecret(id, secret, keks, issuer), by)
+    async reseal(occasion: Occasion) {
+      const ring = await change(ring => resealing(ring, keks, issuer), occasion)
+      if (!occasion.dryRun) await resealOthers(occasion.by)
       return ring
     },
   }
@@ -101,13 +109,6 @@ function resealing({ keys }: Ring, keks: KeyEncryptionKeys, issuer: string): Pla
   return alter.length === 0 ? 'already-sealed' : { publish: [], alter }
 }
 
-/** One whose key-encryption key is gone is lost already; its provider says so, and the operator gives it again. */
-function resealedSecret(id: string, secret: SealedSecret, keks: KeyEncryptionKeys, issuer: string) {
-  if (secret.kekId === keks.newest() || !keks.has(secret.kekId)) return undefined
-  const boundTo = secretSealedAs(issuer, id)
-  return keks.seal(keks.open(secret.kekId, secret.sealed, boundTo), boundTo)
-}
-
 /**
  * How long verifiers may still believe a leaked key, in seconds from the change, whatever `exp` a forger writes. An
  * instance reads the ring every few seconds. A verifier refetches when its list is `max-age` old; one that can reach
@@ -120,5 +121,37 @@ export function exposure({ listAge, verifierAge }: Policy) {
     refreshingVerifiers: 30 + Math.min(maxAgeSeconds, verifierAge),
     verifiersInOutage: verifierAge + 30,
     everything: listAge + verifierAge,
+  }
+}
+
+/** As JSON shows it. */
+export function describeRing(ring: Ring) {
+  return ring.keys.map(key => describeKey(ring, key))
+}
+
+function describeKey(ring: Ring, key: Key) {
+  const { kid, publishedAt, signsFrom, signsUntil, unpublishedAt, compromised, kekId } = key
+  return {
+    kid,
+    state: stateOf(ring, key),
+    published_at: publishedAt,
+    signs_from: signsFrom,
+    signs_until: signsUntil,
+    unpublished_at: unpublishedAt,
+    compromised_at: compromised?.at ?? null,
+    compromised_since: compromised?.since ?? null,
+    sealed_under: kekId,
+  }
+}
+
+/** Numbers as they are for programs; seconds from the change. */
+export function describeExposure(policy: Policy) {
+  const { introspection, jwks, refreshingVerifiers, verifiersInOutage, everything } = exposure(policy)
+  return {
+    introspection,
+    jwks,
+    refreshing_verifiers: refreshingVerifiers,
+    verifiers_in_outage: verifiersInOutage,
+    everything,
   }
 }

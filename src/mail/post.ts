@@ -1,10 +1,18 @@
 /** The post of this configuration: a mail server with retries, or the outbox folder. */
-import type { Config } from '../boot/config.js'
 import type { Post } from '../core/mail.js'
 import type { Message } from './compose.js'
 import { openOutbox } from './outbox.js'
 import { retrying } from './retrying.js'
 import { openSmtp } from './smtp.js'
+
+export interface MailSettings {
+  readonly issuer: string
+  /** Mail goes to a server, or into a folder as files. */
+  readonly mail: { readonly smtpUrl: string } | { readonly outboxFolder: string }
+  /** What mail calls this service, and who it comes from. */
+  readonly product: string
+  readonly mailFrom: string
+}
 
 export interface OpenPost extends Post {
   /** Throws when mail could not be sent now. */
@@ -15,7 +23,7 @@ export interface OpenPost extends Post {
 
 /** `written` is called for each file of the outbox. `once`: somebody waits for it, so a server away is no reason to. */
 export async function openPost(
-  { issuer, mail, product, mailFrom: sender }: Config,
+  { issuer, mail, product, mailFrom: sender }: MailSettings,
   written?: (message: Message, file: string) => void,
   { once = false } = {},
 ): Promise<OpenPost> {

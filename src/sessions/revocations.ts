@@ -1,7 +1,9 @@
 /** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
+
 import type { By } from '../audit/events.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { SessionId, UserId } from '../core/principal.js'
+import { deviceName } from './device-name.js'
 import type { Successor } from './store.js'
 
 /** A live session as its person sees it in the list. Times are NumericDates. */
@@ -55,4 +57,17 @@ export interface Revocations {
   endAllOf(user: UserId, by: By): Promise<Ended | 'unknown'>
   /** Everybody's. */
   endAll(by: By): Promise<Ended>
+}
+
+/** As JSON shows it. */
+export function describeSession({ id, userAgent, address, createdAt, lastSeenAt, endsAt }: ListedSession) {
+  return {
+    id,
+    device: deviceName(userAgent) ?? null,
+    user_agent: userAgent,
+    address,
+    created_at: createdAt,
+    last_seen_at: lastSeenAt,
+    ends_at: endsAt,
+  }
 }

@@ -1,7 +1,8 @@
 /** A session's life: open, resume, touch, end. The row decides; this file only says in words what the row means. */
 import type { Occasion } from '../audit/events.js'
-import type { Identity, Principal, SessionId, Standing, TenantId, UserId } from '../core/principal.js'
-import { type Credential, newCredential, proves } from './credential.js'
+import type { Identity, Principal, SessionId, TenantContext, TenantId, UserId } from '../core/principal.js'
+import { proves } from '../core/secret.js'
+import { type Credential, newCredential } from './credential.js'
 import type {
   Device,
   MintQuestion,
@@ -37,9 +38,6 @@ const renewalSeconds = 60
 export interface Live {
   readonly principal: Principal
   readonly profile: { readonly email: string; readonly name: string | null }
-  readonly tenantName: string | undefined
-  /** The current tenant is one that the person has lost: nothing may be minted in it. */
-  readonly tenantLost: boolean
   /** The database's clock when the session was read, in seconds. */
   readonly now: number
   readonly createdAt: number
@@ -164,7 +162,6 @@ function whyGone(row: SessionRow): Gone | undefined {
 }
 
 function live(id: SessionId, row: SessionRow, now: number): Live {
-  const standing = typeof row.tenant === 'string' ? undefined : standingIn(row.tenant)
   return {
     principal: {
       user: row.user.id,
@@ -173,11 +170,9 @@ function live(id: SessionId, row: SessionRow, now: number): Live {
       amr: row.amr,
       acr: row.acr,
       endsAt: row.endsAt,
-      ...(standing && { standing }),
+      tenant: typeof row.tenant === 'string' ? row.tenant : contextOf(row.tenant),
     },
     profile: { email: row.user.email, name: row.user.name },
-    tenantName: typeof row.tenant === 'string' ? undefined : row.tenant.name,
-    tenantLost: row.tenant === 'lost',
     now,
     createdAt: row.createdAt,
     idleEndsAt: row.idleEndsAt,
@@ -190,7 +185,7 @@ export function touchAfterSeconds(idleSeconds: number): number {
   return Math.max(60, idleSeconds / 500)
 }
 
-function standingIn(tenant: TenantStanding): Standing {
+function contextOf(tenant: TenantStanding): TenantContext {
   const roles = new Set<string>()
   const permissions = new Set<string>()
   for (const id of tenant.roleIds) {
@@ -199,5 +194,6 @@ function standingIn(tenant: TenantStanding): Standing {
     roles.add(role.name)
     for (const permission of role.permissions) permissions.add(permission)
   }
-  return { tenant: tenant.id, roles: [...roles].sort(), permissions: [...permissions].sort() }
+  const { id, name } = tenant
+  return { id, name, roles: [...roles].sort(), permissions: [...permissions].sort() }
 }

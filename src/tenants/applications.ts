@@ -122,3 +122,56 @@ function site(origin: string): string {
   const { domain, isIp } = parse(hostname, { allowPrivateDomains: true })
   return `${protocol}//${isIp || !domain ? hostname : domain}`
 }
+
+export type Applications = ReturnType<typeof createApplications>
+
+export interface ApplicationParts {
+  readonly store: ApplicationStore
+  readonly issuer: string
+  /** Instances look at the origins at once. */
+  readonly changed: () => void
+}
+
+/** What operators do with applications: judged, stored, and told to every instance. */
+export function createApplications({ store, issuer, changed }: ApplicationParts) {
+  const { list, read } = store
+  const announced = <T>(answer: T): T => {
+    if (answer === 'removed' || (typeof answer === 'object' && answer && 'clientId' in answer)) changed()
+    return answer
+  }
+  return {
+    list,
+    read,
+
+    async create(application: NewApplication & { readonly grants: readonly Grant[] }, by: By) {
+      const faults = faultsOf(application, issuer)
+      return faults.length > 0 ? { faults } : announced(await store.create(application, by))
+    },
+
+    /** A change is judged together with what stays. */
+    async change(clientId: string, to: ApplicationChange, by: By) {
+      const before = await read(clientId)
+      if (!before) return 'unknown' as const
+      const faults = faultsOf({ ...before, ...to }, issuer)
+      return faults.length > 0 ? { faults } : announced(await store.change(clientId, to, by))
+    },
+
+    remove: async (clientId: string, by: By) => announced(await store.remove(clientId, by)),
+  }
+}
+
+/** As JSON shows it. */
+export function describeApplication({ clientId, tokenLifetimeSeconds, createdAt, ...rest }: Application) {
+  const { name, state, origins, returnAddresses, audiences, grants } = rest
+  return {
+    client_id: clientId,
+    name,
+    state,
+    origins: [...origins],
+    return_addresses: [...returnAddresses],
+    audiences: [...audiences],
+    token_lifetime_seconds: tokenLifetimeSeconds,
+    grants: [...grants],
+    created_at: createdAt,
+  }
+}

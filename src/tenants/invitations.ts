@@ -1,9 +1,13 @@
 /** Invitations: a place in a tenant, offered by mail to one address. Who takes one: src/accounts/redemptions.ts. */
 
+import type { Throttle } from '../accounts/throttle.js'
 import type { By, Once } from '../audit/events.js'
+import type { InBackground } from '../core/background.js'
 import type { EmailAddress } from '../core/email-address.js'
+import type { Inviter, Post } from '../core/mail.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { TenantId, UserId } from '../core/principal.js'
+import { newSecret } from '../core/secret.js'
 
 export interface Invitation {
   readonly id: string
@@ -16,9 +20,6 @@ export interface Invitation {
   readonly createdAt: number
   readonly expiresAt: number
 }
-
-/** Who invites, as the mail says it: a person by the address of their account, a service key by its name. */
-export type Inviter = { readonly account: string } | { readonly serviceKey: string }
 
 export interface CreatedInvitation {
   readonly invitation: Invitation
@@ -54,4 +55,61 @@ export interface InvitationStore {
   claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
   withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
+}
+
+const invitationDays = 7
+
+export interface InvitationParts {
+  readonly store: InvitationStore
+  readonly issuer: string
+  readonly throttle: Pick<Throttle, 'invitation' | 'mail'>
+  readonly post: Post
+  readonly inBackground: InBackground
+}
+
+export type Invitations = ReturnType<typeof createInvitations>
+
+export function createInvitations({ store, issuer, throttle, post, inBackground }: InvitationParts) {
+  const { list, withdraw } = store
+  return {
+    list,
+    withdraw,
+
+    async invite(tenant: TenantId, email: EmailAddress, roleIds: readonly string[], by: By) {
+      const token = newSecret()
+      const lifetimeSeconds = invitationDays * 86_400
+      const wanted = { tenant, email, roleIds, tokenHash: token.hash(), lifetimeSeconds }
+      const answer = await throttle.invitation(tenant, by.actor, async undone => {
+        const created = await store.create(wanted, by)
+        if (typeof created === 'string' || created.mailed) await undone()
+        return created
+      })
+      if (typeof answer === 'string') return answer
+      const { invitation, tenantName, inviter, mailed } = answer
+      if (mailed) return invitation
+      if (by.once && !(await store.claimMail(invitation.id, wanted.tokenHash, by.once))) return invitation
+      const link = `${issuer}/invitations/accept#token=${token.reveal()}`
+      const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const
+      inBackground('invitation mail', () =>
+        // Whoever may invite must not be able to flood a mailbox with it.
+        throttle.mail('invitation', email.canonical, () =>
+          post.send({ ...mail, tenant: tenantName, inviter }),
+        ),
+      )
+      return invitation
+    },
+  }
+}
+
+/** As JSON shows it. */
+export function describeInvitation({
+  id,
+  tenant,
+  email,
+  roleIds,
+  inviter,
+  createdAt,
+  expiresAt,
+}: Invitation) {
+  return { id, tenant, email, roles: [...roleIds], inviter, created_at: createdAt, expires_at: expiresAt }
 }

@@ -1,24 +1,14 @@
 /** Service keys, by which internal services call: what a key may be, what it holds, and what its store must keep. */
 import type { By } from '../audit/events.js'
-import {
-  type Authority,
-  includedInTenants,
-  may,
-  type PlatformPermission,
-  type TenantPermission,
-} from '../core/authority.js'
+import { type Authority, includedInTenants, may } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
-import type { ServiceKeyId, TenantId } from '../core/principal.js'
-import type { ServiceCredential } from '../core/service-credential.js'
-import { proves } from '../sessions/credential.js'
-
-export interface KeyGrant {
-  readonly scopes: readonly PlatformPermission[]
-  /** Whose tokens it may introspect. */
-  readonly audiences: readonly string[]
-  /** Null: for all tenants. Else it holds in this one what its scopes include there, and nothing beside. */
-  readonly tenant: TenantId | null
-}
+import type { ServiceKeyId } from '../core/principal.js'
+import {
+  type KeyGrant,
+  type KeyRow,
+  newServiceCredential,
+  revealServiceCredential,
+} from '../core/service-key.js'
 
 export interface ServiceKey extends KeyGrant {
   readonly id: ServiceKeyId
@@ -40,17 +30,6 @@ export interface NewServiceKey extends KeyGrant {
   readonly lifetimeSeconds: number | undefined
 }
 
-/** One row as the primary had it, with every comparison of times already made by the database's clock. */
-export interface KeyRow extends KeyGrant {
-  readonly secretHash: Buffer
-  readonly revoked: boolean
-  readonly expired: boolean
-  /** A key of a suspended tenant holds nothing, as its members do. */
-  readonly tenantActive: boolean
-  /** Last-used is old enough to be worth a write after the answer. */
-  readonly useDue: boolean
-}
-
 /**
  * Rules (test/conformance/service-key-store.ts):
  * - `create` and `revoke` are one transaction each with their audit row. A creation that is repeated under its
@@ -69,49 +48,11 @@ export interface ServiceKeyStore {
   touch(id: ServiceKeyId): Promise<void>
 }
 
-/** A key that works now. */
-export interface LiveKey extends KeyGrant {
-  readonly id: ServiceKeyId
-  readonly tenantActive: boolean
-  readonly useDue: boolean
-}
-
-export type KeyRefusal = 'unknown' | 'forged' | 'revoked' | 'expired'
-
-/** The secret is proved before anything about the key is said. */
-export function judgeKey(
-  { id, secret }: ServiceCredential,
-  row: KeyRow | undefined,
-): { readonly key: LiveKey } | { readonly refused: KeyRefusal } {
-  if (!row) return { refused: 'unknown' }
-  if (!proves(secret.hash(), row.secretHash)) return { refused: 'forged' }
-  return judgeProvedKey(id, row)
-}
-
-/** Of a key whose secret was proved before. */
-export function judgeProvedKey(
-  id: ServiceKeyId,
-  row: KeyRow,
-): { readonly key: LiveKey } | { readonly refused: 'revoked' | 'expired' } {
-  if (row.revoked) return { refused: 'revoked' }
-  if (row.expired) return { refused: 'expired' }
-  const { scopes, audiences, tenant, tenantActive, useDue } = row
-  return { key: { id, scopes, audiences, tenant, tenantActive, useDue } }
-}
-
-export function authorityOfKey({ id, scopes, audiences, tenant, tenantActive }: LiveKey): Authority {
-  const caller = { serviceKey: id, audiences }
-  if (tenant === null) return { caller, platform: new Set(scopes), tenants: new Map() }
-  const held = new Set<TenantPermission>(scopes.flatMap(scope => includedInTenants[scope] ?? []))
-  return { caller, platform: new Set(), tenants: new Map(tenantActive ? [[tenant, held]] : []) }
-}
-
 /** Nobody gives what they do not hold. */
 export function mayGiveKey(authority: Authority, { scopes, audiences }: KeyGrant): boolean {
-  const { caller } = authority
   if (!scopes.every(scope => may(authority, scope))) return false
-  if (caller === 'operator' || 'person' in caller) return true
-  return audiences.every(audience => caller.audiences.includes(audience))
+  const held = authority.audiences
+  return held === 'any' || audiences.every(audience => held.includes(audience))
 }
 
 /** Every fault of a key that is about to be made; none when it is sound. */
@@ -134,4 +75,50 @@ export function faultsOfKey({ scopes, audiences, tenant }: KeyGrant): string[] {
       `in a single tenant there is nothing behind ${nothing.join(', ')}: leave that out, or the tenant`,
     )
   return faults
+}
+
+export type ServiceKeys = ReturnType<typeof createServiceKeys>
+
+/** What operators do with service keys. */
+export function createServiceKeys(store: ServiceKeyStore) {
+  const { list, read, revoke } = store
+  return {
+    list,
+    read,
+    revoke,
+
+    /** With the key itself, this once; null where its creation was repeated, since the secret is lost then. */
+    async create(wanted: Omit<NewServiceKey, 'id' | 'secretHash'>, by: By) {
+      const faults = faultsOfKey(wanted)
+      if (faults.length > 0) return { faults }
+      const credential = newServiceCredential()
+      const made = await store.create(
+        { ...wanted, id: credential.id, secretHash: credential.secret.hash() },
+        by,
+      )
+      if (typeof made === 'string') return made
+      return { made, key: made.id === credential.id ? revealServiceCredential(credential) : null }
+    },
+  }
+}
+
+/** As JSON shows it. */
+export function describeServiceKey({
+  scopes,
+  audiences,
+  createdAt,
+  expiresAt,
+  revokedAt,
+  lastUsedAt,
+  ...key
+}: ServiceKey) {
+  return {
+    ...key,
+    scopes: [...scopes],
+    audiences: [...audiences],
+    created_at: createdAt,
+    expires_at: expiresAt,
+    revoked_at: revokedAt,
+    last_used_at: lastUsedAt,
+  }
 }

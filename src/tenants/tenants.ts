@@ -98,3 +98,18 @@ export function bytesInToken(roles: readonly Omit<Role, 'id'>[]): number {
 export function permissionsOfRoles(roles: readonly Role[], ids: readonly string[]): Set<string> {
   return new Set(roles.filter(({ id }) => ids.includes(id)).flatMap(({ permissions }) => permissions))
 }
+
+/** As JSON shows it. */
+export function describeTenant({ id, name, state, roles, createdAt }: Tenant) {
+  return { id, name, state, roles: roles.map(describeRole), created_at: createdAt }
+}
+
+/** As JSON shows it. */
+export function describeRole({ permissions, ...role }: Role) {
+  return { ...role, permissions: [...permissions] }
+}
+
+/** As JSON shows it. */
+export function describeMembership({ user, email, name, tenant, state, roleIds, createdAt }: Membership) {
+  return { user: { id: user, email, name }, tenant, state, roles: [...roleIds], created_at: createdAt }
+}

@@ -1,10 +1,10 @@
 /** Today's answer about a token: what it says, held against the truth of this moment (RFC 7662). */
 import { judgeTime, type PublicKey } from '@mintmark/verifier/readers'
-import type { Kid, ServiceKeyId, SessionId, Standing, TenantId } from '../core/principal.js'
+import type { Kid, ServiceKeyId, SessionId, TenantContext, TenantId } from '../core/principal.js'
+import type { KeyRow, LiveKey } from '../core/service-key.js'
 import type { PublicJwk } from '../keys/store.js'
 import { type Gone, judgeUnproved } from '../sessions/sessions.js'
 import type { Reading } from '../sessions/store.js'
-import type { KeyRow, LiveKey } from '../tenants/service-keys.js'
 import type { Claims, ReadToken, Unreadable } from './read.js'
 
 /** The token's part is what it says of itself, not yet proved. */
@@ -63,8 +63,8 @@ export type Inactive =
 
 export interface Active {
   readonly claims: Claims
-  /** Today's, in the token's tenant; undefined for a token in none. */
-  readonly standing: Standing | undefined
+  /** Today's, in the token's tenant. */
+  readonly tenant: TenantContext | 'none'
 }
 
 /** `asker` is who asks, already judged; `key` is the one that the reading named, undefined when it named none. */
@@ -86,10 +86,10 @@ export async function judgeToken(
   if (!application?.audiences.includes(claims.audience)) return { inactive: 'application' }
   const resumed = judgeUnproved(claims.sid, reading)
   if ('gone' in resumed) return { inactive: `session-${resumed.gone}` }
-  const { principal, tenantLost } = resumed.live
-  if (principal.user !== claims.sub) return { inactive: 'session-of-another' }
-  if (tenantLost) return { inactive: 'tenant-lost' }
-  return { active: { claims, standing: principal.standing } }
+  const { user, tenant } = resumed.live.principal
+  if (user !== claims.sub) return { inactive: 'session-of-another' }
+  if (tenant === 'lost') return { inactive: 'tenant-lost' }
+  return { active: { claims, tenant } }
 }
 
 /** A standby is published, and so is a key that has ended: neither signs a token of now. */

@@ -28,7 +28,7 @@ export interface MintedToken {
  */
 export function mint(order: MintOrder, key: SigningKey, now: number): MintedToken {
   const { principal } = order
-  const { standing } = principal
+  const { tenant } = principal
   const iat = Math.floor(now)
   const exp = Math.min(iat + order.lifetimeSeconds, principal.endsAt)
   const claims = {
@@ -43,7 +43,11 @@ export function mint(order: MintOrder, key: SigningKey, now: number): MintedToke
     ...(principal.authTime !== undefined && { auth_time: Math.min(principal.authTime, iat) }),
     acr: principal.acr,
     amr: principal.amr,
-    ...(standing && { tenant: standing.tenant, roles: standing.roles, permissions: standing.permissions }),
+    ...(typeof tenant === 'object' && {
+      tenant: tenant.id,
+      roles: tenant.roles,
+      permissions: tenant.permissions,
+    }),
   }
   return { token: signCompact(key, key.header, claims), expiresIn: exp - iat }
 }

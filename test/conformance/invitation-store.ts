@@ -3,7 +3,7 @@ import { type Test, test } from 'tap'
 import type { By } from '../../src/audit/events.js'
 import type { EmailAddress } from '../../src/core/email-address.js'
 import type { UserId } from '../../src/core/principal.js'
-import { newServiceCredential } from '../../src/core/service-credential.js'
+import { newServiceCredential } from '../../src/core/service-key.js'
 import type { Invitation } from '../../src/tenants/invitations.js'
 import type { Tenant } from '../../src/tenants/tenants.js'
 import {

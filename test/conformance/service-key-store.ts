@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { type Test, test } from 'tap'
 import type { By } from '../../src/audit/events.js'
 import type { ServiceKeyId, TenantId } from '../../src/core/principal.js'
-import { newServiceCredential } from '../../src/core/service-credential.js'
-import { judgeKey, type KeyRow, type NewServiceKey } from '../../src/tenants/service-keys.js'
+import { judgeKey, type KeyRow, newServiceCredential } from '../../src/core/service-key.js'
+import type { NewServiceKey } from '../../src/tenants/service-keys.js'
 import { byOperator, byPerson, type OpenWorld, person, random, times, type World } from './world.js'
 
 function newKey(more: Partial<NewServiceKey> = {}): NewServiceKey {

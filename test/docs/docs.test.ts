@@ -7,9 +7,9 @@ import { test } from 'tap'
 import { parse } from 'yaml'
 import { limits } from '../../src/accounts/throttle.js'
 import { parseConfig } from '../../src/boot/config.js'
-import { catalogue } from '../../src/core/errors.js'
 import { refusals } from '../../src/http/federation-handlers.js'
 import { addGauges, createMetrics } from '../../src/http/middleware/metrics.js'
+import { catalogue } from '../../src/http/middleware/problem.js'
 import { auditEvents } from '../../src/store/postgres/schema/tables.js'
 import { slowTests } from '../kinds.mjs'
 import { root, rootUrl } from '../support/project.mjs'
@@ -213,7 +213,8 @@ test('every value that a label can have is in docs/operations.md', async t => {
       'sign_ins',
       [
         ...values(/type SignInRefusal =([^\n]*(?:\n +\|[^\n]+)*)/g),
-        ...values(/(?:refuseSignIn\(request,|metrics\.signIn\() ?('[^']+')/g),
+        ...values(/refused: SignInRefusal \| ('[^']+')/g),
+        ...values(/metrics\.signIn\([^\n]*('[^']+')\)/g),
       ],
     ],
     ['mints', ['minted', ...values(/type Decision =[^/]*?refused: ('[^}]+)\}/g)]],

@@ -1,6 +1,6 @@
 /** The lies that only Microsoft's and GitHub's protocols have room for. */
 import { test } from 'tap'
-import type { ErrorCode } from '../../src/core/errors.js'
+import type { ErrorCode } from '../../src/http/middleware/problem.js'
 import type { Attack } from '../red/federation.js'
 import { body, html, type Lie, members, oauthError, padded } from '../support/hostile-lies.js'
 import { startHostileProvider } from '../support/hostile-provider.js'

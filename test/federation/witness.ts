@@ -1,7 +1,7 @@
 /** What must hold after every attack: nothing was made, a page says so in our words, and the log holds no secret. */
 import type { LightMyRequestResponse } from 'fastify'
 import type { Test } from 'tap'
-import { catalogue, type ErrorCode } from '../../src/core/errors.js'
+import { catalogue, type ErrorCode } from '../../src/http/middleware/problem.js'
 import { type Attack, type Elsewhere, marker } from '../red/federation.js'
 import type { Lie } from '../support/hostile-lies.js'
 import type { Lies } from '../support/hostile-provider.js'

@@ -1,7 +1,7 @@
 /** Who may call what: every route by every kind of caller, and what each must be answered. The data of H3. */
 import type postgres from 'postgres'
 import { platformPermissions } from '../../src/core/authority.js'
-import { newSecret } from '../../src/sessions/credential.js'
+import { newSecret } from '../../src/core/secret.js'
 import { appOrigin, issuer } from '../support/service.js'
 import { type Person, person, serviceKey } from './world.js'
 

@@ -4,8 +4,9 @@ import type postgres from 'postgres'
 import { createPasswordHasher } from '../../src/accounts/password-hash.js'
 import { NormalisedPassword } from '../../src/accounts/password-policy.js'
 import { builtInRoles, platformPermissions } from '../../src/core/authority.js'
-import { newServiceCredential, revealServiceCredential } from '../../src/core/service-credential.js'
-import { newCredential, newSecret } from '../../src/sessions/credential.js'
+import { newSecret } from '../../src/core/secret.js'
+import { newServiceCredential, revealServiceCredential } from '../../src/core/service-key.js'
+import { newCredential } from '../../src/sessions/credential.js'
 import { goodPassword, lightArgon2 } from '../support/service.js'
 
 export interface Person {

@@ -1,7 +1,7 @@
 /** What is measured of a journey, and what no metric ever names. LG-08 of the attack list. */
 import tap, { type Test, test } from 'tap'
 import { limits } from '../../src/accounts/throttle.js'
-import { errorCodes } from '../../src/core/errors.js'
+import { errorCodes } from '../../src/http/middleware/problem.js'
 import { headersFrom, listRoutes } from '../harness/routes.js'
 import { freshAddress, person, session } from '../harness/world.js'
 import { exchange } from '../red/socket.js'

@@ -7,7 +7,7 @@ import {
   newServiceCredential,
   parseServiceCredential,
   revealServiceCredential,
-} from '../../src/core/service-credential.js'
+} from '../../src/core/service-key.js'
 import { member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { eventually, issuer, testService } from '../support/service.js'

@@ -14,7 +14,13 @@ const occasion = { by: { actor: undefined, occasion: noRequest }, dryRun: false 
 async function withShutStandby(t: Test) {
   const parts = await testRing(t, issuer)
   const { store, keks, sql, kid } = parts
-  const operations = createKeyOperations(store, keks, issuer, { reseal: async () => [] })
+  const operations = createKeyOperations({
+    store,
+    keks,
+    issuer,
+    resealOthers: async () => {},
+    changed: () => {},
+  })
   const [standby] = standbys(await store.read()) as [Key]
   await unguarded(
     sql,

@@ -1,5 +1,5 @@
 /** What a provider lies about in its tokens and at the callback, as data, each with its attack: none of it signs in. */
-import type { ErrorCode } from '../../src/core/errors.js'
+import type { ErrorCode } from '../../src/http/middleware/problem.js'
 import {
   type ProviderAlg,
   type Sign,

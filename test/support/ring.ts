@@ -47,6 +47,7 @@ export function principal(now: number, more: Partial<Principal> = {}): Principal
     amr: ['pwd'],
     acr: 'aal1',
     endsAt: now + 3600,
+    tenant: 'none',
     ...more,
   }
 }

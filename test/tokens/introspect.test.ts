@@ -558,13 +558,13 @@ test('both metadata documents lead to it, and name a way that stock clients have
 test('what is minted is read, with and without a tenant; each reason for not reading has its name', async t => {
   const { signer, now } = await testRing(t, issuer)
   const order = { issuer, audience: 'api', clientId: 'spa' as never, lifetimeSeconds: 300 }
-  const standing = { tenant: tenantId as TenantId, roles: ['reader'], permissions: ['doc:read'] }
-  for (const more of [{}, { standing }]) {
+  const held = { roles: ['reader'], permissions: ['doc:read'] }
+  for (const more of [{}, { tenant: { id: tenantId as TenantId, name: 'Acme', ...held } }]) {
     const { token } = mint({ ...order, principal: principal(now, more) }, signer, now)
     const read = readToken(token, issuer)
     if ('unreadable' in read) throw new Error(read.unreadable)
     const { sub, sid, jti } = claimsOf(token)
-    const within = 'standing' in more ? standing : { roles: [], permissions: [] }
+    const within = 'tenant' in more ? { tenant: tenantId, ...held } : { roles: [], permissions: [] }
     t.match(read, { kid: signer.kid, claims: { sub, sid, jti, issuer, authTime: now - 60, ...within } })
     t.same(readToken(token, `${issuer}/`), { unreadable: 'issuer' })
   }

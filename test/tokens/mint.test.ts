@@ -2,7 +2,7 @@
 import { createLocalJWKSet, decodeProtectedHeader, type JWTPayload, jwtVerify } from 'jose'
 import { type Test, test } from 'tap'
 import { createVerifier } from '../../packages/verifier/src/index.js'
-import type { ClientId, Principal, Standing } from '../../src/core/principal.js'
+import type { ClientId, Principal } from '../../src/core/principal.js'
 import { type MintOrder, mint } from '../../src/tokens/mint.js'
 import { principal, tenantId, testRing } from '../support/ring.js'
 import { goodPassword, testService } from '../support/service.js'
@@ -46,24 +46,26 @@ const strictly = (t: Test, published: string, kid: string) => async (token: stri
 test('every shape of token verifies, with exactly the claims of RFC 9068 and ours', async t => {
   const { ring, signer, kid, now } = await testRing(t, issuer)
   const verified = strictly(t, ring.published().body, kid)
-  const standings: Record<string, Standing | undefined> = {
-    'no tenant': undefined,
-    'a tenant without roles': { tenant: tenantId, roles: [], permissions: [] },
-    'a role': { tenant: tenantId, roles: ['viewer'], permissions: ['documents:read'] },
+  const contexts: Record<string, Principal['tenant']> = {
+    'no tenant': 'none',
+    'a tenant without roles': { id: tenantId, name: 'Acme', roles: [], permissions: [] },
+    'a role': { id: tenantId, name: 'Acme', roles: ['viewer'], permissions: ['documents:read'] },
     'roles in any script': {
-      tenant: tenantId,
+      id: tenantId,
+      name: 'Acme',
       roles: ['Büro "Chef" \\ 所長', '🦊', 'a,b', '</script>', '\u2028', '\ud800'],
       permissions: ['ü:write', '*', "x'y"],
     },
     'many roles': {
-      tenant: tenantId,
+      id: tenantId,
+      name: 'Acme',
       roles: Array.from({ length: 200 }, (_, i) => `role-${i}`),
       permissions: Array.from({ length: 500 }, (_, i) => `permission:${i}`),
     },
   }
-  for (const [shape, standing] of Object.entries(standings)) {
+  for (const [shape, tenant] of Object.entries(contexts)) {
     for (const lifetimeSeconds of [60, 300, 900]) {
-      const who = principal(now, standing && { standing })
+      const who = principal(now, { tenant })
       const { token, expiresIn } = mint(order(who, { lifetimeSeconds }), signer, now)
       const { jti, ...claims } = await verified(token, now)
       t.strictSame(
@@ -79,7 +81,11 @@ test('every shape of token verifies, with exactly the claims of RFC 9068 and our
           auth_time: now - 60,
           acr: 'aal1',
           amr: ['pwd'],
-          ...standing,
+          ...(typeof tenant === 'object' && {
+            tenant: tenant.id,
+            roles: tenant.roles,
+            permissions: tenant.permissions,
+          }),
         },
         `${shape}, ${lifetimeSeconds} s`,
       )

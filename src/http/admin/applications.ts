@@ -1,18 +1,12 @@
 /** Admin: the applications that may ask for tokens, their origins, audiences and grants. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
-import {
-  type Application,
-  type ApplicationStore,
-  faultsOf,
-  type NewApplication,
-} from '../../tenants/applications.js'
-import { Body, Instant, Nothing, problems } from '../api/schemas.js'
+import { type Applications, describeApplication } from '../../tenants/applications.js'
+import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+import { Body, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
-import { describeApplication } from './describe.js'
-import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
+
+import { accepted, found, Name, operation, over } from './shapes.js'
 
 const Origins = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50, uniqueItems: true })
 const ReturnAddresses = Type.Array(Type.String({ maxLength: 2000 }), {
@@ -48,36 +42,20 @@ const ApplicationObject = Type.Object(
   { description: 'An application.' },
 )
 const ApplicationPath = Type.Object({ client: ClientId })
-const reads: Needs = caller => may(caller, 'applications:read')
-const writes: Needs = caller => may(caller, 'applications:write')
+const reads: Needs = over('applications:read')
+const writes: Needs = over('applications:write')
 
-export interface ApplicationRouteParts {
-  readonly applications: ApplicationStore
-  readonly issuer: string
-  /** Other instances look at once. */
-  readonly changed: () => void
-}
-
-export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAsyncTypebox {
-  const { applications, issuer, changed } = parts
-  const sound = <T extends NewApplication>(application: T): T => {
-    const faults = faultsOf(application, issuer)
-    if (faults.length > 0) throw new Problem('invalid_request', { detail: faults.join('\n') })
-    return application
-  }
+export function applicationRoutes(applications: Applications): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/applications',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'listApplications',
-          ...forAdmins,
-          summary: 'All applications',
-          querystring: PageQuery,
-          response: { 200: PageOf(ApplicationObject), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        reads,
+        'listApplications',
+        'All applications',
+        { querystring: PageQuery },
+        { 200: PageOf(ApplicationObject) },
+      ),
       async ({ query }) => {
         const wanted = pageRequest(query, /^[a-z0-9][a-z0-9._-]{1,63}$/)
         return page(await applications.list(wanted), describeApplication)
@@ -86,12 +64,11 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
 
     app.post(
       '/v1/admin/applications',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'createApplication',
-          ...forAdmins,
-          summary: 'Register an application; an origin must be same-site with the issuer',
+      operation(
+        writes,
+        'createApplication',
+        'Register an application; an origin must be same-site with the issuer',
+        {
           body: Body({
             client_id: ClientId,
             name: Name,
@@ -101,53 +78,46 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
             token_lifetime_seconds: Type.Optional(Lifetime),
             grants: Type.Optional(Grants),
           }),
-          response: {
-            201: ApplicationObject,
-            ...problems(...adminProblems, 'name_taken', 'idempotency_conflict'),
-          },
         },
-      },
+        { 201: ApplicationObject },
+        'name_taken',
+        'idempotency_conflict',
+      ),
       async (request, reply) => {
         const { client_id: clientId, origins = [], grants = [], ...given } = request.body
         const { name, audiences, return_addresses = [], token_lifetime_seconds = 300 } = given
-        const wanted = sound({
+        const wanted = {
           ...{ clientId, name, origins, audiences, grants },
           returnAddresses: return_addresses,
           tokenLifetimeSeconds: token_lifetime_seconds,
-        })
-        const application = owned(accepted(await applications.create(wanted, by(request))))
-        changed()
+        }
+        const application = accepted(await applications.create(wanted, by(request)))
         return reply.code(201).send(describeApplication(application))
       },
     )
 
     app.get(
       '/v1/admin/applications/:client',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'readApplication',
-          ...forAdmins,
-          summary: 'One application',
-          params: ApplicationPath,
-          response: { 200: ApplicationObject, ...problems(...adminProblems, 'not_found') },
-        },
-      },
+      operation(
+        reads,
+        'readApplication',
+        'One application',
+        { params: ApplicationPath },
+        { 200: ApplicationObject },
+        'not_found',
+      ),
       async ({ params }) => {
-        const application = await applications.read(params.client)
-        if (!application) throw new Problem('not_found')
-        return describeApplication(application)
+        return describeApplication(found(await applications.read(params.client)))
       },
     )
 
     app.patch(
       '/v1/admin/applications/:client',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'changeApplication',
-          ...forAdmins,
-          summary: 'Change an application; lists that are given replace those before',
+      operation(
+        writes,
+        'changeApplication',
+        'Change an application; lists that are given replace those before',
+        {
           params: ApplicationPath,
           body: Body({
             name: Type.Optional(Name),
@@ -158,47 +128,37 @@ export function applicationRoutes(parts: ApplicationRouteParts): FastifyPluginAs
             token_lifetime_seconds: Type.Optional(Lifetime),
             grants: Type.Optional(Grants),
           }),
-          response: { 200: ApplicationObject, ...problems(...adminProblems, 'not_found', 'name_taken') },
         },
-      },
+        { 200: ApplicationObject },
+        'not_found',
+        'name_taken',
+      ),
       async request => {
-        const before = await applications.read(request.params.client)
-        if (!before) throw new Problem('not_found')
         const { token_lifetime_seconds: lifetime, return_addresses: addresses, ...given } = request.body
         const to = {
           ...given,
           ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
           ...(addresses !== undefined && { returnAddresses: addresses }),
         }
-        sound({ ...before, ...to })
-        const application = owned(accepted(await applications.change(before.clientId, to, by(request))))
-        changed()
-        return describeApplication(application)
+        const { client } = request.params
+        return describeApplication(accepted(await applications.change(client, to, by(request))))
       },
     )
 
     app.delete(
       '/v1/admin/applications/:client',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'deleteApplication',
-          ...forAdmins,
-          summary: 'Remove an application: no token is minted for it from then on',
-          params: ApplicationPath,
-          response: { 204: Nothing('Removed.'), ...problems(...adminProblems, 'not_found') },
-        },
-      },
+      operation(
+        writes,
+        'deleteApplication',
+        'Remove an application: no token is minted for it from then on',
+        { params: ApplicationPath },
+        { 204: Nothing('Removed.') },
+        'not_found',
+      ),
       async (request, reply) => {
         accepted(await applications.remove(request.params.client, by(request)))
-        changed()
         return reply.code(204).send(null)
       },
     )
   }
-}
-
-function owned(answer: Application | { originTaken: string }): Application {
-  if (!('originTaken' in answer)) return answer
-  throw new Problem('name_taken', { detail: `${answer.originTaken} belongs to another application.` })
 }

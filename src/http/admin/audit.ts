@@ -2,11 +2,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/events.js'
-import { may, mayIn } from '../../core/authority.js'
+import { describeEvent } from '../../audit/events.js'
 import type { TenantId } from '../../core/principal.js'
-import { problems } from '../api/schemas.js'
-import { describeEvent } from './describe.js'
-import { adminProblems, forAdmins, PageOf, PageQuery, page, pageRequest, TenantPath } from './shapes.js'
+import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+
+import { operation, over, TenantPath, within } from './shapes.js'
 
 const textOrNull = Type.Union([Type.String(), Type.Null()])
 const Event = Type.Object(
@@ -32,32 +32,25 @@ export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/audit',
-      {
-        config: { needs: caller => may(caller, 'audit:read') },
-        schema: {
-          operationId: 'listAuditEvents',
-          ...forAdmins,
-          summary: 'The audit log, the newest first',
-          querystring: PageQuery,
-          response: { 200: PageOf(Event), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        over('audit:read'),
+        'listAuditEvents',
+        'The audit log, the newest first',
+        { querystring: PageQuery },
+        { 200: PageOf(Event) },
+      ),
       async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describeEvent),
     )
 
     app.get(
       '/v1/admin/tenants/:tenant/audit',
-      {
-        config: { needs: (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:audit:read') },
-        schema: {
-          operationId: 'listAuditEventsOfTenant',
-          ...forAdmins,
-          summary: 'What was done in a tenant, the newest first',
-          params: TenantPath,
-          querystring: PageQuery,
-          response: { 200: PageOf(Event), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        within('mintmark:audit:read'),
+        'listAuditEventsOfTenant',
+        'What was done in a tenant, the newest first',
+        { params: TenantPath, querystring: PageQuery },
+        { 200: PageOf(Event) },
+      ),
       async ({ params, query }) =>
         page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describeEvent),
     )

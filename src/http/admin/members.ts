@@ -1,22 +1,12 @@
 /** Admin: who is a member of a tenant, with which roles. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { mayIn } from '../../core/authority.js'
 import type { TenantId, UserId } from '../../core/principal.js'
 import type { MembershipStore } from '../../tenants/tenants.js'
-import { Body, Id, Instant, Nothing, problems } from '../api/schemas.js'
+import { describeMembership } from '../../tenants/tenants.js'
+import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+import { Body, Id, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
-import { describeMembership } from './describe.js'
-import {
-  accepted,
-  adminProblems,
-  forAdmins,
-  PageOf,
-  PageQuery,
-  page,
-  pageRequest,
-  TenantPath,
-} from './shapes.js'
 
 export const Member = Type.Object(
   {
@@ -32,45 +22,46 @@ export const Member = Type.Object(
   },
   { description: 'A membership.' },
 )
+
+import { accepted, operation, TenantPath, within } from './shapes.js'
+
 const MemberPath = Type.Object({ tenant: Id, user: Id })
-const reads: Needs = (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:members:read')
-const writes: Needs = (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:members:write')
+const reads: Needs = within('mintmark:members:read')
+const writes: Needs = within('mintmark:members:write')
 
 export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/tenants/:tenant/members',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'listMembers',
-          ...forAdmins,
-          summary: 'The members of a tenant',
-          params: TenantPath,
-          querystring: PageQuery,
-          response: { 200: PageOf(Member), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        reads,
+        'listMembers',
+        'The members of a tenant',
+        { params: TenantPath, querystring: PageQuery },
+        { 200: PageOf(Member) },
+      ),
       async ({ params, query }) =>
         page(await memberships.list(params.tenant as TenantId, pageRequest(query)), describeMembership),
     )
 
     app.put(
       '/v1/admin/tenants/:tenant/members/:user',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'setMembership',
-          ...forAdmins,
-          summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
+      operation(
+        writes,
+        'setMembership',
+        'Set the roles and the state of a member; who may write to every tenant may add one',
+        {
           params: MemberPath,
           body: Body({
             roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
             state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
           }),
-          response: { 200: Member, ...problems(...adminProblems, 'not_found', 'unknown_role', 'last_owner') },
         },
-      },
+        { 200: Member },
+        'not_found',
+        'unknown_role',
+        'last_owner',
+      ),
       async request => {
         const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
         const { roles, state = 'active' } = request.body
@@ -81,16 +72,15 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
 
     app.delete(
       '/v1/admin/tenants/:tenant/members/:user',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'removeMember',
-          ...forAdmins,
-          summary: 'Take a person out of a tenant, at once',
-          params: MemberPath,
-          response: { 204: Nothing('Removed.'), ...problems(...adminProblems, 'not_found', 'last_owner') },
-        },
-      },
+      operation(
+        writes,
+        'removeMember',
+        'Take a person out of a tenant, at once',
+        { params: MemberPath },
+        { 204: Nothing('Removed.') },
+        'not_found',
+        'last_owner',
+      ),
       async (request, reply) => {
         const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
         accepted(await memberships.remove(tenant, user, by(request)))

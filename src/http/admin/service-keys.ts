@@ -1,15 +1,14 @@
 /** Admin: service keys, made, listed and revoked. A key is shown in the answer that makes it, and never again. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may, platformPermissions } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
+import { platformPermissions } from '../../core/authority.js'
 import type { ServiceKeyId, TenantId } from '../../core/principal.js'
-import { newServiceCredential, revealServiceCredential } from '../../core/service-credential.js'
-import { faultsOfKey, type ServiceKeyStore } from '../../tenants/service-keys.js'
-import { Body, Id, Instant, Nothing, problems } from '../api/schemas.js'
+import { describeServiceKey, type ServiceKeys } from '../../tenants/service-keys.js'
+import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+import { Body, Id, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
-import { describeServiceKey } from './describe.js'
-import { accepted, adminProblems, forAdmins, Name, PageOf, PageQuery, page, pageRequest } from './shapes.js'
+
+import { accepted, found, Name, operation, over } from './shapes.js'
 
 const instantOrNull = Type.Union([Instant, Type.Null()])
 const members = {
@@ -36,34 +35,30 @@ const NewKey = Type.Object(
 )
 const idForm = /^[A-Za-z0-9_-]{21}[AQgw]$/
 const KeyPath = Type.Object({ key: Type.String({ pattern: idForm.source }) })
-const reads: Needs = caller => may(caller, 'service-keys:read')
-const writes: Needs = caller => may(caller, 'service-keys:write')
+const reads: Needs = over('service-keys:read')
+const writes: Needs = over('service-keys:write')
 
-export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypebox {
+export function serviceKeyRoutes(keys: ServiceKeys): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/service-keys',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'listServiceKeys',
-          ...forAdmins,
-          summary: 'All service keys, also expired and revoked ones',
-          querystring: PageQuery,
-          response: { 200: PageOf(Key), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        reads,
+        'listServiceKeys',
+        'All service keys, also expired and revoked ones',
+        { querystring: PageQuery },
+        { 200: PageOf(Key) },
+      ),
       async ({ query }) => page(await keys.list(pageRequest(query, idForm)), describeServiceKey),
     )
 
     app.post(
       '/v1/admin/service-keys',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'createServiceKey',
-          ...forAdmins,
-          summary: 'Make a service key, of scopes that the caller holds',
+      operation(
+        writes,
+        'createServiceKey',
+        'Make a service key, of scopes that the caller holds',
+        {
           body: Body({
             name: Name,
             scopes: Type.Array(Type.Union(platformPermissions.map(scope => Type.Literal(scope))), {
@@ -83,57 +78,43 @@ export function serviceKeyRoutes(keys: ServiceKeyStore): FastifyPluginAsyncTypeb
               Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds. Default: never.' }),
             ),
           }),
-          response: { 201: NewKey, ...problems(...adminProblems, 'not_found', 'idempotency_conflict') },
         },
-      },
+        { 201: NewKey },
+        'not_found',
+        'idempotency_conflict',
+      ),
       async (request, reply) => {
         const { name, scopes, audiences = [], tenant = null, expires_in } = request.body
-        const grant = { scopes, audiences, tenant: tenant as TenantId | null }
-        const faults = faultsOfKey(grant)
-        if (faults.length > 0) throw new Problem('invalid_request', { detail: faults.join('\n') })
-        const credential = newServiceCredential()
-        const secretHash = credential.secret.hash()
-        const wanted = { ...grant, id: credential.id, secretHash, name, lifetimeSeconds: expires_in }
-        const made = accepted(await keys.create(wanted, by(request)))
-        const key = made.id === credential.id ? revealServiceCredential(credential) : null
+        const wanted = {
+          name,
+          scopes,
+          audiences,
+          tenant: tenant as TenantId | null,
+          lifetimeSeconds: expires_in,
+        }
+        const { made, key } = accepted(await keys.create(wanted, by(request)))
         return reply.code(201).send({ ...describeServiceKey(made), key })
       },
     )
 
     app.get(
       '/v1/admin/service-keys/:key',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'readServiceKey',
-          ...forAdmins,
-          summary: 'One service key',
-          params: KeyPath,
-          response: { 200: Key, ...problems(...adminProblems, 'not_found') },
-        },
-      },
+      operation(reads, 'readServiceKey', 'One service key', { params: KeyPath }, { 200: Key }, 'not_found'),
       async ({ params }) => {
-        const key = await keys.read(params.key as ServiceKeyId)
-        if (!key) throw new Problem('not_found')
-        return describeServiceKey(key)
+        return describeServiceKey(found(await keys.read(params.key as ServiceKeyId)))
       },
     )
 
     app.delete(
       '/v1/admin/service-keys/:key',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'revokeServiceKey',
-          ...forAdmins,
-          summary: 'Revoke a service key, at once; it stays listed',
-          params: KeyPath,
-          response: {
-            204: Nothing('It is revoked, now or before.'),
-            ...problems(...adminProblems, 'not_found'),
-          },
-        },
-      },
+      operation(
+        writes,
+        'revokeServiceKey',
+        'Revoke a service key, at once; it stays listed',
+        { params: KeyPath },
+        { 204: Nothing('It is revoked, now or before.') },
+        'not_found',
+      ),
       async (request, reply) => {
         accepted(await keys.revoke(request.params.key as ServiceKeyId, by(request)))
         return reply.code(204).send(null)

@@ -1,16 +1,16 @@
 /** Admin: the signing keys, as the commands `mintmark keys …` have them. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
 import type { Kid } from '../../core/principal.js'
 import type { Leak } from '../../keys/compromise.js'
 import type { KeyOperations } from '../../keys/operations.js'
+import { describeExposure, describeRing } from '../../keys/operations.js'
 import type { Ring } from '../../keys/store.js'
-import { Body, problems } from '../api/schemas.js'
+import { Body } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
-import { describeExposure, describeKey } from './describe.js'
-import { adminProblems, forAdmins } from './shapes.js'
+import { Problem } from '../middleware/problem.js'
+
+import { operation, over } from './shapes.js'
 
 const Moment = Type.Number({ description: 'NumericDate, with a fraction.' })
 const momentOrNull = Type.Union([Moment, Type.Null()])
@@ -68,36 +68,26 @@ const Findings = Type.Object(
 const dryRun = Type.Optional(
   Type.Boolean({ description: 'Try it: the answer is the ring as it would be, and nothing is kept.' }),
 )
-const reads: Needs = caller => may(caller, 'keys:read')
-const writes: Needs = caller => may(caller, 'keys:write')
+const reads: Needs = over('keys:read')
+const writes: Needs = over('keys:write')
 
-export function signingKeyRoutes(operations: KeyOperations, changed: () => void): FastifyPluginAsyncTypebox {
+export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/signing-keys',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'listSigningKeys',
-          ...forAdmins,
-          summary: 'All signing keys with their times',
-          response: { 200: Keys, ...problems(...adminProblems) },
-        },
-      },
+      operation(reads, 'listSigningKeys', 'All signing keys with their times', {}, { 200: Keys }),
       async () => ({ items: describeRing(await operations.list()) }),
     )
 
     app.get(
       '/v1/admin/signing-keys/doctor',
-      {
-        config: { needs: reads },
-        schema: {
-          operationId: 'examineSigningKeys',
-          ...forAdmins,
-          summary: 'Whether clocks, times and keys are well, on the instance that answers',
-          response: { 200: Findings, ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        reads,
+        'examineSigningKeys',
+        'Whether clocks, times and keys are well, on the instance that answers',
+        {},
+        { 200: Findings },
+      ),
       async () => {
         const findings = await operations.doctor()
         return { ok: findings.every(({ ok }) => ok), items: findings.map(finding => ({ ...finding })) }
@@ -106,16 +96,13 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
 
     app.post(
       '/v1/admin/signing-keys/rotate',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'rotateSigningKeys',
-          ...forAdmins,
-          summary: 'Let the next key sign as soon as every verifier can know it',
-          body: Body({ dry_run: dryRun }),
-          response: { 200: Change, ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        writes,
+        'rotateSigningKeys',
+        'Let the next key sign as soon as every verifier can know it',
+        { body: Body({ dry_run: dryRun }) },
+        { 200: Change },
+      ),
       async request => {
         const { dry_run = false } = request.body
         const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
@@ -126,12 +113,11 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
 
     app.post(
       '/v1/admin/signing-keys/compromise',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'compromiseSigningKeys',
-          ...forAdmins,
-          summary: 'A key has leaked: it ends at once, and nobody is signed out',
+      operation(
+        writes,
+        'compromiseSigningKeys',
+        'A key has leaked: it ends at once, and nobody is signed out',
+        {
           body: Body({
             kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
             all: Type.Optional(Type.Literal(true)),
@@ -151,9 +137,10 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
             ),
             dry_run: dryRun,
           }),
-          response: { 200: Exposed, ...problems(...adminProblems, 'not_found') },
         },
-      },
+        { 200: Exposed },
+        'not_found',
+      ),
       async request => {
         const { since = null, dry_run = false } = request.body
         const answer = await operations.compromise(leakOf(request.body), since, {
@@ -171,16 +158,13 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
 
     app.post(
       '/v1/admin/signing-keys/reseal',
-      {
-        config: { needs: writes },
-        schema: {
-          operationId: 'resealSigningKeys',
-          ...forAdmins,
-          summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
-          body: Body({ dry_run: dryRun }),
-          response: { 200: Change, ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        writes,
+        'resealSigningKeys',
+        'Seal all keys under the newest key-encryption key of the instance that answers',
+        { body: Body({ dry_run: dryRun }) },
+        { 200: Change },
+      ),
       async request => {
         const { dry_run = false } = request.body
         return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)
@@ -190,7 +174,6 @@ export function signingKeyRoutes(operations: KeyOperations, changed: () => void)
 
   async function answerOf(answer: Ring | string, dryRun: boolean) {
     const done = typeof answer !== 'string'
-    if (done && !dryRun) changed()
     return { changed: done, dry_run: dryRun, items: describeRing(done ? answer : await operations.list()) }
   }
 }
@@ -204,8 +187,4 @@ function leakOf({ kid, all, kek }: { kid?: string; all?: true; kek?: string }): 
   if (leak === undefined || other !== undefined)
     throw new Problem('invalid_request', { detail: 'Name one of `kid`, `all` and `kek`.' })
   return leak
-}
-
-function describeRing(ring: Ring) {
-  return ring.keys.map(key => describeKey(ring, key))
 }

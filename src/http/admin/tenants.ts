@@ -1,24 +1,12 @@
 /** Admin: tenants, made and changed. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { may, mayIn } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
 import type { TenantId } from '../../core/principal.js'
 import type { TenantStore } from '../../tenants/tenants.js'
-import { Body, Instant, Nothing, problems } from '../api/schemas.js'
+import { describeTenant } from '../../tenants/tenants.js'
+import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+import { Body, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
-import { describeTenant } from './describe.js'
-import {
-  accepted,
-  adminProblems,
-  forAdmins,
-  Name,
-  PageOf,
-  PageQuery,
-  page,
-  pageRequest,
-  TenantPath,
-} from './shapes.js'
 
 export const RoleObject = Type.Object(
   {
@@ -28,6 +16,9 @@ export const RoleObject = Type.Object(
   },
   { description: 'A role.' },
 )
+
+import { accepted, found, Name, operation, over, TenantPath, within } from './shapes.js'
+
 const TenantObject = Type.Object(
   {
     id: Type.String(),
@@ -38,38 +29,33 @@ const TenantObject = Type.Object(
   },
   { description: 'A tenant.' },
 )
-const platformReads: Needs = caller => may(caller, 'tenants:read')
-const platformWrites: Needs = caller => may(caller, 'tenants:write')
+const platformReads: Needs = over('tenants:read')
+const platformWrites: Needs = over('tenants:write')
 
 export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/tenants',
-      {
-        config: { needs: platformReads },
-        schema: {
-          operationId: 'listTenants',
-          ...forAdmins,
-          summary: 'All tenants',
-          querystring: PageQuery,
-          response: { 200: PageOf(TenantObject), ...problems(...adminProblems) },
-        },
-      },
+      operation(
+        platformReads,
+        'listTenants',
+        'All tenants',
+        { querystring: PageQuery },
+        { 200: PageOf(TenantObject) },
+      ),
       async ({ query }) => page(await tenants.list(pageRequest(query)), describeTenant),
     )
 
     app.post(
       '/v1/admin/tenants',
-      {
-        config: { needs: platformWrites },
-        schema: {
-          operationId: 'createTenant',
-          ...forAdmins,
-          summary: 'Create a tenant, with the built-in roles',
-          body: Body({ name: Name }),
-          response: { 201: TenantObject, ...problems(...adminProblems, 'idempotency_conflict') },
-        },
-      },
+      operation(
+        platformWrites,
+        'createTenant',
+        'Create a tenant, with the built-in roles',
+        { body: Body({ name: Name }) },
+        { 201: TenantObject },
+        'idempotency_conflict',
+      ),
       async (request, reply) => {
         const tenant = accepted(await tenants.create(request.body.name, by(request)))
         return reply.code(201).send(describeTenant(tenant))
@@ -78,39 +64,35 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.get(
       '/v1/admin/tenants/:tenant',
-      {
-        config: { needs: (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:members:read') },
-        schema: {
-          operationId: 'readTenant',
-          ...forAdmins,
-          summary: 'One tenant with its roles',
-          params: TenantPath,
-          response: { 200: TenantObject, ...problems(...adminProblems, 'not_found') },
-        },
-      },
+      operation(
+        within('mintmark:members:read'),
+        'readTenant',
+        'One tenant with its roles',
+        { params: TenantPath },
+        { 200: TenantObject },
+        'not_found',
+      ),
       async ({ params }) => {
-        const tenant = await tenants.read(params.tenant as TenantId)
-        if (!tenant) throw new Problem('not_found')
-        return describeTenant(tenant)
+        return describeTenant(found(await tenants.read(params.tenant as TenantId)))
       },
     )
 
     app.patch(
       '/v1/admin/tenants/:tenant',
-      {
-        config: { needs: (caller, { tenant }) => mayIn(caller, tenant, 'mintmark:tenant:write') },
-        schema: {
-          operationId: 'changeTenant',
-          ...forAdmins,
-          summary: 'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
+      operation(
+        within('mintmark:tenant:write'),
+        'changeTenant',
+        'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
+        {
           params: TenantPath,
           body: Body({
             name: Type.Optional(Name),
             state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
           }),
-          response: { 200: TenantObject, ...problems(...adminProblems, 'not_found') },
         },
-      },
+        { 200: TenantObject },
+        'not_found',
+      ),
       async request => {
         const { name, state } = request.body
         const id = request.params.tenant as TenantId
@@ -124,16 +106,14 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/admin/tenants/:tenant',
-      {
-        config: { needs: platformWrites },
-        schema: {
-          operationId: 'deleteTenant',
-          ...forAdmins,
-          summary: 'Delete a tenant with its memberships; its people stay',
-          params: TenantPath,
-          response: { 204: Nothing('Deleted.'), ...problems(...adminProblems, 'not_found') },
-        },
-      },
+      operation(
+        platformWrites,
+        'deleteTenant',
+        'Delete a tenant with its memberships; its people stay',
+        { params: TenantPath },
+        { 204: Nothing('Deleted.') },
+        'not_found',
+      ),
       async (request, reply) => {
         accepted(await tenants.remove(request.params.tenant as TenantId, by(request)))
         return reply.code(204).send(null)

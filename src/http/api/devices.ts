@@ -1,20 +1,19 @@
 /** A person's devices: the list, ending one, ending all others or all. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Revocations } from '../../sessions/revocations.js'
-import { describeSession } from '../admin/describe.js'
-import { listedForm } from '../admin/sessions.js'
-import { PageQuery, page, pageRequest } from '../admin/shapes.js'
+import type { OwnSessions } from '../../sessions/own.js'
+import { describeSession } from '../../sessions/revocations.js'
 import type { Acts } from '../handlers.js'
-import { signedIn } from '../middleware/signed-in.js'
+import { principalOf } from '../middleware/signed-in.js'
+import { PageQuery, page, pageRequest, sessionListForm } from './lists.js'
 import {
   Ended,
   forSessions,
   Instant,
-  jsonProblems,
   Nothing,
+  operation,
   ownListProblems,
-  problems,
+  personProblems,
   SessionHandle,
 } from './schemas.js'
 
@@ -34,37 +33,35 @@ const Device = Type.Object({
 })
 
 /** In the signed-in context. */
-export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTypebox {
+export function deviceListRoute(own: OwnSessions): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/sessions',
-      {
-        schema: {
-          operationId: 'listSessions',
-          tags: ['devices'],
-          ...forSessions,
-          summary: 'The devices on which this person is signed in, the latest used first',
-          querystring: PageQuery,
-          response: {
-            200: Type.Object(
-              {
-                sessions: Type.Array(Device),
-                next_cursor: Type.Union([Type.String(), Type.Null()], {
-                  description: 'Null on the last page.',
-                }),
-              },
-              { description: 'Live sessions. One that is used meanwhile moves to the front.' },
-            ),
-            ...problems(...ownListProblems),
-          },
+      operation(
+        'devices',
+        forSessions,
+        'listSessions',
+        'The devices on which this person is signed in, the latest used first',
+        { querystring: PageQuery },
+        {
+          200: Type.Object(
+            {
+              sessions: Type.Array(Device),
+              next_cursor: Type.Union([Type.String(), Type.Null()], {
+                description: 'Null on the last page.',
+              }),
+            },
+            { description: 'Live sessions. One that is used meanwhile moves to the front.' },
+          ),
         },
-      },
+        ...ownListProblems,
+      ),
       async request => {
-        const { user, session } = signedIn(request).live.principal
-        const listed = await revocations.list(user, pageRequest(request.query, listedForm))
+        const principal = principalOf(request)
+        const listed = await own.list(principal, pageRequest(request.query, sessionListForm))
         const { items: sessions, next_cursor } = page(listed, one => ({
           ...describeSession(one),
-          current: one.id === session,
+          current: one.id === principal.session,
         }))
         return { sessions, next_cursor }
       },
@@ -72,33 +69,22 @@ export function deviceListRoute(revocations: Revocations): FastifyPluginAsyncTyp
   }
 }
 
-const proofProblems = [
-  ...jsonProblems,
-  'unauthenticated',
-  'session_superseded',
-  'insufficient_user_authentication',
-  'too_many_requests',
-  'busy',
-] as const
-
 /** In the freshly proved context. */
 export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/sessions/:id',
-      {
-        schema: {
-          operationId: 'endSession',
-          tags: ['devices'],
-          ...forSessions,
-          summary: 'End one session of this person; ending the one that asks signs out',
-          params: Type.Object({ id: SessionHandle }),
-          response: {
-            204: Nothing('It has ended, now or before.'),
-            ...problems(...proofProblems, 'not_found'),
-          },
-        },
-      },
+      operation(
+        'devices',
+        forSessions,
+        'endSession',
+        'End one session of this person; ending the one that asks signs out',
+        { params: Type.Object({ id: SessionHandle }) },
+        { 204: Nothing('It has ended, now or before.') },
+        ...personProblems,
+        'insufficient_user_authentication',
+        'not_found',
+      ),
       async (request, reply) => {
         await acts.endDevice(request, reply, request.params.id)
         return reply.code(204).send(null)
@@ -107,12 +93,12 @@ export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/sessions',
-      {
-        schema: {
-          operationId: 'endSessions',
-          tags: ['devices'],
-          ...forSessions,
-          summary: 'End all other sessions of this person, or all',
+      operation(
+        'devices',
+        forSessions,
+        'endSessions',
+        'End all other sessions of this person, or all',
+        {
           querystring: Type.Object(
             {
               scope: Type.Optional(
@@ -123,12 +109,11 @@ export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
             },
             { additionalProperties: false },
           ),
-          response: {
-            200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.'),
-            ...problems(...proofProblems),
-          },
         },
-      },
+        { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
+        ...personProblems,
+        'insufficient_user_authentication',
+      ),
       (request, reply) =>
         request.query.scope === 'all'
           ? acts.endAllDevices(request, reply)

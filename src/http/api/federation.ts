@@ -2,48 +2,48 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from '../../core/errors.js'
 import type { ProviderLogouts } from '../../federation/logout.js'
 import type { FederationActs } from '../federation-handlers.js'
 import { occasionOf } from '../middleware/browser.js'
+import { Problem } from '../middleware/problem.js'
 import {
   forAnyone,
   forSessions,
   Id,
   Instant,
-  jsonProblems,
   Nothing,
+  operation,
   ownListProblems,
-  problems,
+  personProblems,
 } from './schemas.js'
 
 export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/federation',
-      {
-        schema: {
-          operationId: 'listProviders',
-          tags: ['federation'],
-          ...forAnyone,
-          summary: 'The providers that people can sign in through',
-          response: {
-            200: Type.Object(
-              {
-                providers: Type.Array(
-                  Type.Object({
-                    id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
-                    name: Type.String(),
-                    counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
-                  }),
-                ),
-              },
-              { description: 'The enabled ones, by name.' },
-            ),
-            ...problems('insecure_transport', 'unavailable'),
-          },
+      operation(
+        'federation',
+        forAnyone,
+        'listProviders',
+        'The providers that people can sign in through',
+        {},
+        {
+          200: Type.Object(
+            {
+              providers: Type.Array(
+                Type.Object({
+                  id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
+                  name: Type.String(),
+                  counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
+                }),
+              ),
+            },
+            { description: 'The enabled ones, by name.' },
+          ),
         },
-      },
+        'insecure_transport',
+        'unavailable',
+      ),
       async () => {
         const offered = await acts.offered()
         const providers = offered.map(({ id, name, countsAsProof }) => ({
@@ -62,33 +62,32 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
   return async app => {
     app.get(
       '/v1/identities',
-      {
-        schema: {
-          operationId: 'listIdentities',
-          tags: ['federation'],
-          ...forSessions,
-          summary: 'The accounts at providers that sign this person in',
-          response: {
-            200: Type.Object(
-              {
-                password: Type.Boolean({ description: 'Whether there is a password.' }),
-                identities: Type.Array(
-                  Type.Object({
-                    id: Type.String(),
-                    provider: Type.String(),
-                    provider_name: Type.String(),
-                    enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
-                    label: Type.String({ description: 'What the provider called them when it was linked.' }),
-                    created_at: Instant,
-                  }),
-                ),
-              },
-              { description: 'The oldest first.' },
-            ),
-            ...problems(...ownListProblems),
-          },
+      operation(
+        'federation',
+        forSessions,
+        'listIdentities',
+        'The accounts at providers that sign this person in',
+        {},
+        {
+          200: Type.Object(
+            {
+              password: Type.Boolean({ description: 'Whether there is a password.' }),
+              identities: Type.Array(
+                Type.Object({
+                  id: Type.String(),
+                  provider: Type.String(),
+                  provider_name: Type.String(),
+                  enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
+                  label: Type.String({ description: 'What the provider called them when it was linked.' }),
+                  created_at: Instant,
+                }),
+              ),
+            },
+            { description: 'The oldest first.' },
+          ),
         },
-      },
+        ...ownListProblems,
+      ),
       async request => {
         const { linked, password } = await acts.waysOf(request)
         const identities = linked.map(one => ({
@@ -110,28 +109,18 @@ export function unlinkRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/identities/:id',
-      {
-        schema: {
-          operationId: 'unlinkIdentity',
-          tags: ['federation'],
-          ...forSessions,
-          summary: 'Remove an account at a provider; the other sessions that it opened end',
-          params: Type.Object({ id: Id }),
-          response: {
-            204: Nothing('It is removed.'),
-            ...problems(
-              ...jsonProblems,
-              'unauthenticated',
-              'session_superseded',
-              'insufficient_user_authentication',
-              'too_many_requests',
-              'busy',
-              'not_found',
-              'last_way_in',
-            ),
-          },
-        },
-      },
+      operation(
+        'federation',
+        forSessions,
+        'unlinkIdentity',
+        'Remove an account at a provider; the other sessions that it opened end',
+        { params: Type.Object({ id: Id }) },
+        { 204: Nothing('It is removed.') },
+        ...personProblems,
+        'insufficient_user_authentication',
+        'not_found',
+        'last_way_in',
+      ),
       async (request, reply) => {
         await acts.unlink(request, request.params.id)
         return reply.code(204).send(null)
@@ -149,30 +138,26 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
 
     app.post(
       '/v1/federation/:provider/back-channel-logout',
-      {
-        schema: {
-          operationId: 'backChannelLogout',
-          tags: ['federation'],
-          ...forAnyone,
+      operation(
+        'federation',
+        forAnyone,
+        'backChannelLogout',
+        'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
+        {
           consumes: ['application/x-www-form-urlencoded'],
-          summary: 'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
-          params,
+          params: params,
           body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
-          response: {
-            200: Nothing('They have ended, now or before.'),
-            ...problems(
-              'logout_token_invalid',
-              'not_found',
-              'insecure_transport',
-              'body_too_large',
-              'unsupported_media_type',
-              'provider_unavailable',
-              'not_confirmed',
-              'unavailable',
-            ),
-          },
         },
-      },
+        { 200: Nothing('They have ended, now or before.') },
+        'logout_token_invalid',
+        'not_found',
+        'insecure_transport',
+        'body_too_large',
+        'unsupported_media_type',
+        'provider_unavailable',
+        'not_confirmed',
+        'unavailable',
+      ),
       async (request, reply) => {
         const { provider } = request.params
         const answer = await logouts.take(provider, request.body.logout_token, occasionOf(request))

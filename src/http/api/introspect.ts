@@ -2,9 +2,8 @@
 import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import { Problem } from '../../core/errors.js'
+import { judgeKey } from '../../core/service-key.js'
 import type { VerificationKeys } from '../../keys/verification-keys.js'
-import { judgeKey } from '../../tenants/service-keys.js'
 import {
   type Active,
   type Inactive,
@@ -13,8 +12,9 @@ import {
   judgeToken,
 } from '../../tokens/introspection.js'
 import { type ReadToken, readToken, type Unreadable } from '../../tokens/read.js'
+import { Problem } from '../middleware/problem.js'
 import { keyRefusal, presentedClient, recordKey } from '../middleware/service-key.js'
-import { Body, forClients, Instant, problems } from './schemas.js'
+import { Body, forClients, Instant, operation } from './schemas.js'
 
 const texts = Type.Optional(Type.Array(Type.String()))
 const text = Type.Optional(Type.String())
@@ -59,31 +59,27 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
 
     app.post(
       '/v1/introspect',
-      {
-        schema: {
-          operationId: 'introspectToken',
-          tags: ['token'],
-          ...forClients,
-          summary: 'Ask whether a token counts now (RFC 7662)',
+      operation(
+        'token',
+        forClients,
+        'introspectToken',
+        'Ask whether a token counts now (RFC 7662)',
+        {
           consumes: ['application/x-www-form-urlencoded'],
           body: Body({
             token: Type.String({ description: 'An access token.' }),
             token_type_hint: Type.Optional(Type.String({ description: 'Makes no difference.' })),
           }),
-          response: {
-            200: Answer,
-            ...problems(
-              'invalid_service_key',
-              'wrong_origin',
-              'forbidden',
-              'insecure_transport',
-              'body_too_large',
-              'unsupported_media_type',
-              'unavailable',
-            ),
-          },
         },
-      },
+        { 200: Answer },
+        'invalid_service_key',
+        'wrong_origin',
+        'forbidden',
+        'insecure_transport',
+        'body_too_large',
+        'unsupported_media_type',
+        'unavailable',
+      ),
       async request => {
         const credential = presentedClient(request)
         const token = readToken(request.body.token, issuer)
@@ -119,7 +115,7 @@ function inactive(log: { info(about: object, message: string): void }, reason: I
   return { active: false }
 }
 
-function described({ claims, standing }: Active) {
+function described({ claims, tenant }: Active) {
   const { issuer, sub, audience, clientId, expiresAt, issuedAt, jti, sid, authTime, acr, amr } = claims
   return {
     active: true,
@@ -135,10 +131,10 @@ function described({ claims, standing }: Active) {
     ...(authTime !== undefined && { auth_time: authTime }),
     acr,
     amr: [...amr],
-    ...(standing && {
-      tenant: standing.tenant,
-      roles: [...standing.roles],
-      permissions: [...standing.permissions],
+    ...(tenant !== 'none' && {
+      tenant: tenant.id,
+      roles: [...tenant.roles],
+      permissions: [...tenant.permissions],
     }),
   }
 }

@@ -9,8 +9,9 @@ import {
   jsonProblems,
   LinkToken,
   Opened,
+  operation,
   Password,
-  problems,
+  personProblems,
   Text,
 } from './schemas.js'
 
@@ -19,19 +20,19 @@ export function invitationSignUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/sign-up',
-      {
-        schema: {
-          operationId: 'signUpByInvitation',
-          tags: ['sign-up'],
-          ...forAnyone,
-          summary: 'Take an invitation by making an account for its address, and open the session',
-          body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
-          response: {
-            201: Opened,
-            ...problems(...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'),
-          },
-        },
-      },
+      operation(
+        'sign-up',
+        forAnyone,
+        'signUpByInvitation',
+        'Take an invitation by making an account for its address, and open the session',
+        { body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }) },
+        { 201: Opened },
+        ...jsonProblems,
+        'link_invalid',
+        'weak_password',
+        'too_many_requests',
+        'busy',
+      ),
       (request, reply) => acts.signUpByInvitation(request, reply, request.body),
     )
   }
@@ -42,26 +43,16 @@ export function acceptInvitationRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/accept',
-      {
-        schema: {
-          operationId: 'acceptInvitation',
-          tags: ['session'],
-          ...forSessions,
-          summary: 'Take an invitation that was sent to the address of who is signed in',
-          body: Body({ token: LinkToken }),
-          response: {
-            200: Type.Object({ tenant: Type.String() }, { description: 'A member of this tenant now.' }),
-            ...problems(
-              ...jsonProblems,
-              'unauthenticated',
-              'session_superseded',
-              'link_invalid',
-              'too_many_requests',
-              'busy',
-            ),
-          },
-        },
-      },
+      operation(
+        'session',
+        forSessions,
+        'acceptInvitation',
+        'Take an invitation that was sent to the address of who is signed in',
+        { body: Body({ token: LinkToken }) },
+        { 200: Type.Object({ tenant: Type.String() }, { description: 'A member of this tenant now.' }) },
+        ...personProblems,
+        'link_invalid',
+      ),
       request => acts.acceptInvitation(request, request.body.token),
     )
   }

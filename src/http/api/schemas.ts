@@ -1,6 +1,6 @@
 /** Request and response shapes that several routes share; they are types, validation and OpenAPI at once. */
-import { type Static, Type } from 'typebox'
-import { catalogue, type ErrorCode, errorCodes } from '../../core/errors.js'
+import { type Static, type TSchema, Type } from 'typebox'
+import { catalogue, type ErrorCode, errorCodes } from '../middleware/problem.js'
 
 const strict = { additionalProperties: false }
 
@@ -175,3 +175,34 @@ export const jsonProblems = [
   'not_confirmed',
   'unavailable',
 ] as const
+
+/** Of somebody who is signed in, and whose requests take turns. */
+export const personProblems = [
+  ...jsonProblems,
+  'unauthenticated',
+  'session_superseded',
+  'too_many_requests',
+  'busy',
+] as const
+
+/** What a route takes beside its path. */
+export interface Takes {
+  readonly params?: TSchema
+  readonly querystring?: TSchema
+  readonly body?: TSchema
+  readonly consumes?: string[]
+}
+
+/** A route's schema: validation, serialization and the reference at once. `answers` are by status. */
+export function operation<const Takes_ extends Takes, const Answers extends Record<number, TSchema>>(
+  tag: string,
+  { security }: { readonly security: Readonly<Record<string, string[]>>[] },
+  operationId: string,
+  summary: string,
+  takes: Takes_,
+  answers: Answers,
+  ...refuses: ErrorCode[]
+) {
+  const response = { ...answers, ...problems(...refuses) }
+  return { schema: { operationId, tags: [tag], security, summary, ...takes, response } }
+}

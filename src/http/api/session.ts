@@ -12,8 +12,8 @@ import {
   jsonProblems,
   Nothing,
   Opened,
+  operation,
   Password,
-  problems,
   WhoAmI,
 } from './schemas.js'
 
@@ -21,19 +21,18 @@ export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session',
-      {
-        schema: {
-          operationId: 'signIn',
-          tags: ['session'],
-          ...forAnyone,
-          summary: 'Sign in: opens a session and sets its cookie',
-          body: Body({ email: Email, password: Password }),
-          response: {
-            201: Opened,
-            ...problems(...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'),
-          },
-        },
-      },
+      operation(
+        'session',
+        forAnyone,
+        'signIn',
+        'Sign in: opens a session and sets its cookie',
+        { body: Body({ email: Email, password: Password }) },
+        { 201: Opened },
+        ...jsonProblems,
+        'invalid_credentials',
+        'too_many_requests',
+        'busy',
+      ),
       (request, reply) => acts.signIn(request, reply, request.body),
     )
   }
@@ -43,24 +42,19 @@ export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
 export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
   app.get(
     '/v1/session',
-    {
-      schema: {
-        operationId: 'whoAmI',
-        tags: ['session'],
-        ...forSessions,
-        summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
-        response: {
-          200: WhoAmI,
-          ...problems(
-            'unauthenticated',
-            'session_superseded',
-            'insecure_transport',
-            'too_many_requests',
-            'unavailable',
-          ),
-        },
-      },
-    },
+    operation(
+      'session',
+      forSessions,
+      'whoAmI',
+      'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
+      {},
+      { 200: WhoAmI },
+      'unauthenticated',
+      'session_superseded',
+      'insecure_transport',
+      'too_many_requests',
+      'unavailable',
+    ),
     async request => describe(signedIn(request).live),
   )
 }
@@ -70,18 +64,15 @@ export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/session',
-      {
-        schema: {
-          operationId: 'signOut',
-          tags: ['session'],
-          ...forSessions,
-          summary: 'Sign out: ends the session and clears its cookie',
-          response: {
-            204: Nothing('Signed out, with or without a session before.'),
-            ...problems(...jsonProblems),
-          },
-        },
-      },
+      operation(
+        'session',
+        forSessions,
+        'signOut',
+        'Sign out: ends the session and clears its cookie',
+        {},
+        { 204: Nothing('Signed out, with or without a session before.') },
+        ...jsonProblems,
+      ),
       async (request, reply) => {
         await acts.signOut(request, reply)
         return reply.code(204).send(null)
@@ -90,8 +81,8 @@ export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
   }
 }
 
-function describe({ principal, profile, tenantName, createdAt, idleEndsAt }: Live): WhoAmI {
-  const { standing } = principal
+function describe({ principal, profile, createdAt, idleEndsAt }: Live): WhoAmI {
+  const { tenant } = principal
   return {
     session: {
       id: principal.session,
@@ -104,13 +95,8 @@ function describe({ principal, profile, tenantName, createdAt, idleEndsAt }: Liv
     },
     user: { id: principal.user, ...profile },
     tenant:
-      standing && tenantName !== undefined
-        ? {
-            id: standing.tenant,
-            name: tenantName,
-            roles: [...standing.roles],
-            permissions: [...standing.permissions],
-          }
-        : null,
+      typeof tenant === 'string'
+        ? null
+        : { ...tenant, roles: [...tenant.roles], permissions: [...tenant.permissions] },
   }
 }

@@ -2,7 +2,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Acts } from '../handlers.js'
-import { Body, forSessions, Instant, jsonProblems, Password, problems } from './schemas.js'
+import { Body, forSessions, Instant, operation, Password, personProblems } from './schemas.js'
 
 const Proved = Type.Object(
   {
@@ -22,26 +22,16 @@ export function stepUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session/step-up',
-      {
-        schema: {
-          operationId: 'stepUp',
-          tags: ['session'],
-          ...forSessions,
-          summary: 'Prove yourself again: raises auth_time and renews the cookie',
-          body: Body({ password: Password }),
-          response: {
-            200: Proved,
-            ...problems(
-              ...jsonProblems,
-              'unauthenticated',
-              'session_superseded',
-              'wrong_password',
-              'too_many_requests',
-              'busy',
-            ),
-          },
-        },
-      },
+      operation(
+        'session',
+        forSessions,
+        'stepUp',
+        'Prove yourself again: raises auth_time and renews the cookie',
+        { body: Body({ password: Password }) },
+        { 200: Proved },
+        ...personProblems,
+        'wrong_password',
+      ),
       async (request, reply) => {
         const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
         const { amr, acr } = identity

@@ -1,17 +1,12 @@
 /** The exchange: a session cookie in, a minutes-long access token out. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { RecordRefusal } from '../../audit/events.js'
-import { Problem } from '../../core/errors.js'
 import type { ClientId, TenantId, UserId } from '../../core/principal.js'
-import type { KeyRing } from '../../keys/key-ring.js'
-import type { Sessions } from '../../sessions/sessions.js'
-import { decide } from '../../tokens/exchange.js'
-import { mint } from '../../tokens/mint.js'
+import type { Exchange } from '../../tokens/exchange.js'
 import { occasionOf } from '../middleware/browser.js'
-import type { Metrics } from '../middleware/metrics.js'
-import { presentedCredential, recordSession, refusal } from '../middleware/signed-in.js'
-import { Body, DescribedId, forSessions, Id, jsonProblems, problems } from './schemas.js'
+import { Problem } from '../middleware/problem.js'
+import { presentedCredential, recordSession, refusal, type Watch } from '../middleware/signed-in.js'
+import { Body, DescribedId, forSessions, Id, jsonProblems, operation } from './schemas.js'
 
 const printable = { pattern: '^[\\x21-\\x7e]*$' }
 
@@ -48,52 +43,39 @@ const Token = Type.Object(
 
 export interface TokenParts {
   readonly issuer: string
-  readonly sessions: Sessions
-  readonly ring: KeyRing
-  readonly refused: RecordRefusal
-  readonly metrics: Metrics
+  readonly exchange: Exchange
+  readonly watch: Watch
 }
 
 /**
  * Outside the signed-in context: the tenant stands in the body, and session, tenant, application and signing key are
  * one statement.
  */
-export function tokenRoute({
-  issuer,
-  sessions,
-  ring,
-  refused,
-  metrics,
-}: TokenParts): FastifyPluginAsyncTypebox {
+export function tokenRoute({ issuer, exchange, watch }: TokenParts): FastifyPluginAsyncTypebox {
   return async app => {
     app.addHook('onRequest', async request => void presentedCredential(request))
 
     app.post(
       '/v1/token',
       {
-        // Every member is optional, and so is the body.
+        ...operation(
+          'token',
+          forSessions,
+          'mintToken',
+          'Exchange the session for an access token',
+          { body: TokenRequest },
+          { 200: Token },
+          ...jsonProblems,
+          'unauthenticated',
+          'session_superseded',
+          'unknown_client',
+          'tenant_forbidden',
+          'audience_forbidden',
+          'session_changed',
+          'too_many_requests',
+        ),
         preValidation: async (request: { body: unknown }) => {
           if (request.body === undefined) request.body = {}
-        },
-        schema: {
-          operationId: 'mintToken',
-          tags: ['token'],
-          ...forSessions,
-          summary: 'Exchange the session for an access token',
-          body: TokenRequest,
-          response: {
-            200: Token,
-            ...problems(
-              ...jsonProblems,
-              'unauthenticated',
-              'session_superseded',
-              'unknown_client',
-              'tenant_forbidden',
-              'audience_forbidden',
-              'session_changed',
-              'too_many_requests',
-            ),
-          },
         },
       },
       async request => {
@@ -104,43 +86,27 @@ export function tokenRoute({
 
         const { origin } = request.headers
         const credential = presentedCredential(request)
-        const resumed = await sessions.resumeForMint(credential, {
-          tenant: tenant as TenantId | undefined,
+        const wanted = {
           client: client as ClientId,
           origin: origin === issuer ? undefined : origin,
-        })
-        if (resumed.gone !== undefined)
-          throw await refusal(request, credential, resumed.gone, { metrics, refused })
-        const { live, application, kid } = resumed
-        recordSession(request, { live, credential })
-
-        const decision = decide(live, application, {
+          tenant: tenant as TenantId | undefined,
           audience,
           expect: expect as { sub?: UserId; tenant?: TenantId | null } | undefined,
-        })
-        if ('refused' in decision) {
-          metrics.mint(decision.refused)
-          const { user: actor, session } = live.principal
-          await refused({
-            action: 'session.token',
-            reason: decision.refused,
-            actor,
-            session,
-            occasion: occasionOf(request),
-          })
-          throw new Problem(decision.refused)
         }
+        const exchanged = await exchange(credential, wanted, occasionOf(request))
+        if (exchanged.gone !== undefined) throw await refusal(request, credential, exchanged.gone, watch)
+        const { live } = exchanged
+        recordSession(request, { live, credential })
+        watch.metrics.mint('refused' in exchanged ? exchanged.refused : 'minted')
+        if ('refused' in exchanged) throw new Problem(exchanged.refused)
         const { principal } = live
-        const order = { issuer, principal, clientId: client as ClientId, ...decision.granted }
-        const { token, expiresIn } = mint(order, await ring.signer(kid), live.now)
-        metrics.mint('minted')
         return {
-          access_token: token,
+          access_token: exchanged.minted.token,
           token_type: 'Bearer' as const,
-          expires_in: expiresIn,
+          expires_in: exchanged.minted.expiresIn,
           sub: principal.user,
           sid: principal.session,
-          tenant: principal.standing?.tenant ?? null,
+          tenant: typeof principal.tenant === 'object' ? principal.tenant.id : null,
         }
       },
     )

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { KeyRing } from '../../keys/key-ring.js'
 import { maxAgeSeconds } from '../../keys/schedule.js'
 import { authorizationServerMetadata, openidConfiguration } from '../../tokens/metadata.js'
-import { forAnyone, Nothing, problems } from './schemas.js'
+import { forAnyone, Nothing, operation } from './schemas.js'
 
 const PublicKey = Type.Object({
   kty: Type.String(),
@@ -44,19 +44,18 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/jwks.json',
-      {
-        schema: {
-          operationId: 'jwks',
-          tags: ['metadata'],
-          ...forAnyone,
-          summary: 'The public signing keys (RFC 7517)',
-          response: {
-            200: Type.Object({ keys: Type.Array(PublicKey) }, { description: 'The keys, newest list.' }),
-            304: Nothing('The list is the one whose tag the request names.'),
-            ...problems('unavailable'),
-          },
+      operation(
+        'metadata',
+        forAnyone,
+        'jwks',
+        'The public signing keys (RFC 7517)',
+        {},
+        {
+          200: Type.Object({ keys: Type.Array(PublicKey) }, { description: 'The keys, newest list.' }),
+          304: Nothing('The list is the one whose tag the request names.'),
         },
-      },
+        'unavailable',
+      ),
       async (request, reply) => {
         const { body, etag } = ring.published()
         reply.header('etag', etag).header('cache-control', cacheControl)
@@ -70,22 +69,20 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/historical-keys',
-      {
-        schema: {
-          operationId: 'historicalKeys',
-          tags: ['metadata'],
-          ...forAnyone,
-          summary:
-            'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
-          response: {
-            200: {
-              description: 'The history; the JWK Set has the key that verifies it.',
-              content: { 'application/jwk-set+jwt': { schema: Type.String() } },
-            },
-            ...problems('unavailable'),
+      operation(
+        'metadata',
+        forAnyone,
+        'historicalKeys',
+        'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
+        {},
+        {
+          200: {
+            description: 'The history; the JWK Set has the key that verifies it.',
+            content: { 'application/jwk-set+jwt': { schema: Type.String() } },
           },
         },
-      },
+        'unavailable',
+      ),
       async (_request, reply) => {
         const history = await ring.history()
         return reply.header('cache-control', cacheControl).type('application/jwk-set+jwt').send(history)
@@ -94,29 +91,27 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/oauth-authorization-server',
-      {
-        schema: {
-          operationId: 'authorizationServerMetadata',
-          tags: ['metadata'],
-          ...forAnyone,
-          summary: 'Authorization server metadata (RFC 8414)',
-          response: { 200: Metadata, ...problems() },
-        },
-      },
+      operation(
+        'metadata',
+        forAnyone,
+        'authorizationServerMetadata',
+        'Authorization server metadata (RFC 8414)',
+        {},
+        { 200: Metadata },
+      ),
       async (_request, reply) => reply.header('cache-control', cacheControl).send(server),
     )
 
     app.get(
       '/.well-known/openid-configuration',
-      {
-        schema: {
-          operationId: 'openidConfiguration',
-          tags: ['metadata'],
-          ...forAnyone,
-          summary: 'OpenID provider metadata, for libraries that look nowhere else',
-          response: { 200: OpenidMetadata, ...problems() },
-        },
-      },
+      operation(
+        'metadata',
+        forAnyone,
+        'openidConfiguration',
+        'OpenID provider metadata, for libraries that look nowhere else',
+        {},
+        { 200: OpenidMetadata },
+      ),
       async (_request, reply) => reply.header('cache-control', cacheControl).send(openid),
     )
   }

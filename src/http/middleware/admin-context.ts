@@ -2,14 +2,16 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Throttle } from '../../accounts/throttle.js'
-import type { By, RecordRefusal } from '../../audit/events.js'
+import { actedBy, type By, type RecordRefusal } from '../../audit/events.js'
 import type { Authority, AuthorityStore, Authorized } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
+import { type Caller, callerId } from '../../core/caller.js'
 import type { TenantId } from '../../core/principal.js'
-import { authorityOfKey, judgeKey, type ServiceKeyStore } from '../../tenants/service-keys.js'
+import { authorityOfKey, judgeKey } from '../../core/service-key.js'
+import type { ServiceKeyStore } from '../../tenants/service-keys.js'
 import { occasionOf } from './browser.js'
+import { Problem } from './problem.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from './service-key.js'
-import { mayChange, type Settled, sessionCaller, signedIn } from './signed-in.js'
+import { mayChange, principalOf, type Settled, sessionCaller } from './signed-in.js'
 
 /** Whether this caller may use a route, on what stands in its path. Unknown things are refused like forbidden ones. */
 export type Needs = (caller: Authority, path: { readonly tenant: TenantId }) => boolean
@@ -19,6 +21,7 @@ declare module 'fastify' {
     needs?: Needs
   }
   interface FastifyRequest {
+    caller: Caller | undefined
     /** What the caller held when the request's head came. */
     authority: Authority | undefined
     /** Throws what the request is answered with, unless this is enough for its route. */
@@ -47,6 +50,7 @@ export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>, settled: Settled):
       throw keyRefusal(request, judged.refused)
     }
     recordKey(request, judged.key)
+    request.caller = { service: judged.key }
     request.authority = authorityOfKey(judged.key)
   }
 }
@@ -54,7 +58,9 @@ export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>, settled: Settled):
 /** What the person of the session before it holds now. */
 export function personGuard(authorities: AuthorityStore): Guard {
   return async request => {
-    request.authority = await authorities.ofPerson(signedIn(request).live.principal.user)
+    const user = principalOf(request)
+    request.caller = { user }
+    request.authority = await authorities.ofPerson(user.user)
   }
 }
 
@@ -79,36 +85,37 @@ export function requireAuthority(
     if (needs?.(held, request.params as { tenant: TenantId })) return
     // Who took their own authority away, and asks once more, is told so when that is confirmed.
     if (confirmed && mayChange(request)) await confirmed()
-    const session = request.sessionId
+    const caller = callerOf(request)
     await refused({
       action: 'admin.request',
       reason: 'forbidden',
-      ...whoAsks(request),
-      ...(session !== undefined && { session }),
+      ...actedBy(caller, occasionOf(request)),
+      ...('user' in caller && { session: caller.user.session }),
       subject: `${request.method} ${url ?? ''}`,
     })
     throw new Problem('forbidden')
   }
   app.addHook('onRequest', async request => {
-    const authority = authorityOf(request)
-    await throttle.admin(callerId(authority))
+    const { authority } = request
+    if (!authority) throw new Error('this route is not registered in the admin context')
+    await throttle.admin(callerId(callerOf(request)))
     await judge(request, authority, settled)
     request.judgeAuthority = held => judge(request, held)
   })
   // What we could not judge costs its caller nothing. An authority is known, so it has paid.
-  app.addHook('onResponse', async ({ authority }, { statusCode }) => {
-    if (authority && statusCode >= 500) await throttle.adminFailed(callerId(authority))
+  app.addHook('onResponse', async ({ caller, authority }, { statusCode }) => {
+    if (caller && authority && statusCode >= 500) await throttle.adminFailed(callerId(caller))
   })
 }
 
-export function authorityOf({ authority }: FastifyRequest): Authority {
-  if (!authority) throw new Error('this route is not registered in the admin context')
-  return authority
+export function callerOf({ caller }: FastifyRequest): Caller {
+  if (!caller) throw new Error('this route is not registered in the admin context')
+  return caller
 }
 
 /** Who does it, by what they may, and under which Idempotency-Key. */
 export function by(request: FastifyRequest): By {
-  const by = { ...whoAsks(request), authorized: authorizedBy(request) }
+  const by = { ...actedBy(callerOf(request), occasionOf(request)), authorized: authorizedBy(request) }
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string' || request.method !== 'POST') return by
   if (!/^[\x21-\x7e]{1,100}$/.test(key))
@@ -117,7 +124,7 @@ export function by(request: FastifyRequest): By {
     })
   const asked = JSON.stringify([request.method, request.url, request.body])
   const requestHash = createHash('sha256').update(asked).digest()
-  return { ...by, once: { caller: callerId(authorityOf(request)), key, requestHash } }
+  return { ...by, once: { caller: callerId(callerOf(request)), key, requestHash } }
 }
 
 function authorizedBy(request: FastifyRequest): Authorized {
@@ -133,19 +140,4 @@ function authorizedBy(request: FastifyRequest): Authorized {
       return held
     },
   }
-}
-
-export function callerId(authority: Authority): string {
-  const { actor, serviceKey } = whoHolds(authority)
-  return actor ?? serviceKey
-}
-
-function whoAsks(request: FastifyRequest): By {
-  return { ...whoHolds(authorityOf(request)), occasion: occasionOf(request) }
-}
-
-function whoHolds({ caller }: Authority) {
-  if (caller === 'operator') throw new Error('an operator sends no request')
-  if ('person' in caller) return { actor: caller.person }
-  return { actor: undefined, serviceKey: caller.serviceKey }
 }

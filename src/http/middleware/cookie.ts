@@ -2,8 +2,9 @@
 import type {} from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { linkHash, linkMinutes } from '../../accounts/links.js'
+import type { Secret } from '../../core/secret.js'
 import { BrowserSecret, flowSeconds } from '../../federation/flow.js'
-import { type Credential, parseCredential, type Secret } from '../../sessions/credential.js'
+import { type Credential, parseCredential } from '../../sessions/credential.js'
 
 const name = '__Host-session'
 /** The prefix demands Secure, Path=/ and no Domain (RFC 6265bis, section 4.1.3.2). */

@@ -2,8 +2,8 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../../core/errors.js'
 import type { SessionId } from '../../core/principal.js'
+import { Problem } from './problem.js'
 import { securityHeaders } from './security-headers.js'
 
 declare module 'fastify' {

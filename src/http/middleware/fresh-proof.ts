@@ -1,9 +1,9 @@
 /** The freshly proved context: inside the signed-in one, for routes that a session left open must not reach. */
 import type { FastifyInstance } from 'fastify'
-import type { RecordRefusal } from '../../audit/events.js'
-import { Problem } from '../../core/errors.js'
+import { type RecordRefusal, refusalOf } from '../../audit/events.js'
 import type { Live } from '../../sessions/sessions.js'
 import { occasionOf } from './browser.js'
+import { Problem } from './problem.js'
 import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
 
@@ -24,14 +24,7 @@ export function freshProofGuard(refused: RecordRefusal): Guard {
     const { live } = signedIn(request)
     if (proofIsFresh(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
-    const { user: actor, session } = live.principal
-    await refused({
-      action: 'session.proved',
-      reason: 'stale-proof',
-      actor,
-      session,
-      occasion: occasionOf(request),
-    })
+    await refused(refusalOf(live.principal, 'session.proved', 'stale-proof', occasionOf(request)))
     throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
   }
 }

@@ -3,8 +3,9 @@
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HashQueueFull } from '../../accounts/password-hash.js'
 import { Throttled } from '../../accounts/throttle.js'
-import { catalogue, type ErrorCode, Outage, Problem } from '../../core/errors.js'
+import { Outage } from '../../core/errors.js'
 import type { Metrics } from './metrics.js'
+import { catalogue, type ErrorCode, Problem } from './problem.js'
 import { isByBasic, isByBearer } from './service-key.js'
 
 interface Fault {

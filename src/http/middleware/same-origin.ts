@@ -1,9 +1,9 @@
 /** Which origin may do what: the one check against forged requests, and CORS for exactly the origins that pass it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../../core/errors.js'
 import type { ClientId } from '../../core/principal.js'
 import { hostedPages } from '../../tenants/applications.js'
 import type { OriginRegistry } from '../../tenants/origins.js'
+import { Problem } from './problem.js'
 import type { Guard } from './service-key.js'
 
 export interface OriginRules {

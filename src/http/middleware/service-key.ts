@@ -1,9 +1,10 @@
 /** The service key of a request: `Authorization: Bearer mintmark_sk_…`, or Basic for introspection; read strictly. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../../core/errors.js'
-import { parseServiceCredential, type ServiceCredential } from '../../core/service-credential.js'
-import type { KeyRefusal, LiveKey, ServiceKeyStore } from '../../tenants/service-keys.js'
+import type { KeyRefusal, LiveKey } from '../../core/service-key.js'
+import { parseServiceCredential, type ServiceCredential } from '../../core/service-key.js'
+import type { ServiceKeyStore } from '../../tenants/service-keys.js'
 import { carriesSessionCookie } from './cookie.js'
+import { Problem } from './problem.js'
 
 /** What a context asks of a request before its body is read. */
 export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<void>

@@ -2,12 +2,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { By, RecordRefusal } from '../../audit/events.js'
 import type { Authority } from '../../core/authority.js'
-import { Problem } from '../../core/errors.js'
 import type { Credential } from '../../sessions/credential.js'
 import type { Gone, Live, Sessions } from '../../sessions/sessions.js'
 import { occasionOf } from './browser.js'
 import { readSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
+import { Problem } from './problem.js'
 
 export interface SignedIn {
   readonly live: Live
@@ -104,7 +104,8 @@ export function signedIn(request: FastifyRequest): SignedIn {
   return request.signedIn
 }
 
-export const userOf = (request: FastifyRequest) => signedIn(request).live.principal.user
+export const principalOf = (request: FastifyRequest) => signedIn(request).live.principal
+export const userOf = (request: FastifyRequest) => principalOf(request).user
 
 /** As whom a signed-in person changes something: only while that session is live, also in the moment of the change. */
 export function bySession(request: FastifyRequest): By {

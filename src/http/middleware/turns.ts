@@ -1,7 +1,7 @@
 /** How many requests of one caller are under way at once: more of them wait for each other, and for nobody else. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createPlaces } from '../../accounts/places.js'
-import { Problem } from '../../core/errors.js'
+import { Problem } from './problem.js'
 
 declare module 'fastify' {
   interface FastifyRequest {

@@ -1,8 +1,8 @@
 /** An address where nothing is, or that does not take the method: a page for a person, a problem document for a program. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Problem } from '../../core/errors.js'
 import type { Look } from '../pages/layout.js'
 import { answerPage } from '../pages/refused.js'
+import { Problem } from './problem.js'
 import { answer } from './problems.js'
 
 export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {

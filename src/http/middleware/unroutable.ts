@@ -1,7 +1,7 @@
 /** Answers what never reaches a route: bytes that are no HTTP, heads that are too large or too slow, broken targets. */
 import type { ConnectionError, FastifyBaseLogger, FastifyServerOptions } from 'fastify'
-import { catalogue, type ErrorCode } from '../../core/errors.js'
 import { logRequest, newRequestId } from './frame.js'
+import { catalogue, type ErrorCode } from './problem.js'
 import { answer, problemDocument } from './problems.js'
 import { securityHeaders } from './security-headers.js'
 

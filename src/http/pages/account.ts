@@ -3,12 +3,13 @@ import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Html, html } from '../../core/html.js'
 import type { Page as PageOfList } from '../../core/page.js'
+import type { Principal } from '../../core/principal.js'
 import { deviceName } from '../../sessions/device-name.js'
-import type { ListedSession, Revocations } from '../../sessions/revocations.js'
+import type { OwnSessions } from '../../sessions/own.js'
+import type { ListedSession } from '../../sessions/revocations.js'
 import type { Live } from '../../sessions/sessions.js'
 import type { MembershipStore, Place } from '../../tenants/tenants.js'
-import { listedForm } from '../admin/sessions.js'
-import { page, pageRequest } from '../admin/shapes.js'
+import { page, pageRequest, sessionListForm } from '../api/lists.js'
 import { Id, Password, SessionHandle } from '../api/schemas.js'
 import type { Acts } from '../handlers.js'
 import { proofIsFresh } from '../middleware/fresh-proof.js'
@@ -19,7 +20,7 @@ import { ago, day } from './times.js'
 
 export interface AccountParts {
   readonly memberships: Pick<MembershipStore, 'placesOf'>
-  readonly revocations: Revocations
+  readonly ownSessions: OwnSessions
   readonly passwordMinLength: number
 }
 
@@ -33,7 +34,7 @@ const done = new Map([
 ])
 
 export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): FastifyPluginAsync {
-  const { memberships, revocations, passwordMinLength } = parts
+  const { memberships, ownSessions, passwordMinLength } = parts
   const told = (request: FastifyRequest) => done.get(String(parameter(request, 'done')))
 
   return async app => {
@@ -94,21 +95,19 @@ export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): Fas
     async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {
       const { live } = signedIn(request)
       const after = parameter(request, 'after')
-      const wanted = pageRequest(typeof after === 'string' ? { cursor: after } : {}, listedForm)
-      const listed = await revocations.list(live.principal.user, wanted)
+      const wanted = pageRequest(typeof after === 'string' ? { cursor: after } : {}, sessionListForm)
+      const listed = await ownSessions.list(live.principal, wanted)
       return { ...deviceList(live, listed), fault, done: told(request) }
     }
   }
 }
 
-function account({ principal, profile, tenantName, tenantLost }: Live, places: readonly Place[]): Page {
-  const { standing } = principal
-  const roles = standing && standing.roles.length > 0 ? ` (${standing.roles.join(', ')})` : ''
-  const nowhere = !standing && !tenantLost
-  const here = standing ? `${tenantName}${roles}` : nowhere ? 'None' : 'A tenant that you are no longer in'
+function account({ principal, profile }: Live, places: readonly Place[]): Page {
+  const current = principal.tenant
+  const nowhere = current === 'none'
   const switches = [
     ...places
-      .filter(({ tenant }) => tenant !== standing?.tenant)
+      .filter(({ tenant }) => nowhere || current === 'lost' || tenant !== current.id)
       .map(({ tenant, name }) => row(name, switchForm(name, tenant))),
     ...(nowhere ? [] : [row('No tenant', switchForm('no tenant', ''))]),
   ]
@@ -118,7 +117,7 @@ function account({ principal, profile, tenantName, tenantLost }: Live, places: r
     body: html`<dl>
 ${profile.name === null ? nothing : fact('Name', profile.name)}
 ${fact('E-mail address', profile.email)}
-${switches.length === 0 ? nothing : fact('Working in', here)}
+${switches.length === 0 ? nothing : fact('Working in', inWords(current))}
 </dl>
 ${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${switches}</ul>`}
 <h2>Security</h2>
@@ -129,6 +128,12 @@ ${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${sw
 </ul>
 ${buttonForm('/sign-out', 'Sign out')}`,
   }
+}
+
+function inWords(tenant: Principal['tenant']): string {
+  if (tenant === 'none') return 'None'
+  if (tenant === 'lost') return 'A tenant that you are no longer in'
+  return tenant.roles.length > 0 ? `${tenant.name} (${tenant.roles.join(', ')})` : tenant.name
 }
 
 const fact = (term: string, text: string) => html`<div><dt>${term}</dt><dd>${text}</dd></div>`

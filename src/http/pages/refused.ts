@@ -1,7 +1,7 @@
 /** A refusal in a person's words: beside the form that they sent, or as a page of its own. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { catalogue } from '../../core/errors.js'
 import { html } from '../../core/html.js'
+import { catalogue } from '../middleware/problem.js'
 import { type Refusal, refuse } from '../middleware/problems.js'
 import { document, type Fault, type Look } from './layout.js'
 

@@ -1,6 +1,6 @@
 /** Removes rows that nobody can use any more, in batches that lock nothing but what they delete. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { InBackground } from '../../core/mail.js'
+import type { InBackground } from '../../core/background.js'
 import type { Database } from './database.js'
 
 /** Rows of one batch: a few milliseconds of work, and a lock on these rows and no others. */

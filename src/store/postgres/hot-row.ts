@@ -4,10 +4,10 @@
  */
 
 import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../core/principal.js'
+import type { KeyRow } from '../../core/service-key.js'
 import type { OfferedProvider } from '../../federation/store.js'
 import type { PublicJwk } from '../../keys/store.js'
 import type { TenantStanding } from '../../sessions/store.js'
-import type { KeyRow } from '../../tenants/service-keys.js'
 import type { LineageRow } from './lineage.js'
 
 /** What every answer says of itself. */

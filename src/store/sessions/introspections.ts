@@ -1,7 +1,7 @@
 /** The statement of introspection: who asks and what is asked about, as both are in one moment. */
 import type { SessionId } from '../../core/principal.js'
+import type { KeyRow } from '../../core/service-key.js'
 import type { SessionRow } from '../../sessions/store.js'
-import type { KeyRow } from '../../tenants/service-keys.js'
 import type { IntrospectionReading, IntrospectionStore, PublishedKey } from '../../tokens/introspection.js'
 import { columns, type HotReads, joins } from '../postgres/hot-reads.js'
 import type { IntrospectRow } from '../postgres/hot-row.js'

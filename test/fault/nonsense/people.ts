@@ -1,6 +1,6 @@
 /** Who uses the service while its servers talk nonsense, and what each answer is held against: right, or 503. */
 import type { LightMyRequestResponse } from 'fastify'
-import { newServiceCredential, revealServiceCredential } from '../../../src/core/service-credential.js'
+import { newServiceCredential, revealServiceCredential } from '../../../src/core/service-key.js'
 import type { Browser } from '../../support/browser.js'
 import { eventually, goodPassword, type TestService } from '../../support/service.js'
 import type { Chance } from '../random/prng.js'

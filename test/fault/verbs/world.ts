@@ -1,9 +1,9 @@
 /** What verbs are tried on: people, sessions, tenants and the like, each verb's own, and a key that sees all of them. */
 import { randomInt, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { newSecret } from '../../../src/core/secret.js'
 import { secretSealedAs } from '../../../src/federation/provider.js'
 import { loadKeyEncryptionKeys } from '../../../src/sealing/key-encryption-keys.js'
-import { newSecret } from '../../../src/sessions/credential.js'
 import { application, member, serviceKey, tenant } from '../../harness/world.js'
 import { type HostileProvider, startHostileProvider } from '../../support/hostile-provider.js'
 import type { Answer, Ask } from '../cluster/http.js'

@@ -22,6 +22,8 @@ const gather =
   /^((faults|risks|unknown|all|warnings)\.(push|unshift)|refuse|unlessDenied|process\.stderr\.write)$/
 const gatheredIn = /^(faults|risks|unknown|warnings)$/
 const answers = /[fF]aults?$|^(remedyOf|notTaken|readBack|checkPermissions|saying|keep$)/
+/** Functions that explain the words of an operation are named for what is not there, or not done. */
+const explains = /^not?[A-Z]\w*$/
 /** Where a warning of a start is logged rather than answered. */
 const startsIn = 'src/main.ts'
 /** Each of its findings that is not well. */
@@ -109,6 +111,7 @@ function textsIn(tree: ts.SourceFile, shared: Constants): string[] {
       if (gather.test(called) || (called === 'log.warn' && file === startsIn))
         found.push(...of(node.arguments.at(-1)))
       if (called === 'lineOfStdin') found.push(...of(node.arguments[0]))
+      if (called === 'answered') found.push(...explained(node.arguments[1], of))
     }
     if (ts.isReturnStatement(node) && answers.test(inside)) found.push(...of(node.expression))
     if (ts.isPropertyAssignment(node) || ts.isVariableDeclaration(node)) {
@@ -120,12 +123,21 @@ function textsIn(tree: ts.SourceFile, shared: Constants): string[] {
         found.push(
           ...made.properties.flatMap(({ name }) => (name && ts.isStringLiteral(name) ? [name.text] : [])),
         )
+      if (explains.test(name) && node.initializer && ts.isArrowFunction(node.initializer))
+        found.push(...explained(node.initializer.body, of))
       if (name === 'says' && file === doctor && !isWell(node)) found.push(...of(node.initializer))
     }
     ts.forEachChild(node, child => visit(child, inside))
   }
   visit(tree, '')
   return found
+}
+
+/** What the words of an operation mean: a message for each. */
+function explained(node: ts.Node | undefined, of: (node: ts.Expression) => string[]): string[] {
+  if (node && ts.isParenthesizedExpression(node)) return explained(node.expression, of)
+  if (!node || !ts.isObjectLiteralExpression(node)) return []
+  return node.properties.flatMap(one => (ts.isPropertyAssignment(one) ? of(one.initializer) : []))
 }
 
 const isWell = (node: ts.Node) => /\bok: true\b/.test(node.parent.getText())

@@ -1,8 +1,9 @@
 /** Verifying an address: the one place that says it of an account, and ends what the account had before. */
 import { eq, type SQL, sql } from 'drizzle-orm'
-import type { AddressVerification, Reclaimed } from '../../../accounts/address-verification.js'
+import type { AddressVerification } from '../../../accounts/address-verification.js'
 import type { NewFreshReset } from '../../../accounts/store.js'
 import type { By } from '../../../audit/events.js'
+import type { Reclaimed } from '../../../core/mail.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'

@@ -36,5 +36,5 @@ export async function authorityIn(tx: Queries, user: UserId): Promise<Authority>
     const listed = Object.entries(roles).map(([id, role]) => ({ id, ...role }))
     tenants.set(tenant, permissionsOfRoles(listed, role_ids))
   }
-  return { caller: { person: user }, platform: permissionsOf(rows[0]?.platform ?? []), tenants }
+  return { audiences: 'any', platform: permissionsOf(rows[0]?.platform ?? []), tenants }
 }

@@ -1,7 +1,7 @@
 /** A service key as it is judged: its row, with every comparison of times already made. */
 import { eq, sql } from 'drizzle-orm'
 import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
-import type { KeyRow } from '../../../tenants/service-keys.js'
+import type { KeyRow } from '../../../core/service-key.js'
 import type { Queries } from '../database.js'
 import { serviceKeys, tenants } from '../schema/tables.js'
 import { listOf } from '../values.js'

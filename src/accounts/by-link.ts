@@ -1,0 +1,167 @@
+/** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
+import type { By, Occasion } from '../audit/events.js'
+import type { InBackground } from '../core/background.js'
+import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
+import type { Post } from '../core/mail.js'
+import { network } from '../core/network-address.js'
+import type { TenantId, UserId } from '../core/principal.js'
+import { newSecret, type Secret } from '../core/secret.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { Registered } from './address-verification.js'
+import { linkMinutes, newLink, usableLink } from './links.js'
+import type { PasswordHasher } from './password-hash.js'
+import type { PasswordPolicy } from './password-policy.js'
+import { type Told, tellReclaimed } from './reclaimed.js'
+import type { RedemptionStore } from './redemptions.js'
+import type { Browser, Finish, SignedIn } from './sign-in.js'
+import type { Account, AccountStore, PendingLink } from './store.js'
+import type { Throttle } from './throttle.js'
+
+export interface ByLinkParts extends Told {
+  readonly issuer: string
+  readonly store: AccountStore
+  readonly invitations: RedemptionStore
+  readonly hasher: PasswordHasher
+  readonly policy: PasswordPolicy
+  readonly throttle: Throttle
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly sessions: Pick<Sessions, 'ready'>
+  readonly finish: Finish
+}
+
+/** The token of a link, and what its holder chooses. */
+export interface Choice {
+  readonly token: string
+  readonly password: string
+  readonly name?: string | undefined
+}
+
+export type LinkRefusal = { readonly refused: 'link_invalid' | { readonly weak: string } }
+
+export type ByLink = ReturnType<typeof createByLink>
+
+export function createByLink(parts: ByLinkParts) {
+  const { issuer, store, invitations, hasher, policy, throttle, post, inBackground, sessions, finish } = parts
+
+  /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
+  async function ask(
+    email: string,
+    from: string,
+    answer: (address: EmailAddress, known: Account | undefined) => void,
+  ): Promise<boolean> {
+    const parsed = parseEmailAddress(email)
+    if (!parsed.ok) return false
+    const { address } = parsed
+    answer(address, await throttle.mailAsked(from, () => store.findByEmail(address.canonical)))
+    return true
+  }
+
+  /** The link is consumed only once the password is known to be good. */
+  async function redeem<Done extends Pick<Registered, 'reclaimed'>>(
+    { token, password, name }: Choice,
+    from: string,
+    pending: (hash: Buffer) => Promise<(Pick<PendingLink, 'email'> & Partial<PendingLink>) | undefined>,
+    complete: (hash: Buffer, phc: string) => Promise<Done | undefined>,
+  ): Promise<Done | LinkRefusal> {
+    const link = await usableLink(throttle, from, token, pending)
+    if (!link) return { refused: 'link_invalid' }
+    const { hash, email } = link
+    const owner = name ?? link.name ?? undefined
+    const verdict = await policy.check(password, { email, ...(owner !== undefined && { name: owner }) })
+    if (!verdict.ok) return { refused: { weak: verdict.detail } }
+    const done = await complete(hash, await hasher.hash(verdict.password, email))
+    if (!done) return { refused: 'link_invalid' }
+    tellReclaimed(parts, done.reclaimed)
+    return done
+  }
+
+  /** What makes an account signs in to it. The link is worth one account: where none can be opened now it is not used up. */
+  async function register(
+    choice: Choice,
+    browser: Browser,
+    { pending, complete }: Pick<RedemptionStore, 'pending'> & { complete: RedemptionStore['register'] },
+  ): Promise<SignedIn | LinkRefusal> {
+    const registered = await redeem(choice, browser.device.address, pending, async (hash, phc) => {
+      await sessions.ready()
+      return complete(hash, phc, choice.name, browser.occasion)
+    })
+    if ('refused' in registered) return registered
+    const { user, passwordVersion: version } = registered
+    const credential = { kind: 'password', version } as const
+    const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
+    return signedIn ?? { refused: 'link_invalid' }
+  }
+
+  return {
+    /** To an address that has an account goes a notice instead. `returnTo` is where the link leads on to. */
+    askForSignUp: (email: string, from: string, returnTo?: string) =>
+      ask(email, from, (address, account) =>
+        inBackground('sign-up mail', () =>
+          throttle.mail('sign-up', address.canonical, async () => {
+            const resetPage = `${issuer}/password/forgot`
+            if (account) return post.send({ kind: 'already-registered', to: account.email, resetPage })
+            const link = await newLink(store, issuer, 'sign-up', address, returnTo)
+            await post.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
+          }),
+        ),
+      ),
+
+    signUp: (choice: Choice, browser: Browser) =>
+      register(choice, browser, {
+        pending: hash => store.pendingLink('sign-up', hash),
+        complete: store.register,
+      }),
+
+    /** Unknown and disabled people get no mail. */
+    askForReset: (email: string, from: string) =>
+      ask(email, from, (address, account) =>
+        inBackground('password reset mail', async () => {
+          if (!account?.active) return
+          await throttle.mail('password-reset', address.canonical, async () => {
+            const link = await newLink(store, issuer, 'password-reset', address)
+            // To the address on record: what was typed may be another mailbox with the same canonical form.
+            await post.send({ kind: 'password-reset', to: account.email, link, validMinutes: linkMinutes })
+          })
+        }),
+      ),
+
+    /**
+     * Sets a new password and ends every session; the person then signs in with it. Answers the pass of the browser that
+     * did it: with it one sign-in is not counted against others' guesses.
+     */
+    async resetPassword(
+      choice: Choice,
+      occasion: Occasion,
+    ): Promise<{ readonly pass: Secret } | LinkRefusal> {
+      const from = occasion.address ?? ''
+      const pass = newSecret()
+      const fresh = { passHash: pass.hash(), network: network(from), lifetimeSeconds: linkMinutes * 60 }
+      const reset = await redeem(
+        choice,
+        from,
+        hash => store.pendingLink('password-reset', hash),
+        (hash, phc) => store.resetPassword(hash, phc, occasion, fresh),
+      )
+      if ('refused' in reset) return reset
+      const { email: to, providers } = reset
+      inBackground('password changed mail', () => post.send({ kind: 'password-changed', to, providers }))
+      return { pass }
+    },
+
+    /** By the person who is signed in, if the invitation was sent to their address. */
+    async acceptInvitation(
+      token: string,
+      user: UserId,
+      by: By,
+    ): Promise<{ readonly tenant: TenantId } | undefined> {
+      const from = by.occasion.address ?? ''
+      const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
+      return taken && { tenant: taken.tenant }
+    },
+
+    /** By somebody without an account, or with one whose address nobody has verified: the link verifies it. */
+    signUpByInvitation: (choice: Choice, browser: Browser) =>
+      register(choice, browser, { pending: invitations.pending, complete: invitations.register }),
+  }
+}

@@ -1,0 +1,61 @@
+/** The domain as operators change it, by the admin API or by a command: one place that puts its operations together. */
+
+import type { AccountStore } from '../accounts/store.js'
+import type { Throttle } from '../accounts/throttle.js'
+import { createUsers } from '../accounts/users.js'
+import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
+import { createProviders } from '../federation/providers.js'
+import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
+import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
+import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
+import type { Database } from '../store/postgres/database.js'
+import { postgresProviderStore } from '../store/postgres/federation/provider-store.js'
+import { postgresApplicationStore } from '../store/postgres/tenants/application-store.js'
+import { postgresInvitationStore } from '../store/postgres/tenants/invitation-store.js'
+import { postgresMembershipStore } from '../store/postgres/tenants/membership-store.js'
+import { postgresServiceKeyStore } from '../store/postgres/tenants/service-key-store.js'
+import { postgresTenantStore } from '../store/postgres/tenants/tenant-store.js'
+import type { Topic } from '../store/redis/announcements.js'
+import { createApplications } from '../tenants/applications.js'
+import { createInvitations } from '../tenants/invitations.js'
+import { createServiceKeys } from '../tenants/service-keys.js'
+import type { Config } from './config.js'
+import { endingSessions } from './session-stores.js'
+
+export interface DomainParts {
+  readonly config: Pick<Config, 'issuer' | 'sessionStore'>
+  readonly database: Database
+  readonly accounts: AccountStore
+  /** To open what was sealed, and to seal with. */
+  readonly keks: () => Promise<KeyEncryptionKeys>
+  readonly sealing: () => Promise<KeyEncryptionKeys>
+  readonly throttle: Pick<Throttle, 'mail' | 'invitation'>
+  readonly post: Post
+  readonly inBackground: InBackground
+  /** Instances look at once. */
+  readonly changed: (topic: Topic) => void
+}
+
+export type Domain = ReturnType<typeof createDomain>
+
+export function createDomain({ config, database, changed, ...parts }: DomainParts) {
+  const { issuer } = config
+  const mailing = { ...parts, issuer }
+  // Ending some with their cause needs no connection to where they are.
+  const providers = postgresProviderStore(database, endingSessions(config))
+  return {
+    users: createUsers({ ...mailing, store: postgresUserStore(database) }),
+    tenants: postgresTenantStore(database),
+    members: postgresMembershipStore(database),
+    invitations: createInvitations({ ...mailing, store: postgresInvitationStore(database) }),
+    applications: createApplications({
+      store: postgresApplicationStore(database),
+      issuer,
+      changed: () => changed('applications'),
+    }),
+    serviceKeys: createServiceKeys(postgresServiceKeyStore(database)),
+    providers: createProviders({ ...parts, issuer, store: providers }),
+    audit: postgresAuditLog(database),
+  }
+}
