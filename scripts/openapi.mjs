@@ -69,11 +69,8 @@ export async function describeApi() {
     serviceKeys: behind,
     introspection: behind,
     federation: behind,
-    identities: behind,
-    accounts: behind,
+    signInMethods: behind,
     providerLogouts: behind,
-    post: behind,
-    inBackground: behind,
     health: undefined,
     beforeRoutes: async app => {
       await app.register(swagger, {

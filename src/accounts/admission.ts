@@ -25,7 +25,7 @@ type Refused = {
   readonly reason?: string | undefined
 }
 
-interface Parts extends Told {
+export interface AdmissionParts extends Told {
   readonly identities: IdentityStore
   readonly store: Pick<AccountStore, 'findByEmail'>
 }
@@ -35,7 +35,7 @@ interface Parts extends Told {
  * for its domain; and an address that is not verified is not even looked at.
  */
 export async function admit(
-  parts: Parts,
+  parts: AdmissionParts,
   provider: Provider,
   claimed: Claimed,
   occasion: Occasion,
@@ -49,7 +49,7 @@ export async function admit(
 }
 
 async function identityOf(
-  parts: Parts,
+  parts: AdmissionParts,
   provider: Provider,
   claimed: Claimed,
   occasion: Occasion,
@@ -70,7 +70,7 @@ async function identityOf(
 }
 
 async function unknown(
-  parts: Parts,
+  parts: AdmissionParts,
   provider: Provider,
   claimed: Claimed,
   occasion: Occasion,
@@ -90,7 +90,7 @@ async function unknown(
 }
 
 async function adopt(
-  parts: Parts,
+  parts: AdmissionParts,
   provider: Provider,
   claimed: Claimed,
   user: UserId,

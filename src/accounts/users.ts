@@ -93,13 +93,14 @@ export function createUsers({ store, accounts, issuer, throttle, post, inBackgro
       return created
     },
 
-    /** The link once more, to somebody who has not chosen a password yet. */
-    async sendLink(id: UserId) {
+    /** The link once more, to somebody who has not chosen a password yet. `ready` throws where mail cannot be sent. */
+    async sendLink(id: UserId, ready: () => Promise<void>) {
       const account = await accounts.findById(id)
       if (!account) return 'unknown' as const
       if (account.password !== undefined) return 'has-password' as const
       const parsed = parseEmailAddress(account.email)
       if (!parsed.ok) throw new Error(parsed.reason)
+      await ready()
       welcome(parsed.address)
       return account
     },

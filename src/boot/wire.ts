@@ -7,6 +7,7 @@ import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../a
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { createPasswordSignIn } from '../accounts/password-sign-in.js'
 import { createFinish, createSignIn } from '../accounts/sign-in.js'
+import { createSignInMethods } from '../accounts/sign-in-methods.js'
 import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
 import { createRefusals } from '../audit/refusals.js'
@@ -136,8 +137,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
       keyOf: createVerificationKeys(),
     },
     federation: createFederation(federating),
-    identities,
-    accounts: store,
+    signInMethods: createSignInMethods({ ...shared, identities }),
     providerLogouts: createProviderLogouts(federating),
   })
   // Once every request has been answered.

@@ -31,7 +31,17 @@ export async function personOf({ users }: Operator, who: string): Promise<UserId
       `${who} is neither a user id nor an e-mail address: \`mintmark users list\` has both`,
     )
   const user = await users.find(parsed ? { email: parsed.address.canonical } : (who as UserId))
-  return answered(user, noUser(who))
+  if (user === undefined) throw new CommandFailed(noUser(who).unknown)
+  return user
+}
+
+/** It is tried before anything is changed: what cannot be mailed is not begun. */
+export async function mailWorks(domain: Operator): Promise<void> {
+  await domain.mailWorks().catch(error => {
+    throw new CommandFailed(
+      `mail cannot be sent now (${(error as Error).message}), so nothing was done: check SMTP_URL, and that the server runs and lets this user in; or give --password-stdin`,
+    )
+  })
 }
 
 export const noUser = (who: string) => ({

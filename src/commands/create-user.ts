@@ -7,7 +7,7 @@ import type { Operator } from '../boot/operator.js'
 import { parseEmailAddress } from '../core/email-address.js'
 import { CommandFailed } from '../core/errors.js'
 import { printable } from './arguments.js'
-import { answered, configuration, noUser, operator, personOf, withOperator } from './context.js'
+import { answered, configuration, mailWorks, noUser, operator, personOf, withOperator } from './context.js'
 import { type Form, say } from './output.js'
 import { lineOfStdin } from './stdin.js'
 
@@ -39,22 +39,13 @@ export async function createUser(email: string, wanted: WantedUser): Promise<voi
 export async function sendLink(who: string, form: Form): Promise<void> {
   await withOperator(form, async domain => {
     const id = await personOf(domain, who)
-    await mailWorks(domain)
-    const account = answered(await domain.users.sendLink(id), {
+    const answer = await domain.users.sendLink(id, () => mailWorks(domain))
+    const account = answered(answer, {
       ...noUser(who),
       'has-password': `${who} has a password: send them to ${domain.config.issuer}/password/forgot where they have forgotten it`,
     })
     await mailed(domain, account.email)
     say(form, { id, sent: true }, `Mailed a link to ${account.email}.`)
-  })
-}
-
-/** It is tried before anything is changed: what cannot be mailed is not begun. */
-async function mailWorks(domain: Operator): Promise<void> {
-  await domain.mailWorks().catch(error => {
-    throw new CommandFailed(
-      `mail cannot be sent now (${(error as Error).message}), so nothing was done: check SMTP_URL, and that the server runs and lets this user in; or give --password-stdin`,
-    )
   })
 }
 

@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { applicationCommands } from './applications.js'
 import { auditCommands } from './audit.js'
 import { saying } from './context.js'
+import { invitationCommands } from './invitations.js'
 import { keyCommands } from './keys.js'
 import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
@@ -24,6 +25,7 @@ export function createProgram(): Command {
   tenantCommands(program)
   roleCommands(program)
   memberCommands(program)
+  invitationCommands(program)
   applicationCommands(program)
   providerCommands(program)
   serviceKeyCommands(program)

@@ -2,15 +2,15 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Operator } from '../boot/operator.js'
 import { CommandFailed } from '../core/errors.js'
-import { type PresetName, plain, presets } from '../federation/presets.js'
+import { type Preset, type PresetName, plain, presets } from '../federation/presets.js'
 import {
   type ClaimMap,
   type Provider,
   type ProviderChange,
-  type ProviderDeclaration,
   type ProviderGrant,
   redirectAddress,
   type SignUpPolicy,
+  withDefaults,
 } from '../federation/provider.js'
 import { describeProvider, type Providers } from '../federation/providers.js'
 import { roleOf, tenantOf } from './arguments.js'
@@ -73,10 +73,8 @@ export function providerWriteCommands(providers: Command): void {
     .option(...asJson)
     .action((id: string, wanted: Wanted) =>
       withOperator(wanted, async domain => {
-        const preset = wanted.preset === undefined ? plain : presets[wanted.preset]
-        const known = { ...nothing, ...preset, id }
-        const declaration = { ...known, ...(await changeOf(wanted, known.claims, domain)) }
-        const named = { ...declaration, name: declaration.name || id }
+        const preset: Preset = wanted.preset === undefined ? plain : presets[wanted.preset]
+        const named = withDefaults(id, preset, await changeOf(wanted, preset.claims, domain))
         if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
         if (!named.clientId) throw new CommandFailed('give --client-id')
         if (!wanted.clientSecretStdin)
@@ -125,20 +123,6 @@ function stored(id: string, issuer: string, answer: Exclude<Written, 'linked'>):
   })
   if ('unreachable' in written) throw doesNotWork(id, written.unreachable)
   return written
-}
-
-const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
-  issuer: '',
-  clientId: '',
-  hosts: [],
-  directories: [],
-  signUp: 'off',
-  signUpDomains: [],
-  authoritativeFor: [],
-  claims: {},
-  grants: [],
-  countsAsProof: false,
-  aal2: [],
 }
 
 /** By the names of their options. */

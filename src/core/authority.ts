@@ -12,6 +12,8 @@ export const platformPermissions = [
   'applications:write',
   'service-keys:read',
   'service-keys:write',
+  'providers:read',
+  'providers:write',
   'keys:read',
   'keys:write',
   'audit:read',

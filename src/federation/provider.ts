@@ -70,6 +70,31 @@ export type ProviderChange = Partial<Omit<ProviderDeclaration, 'id' | 'kind'>> &
   readonly state?: Provider['state']
 }
 
+/** What nobody has said: nothing is allowed by it. */
+const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
+  issuer: '',
+  clientId: '',
+  hosts: [],
+  directories: [],
+  signUp: 'off',
+  signUpDomains: [],
+  authoritativeFor: [],
+  claims: {},
+  grants: [],
+  countsAsProof: false,
+  aal2: [],
+}
+
+/** What is known of a provider and what was said of it; without a name it has that of its id. */
+export function withDefaults(
+  id: string,
+  known: Partial<ProviderDeclaration> & Pick<ProviderDeclaration, 'name' | 'kind' | 'scopes'>,
+  given: ProviderChange,
+): ProviderDeclaration {
+  const declared = { ...nothing, ...known, ...given, id }
+  return { ...declared, name: declared.name || id }
+}
+
 export const directoryPlace = '{tenantid}'
 
 /** What a client secret is sealed to: moved to another provider's row it does not open. */

@@ -147,7 +147,7 @@ export function describeProvider(issuer: string, provider: Provider) {
     sign_up: provider.signUp,
     sign_up_domains: [...provider.signUpDomains],
     authoritative_for: [...provider.authoritativeFor],
-    claims: provider.claims,
+    claims: provider.claims as { name?: string; email_verified?: string },
     grants: provider.grants.map(grant => ({ ...grant })),
     counts_as_proof: provider.countsAsProof,
     aal2: [...provider.aal2],

@@ -1,29 +1,22 @@
-/** What pages and JSON routes do about providers alike: begin, come back, unlink; refusals recorded, cookies set. */
+/** What pages and JSON routes do about providers alike: begin, come back, unlink; the cookie set, or the problem thrown. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Completed, Federation, FederationRefusal } from '../accounts/federated-sign-in.js'
-import type { IdentityStore } from '../accounts/identities.js'
-import type { AccountStore } from '../accounts/store.js'
-import type { AuditAction, RecordRefusal } from '../audit/events.js'
-import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
+import type { FederationRefusal } from '../accounts/federated-outcome.js'
+import type { Completed, Federation } from '../accounts/federated-sign-in.js'
+import type { SignInMethods } from '../accounts/sign-in-methods.js'
 import type { FederatedIdentityId } from '../core/principal.js'
 import type { Purpose } from '../federation/flow.js'
 import type { Sessions } from '../sessions/sessions.js'
-import { addressOf, browserOf, occasionOf } from './middleware/browser.js'
+import { addressOf, browserOf } from './middleware/browser.js'
 import { readFlowCookie, setFlowCookie, setSessionCookie } from './middleware/cookie.js'
 import type { Metrics } from './middleware/metrics.js'
 import { opened } from './middleware/opened.js'
 import { type ErrorCode, Problem } from './middleware/problem.js'
-import { bySession, signedIn, visitorOf } from './middleware/signed-in.js'
+import { bySession, signedIn, userOf, visitorOf } from './middleware/signed-in.js'
 
 export interface FederationActParts {
   readonly federation: Federation
-  readonly identities: Pick<IdentityStore, 'identitiesOf' | 'unlink'>
-  readonly accounts: Pick<AccountStore, 'findById'>
+  readonly signInMethods: SignInMethods
   readonly sessions: Sessions
-  readonly post: Post
-  readonly inBackground: InBackground
-  readonly refused: RecordRefusal
   readonly metrics: Metrics
 }
 
@@ -56,16 +49,10 @@ const details: Readonly<Partial<Record<FederationRefusal, string>>> = {
   'not-fresh': 'The provider did not ask you to prove yourself again, so this does not count.',
 }
 
-const actions: Readonly<Record<Purpose, AuditAction>> = {
-  'sign-in': 'session.opened',
-  link: 'identity.linked',
-  'step-up': 'session.proved',
-}
-
 export type FederationActs = ReturnType<typeof createFederationActs>
 
 export function createFederationActs(parts: FederationActParts) {
-  const { federation, identities, sessions, metrics, refused } = parts
+  const { federation, signInMethods, sessions, metrics } = parts
 
   return {
     offered: federation.offered,
@@ -119,38 +106,23 @@ export function createFederationActs(parts: FederationActParts) {
         setSessionCookie(reply, credential, now, endsAt)
       }
       if (!('refused' in outcome)) return { ...completed, problem: undefined }
-      const { refused: why, reason, user: actor } = outcome
+      const { refused: why, reason, user } = outcome
       if (purpose === 'sign-in') metrics.signIn(why)
-      request.log.info({ provider, refused: why, reason, user: actor }, 'provider sign-in refused')
-      // That nobody begun anything here is not worth a row that anybody can cause.
-      if (why !== 'no-flow' && why !== 'unavailable' && why !== 'busy')
-        await refused({ action: actions[purpose], reason: why, actor, occasion: occasionOf(request) })
+      request.log.info({ provider, refused: why, reason, user }, 'provider sign-in refused')
       const detail = details[why]
       const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
       const problem = new Problem(refusals[why], { ...(detail !== undefined && { detail }), ...retry })
       return { ...completed, problem }
     },
 
-    /** The ways in that a person has: whether by a password, and by which accounts at providers. */
-    async waysOf(request: FastifyRequest) {
-      const { user } = signedIn(request).live.principal
-      const [linked, account] = await Promise.all([
-        identities.identitiesOf(user),
-        parts.accounts.findById(user),
-      ])
-      return { linked, password: account?.password !== undefined }
-    },
+    waysOf: (request: FastifyRequest) => signInMethods.of(userOf(request)),
 
     async unlink(request: FastifyRequest, id: string): Promise<void> {
       const { principal, profile } = signedIn(request).live
-      const { user, session: own } = principal
-      const answer = await identities.unlink(user, id as FederatedIdentityId, own, bySession(request))
+      const identity = id as FederatedIdentityId
+      const answer = await signInMethods.unlink(principal, identity, profile.email, bySession(request))
       if (answer === 'unknown') throw new Problem('not_found')
       if (answer === 'last-way-in') throw new Problem('last_way_in')
-      const { providerName: provider } = answer.unlinked
-      parts.inBackground('identity unlinked mail', () =>
-        parts.post.send({ kind: 'identity-unlinked', to: profile.email, provider }),
-      )
     },
   }
 }

@@ -5,6 +5,7 @@ import type {} from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify'
 import type { Throttle } from '../accounts/throttle.js'
+import type { RecordRefusal } from '../audit/events.js'
 import type { AuthorityStore } from '../core/authority.js'
 import { callerId } from '../core/caller.js'
 import { trusting } from '../core/network-address.js'
@@ -74,6 +75,7 @@ export interface AppParts extends ActParts, FederationActParts {
   readonly introspection: IntrospectionParts
   readonly providerLogouts: ProviderLogouts
   readonly throttle: Pick<Throttle, 'signOut' | 'admin' | 'adminFailed'>
+  readonly refused: RecordRefusal
   readonly settled: Settled
   /** The embedded default answers probes on the main listener too. */
   readonly health: Health | undefined

@@ -2,7 +2,7 @@
 import tap, { type Test, test } from 'tap'
 import { platformPermissions } from '../../src/core/authority.js'
 import { eventually, issuer, testService } from '../support/service.js'
-import { expectations } from './callers.js'
+import { expected } from './callers.js'
 import { type Begun, begin, contents, type LateAnswer } from './late-body.js'
 import { acceptable, encoded, headersFrom, listRoutes, pathFor, type Route } from './routes.js'
 import { administrator, member, type Person, person, serviceKey, tenant } from './world.js'
@@ -272,8 +272,9 @@ test('H5: who is raised between head and body is above those who were not, and i
 })
 
 /** What a signed-in person changes for themselves, by the table of callers: it is not done without a live session. */
-const own = routes.filter(({ key, changesState }) => {
-  const row = expectations[key]
+const own = routes.filter(route => {
+  const { key, changesState } = route
+  const row = expected(route)
   const opens = /^(2\d\d|303 \/[^?]*(\?done=.*)?$|303 \/sign-in\?signed_out=1)/.test(
     String(row?.['signed in']),
   )

@@ -16,6 +16,7 @@ import {
   ownRole,
   type Person,
   person,
+  provider,
   serviceKey,
   tenant,
 } from './world.js'
@@ -25,7 +26,7 @@ export interface Route {
   readonly method: string
   readonly url: string
   /** The JSON Schema of its body. */
-  readonly body?: { properties?: Record<string, BodyMember> } | undefined
+  readonly body?: { properties?: Record<string, BodyMember>; required?: readonly string[] } | undefined
   readonly changesState: boolean
   /** It takes a form instead of JSON. */
   readonly form: boolean
@@ -33,6 +34,12 @@ export interface Route {
   readonly page: boolean
   /** It takes a service key, and no cookie. */
   readonly forServices: boolean
+  /** Who it says that it is for: a session, a service key, either, or anyone. Undefined: it is in no reference. */
+  readonly takes: readonly ('session' | 'serviceKey')[] | undefined
+  /** The status of its success. */
+  readonly success: number
+  /** It says that a proof of long ago is not enough. */
+  readonly freshlyProved: boolean
 }
 export interface BodyMember {
   readonly type?: string
@@ -46,6 +53,7 @@ interface Documented {
   readonly body?: Route['body']
   readonly consumes?: readonly string[]
   readonly security?: readonly object[]
+  readonly response?: Readonly<Record<string, { readonly description?: string }>>
 }
 
 /** The routes are listed without being served: nothing behind them is needed. */
@@ -78,22 +86,26 @@ export async function listRoutes(): Promise<Route[]> {
     serviceKeys: behind,
     introspection: behind,
     federation: behind,
-    identities: behind,
-    accounts: behind,
+    signInMethods: behind,
     providerLogouts: behind,
-    post: behind,
-    inBackground: behind,
     health: behind,
     beforeRoutes: async app => {
       app.addHook('onRoute', ({ method, url, schema }) => {
         for (const one of [method].flat()) {
           const key = `${one} ${url}`
           const changesState = !['GET', 'HEAD', 'OPTIONS'].includes(one)
-          const { consumes = [], security = [], body } = (schema ?? {}) as Documented
+          const documented = (schema ?? {}) as Documented
+          const { consumes = [], security = [], body, response = {} } = documented
           const form = consumes.includes('application/x-www-form-urlencoded')
           const forServices = security.length > 0 && security.every(one => !('session' in one))
           const page = form && !forServices
-          found.set(key, { key, method: one, url, body, changesState, form, page, forServices })
+          const takes = documented.security?.flatMap(one => Object.keys(one) as ('session' | 'serviceKey')[])
+          const success = Number(Object.keys(response).find(status => status < '400') ?? 200)
+          const freshlyProved = /insufficient_user_authentication/.test(response['401']?.description ?? '')
+          found.set(key, {
+            ...{ key, method: one, url, body, changesState, form, page, forServices },
+            ...{ takes, success, freshlyProved },
+          })
         }
       })
     },
@@ -104,11 +116,10 @@ export async function listRoutes(): Promise<Route[]> {
   return [...found.values()]
 }
 
-/** What each state-changing route takes, so that a refusal is never about the body. A new route needs a line here. */
+/** What state-changing routes take, so that a refusal is never about the body. One that needs no body has no line. */
 export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => Promise<object | undefined>> =
   {
     'POST /v1/session': async (_sql, { email }) => ({ email, password: goodPassword }),
-    'DELETE /v1/session': async () => undefined,
     'POST /v1/token': async () => ({}),
     'POST /v1/sign-up': async () => ({ email: freshAddress() }),
     'POST /v1/sign-up/verify': async sql => ({
@@ -130,16 +141,10 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       return { tenant: acme }
     },
     'POST /v1/session/step-up': async () => ({ password: goodPassword }),
-    'DELETE /v1/sessions/:id': async () => undefined,
     'POST /v1/admin/users': async () => ({ email: freshAddress(), name: 'Ada' }),
     'PATCH /v1/admin/users/:user': async () => ({ name: 'Ada', state: 'active', platform_roles: [] }),
-    'DELETE /v1/admin/users/:user': async () => undefined,
-    'DELETE /v1/admin/users/:user/sessions': async () => undefined,
-    'DELETE /v1/admin/sessions/:session': async () => undefined,
-    'DELETE /v1/admin/sessions': async () => undefined,
     'POST /v1/admin/tenants': async () => ({ name: 'Acme' }),
     'PATCH /v1/admin/tenants/:tenant': async () => ({ name: 'Acme' }),
-    'DELETE /v1/admin/tenants/:tenant': async () => undefined,
     'POST /v1/admin/tenants/:tenant/roles': async () => ({
       name: 'auditor',
       permissions: ['mintmark:audit:read'],
@@ -148,11 +153,8 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       name: 'auditor',
       permissions: ['mintmark:audit:read'],
     }),
-    'DELETE /v1/admin/tenants/:tenant/roles/:role': async () => undefined,
     'PUT /v1/admin/tenants/:tenant/members/:user': async () => ({ roles: ['member'], state: 'active' }),
-    'DELETE /v1/admin/tenants/:tenant/members/:user': async () => undefined,
     'POST /v1/admin/tenants/:tenant/invitations': async () => ({ email: freshAddress(), roles: ['member'] }),
-    'DELETE /v1/admin/tenants/:tenant/invitations/:invitation': async () => undefined,
     'POST /v1/invitations/accept': async (sql, { email }) => ({ token: await invitation(sql, email) }),
     'POST /v1/invitations/sign-up': async sql => ({
       token: await invitation(sql, freshAddress()),
@@ -164,14 +166,19 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       audiences: ['api'],
     }),
     'PATCH /v1/admin/applications/:client': async () => ({ name: 'An application' }),
-    'DELETE /v1/admin/applications/:client': async () => undefined,
+    // Nobody answers there: a provider is asked before it is stored.
+    'POST /v1/admin/providers': async () => ({
+      id: 'acme',
+      issuer: 'http://127.0.0.1:9',
+      client_id: 'mintmark',
+      client_secret: 'secret',
+    }),
+    'PATCH /v1/admin/providers/:provider': async () => ({ name: 'Silent' }),
     'POST /v1/admin/service-keys': async () => ({ name: 'A service', scopes: ['users:read'] }),
-    'DELETE /v1/admin/service-keys/:key': async () => undefined,
     'POST /v1/admin/signing-keys/rotate': async () => ({}),
     'POST /v1/admin/signing-keys/compromise': async () => ({ all: true, dry_run: true }),
     'POST /v1/admin/signing-keys/reseal': async () => ({}),
     'POST /v1/introspect': async () => ({ token: 'none' }),
-    'DELETE /v1/sessions': async () => undefined,
     'POST /sign-in': async (_sql, { email }) => ({ email, password: goodPassword }),
     'POST /sign-out': async () => ({}),
     'POST /step-up': async () => ({ password: goodPassword }),
@@ -201,7 +208,6 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       await member(sql, id, acme, 'r1')
       return { tenant: acme }
     },
-    'DELETE /v1/identities/:id': async () => undefined,
     'POST /v1/federation/:provider/back-channel-logout': async () => ({ logout_token: 'none' }),
     'POST /v1/federation/:provider/callback': async () => ({}),
     'POST /sign-in-methods/link': async () => ({ provider: 'nobody' }),
@@ -214,7 +220,9 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
 /** An address of the route at which there is something: the caller's own session, else things of others. */
 export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }: Person): Promise<string> {
   const own = url.startsWith('/v1/identities/') ? await identity(sql, id) : session
-  const path = url === '*' ? '/v1/token' : url.replace(':id', own).replace(':provider', 'nobody')
+  const administered = url.startsWith('/v1/admin/providers/') && (await provider(sql))
+  const path =
+    url === '*' ? '/v1/token' : url.replace(':id', own).replace(':provider', administered || 'nobody')
   if (!path.includes(':')) return path
   const other = await person(sql)
   const acme = path.includes(':tenant') ? await tenant(sql) : ''

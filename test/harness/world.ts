@@ -74,11 +74,17 @@ export async function invitation(sql: postgres.Sql, email: string): Promise<stri
   return token.reveal()
 }
 
-/** An account at a provider that nobody can reach, linked to a person. */
-export async function identity(sql: postgres.Sql, user: string): Promise<string> {
+/** A provider that nobody can reach. */
+export async function provider(sql: postgres.Sql): Promise<string> {
   await sql`insert into providers (id, name, kind, issuer, client_id, sealed_secret, kek_id, scopes)
     values ('silent', 'Silent', 'openid', 'https://silent.example', 'x', 'x', 'none', '{openid}')
     on conflict do nothing`
+  return 'silent'
+}
+
+/** An account there, linked to a person. */
+export async function identity(sql: postgres.Sql, user: string): Promise<string> {
+  await provider(sql)
   const [row] = await sql`insert into federated_identities (user_id, provider_id, issuer, subject, label)
     values (${user}, 'silent', 'https://silent.example', ${randomUUID()}, 'somebody') returning id`
   return row?.id

@@ -13,6 +13,7 @@ import { applicationRoutes } from './applications.js'
 import { auditRoutes } from './audit.js'
 import { invitationRoutes } from './invitations.js'
 import { memberRoutes } from './members.js'
+import { providerRoutes } from './providers.js'
 import { roleRoutes } from './roles.js'
 import { serviceKeyRoutes } from './service-keys.js'
 import { sessionAdminRoutes } from './sessions.js'
@@ -44,6 +45,7 @@ export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
     await app.register(invitationRoutes(parts.invitations))
     await app.register(applicationRoutes(parts.applications))
     await app.register(serviceKeyRoutes(parts.serviceKeys))
+    await app.register(providerRoutes(parts.providers, parts.issuer))
     await app.register(signingKeyRoutes(parts.keyOperations))
     await app.register(auditRoutes(parts.audit))
   }

@@ -196,6 +196,44 @@ export const verbsOfAdministrators: readonly Verb[] = [
     },
   },
   {
+    covers: 'PATCH /v1/admin/providers/:provider',
+    when: 'disabled',
+    async prepare(world) {
+      const { id } = await world.signedInByProvider()
+      return {
+        ask: world.asAdmin({
+          method: 'PATCH',
+          path: `/v1/admin/providers/${id}`,
+          body: { state: 'disabled' },
+        }),
+        stillThere: async () => (await world.offers(id)) !== undefined,
+      }
+    },
+  },
+  {
+    covers: 'PATCH /v1/admin/providers/:provider',
+    when: 'disabled, with the sessions that it opened',
+    inSteps: true,
+    async prepare(world) {
+      const { id, cookie } = await world.signedInByProvider()
+      const path = `/v1/admin/providers/${id}?end_sessions=true`
+      return {
+        ask: world.asAdmin({ method: 'PATCH', path, body: { state: 'disabled' } }),
+        stillThere: () => world.lives(cookie),
+      }
+    },
+  },
+  {
+    covers: 'DELETE /v1/admin/providers/:provider',
+    async prepare(world) {
+      const { id } = await world.signedInByProvider()
+      return {
+        ask: world.asAdmin({ method: 'DELETE', path: `/v1/admin/providers/${id}` }),
+        stillThere: async () => (await world.offers(id)) !== undefined,
+      }
+    },
+  },
+  {
     covers: 'PATCH /v1/admin/applications/:client',
     when: 'disabled',
     async prepare(world) {

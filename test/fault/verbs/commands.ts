@@ -137,6 +137,24 @@ export const verbsOfOperators: readonly Verb[] = [
     },
   },
   {
+    covers: 'invitations withdraw',
+    async prepare(world) {
+      const { acme, me } = await world.worker()
+      const { id, isOpen } = await world.invitation(acme, `new-${me.email}`)
+      return { ask: ['invitations', 'withdraw', acme, id], stillThere: isOpen }
+    },
+  },
+  {
+    covers: 'invitations create',
+    when: 'an earlier one of this address',
+    async prepare(world) {
+      const { acme, me } = await world.worker()
+      const email = `new-${me.email}`
+      const { isOpen } = await world.invitation(acme, email)
+      return { ask: ['invitations', 'create', acme, email, '--role', 'member'], stillThere: isOpen }
+    },
+  },
+  {
     covers: 'providers disable',
     async prepare(world) {
       const { id } = await world.signedInByProvider()

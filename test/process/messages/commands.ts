@@ -53,6 +53,7 @@ export function commands({ tenant, person, application, origin, issuer, nowhere 
     failing('members', 'set', tenant, person, '--role', 'member', '--no-roles'),
     failing('members', 'set', tenant, person, '--role', ...many(51)),
     failing('members', 'remove', tenant, person),
+    failing('invitations', 'withdraw', tenant, randomUUID()),
     failing('users', 'list', '--limit', '0'),
     failing('users', 'list', '--email', 'nobody'),
     failing('users', 'show', 'nobody'),

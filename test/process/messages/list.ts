@@ -37,6 +37,10 @@ export const list: readonly string[] = [
   'the account is there, but its link was not mailed (…)⟶: run `mintmark users send-link …` when mail works',
   '⟶give the password as one line of UTF-8',
   '⟶choose another password: …',
+  // src/commands/invitations.ts
+  'there is no invitation …⟶: `mintmark invitations list …` has them',
+  'the tenant … or a role was deleted meanwhile⟶: look, and try again',
+  'the invitation was not mailed (…)⟶: run `mintmark invitations create … …` again when mail works',
   // src/commands/keys.ts
   'what is …?⟶ See --help',
   '⟶name what leaked once: --compromised <kid>, --compromised all, or --kek <id>',

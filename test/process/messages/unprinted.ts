@@ -26,6 +26,11 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
     'the account is there, but its link was not mailed',
   ],
   [
+    'the invitation was not mailed (…): run `mintmark invitations create … …` again when mail works',
+    'test/process/invitation-commands.test.ts',
+    'the invitation was not mailed',
+  ],
+  [
     'mintmark ended before it was done: look whether it was done, and run it again',
     'test/process/unfinished.test.ts',
     'ended before it was done',
@@ -130,6 +135,7 @@ const broken = 'the keys of the database must be broken behind its guards'
 
 export const nowhere: readonly (readonly [message: string, why: string])[] = [
   ['the tenant …, a role or … was deleted meanwhile: look, and try again', race],
+  ['the tenant … or a role was deleted meanwhile: look, and try again', race],
   ['the tenant … or its role … was deleted meanwhile: look (`mintmark tenants list`), and try again', race],
   ['name at least one audience (--audience)', required],
   ['name at least one scope', required],

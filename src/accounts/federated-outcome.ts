@@ -1,0 +1,112 @@
+/** What is made of the person that a provider says this is: signed in, linked, or proved again. */
+import type { By, Occasion } from '../audit/events.js'
+import type { Identity, Principal, UserId } from '../core/principal.js'
+import type { Claimed } from '../federation/claimed.js'
+import { federatedIdentity, provesNow } from '../federation/proof.js'
+import type { ConsumedFlow } from '../federation/store.js'
+import type { Credential } from '../sessions/credential.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { type AdmissionParts, type AdmissionRefusal, admit, tellLinked } from './admission.js'
+import type { Browser, Finish, SignedIn } from './sign-in.js'
+
+export type FederationRefusal =
+  | AdmissionRefusal
+  | 'no-flow'
+  | 'declined'
+  | 'not-believed'
+  | 'unavailable'
+  | 'busy'
+  | 'signed-out-meanwhile'
+  | 'not-linked'
+  | 'not-fresh'
+  | 'credential-changed'
+
+export type Outcome =
+  | { readonly opened: SignedIn }
+  | { readonly linked: true }
+  | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
+  | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId | undefined }
+
+/** Who is signed in with the browser that comes back. */
+export interface Returning {
+  readonly principal: Principal
+  readonly credential: Credential
+}
+
+export interface OutcomeParts extends AdmissionParts {
+  readonly sessions: Pick<Sessions, 'renew'>
+  readonly finish: Finish
+}
+
+export function createOutcomes(parts: OutcomeParts) {
+  const { identities, sessions, finish } = parts
+
+  return async (
+    consumed: ConsumedFlow,
+    claimed: Claimed,
+    browser: Browser,
+    returning: () => Promise<Returning | undefined>,
+  ): Promise<Outcome> => {
+    const { purpose, user } = consumed.flow
+    if (purpose === 'sign-in') return signIn(consumed, claimed, browser)
+    const who = await returning()
+    if (!who || who.principal.user !== user) return { ...signedOut, user }
+    return purpose === 'link'
+      ? link(consumed, claimed, who, browser, returning)
+      : stepUp(consumed, claimed, who, browser.occasion)
+  }
+
+  async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
+    const admitted = await admit(parts, provider, claimed, browser.occasion)
+    if ('refused' in admitted) return { ...admitted, reason: admitted.reason ?? admitted.refused }
+    return opening(federatedIdentity(provider, claimed, admitted, now), browser)
+  }
+
+  async function opening(identity: Identity, browser: Browser) {
+    const opened = await finish(identity, browser)
+    if (!opened)
+      return { refused: 'credential-changed' as const, reason: 'credential-changed', user: identity.user }
+    return { opened }
+  }
+
+  async function link(
+    { provider, now }: ConsumedFlow,
+    claimed: Claimed,
+    { principal: { user } }: Returning,
+    browser: Browser,
+    returning: () => Promise<Returning | undefined>,
+  ) {
+    const by: By = { actor: user, occasion: browser.occasion }
+    const stillSignedIn = async () => (await returning())?.principal.user === user
+    const linked = await identities.link(provider.id, claimed, user, stillSignedIn, by)
+    if (linked === 'taken')
+      return { refused: 'identity-taken' as const, reason: 'linked to another account', user }
+    if (linked === 'turned-off') return { refused: linked, reason: linked, user }
+    if (linked === 'signed-out') return { ...signedOut, user }
+    tellLinked(parts, provider, linked)
+    if (!linked.reclaimed) return { linked: true as const }
+    // Every session has ended, this one too. Who has just shown that the address is theirs goes on in a new one.
+    return opening(federatedIdentity(provider, claimed, { id: linked.id, user }, now), browser)
+  }
+
+  async function stepUp(
+    { provider, beganAt, now }: ConsumedFlow,
+    claimed: Claimed,
+    { principal, credential }: Returning,
+    occasion: Occasion,
+  ) {
+    const { user } = principal
+    const known = await identities.find(claimed.issuer, claimed.subject)
+    if (known?.user !== user)
+      return { refused: 'not-linked' as const, reason: 'it is not an identity of this person', user }
+    if (!provesNow(provider, claimed, beganAt))
+      return { refused: 'not-fresh' as const, reason: 'the proof is not of now, or does not count', user }
+    const identity: Identity = federatedIdentity(provider, claimed, known, now)
+    const renewed = await sessions.renew(credential, identity, occasion)
+    return renewed === 'superseded'
+      ? { refused: 'credential-changed' as const, reason: 'superseded', user }
+      : { renewed }
+  }
+}
+
+const signedOut = { refused: 'signed-out-meanwhile', reason: 'another session, or none' } as const

@@ -1,0 +1,31 @@
+/** The ways in that a person has: a password, and the accounts at providers; and giving one of those up. */
+import type { By } from '../audit/events.js'
+import type { FederatedIdentityId, Principal, UserId } from '../core/principal.js'
+import type { IdentityStore } from './identities.js'
+import type { Told } from './reclaimed.js'
+import type { AccountStore } from './store.js'
+
+export interface SignInMethodParts extends Told {
+  readonly identities: Pick<IdentityStore, 'identitiesOf' | 'unlink'>
+  readonly store: Pick<AccountStore, 'findById'>
+}
+
+export type SignInMethods = ReturnType<typeof createSignInMethods>
+
+export function createSignInMethods({ identities, store, post, inBackground }: SignInMethodParts) {
+  return {
+    async of(user: UserId) {
+      const [linked, account] = await Promise.all([identities.identitiesOf(user), store.findById(user)])
+      return { linked, password: account?.password !== undefined }
+    },
+
+    /** The session that asks goes on. `to` is the address of the account, which is told. */
+    async unlink({ user, session }: Principal, id: FederatedIdentityId, to: string, by: By) {
+      const answer = await identities.unlink(user, id, session, by)
+      if (typeof answer === 'string') return answer
+      const provider = answer.unlinked.providerName
+      inBackground('identity unlinked mail', () => post.send({ kind: 'identity-unlinked', to, provider }))
+      return 'unlinked' as const
+    },
+  }
+}

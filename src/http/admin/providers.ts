@@ -1,0 +1,232 @@
+/** Admin: the OpenID providers that people may sign in through. A client secret is taken, and never shown. */
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type Static, Type } from 'typebox'
+import type { TenantId } from '../../core/principal.js'
+import { type PresetName, plain, presets } from '../../federation/presets.js'
+import { withDefaults } from '../../federation/provider.js'
+import { describeProvider, type Providers } from '../../federation/providers.js'
+import { Body, Ended, Id, Instant } from '../api/schemas.js'
+import { by } from '../middleware/admin-context.js'
+import { Problem } from '../middleware/problem.js'
+import { accepted, found, operation, over } from './shapes.js'
+
+const reads = over('providers:read')
+const writes = over('providers:write')
+const Words = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 100, uniqueItems: true })
+const ProviderId = Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){0,31}$', maxLength: 32 })
+const ProviderPath = Type.Object({ provider: ProviderId })
+const Grant = Type.Object(
+  {
+    claim: Type.String({ maxLength: 200 }),
+    value: Type.String({ maxLength: 200 }),
+    tenant: Id,
+    role: Type.String({ maxLength: 64, description: 'The id of a role of the tenant.' }),
+  },
+  { additionalProperties: false },
+)
+const Claims = Type.Object(
+  {
+    name: Type.Optional(Type.String({ maxLength: 200 })),
+    email_verified: Type.Optional(Type.String({ maxLength: 200 })),
+  },
+  { additionalProperties: false, description: 'Which claim is what.' },
+)
+/** What of a provider is declared, and may be changed; each as the command's option of that name. */
+const declared = {
+  name: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
+  issuer: Type.Optional(Type.String({ maxLength: 500 })),
+  client_id: Type.Optional(Type.String({ maxLength: 200 })),
+  client_secret: Type.Optional(Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' })),
+  scopes: Type.Optional(Words),
+  hosts: Type.Optional(Words),
+  directories: Type.Optional(Words),
+  sign_up: Type.Optional(
+    Type.Union((['open', 'domains', 'invitation', 'off'] as const).map(one => Type.Literal(one))),
+  ),
+  sign_up_domains: Type.Optional(Words),
+  authoritative_for: Type.Optional(Words),
+  claims: Type.Optional(Claims),
+  grants: Type.Optional(Type.Array(Grant, { maxItems: 100 })),
+  counts_as_proof: Type.Optional(Type.Boolean()),
+  aal2: Type.Optional(Words),
+}
+const Declaration = Body(declared)
+const ProviderObject = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    kind: Type.String({ description: '`openid` or `github`.' }),
+    state: Type.String({ description: '`enabled` or `disabled`.' }),
+    issuer: Type.String(),
+    client_id: Type.String(),
+    redirect_uri: Type.String({ description: 'Register it at the provider.' }),
+    logout_uri: Type.Union([Type.String(), Type.Null()]),
+    scopes: Type.Array(Type.String()),
+    hosts: Type.Array(Type.String()),
+    directories: Type.Array(Type.String()),
+    sign_up: Type.String(),
+    sign_up_domains: Type.Array(Type.String()),
+    authoritative_for: Type.Array(Type.String()),
+    claims: Claims,
+    grants: Type.Array(Grant),
+    counts_as_proof: Type.Boolean(),
+    aal2: Type.Array(Type.String()),
+    created_at: Instant,
+  },
+  { description: 'A provider.' },
+)
+const EndSessions = Type.Object(
+  {
+    end_sessions: Type.Optional(
+      Type.Literal('true', { description: 'The sessions that it opened end, too.' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+export function providerRoutes(providers: Providers, issuer: string): FastifyPluginAsyncTypebox {
+  const describe = (provider: Parameters<typeof describeProvider>[1]) => describeProvider(issuer, provider)
+  return async app => {
+    app.get(
+      '/v1/admin/providers',
+      operation(
+        reads,
+        'listProvidersAsAdmin',
+        'All providers, with what was declared of them',
+        {},
+        { 200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }) },
+      ),
+      async () => ({ items: (await providers.list()).map(describe) }),
+    )
+
+    app.post(
+      '/v1/admin/providers',
+      operation(
+        writes,
+        'createProvider',
+        'Let people sign in through a provider. It is asked before it is stored',
+        {
+          body: Body({
+            id: ProviderId,
+            preset: Type.Optional(
+              Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
+            ),
+            ...declared,
+            client_id: Type.String({ maxLength: 200 }),
+            client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
+          }),
+        },
+        { 201: ProviderObject },
+        'name_taken',
+      ),
+      async (request, reply) => {
+        const { id, preset, client_secret, ...given } = request.body
+        const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
+        const made = accepted(await providers.create(declaration, client_secret, by(request)))
+        return reply.code(201).send(describe(made))
+      },
+    )
+
+    app.get(
+      '/v1/admin/providers/:provider',
+      operation(
+        reads,
+        'readProvider',
+        'One provider',
+        { params: ProviderPath },
+        { 200: ProviderObject },
+        'not_found',
+      ),
+      async ({ params }) => describe(found(await providers.read(params.provider))),
+    )
+
+    app.patch(
+      '/v1/admin/providers/:provider',
+      operation(
+        writes,
+        'changeProvider',
+        'Change a provider, or turn it off or on; lists that are given replace those before',
+        {
+          params: ProviderPath,
+          querystring: EndSessions,
+          body: Body({
+            ...declared,
+            state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
+          }),
+        },
+        { 200: ProviderObject },
+        'not_found',
+        'name_taken',
+      ),
+      async request => {
+        const { provider: id } = request.params
+        const { client_secret: secret, state, ...given } = request.body
+        const to = changeOf(given)
+        if (secret !== undefined || Object.keys(to).length > 0) {
+          const changed = accepted(await providers.change(id, to, secret, by(request)))
+          if (changed === 'linked') throw new Problem('invalid_request', { detail: linked })
+          if (state === undefined) return describe(changed)
+        }
+        if (state === undefined) return describe(found(await providers.read(id)))
+        const ends = request.query.end_sessions === 'true'
+        return describe(accepted(await providers.turn(id, state, ends, by(request))).provider)
+      },
+    )
+
+    app.delete(
+      '/v1/admin/providers/:provider',
+      operation(
+        writes,
+        'deleteProvider',
+        'Remove a provider and every link to it',
+        { params: ProviderPath, querystring: EndSessions },
+        { 200: Ended('It is removed.') },
+        'not_found',
+      ),
+      async request => {
+        const ends = request.query.end_sessions === 'true'
+        const { ended } = accepted(await providers.remove(request.params.provider, ends, by(request)))
+        return ended === undefined ? {} : { ended }
+      },
+    )
+
+    app.post(
+      '/v1/admin/providers/:provider/check',
+      operation(
+        reads,
+        'checkProvider',
+        'Read its document and keys as a sign-in would',
+        { params: ProviderPath },
+        {
+          200: Type.Object(
+            { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
+            { description: 'Whether it answers as it was declared.' },
+          ),
+        },
+        'not_found',
+      ),
+      async ({ params }) => {
+        const answer = await providers.check(params.provider)
+        if (answer === 'unknown') throw new Problem('not_found')
+        return answer === 'answers' ? { ok: true, reason: null } : { ok: false, reason: answer.unreachable }
+      },
+    )
+  }
+}
+
+const linked =
+  'People are linked as the present issuer knows them, and nobody knows whom another issuer means: add it as a provider of its own.'
+
+/** Only what was given, in the words of the domain. */
+function changeOf(given: Omit<Static<typeof Declaration>, 'client_secret'>) {
+  const { client_id, sign_up, sign_up_domains, authoritative_for, counts_as_proof, grants, ...same } = given
+  return {
+    ...same,
+    ...(client_id !== undefined && { clientId: client_id }),
+    ...(sign_up !== undefined && { signUp: sign_up }),
+    ...(sign_up_domains && { signUpDomains: sign_up_domains }),
+    ...(authoritative_for && { authoritativeFor: authoritative_for }),
+    ...(counts_as_proof !== undefined && { countsAsProof: counts_as_proof }),
+    ...(grants && { grants: grants.map(grant => ({ ...grant, tenant: grant.tenant as TenantId })) }),
+  }
+}
