@@ -1,5 +1,6 @@
 /** Writes what the documents take from the code, each between its markers: `npm run docs` writes it, the tests compare it. */
 import { readFileSync, writeFileSync } from 'node:fs'
+import { parse } from 'yaml'
 import { limits } from '../dist/accounts/throttle.js'
 import { settings } from '../dist/boot/settings.js'
 import { catalogue } from '../dist/http/middleware/problem.js'
@@ -7,6 +8,17 @@ import { catalogue } from '../dist/http/middleware/problem.js'
 const root = new URL('../', import.meta.url)
 const rows = Object.values(settings)
 const code = text => `\`${text}\``
+
+/** What the reference has. */
+function routes() {
+  const { paths } = parse(readFileSync(new URL('openapi.yaml', root), 'utf8'))
+  return Object.entries(paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, { summary }]) => [
+      code(`${method.toUpperCase()} ${path}`),
+      `${summary}.`,
+    ]),
+  )
+}
 
 /** Each stands in its document between two comments with its name. */
 const tables = [
@@ -16,6 +28,7 @@ const tables = [
     head: ['setting', 'default', 'meaning'],
     rows: rows.map(row => [code(row.env), row.default ? code(row.default) : 'none', row.meaning]),
   },
+  { file: 'README.md', name: 'routes', head: ['route', 'for'], rows: routes() },
   {
     file: 'README.md',
     name: 'errors',
