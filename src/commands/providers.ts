@@ -51,7 +51,7 @@ export function providerCommands(program: Command): void {
     .option(...asJson)
     .action((id: string, form: Form) =>
       withOperator(form, async ({ providers }) => {
-        const answer = await providers.check(id)
+        const answer = await providers.check(id, operator)
         if (answer === 'unknown') throw new CommandFailed(noProvider(id).unknown)
         if (answer !== 'answers') throw doesNotWork(id, answer.unreachable)
         say(form, { ok: true }, `${id} answers, and its document is as declared.`)

@@ -53,7 +53,7 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     // Neither the issuer changes nor who is linked.
     if (provider === 'issuer-taken' || provider === 'linked') throw new Error(provider)
     if (provider === 'unknown') return provider
-    return { provider, ended: ends ? await endSessions(id, by) : undefined }
+    return { provider, ended: ends ? await endSessions(id, judged(by)) : undefined }
   }
 
   return {
@@ -62,12 +62,14 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     turn,
 
     async create(declaration: ProviderDeclaration, secret: string, by: By) {
+      await store.judge(by)
       const refused = await notStorable(declaration, () => secret)
       return refused ?? store.create(declaration, await seal(declaration.id, secret), by)
     },
 
     /** Lists that are given replace those before. Where it is, and as whom it is asked, is tried before it is stored. */
     async change(id: string, to: ProviderChange, secret: string | undefined, by: By) {
+      await store.judge(by)
       const before = await read(id)
       if (!before) return 'unknown' as const
       const tries = secret !== undefined || tried.some(member => member in to)
@@ -82,12 +84,14 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     /** Repeated after a failure it finds the provider, and what it had opened, where it left them. */
     async remove(id: string, ends: boolean, by: By) {
       const turned = ends ? await turn(id, 'disabled', true, by) : undefined
-      if (turned === 'unknown' || (await store.remove(id, by)) === 'unknown') return 'unknown' as const
+      const rest = turned === undefined ? by : judged(by)
+      if (turned === 'unknown' || (await store.remove(id, rest)) === 'unknown') return 'unknown' as const
       return { ended: turned?.ended }
     },
 
     /** Asked as a sign-in asks. */
-    async check(id: string) {
+    async check(id: string, by: By) {
+      await store.judge(by)
       const provider = await read(id)
       if (!provider) return 'unknown' as const
       return (await unreachable(provider, () => opened(provider))) ?? ('answers' as const)
@@ -100,6 +104,9 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     },
   }
 }
+
+/** The rest of a request whose first change was judged: the caller's own session may have ended with it. */
+const judged = ({ authorized: _, ...by }: By): By => by
 
 /** What of a change is tried before it is stored. */
 const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]

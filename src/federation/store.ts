@@ -17,11 +17,13 @@ export interface SealedSecret {
  * - `remove` takes the links with it: an identity does not come back with a provider of the same name.
  */
 export interface ProviderStore {
+  /** Throws what the request is answered with, unless its caller may still: asked before a provider is. */
+  judge(by: By): Promise<void>
   create(
     declaration: ProviderDeclaration,
     secret: SealedSecret,
     by: By,
-  ): Promise<Provider | 'id-taken' | 'issuer-taken'>
+  ): Promise<Provider | 'id-taken' | 'issuer-taken' | 'repeated-differently'>
   list(): Promise<readonly Provider[]>
   read(id: string): Promise<ProviderWithSecret | undefined>
   change(
@@ -31,7 +33,10 @@ export interface ProviderStore {
     by: By,
   ): Promise<Provider | 'unknown' | 'issuer-taken' | 'linked'>
   remove(id: string, by: By): Promise<'removed' | 'unknown'>
-  /** All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. Answers how many. */
+  /**
+   * All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. It goes with
+   * a change that was judged: the caller's own session may be among them. Answers how many.
+   */
   endSessions(id: string, by: By): Promise<number>
   /** Seals every secret again that is not sealed under the newest key. Answers which. */
   reseal(

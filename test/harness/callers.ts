@@ -252,12 +252,6 @@ export const exceptions: Readonly<Record<string, Row>> = {
   'POST /v1/session': accountOnly({ ...everyone(201), 'disabled user': '401 invalid_credentials' }),
   'POST /v1/password/reset': accountOnly({ ...everyone(204), 'disabled user': '400 link_invalid' }),
   'GET /invitations/accept': open,
-  // Nobody answers at the issuer of the body.
-  'POST /v1/admin/providers': {
-    ...adminChange(201),
-    administrator: '400 invalid_request',
-    'administering key': '400 invalid_request',
-  },
 }
 
 /** What each kind of caller is answered: as the route's context and its own reference say, but for the exceptions. */

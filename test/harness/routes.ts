@@ -8,6 +8,7 @@ import { type AppParts, buildApp } from '../../src/http/server.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,
+  declaredProvider,
   freshAddress,
   identity,
   invitation,
@@ -166,13 +167,7 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       audiences: ['api'],
     }),
     'PATCH /v1/admin/applications/:client': async () => ({ name: 'An application' }),
-    // Nobody answers there: a provider is asked before it is stored.
-    'POST /v1/admin/providers': async () => ({
-      id: 'acme',
-      issuer: 'http://127.0.0.1:9',
-      client_id: 'mintmark',
-      client_secret: 'secret',
-    }),
+    'POST /v1/admin/providers': () => declaredProvider(),
     'PATCH /v1/admin/providers/:provider': async () => ({ name: 'Silent' }),
     'POST /v1/admin/service-keys': async () => ({ name: 'A service', scopes: ['users:read'] }),
     'POST /v1/admin/signing-keys/rotate': async () => ({}),

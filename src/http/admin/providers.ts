@@ -13,11 +13,13 @@ import { accepted, found, operation, over } from './shapes.js'
 const reads = over('providers:read')
 const writes = over('providers:write')
 const Words = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 100, uniqueItems: true })
+/** What is written to a provider as it is. */
+const Visible = (maxLength: number) => Type.String({ pattern: '^[\\x21-\\x7e]+$', maxLength })
 const ProviderId = Type.String({ pattern: '^[a-z0-9](-?[a-z0-9]){0,31}$', maxLength: 32 })
 const ProviderPath = Type.Object({ provider: ProviderId })
 const Grant = Type.Object(
   {
-    claim: Type.String({ maxLength: 200 }),
+    claim: Visible(200),
     value: Type.String({ maxLength: 200 }),
     tenant: Id,
     role: Type.String({ maxLength: 64, description: 'The id of a role of the tenant.' }),
@@ -26,16 +28,16 @@ const Grant = Type.Object(
 )
 const Claims = Type.Object(
   {
-    name: Type.Optional(Type.String({ maxLength: 200 })),
-    email_verified: Type.Optional(Type.String({ maxLength: 200 })),
+    name: Type.Optional(Visible(200)),
+    email_verified: Type.Optional(Visible(200)),
   },
   { additionalProperties: false, description: 'Which claim is what.' },
 )
 /** What of a provider is declared, and may be changed; each as the command's option of that name. */
 const declared = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
-  issuer: Type.Optional(Type.String({ maxLength: 500 })),
-  client_id: Type.Optional(Type.String({ maxLength: 200 })),
+  issuer: Type.Optional(Visible(500)),
+  client_id: Type.Optional(Visible(200)),
   client_secret: Type.Optional(Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' })),
   scopes: Type.Optional(Words),
   hosts: Type.Optional(Words),
@@ -112,12 +114,13 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
               Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
             ),
             ...declared,
-            client_id: Type.String({ maxLength: 200 }),
+            client_id: Visible(200),
             client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
           }),
         },
         { 201: ProviderObject },
         'name_taken',
+        'idempotency_conflict',
       ),
       async (request, reply) => {
         const { id, preset, client_secret, ...given } = request.body
@@ -193,7 +196,7 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
     app.post(
       '/v1/admin/providers/:provider/check',
       operation(
-        reads,
+        writes,
         'checkProvider',
         'Read its document and keys as a sign-in would',
         { params: ProviderPath },
@@ -205,8 +208,8 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
         },
         'not_found',
       ),
-      async ({ params }) => {
-        const answer = await providers.check(params.provider)
+      async request => {
+        const answer = await providers.check(request.params.provider, by(request))
         if (answer === 'unknown') throw new Problem('not_found')
         return answer === 'answers' ? { ok: true, reason: null } : { ok: false, reason: answer.unreachable }
       },

@@ -9,7 +9,7 @@ import {
 } from '../../../federation/provider.js'
 import type { ProviderStore } from '../../../federation/store.js'
 import { auditDone } from '../audit/audit-log.js'
-import { changeBy } from '../authority/authorized-change.js'
+import { changeBy, createBy } from '../authority/authorized-change.js'
 import { DatabaseFault } from '../connection.js'
 import type { Database, Queries } from '../database.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
@@ -52,8 +52,10 @@ export function postgresProviderStore(
   within: Pick<SessionsWithin, 'end'>,
 ): ProviderStore {
   return {
+    judge: by => changeBy(database, by, async () => {}),
+
     async create(declaration, { sealed, kekId }, by) {
-      return database.transaction(async tx => {
+      return createBy(database, by, async tx => {
         if (await find(tx, declaration.id)) return 'id-taken'
         const { id, kind } = declaration
         const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(declaration) }
@@ -76,7 +78,7 @@ export function postgresProviderStore(
     read: id => database.read(tx => find(tx, id)),
 
     async change(id, to, secret, by) {
-      const changing = database.transaction(async tx => {
+      const changing = changeBy(database, by, async tx => {
         if (to.issuer !== undefined && (await hasOthers(tx, id, to.issuer))) return 'linked' as const
         const set = {
           ...columnsOf(to),
@@ -99,7 +101,7 @@ export function postgresProviderStore(
     },
 
     remove(id, by) {
-      return database.transaction(async tx => {
+      return changeBy(database, by, async tx => {
         const gone = await tx.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id })
         if (gone.length === 0) return 'unknown'
         await auditDone(tx, 'provider.deleted', by, { subject: id })
