@@ -37,6 +37,8 @@ const floors = [
   /^sessions\/(table|redis)$/,
   /^sessions\/moving$/,
 ]
+/** The floors of http/, likewise; the server stands above all. */
+const httpFloors = [/^middleware$/, /^(handlers|shapes)$/, /^(admin|api|pages)$/]
 const costsOfHashes = /^src\/(accounts\/password-hash|boot\/(start|wire))\.ts$/
 const readsEnvironment = ['src/main.ts', 'src/commands/context.ts']
 
@@ -135,13 +137,12 @@ const sourceRules: Rule[] = [
   {
     prose:
       'The floors of store/ lead down: a file imports its own folder and lower floors, no neighbour and nothing above.',
-    faults: file => {
-      if (!file.path.startsWith('src/store/')) return []
-      const [folder, floor] = [dirname(file.path), floorOf(file.path)]
-      return imports(file).filter(
-        to => to.startsWith('src/store/') && dirname(to) !== folder && floorOf(to) >= floor,
-      )
-    },
+    faults: file => climbs(file, 'src/store', floors),
+  },
+  {
+    prose:
+      'The floors of http/ lead down: a route or page imports what is below it, no other door, and middleware none of them.',
+    faults: file => climbs(file, 'src/http', httpFloors),
   },
   {
     prose: 'The client ships alone: it imports nothing but its own files.',
@@ -305,10 +306,16 @@ function isMember(node: ts.Node, objects: string[], names: string[]): boolean {
   return ts.isIdentifier(last) && objects.includes(last.text)
 }
 
-/** Of a file in store/. */
-function floorOf(path: string): number {
-  const floor = floors.findIndex(folders => folders.test(dirname(path).replace(/^src\/store\/?/, '')))
-  return floor === -1 ? floors.length : floor
+/** Imports of a file in `top` that lead to a floor above its own, or to a neighbour on it. */
+function climbs(file: SourceFile, top: string, floors: readonly RegExp[]): string[] {
+  if (!file.path.startsWith(`${top}/`)) return []
+  const floorOf = (path: string): number => {
+    const floor = floors.findIndex(folders => folders.test(dirname(path).slice(top.length + 1)))
+    return floor === -1 ? floors.length : floor
+  }
+  return imports(file).filter(
+    to => to.startsWith(`${top}/`) && dirname(to) !== dirname(file.path) && floorOf(to) >= floorOf(file.path),
+  )
 }
 
 function environmentReads(file: SourceFile): string[] {
@@ -455,6 +462,12 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ['src/accounts/x.ts', `import {} from '../../src/http/middleware/cookie.js'`, /leads back up/],
   ['src/tenants/x.ts', `import { parseConfig } from '../boot/config.js'`, /leads back up/],
   ['src/tokens/x.ts', `import type { AssemblyParts } from '../boot/wire.js'`, /leads back up/],
+  ['src/http/middleware/x.ts', `import '../pages/refused.js'`, /floors of http/],
+  ['src/http/middleware/x.ts', `import { Body } from '../shapes/schemas.js'`, /floors of http/],
+  ['src/http/shapes/x.ts', `import type { Acts } from '../handlers/account.js'`, /floors of http/],
+  ['src/http/handlers/x.ts', `import type { Page } from '../pages/layout.js'`, /floors of http/],
+  ['src/http/pages/x.ts', `import '../api/devices.js'`, /floors of http/],
+  ['src/http/admin/x.ts', `import '../server.js'`, /floors of http/],
   ['src/http/x.ts', `import { RateLimiterRes } from 'rate-limiter-flexible'`, /no store but/],
   ['src/http/routes/x.ts', `import { Database } from '../../store/postgres/database.js'`, /no store but/],
   ['src/http/x.ts', `import type { Sql } from 'postgres'`, /no store but/],
@@ -551,6 +564,7 @@ const planted: [path: string, text: string, broken: RegExp | undefined][] = [
   ],
   ['src/store/sessions/moving/x.ts', `import '../redis/reads.js'\nimport '../table/reads.js'`, undefined],
   ['src/store/recovery.ts', `import './postgres/keys/key-ring-store.js'`, undefined],
+  ['src/http/pages/x.ts', `import '../handlers/account.js'\nimport './layout.js'`, undefined],
   ['src/http/x.ts', `import fastify from 'fastify'\nimport '../sessions/sessions.js'`, undefined],
   [
     'packages/verifier/src/x.ts',

@@ -22,15 +22,14 @@ import { type Health, healthRoutes } from './api/health.js'
 import { type IntrospectionParts, introspectRoute } from './api/introspect.js'
 import { acceptInvitationRoute, invitationSignUpRoute } from './api/invitations.js'
 import { changePasswordRoute, forgottenPasswordRoutes } from './api/password.js'
-import { ProblemDocument } from './api/schemas.js'
 import { signInRoute, signOutRoute, whoAmIRoute } from './api/session.js'
 import { signUpRoutes } from './api/sign-up.js'
 import { stepUpRoute } from './api/step-up.js'
 import { switchTenantRoute } from './api/tenant.js'
 import { tokenRoute } from './api/token.js'
 import { wellKnownRoutes } from './api/well-known.js'
-import { createFederationActs, type FederationActParts } from './federation-handlers.js'
-import { type ActParts, createActs } from './handlers.js'
+import { type ActParts, createActs } from './handlers/account.js'
+import { createFederationActs, type FederationActParts } from './handlers/federation.js'
 import {
   callerOf,
   keyGuard,
@@ -52,11 +51,12 @@ import {
   userOf,
 } from './middleware/signed-in.js'
 import { createTurns } from './middleware/turns.js'
-import { answerUnknownRoutes } from './middleware/unknown-routes.js'
 import { answerUnroutable } from './middleware/unroutable.js'
 import { formAnswerRoute } from './pages/federation.js'
 import { pages } from './pages/index.js'
 import type { Theme } from './pages/theme.js'
+import { answerUnknownRoutes } from './pages/unknown-routes.js'
+import { ProblemDocument } from './shapes/schemas.js'
 
 export interface AppParts extends ActParts, FederationActParts {
   readonly issuer: string

@@ -100,13 +100,13 @@ async function administrator(world: WaysWorld): Promise<Visitor> {
 const local: readonly Way[] = [
   {
     way: 'a sign-up link',
-    act: 'handlers verifySignUp',
+    act: 'handlers/account verifySignUp',
     authenticated: 'now',
     go: async world => (await signedUp(world)).visitor,
   },
   {
     way: 'an invitation',
-    act: 'handlers signUpByInvitation',
+    act: 'handlers/account signUpByInvitation',
     authenticated: 'now',
     async go(world) {
       const acme = await tenant(world.service.database.sql)
@@ -121,13 +121,13 @@ const local: readonly Way[] = [
   },
   {
     way: 'a password',
-    act: 'handlers signIn',
+    act: 'handlers/account signIn',
     authenticated: 'now',
     go: async world => signIn(world, (await signedUp(world)).email),
   },
   {
     way: 'the form of the sign-in page',
-    act: 'handlers signIn',
+    act: 'handlers/account signIn',
     authenticated: 'now',
     async go(world) {
       const { email } = await signedUp(world)
@@ -138,7 +138,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a password that was reset by mail',
-    act: 'handlers signIn',
+    act: 'handlers/account signIn',
     authenticated: 'now',
     async go(world) {
       const { email } = await signedUp(world)
@@ -147,7 +147,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'the welcome link of an account that an operator made',
-    act: 'handlers signIn',
+    act: 'handlers/account signIn',
     authenticated: 'now',
     async go(world) {
       const email = freshAddress()
@@ -160,7 +160,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a step-up by password',
-    act: 'handlers stepUp',
+    act: 'handlers/account stepUp',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -172,7 +172,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a changed password',
-    act: 'handlers changePassword',
+    act: 'handlers/account changePassword',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -183,7 +183,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'the end of all other sessions',
-    act: 'handlers endOtherDevices',
+    act: 'handlers/account endOtherDevices',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await signedUp(world)
@@ -192,7 +192,7 @@ const local: readonly Way[] = [
   },
   {
     way: 'a session of yesterday’s release that a provider opened',
-    act: 'federation-handlers complete',
+    act: 'handlers/federation complete',
     authenticated: 'never',
     inTable: true,
     async go(world) {
@@ -298,7 +298,7 @@ const byProvider: readonly Way[] = [
   ...declarations.map(
     (declared): Way => ({
       way: `a provider ${declared.what}`,
-      act: 'federation-handlers complete',
+      act: 'handlers/federation complete',
       authenticated: declared.authenticated,
       ...(declared.acr && { acr: declared.acr }),
       go: async world => (await through(world, declared)).visitor,
@@ -306,7 +306,7 @@ const byProvider: readonly Way[] = [
   ),
   {
     way: 'GitHub, which says nothing of the time',
-    act: 'federation-handlers complete',
+    act: 'handlers/federation complete',
     authenticated: 'never',
     async go(world) {
       const email = freshAddress()
@@ -319,7 +319,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider that is authoritative for the address of an account',
-    act: 'federation-handlers complete',
+    act: 'handlers/federation complete',
     authenticated: 'never',
     async go(world) {
       const { email } = await signedUp(world)
@@ -328,7 +328,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider, for who was invited',
-    act: 'federation-handlers complete',
+    act: 'handlers/federation complete',
     authenticated: 'never',
     async go(world) {
       const acme = await tenant(world.service.database.sql)
@@ -340,7 +340,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a step-up at a provider that counts',
-    act: 'federation-handlers complete',
+    act: 'handlers/federation complete',
     authenticated: 'now',
     async go(world) {
       const { visitor } = await through(world, {})
@@ -354,7 +354,7 @@ const byProvider: readonly Way[] = [
   },
   {
     way: 'a provider first, then a password that was set by mail',
-    act: 'handlers stepUp',
+    act: 'handlers/account stepUp',
     authenticated: 'now',
     async go(world) {
       // Otherwise the mail would be the first to verify the address, and end the way by this provider.

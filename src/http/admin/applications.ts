@@ -2,9 +2,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { type Applications, describeApplication } from '../../tenants/applications.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
-import { Body, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
+import { Body, Instant, Nothing } from '../shapes/schemas.js'
 
 import { accepted, found, Name, operation, over } from './shapes.js'
 

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { AuditLog } from '../../audit/events.js'
 import { describeEvent } from '../../audit/events.js'
 import type { TenantId } from '../../core/principal.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 
 import { operation, over, TenantPath, within } from './shapes.js'
 

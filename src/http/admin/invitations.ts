@@ -4,10 +4,10 @@ import { Type } from 'typebox'
 import { parseEmailAddress } from '../../core/email-address.js'
 import type { TenantId } from '../../core/principal.js'
 import { describeInvitation, type Invitations } from '../../tenants/invitations.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
-import { Body, Email, Id, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
+import { Body, Email, Id, Instant, Nothing } from '../shapes/schemas.js'
 
 import { accepted, operation, TenantPath, within } from './shapes.js'
 

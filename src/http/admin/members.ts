@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import type { TenantId, UserId } from '../../core/principal.js'
 import type { MembershipStore } from '../../tenants/tenants.js'
 import { describeMembership } from '../../tenants/tenants.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
-import { Body, Id, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
+import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
 
 export const Member = Type.Object(
   {

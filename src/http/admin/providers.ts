@@ -5,9 +5,9 @@ import type { TenantId } from '../../core/principal.js'
 import { type PresetName, plain, presets } from '../../federation/presets.js'
 import { withDefaults } from '../../federation/provider.js'
 import { describeProvider, type Providers } from '../../federation/providers.js'
-import { Body, Ended, Id, Instant } from '../api/schemas.js'
 import { by } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import { Body, Ended, Id, Instant } from '../shapes/schemas.js'
 import { accepted, found, operation, over } from './shapes.js'
 
 const reads = over('providers:read')

@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import { platformPermissions } from '../../core/authority.js'
 import type { ServiceKeyId, TenantId } from '../../core/principal.js'
 import { describeServiceKey, type ServiceKeys } from '../../tenants/service-keys.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
-import { Body, Id, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
+import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
 
 import { accepted, found, Name, operation, over } from './shapes.js'
 

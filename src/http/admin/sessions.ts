@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import type { SessionId, UserId } from '../../core/principal.js'
 import type { Revocations } from '../../sessions/revocations.js'
 import { describeSession } from '../../sessions/revocations.js'
-import { PageOf, PageQuery, page, pageRequest, sessionListForm } from '../api/lists.js'
-import { Ended, Id, Instant, Nothing, SessionHandle } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import { PageOf, PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
+import { Ended, Id, Instant, Nothing, SessionHandle } from '../shapes/schemas.js'
 
 import { accepted, operation, over } from './shapes.js'
 

@@ -1,6 +1,8 @@
 /** What the routes of the directory share: ids in paths, pages with opaque cursors, refusals. */
 import { type TSchema, Type } from 'typebox'
 import { may, mayIn, type PlatformPermission, type TenantPermission } from '../../core/authority.js'
+import type { Needs } from '../middleware/admin-context.js'
+import { type ErrorCode, Problem } from '../middleware/problem.js'
 import {
   operation as describe,
   forSessionsOrKeys,
@@ -8,9 +10,7 @@ import {
   jsonProblems,
   type Takes,
   Text,
-} from '../api/schemas.js'
-import type { Needs } from '../middleware/admin-context.js'
-import { type ErrorCode, Problem } from '../middleware/problem.js'
+} from '../shapes/schemas.js'
 
 export const Name = Text(100)
 /** Words with colons, as `orders:read`. The prefix `mintmark:` is the service's own. */

@@ -6,9 +6,9 @@ import type { Leak } from '../../keys/compromise.js'
 import type { KeyOperations } from '../../keys/operations.js'
 import { describeExposure, describeRing } from '../../keys/operations.js'
 import type { Ring } from '../../keys/store.js'
-import { Body } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import { Body } from '../shapes/schemas.js'
 
 import { operation, over } from './shapes.js'
 

@@ -4,9 +4,9 @@ import { Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
 import type { TenantStore } from '../../tenants/tenants.js'
 import { describeTenant } from '../../tenants/tenants.js'
-import { PageOf, PageQuery, page, pageRequest } from '../api/lists.js'
-import { Body, Instant, Nothing } from '../api/schemas.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
+import { Body, Instant, Nothing } from '../shapes/schemas.js'
 
 export const RoleObject = Type.Object(
   {

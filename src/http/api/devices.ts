@@ -3,9 +3,9 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { OwnSessions } from '../../sessions/own.js'
 import { describeSession } from '../../sessions/revocations.js'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import { principalOf } from '../middleware/signed-in.js'
-import { PageQuery, page, pageRequest, sessionListForm } from './lists.js'
+import { PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import {
   Ended,
   forSessions,
@@ -15,7 +15,7 @@ import {
   ownListProblems,
   personProblems,
   SessionHandle,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 const Device = Type.Object({
   id: Type.String(),

@@ -3,7 +3,7 @@ import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ProviderLogouts } from '../../federation/logout.js'
-import type { FederationActs } from '../federation-handlers.js'
+import type { FederationActs } from '../handlers/federation.js'
 import { occasionOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
 import {
@@ -15,7 +15,7 @@ import {
   operation,
   ownListProblems,
   personProblems,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
   return async app => {

@@ -14,7 +14,7 @@ import {
 import { type ReadToken, readToken, type Unreadable } from '../../tokens/read.js'
 import { Problem } from '../middleware/problem.js'
 import { keyRefusal, presentedClient, recordKey } from '../middleware/service-key.js'
-import { Body, forClients, Instant, operation } from './schemas.js'
+import { Body, forClients, Instant, operation } from '../shapes/schemas.js'
 
 const texts = Type.Optional(Type.Array(Type.String()))
 const text = Type.Optional(Type.String())

@@ -1,7 +1,7 @@
 /** Taking an invitation: as who is signed in, or by making an account with it. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import {
   Body,
   forAnyone,
@@ -13,7 +13,7 @@ import {
   Password,
   personProblems,
   Text,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 /** Outside the signed-in context. */
 export function invitationSignUpRoute(acts: Acts): FastifyPluginAsyncTypebox {

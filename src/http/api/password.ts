@@ -1,6 +1,6 @@
 /** Passwords: forgotten, reset by a link, changed while signed in. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import {
   Accepted,
   Body,
@@ -13,7 +13,7 @@ import {
   operation,
   Password,
   personProblems,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {

@@ -2,7 +2,7 @@
 
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Live } from '../../sessions/sessions.js'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import { signedIn } from '../middleware/signed-in.js'
 import {
   Body,
@@ -15,7 +15,7 @@ import {
   operation,
   Password,
   WhoAmI,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {

@@ -1,7 +1,7 @@
 /** Signing up: ask for a link, then choose the password with it. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import {
   Accepted,
   Body,
@@ -13,7 +13,7 @@ import {
   operation,
   Password,
   Text,
-} from './schemas.js'
+} from '../shapes/schemas.js'
 
 export function signUpRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {

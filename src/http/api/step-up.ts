@@ -1,8 +1,8 @@
 /** Step-up: proving oneself again while signed in. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Acts } from '../handlers.js'
-import { Body, forSessions, Instant, operation, Password, personProblems } from './schemas.js'
+import type { Acts } from '../handlers/account.js'
+import { Body, forSessions, Instant, operation, Password, personProblems } from '../shapes/schemas.js'
 
 const Proved = Type.Object(
   {

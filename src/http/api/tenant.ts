@@ -1,8 +1,8 @@
 /** The session's current tenant: switched among those in which the person is an active member, or left. */
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { Acts } from '../handlers.js'
-import { Body, forSessions, Id, Nothing, operation, personProblems } from './schemas.js'
+import type { Acts } from '../handlers/account.js'
+import { Body, forSessions, Id, Nothing, operation, personProblems } from '../shapes/schemas.js'
 
 /** In the signed-in context. */
 export function switchTenantRoute(acts: Acts): FastifyPluginAsyncTypebox {

@@ -6,7 +6,7 @@ import type { Exchange } from '../../tokens/exchange.js'
 import { occasionOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
 import { presentedCredential, recordSession, refusal, type Watch } from '../middleware/signed-in.js'
-import { Body, DescribedId, forSessions, Id, jsonProblems, operation } from './schemas.js'
+import { Body, DescribedId, forSessions, Id, jsonProblems, operation } from '../shapes/schemas.js'
 
 const printable = { pattern: '^[\\x21-\\x7e]*$' }
 

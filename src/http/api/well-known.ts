@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import type { KeyRing } from '../../keys/key-ring.js'
 import { maxAgeSeconds } from '../../keys/schedule.js'
 import { authorizationServerMetadata, openidConfiguration } from '../../tokens/metadata.js'
-import { forAnyone, Nothing, operation } from './schemas.js'
+import { forAnyone, Nothing, operation } from '../shapes/schemas.js'
 
 const PublicKey = Type.Object({
   kty: Type.String(),

@@ -11,7 +11,6 @@ import { type Static, Type } from 'typebox'
 import { Throttled } from '../../accounts/throttle.js'
 import type { Live, Sessions } from '../../sessions/sessions.js'
 import type { OriginRegistry } from '../../tenants/origins.js'
-import { Body } from '../api/schemas.js'
 import { Problem } from '../middleware/problem.js'
 import { refuse } from '../middleware/problems.js'
 import { guardForms } from '../middleware/same-origin.js'
@@ -23,6 +22,7 @@ import {
   visitorOf,
   type Watch,
 } from '../middleware/signed-in.js'
+import { Body } from '../shapes/schemas.js'
 import { document, type Fault, type Look, type Page } from './layout.js'
 import { answerPage, faultOf } from './refused.js'
 

@@ -1,8 +1,8 @@
 /** The hosted pages: what a person does here in a browser, and the files that make them look like it. */
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
-import type { FederationActs } from '../federation-handlers.js'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
+import type { FederationActs } from '../handlers/federation.js'
 import { userOf } from '../middleware/signed-in.js'
 import type { Turns } from '../middleware/turns.js'
 import { type AccountParts, accountPages } from './account.js'

@@ -1,7 +1,7 @@
 /** Taking an invitation: as who is signed in, or with an account that is made for it. */
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
 import { beside, type Frame, signInFor } from './frame.js'
 import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
 import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'

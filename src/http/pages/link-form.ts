@@ -1,7 +1,7 @@
 /** The form behind a mailed link: the token that a script or the person puts in, and what it is sent with. */
 import { Type } from 'typebox'
 import { type Html, html } from '../../core/html.js'
-import { Password } from '../api/schemas.js'
+import { Password } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
 import { type Fault, field, nothing } from './layout.js'
 

@@ -1,8 +1,8 @@
 /** Signing up and a forgotten password: asking for a link, and what stands behind it. */
 import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
-import { Email, Password } from '../api/schemas.js'
-import type { Acts } from '../handlers.js'
+import type { Acts } from '../handlers/account.js'
+import { Email, Password } from '../shapes/schemas.js'
 import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
 import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'

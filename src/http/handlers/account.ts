@@ -1,25 +1,25 @@
 /** What a JSON route and the hosted form beside it do alike: the use case asked, the cookie set, or the problem thrown. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ByLink, Choice, LinkRefusal } from '../accounts/by-link.js'
-import type { PasswordChanger } from '../accounts/password-change.js'
-import type { SignIn } from '../accounts/sign-in.js'
-import type { StepUp } from '../accounts/step-up.js'
-import type { Throttle } from '../accounts/throttle.js'
-import type { SessionId, TenantId } from '../core/principal.js'
-import type { OwnSessions } from '../sessions/own.js'
-import type { Sessions } from '../sessions/sessions.js'
-import { addressOf, browserOf, occasionOf } from './middleware/browser.js'
+import type { ByLink, Choice, LinkRefusal } from '../../accounts/by-link.js'
+import type { PasswordChanger } from '../../accounts/password-change.js'
+import type { SignIn } from '../../accounts/sign-in.js'
+import type { StepUp } from '../../accounts/step-up.js'
+import type { Throttle } from '../../accounts/throttle.js'
+import type { SessionId, TenantId } from '../../core/principal.js'
+import type { OwnSessions } from '../../sessions/own.js'
+import type { Sessions } from '../../sessions/sessions.js'
+import { addressOf, browserOf, occasionOf } from '../middleware/browser.js'
 import {
   clearSessionCookie,
   readResetCookie,
   readSessionCookie,
   setResetCookie,
   setSessionCookie,
-} from './middleware/cookie.js'
-import type { Metrics } from './middleware/metrics.js'
-import { opened } from './middleware/opened.js'
-import { Problem } from './middleware/problem.js'
-import { bySession, principalOf, signedIn } from './middleware/signed-in.js'
+} from '../middleware/cookie.js'
+import type { Metrics } from '../middleware/metrics.js'
+import { opened } from '../middleware/opened.js'
+import { Problem } from '../middleware/problem.js'
+import { bySession, principalOf, signedIn } from '../middleware/signed-in.js'
 
 export interface ActParts {
   readonly sessions: Pick<Sessions, 'end'>

@@ -1,9 +1,9 @@
 /** An address where nothing is, or that does not take the method: a page for a person, a problem document for a program. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Look } from '../pages/layout.js'
-import { answerPage } from '../pages/refused.js'
-import { Problem } from './problem.js'
-import { answer } from './problems.js'
+import { Problem } from '../middleware/problem.js'
+import { answer } from '../middleware/problems.js'
+import type { Look } from './layout.js'
+import { answerPage } from './refused.js'
 
 export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
   app.setNotFoundHandler((request, reply) => {
