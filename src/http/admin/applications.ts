@@ -49,13 +49,11 @@ export function applicationRoutes(applications: Applications): FastifyPluginAsyn
   return async app => {
     app.get(
       '/v1/admin/applications',
-      operation(
-        reads,
-        'listApplications',
-        'All applications',
-        { querystring: PageQuery },
-        { 200: PageOf(ApplicationObject) },
-      ),
+      operation(reads, 'listApplications', {
+        summary: 'All applications',
+        querystring: PageQuery,
+        answers: { 200: PageOf(ApplicationObject) },
+      }),
       async ({ query }) => {
         const wanted = pageRequest(query, /^[a-z0-9][a-z0-9._-]{1,63}$/)
         return page(await applications.list(wanted), describeApplication)
@@ -64,25 +62,20 @@ export function applicationRoutes(applications: Applications): FastifyPluginAsyn
 
     app.post(
       '/v1/admin/applications',
-      operation(
-        writes,
-        'createApplication',
-        'Register an application; an origin must be same-site with the issuer',
-        {
-          body: Body({
-            client_id: ClientId,
-            name: Name,
-            origins: Type.Optional(Origins),
-            return_addresses: Type.Optional(ReturnAddresses),
-            audiences: Audiences,
-            token_lifetime_seconds: Type.Optional(Lifetime),
-            grants: Type.Optional(Grants),
-          }),
-        },
-        { 201: ApplicationObject },
-        'name_taken',
-        'idempotency_conflict',
-      ),
+      operation(writes, 'createApplication', {
+        summary: 'Register an application; an origin must be same-site with the issuer',
+        body: Body({
+          client_id: ClientId,
+          name: Name,
+          origins: Type.Optional(Origins),
+          return_addresses: Type.Optional(ReturnAddresses),
+          audiences: Audiences,
+          token_lifetime_seconds: Type.Optional(Lifetime),
+          grants: Type.Optional(Grants),
+        }),
+        answers: { 201: ApplicationObject },
+        refuses: ['name_taken', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const { client_id: clientId, origins = [], grants = [], ...given } = request.body
         const { name, audiences, return_addresses = [], token_lifetime_seconds = 300 } = given
@@ -98,14 +91,12 @@ export function applicationRoutes(applications: Applications): FastifyPluginAsyn
 
     app.get(
       '/v1/admin/applications/:client',
-      operation(
-        reads,
-        'readApplication',
-        'One application',
-        { params: ApplicationPath },
-        { 200: ApplicationObject },
-        'not_found',
-      ),
+      operation(reads, 'readApplication', {
+        summary: 'One application',
+        params: ApplicationPath,
+        answers: { 200: ApplicationObject },
+        refuses: ['not_found'],
+      }),
       async ({ params }) => {
         return describeApplication(found(await applications.read(params.client)))
       },
@@ -113,26 +104,21 @@ export function applicationRoutes(applications: Applications): FastifyPluginAsyn
 
     app.patch(
       '/v1/admin/applications/:client',
-      operation(
-        writes,
-        'changeApplication',
-        'Change an application; lists that are given replace those before',
-        {
-          params: ApplicationPath,
-          body: Body({
-            name: Type.Optional(Name),
-            state: Type.Optional(State),
-            origins: Type.Optional(Origins),
-            return_addresses: Type.Optional(ReturnAddresses),
-            audiences: Type.Optional(Audiences),
-            token_lifetime_seconds: Type.Optional(Lifetime),
-            grants: Type.Optional(Grants),
-          }),
-        },
-        { 200: ApplicationObject },
-        'not_found',
-        'name_taken',
-      ),
+      operation(writes, 'changeApplication', {
+        summary: 'Change an application; lists that are given replace those before',
+        params: ApplicationPath,
+        body: Body({
+          name: Type.Optional(Name),
+          state: Type.Optional(State),
+          origins: Type.Optional(Origins),
+          return_addresses: Type.Optional(ReturnAddresses),
+          audiences: Type.Optional(Audiences),
+          token_lifetime_seconds: Type.Optional(Lifetime),
+          grants: Type.Optional(Grants),
+        }),
+        answers: { 200: ApplicationObject },
+        refuses: ['not_found', 'name_taken'],
+      }),
       async request => {
         const { token_lifetime_seconds: lifetime, return_addresses: addresses, ...given } = request.body
         const to = {
@@ -147,14 +133,12 @@ export function applicationRoutes(applications: Applications): FastifyPluginAsyn
 
     app.delete(
       '/v1/admin/applications/:client',
-      operation(
-        writes,
-        'deleteApplication',
-        'Remove an application: no token is minted for it from then on',
-        { params: ApplicationPath },
-        { 204: Nothing('Removed.') },
-        'not_found',
-      ),
+      operation(writes, 'deleteApplication', {
+        summary: 'Remove an application: no token is minted for it from then on',
+        params: ApplicationPath,
+        answers: { 204: Nothing('Removed.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         accepted(await applications.remove(request.params.client, by(request)))
         return reply.code(204).send(null)

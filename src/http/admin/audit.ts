@@ -32,25 +32,22 @@ export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/audit',
-      operation(
-        over('audit:read'),
-        'listAuditEvents',
-        'The audit log, the newest first',
-        { querystring: PageQuery },
-        { 200: PageOf(Event) },
-      ),
+      operation(over('audit:read'), 'listAuditEvents', {
+        summary: 'The audit log, the newest first',
+        querystring: PageQuery,
+        answers: { 200: PageOf(Event) },
+      }),
       async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describeEvent),
     )
 
     app.get(
       '/v1/admin/tenants/:tenant/audit',
-      operation(
-        within('mintmark:audit:read'),
-        'listAuditEventsOfTenant',
-        'What was done in a tenant, the newest first',
-        { params: TenantPath, querystring: PageQuery },
-        { 200: PageOf(Event) },
-      ),
+      operation(within('mintmark:audit:read'), 'listAuditEventsOfTenant', {
+        summary: 'What was done in a tenant, the newest first',
+        params: TenantPath,
+        querystring: PageQuery,
+        answers: { 200: PageOf(Event) },
+      }),
       async ({ params, query }) =>
         page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describeEvent),
     )

@@ -29,36 +29,28 @@ export function invitationRoutes(invitations: Invitations): FastifyPluginAsyncTy
   return async app => {
     app.get(
       '/v1/admin/tenants/:tenant/invitations',
-      operation(
-        within('mintmark:members:read'),
-        'listInvitations',
-        'Invitations of a tenant that were not taken yet',
-        { params: TenantPath, querystring: PageQuery },
-        { 200: PageOf(InvitationObject) },
-      ),
+      operation(within('mintmark:members:read'), 'listInvitations', {
+        summary: 'Invitations of a tenant that were not taken yet',
+        params: TenantPath,
+        querystring: PageQuery,
+        answers: { 200: PageOf(InvitationObject) },
+      }),
       async ({ params, query }) =>
         page(await invitations.list(params.tenant as TenantId, pageRequest(query)), describeInvitation),
     )
 
     app.post(
       '/v1/admin/tenants/:tenant/invitations',
-      operation(
-        writes,
-        'invite',
-        'Invite an address by mail; it replaces an earlier invitation of the same address',
-        {
-          params: TenantPath,
-          body: Body({
-            email: Email,
-            roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
-          }),
-        },
-        { 201: InvitationObject },
-        'not_found',
-        'invalid_email',
-        'unknown_role',
-        'idempotency_conflict',
-      ),
+      operation(writes, 'invite', {
+        summary: 'Invite an address by mail; it replaces an earlier invitation of the same address',
+        params: TenantPath,
+        body: Body({
+          email: Email,
+          roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+        }),
+        answers: { 201: InvitationObject },
+        refuses: ['not_found', 'invalid_email', 'unknown_role', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const tenant = request.params.tenant as TenantId
         const parsed = parseEmailAddress(request.body.email)
@@ -71,14 +63,12 @@ export function invitationRoutes(invitations: Invitations): FastifyPluginAsyncTy
 
     app.delete(
       '/v1/admin/tenants/:tenant/invitations/:invitation',
-      operation(
-        writes,
-        'withdrawInvitation',
-        'Withdraw an invitation: its link works no more',
-        { params: Type.Object({ tenant: Id, invitation: Id }) },
-        { 204: Nothing('Withdrawn.') },
-        'not_found',
-      ),
+      operation(writes, 'withdrawInvitation', {
+        summary: 'Withdraw an invitation: its link works no more',
+        params: Type.Object({ tenant: Id, invitation: Id }),
+        answers: { 204: Nothing('Withdrawn.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         const { tenant, invitation } = request.params as { tenant: TenantId; invitation: string }
         accepted(await invitations.withdraw(tenant, invitation, by(request)))

@@ -33,35 +33,28 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
   return async app => {
     app.get(
       '/v1/admin/tenants/:tenant/members',
-      operation(
-        reads,
-        'listMembers',
-        'The members of a tenant',
-        { params: TenantPath, querystring: PageQuery },
-        { 200: PageOf(Member) },
-      ),
+      operation(reads, 'listMembers', {
+        summary: 'The members of a tenant',
+        params: TenantPath,
+        querystring: PageQuery,
+        answers: { 200: PageOf(Member) },
+      }),
       async ({ params, query }) =>
         page(await memberships.list(params.tenant as TenantId, pageRequest(query)), describeMembership),
     )
 
     app.put(
       '/v1/admin/tenants/:tenant/members/:user',
-      operation(
-        writes,
-        'setMembership',
-        'Set the roles and the state of a member; who may write to every tenant may add one',
-        {
-          params: MemberPath,
-          body: Body({
-            roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
-            state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
-          }),
-        },
-        { 200: Member },
-        'not_found',
-        'unknown_role',
-        'last_owner',
-      ),
+      operation(writes, 'setMembership', {
+        summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
+        params: MemberPath,
+        body: Body({
+          roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
+        }),
+        answers: { 200: Member },
+        refuses: ['not_found', 'unknown_role', 'last_owner'],
+      }),
       async request => {
         const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
         const { roles, state = 'active' } = request.body
@@ -72,15 +65,12 @@ export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTy
 
     app.delete(
       '/v1/admin/tenants/:tenant/members/:user',
-      operation(
-        writes,
-        'removeMember',
-        'Take a person out of a tenant, at once',
-        { params: MemberPath },
-        { 204: Nothing('Removed.') },
-        'not_found',
-        'last_owner',
-      ),
+      operation(writes, 'removeMember', {
+        summary: 'Take a person out of a tenant, at once',
+        params: MemberPath,
+        answers: { 204: Nothing('Removed.') },
+        refuses: ['not_found', 'last_owner'],
+      }),
       async (request, reply) => {
         const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
         accepted(await memberships.remove(tenant, user, by(request)))

@@ -91,37 +91,31 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
   return async app => {
     app.get(
       '/v1/admin/providers',
-      operation(
-        reads,
-        'listProvidersAsAdmin',
-        'All providers, with what was declared of them',
-        {},
-        { 200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }) },
-      ),
+      operation(reads, 'listProvidersAsAdmin', {
+        summary: 'All providers, with what was declared of them',
+        answers: {
+          200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }),
+        },
+      }),
       async () => ({ items: (await providers.list()).map(describe) }),
     )
 
     app.post(
       '/v1/admin/providers',
-      operation(
-        writes,
-        'createProvider',
-        'Let people sign in through a provider. It is asked before it is stored',
-        {
-          body: Body({
-            id: ProviderId,
-            preset: Type.Optional(
-              Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
-            ),
-            ...declared,
-            client_id: Visible(200),
-            client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
-          }),
-        },
-        { 201: ProviderObject },
-        'name_taken',
-        'idempotency_conflict',
-      ),
+      operation(writes, 'createProvider', {
+        summary: 'Let people sign in through a provider. It is asked before it is stored',
+        body: Body({
+          id: ProviderId,
+          preset: Type.Optional(
+            Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
+          ),
+          ...declared,
+          client_id: Visible(200),
+          client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
+        }),
+        answers: { 201: ProviderObject },
+        refuses: ['name_taken', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const { id, preset, client_secret, ...given } = request.body
         const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
@@ -132,35 +126,28 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
 
     app.get(
       '/v1/admin/providers/:provider',
-      operation(
-        reads,
-        'readProvider',
-        'One provider',
-        { params: ProviderPath },
-        { 200: ProviderObject },
-        'not_found',
-      ),
+      operation(reads, 'readProvider', {
+        summary: 'One provider',
+        params: ProviderPath,
+        answers: { 200: ProviderObject },
+        refuses: ['not_found'],
+      }),
       async ({ params }) => describe(found(await providers.read(params.provider))),
     )
 
     app.patch(
       '/v1/admin/providers/:provider',
-      operation(
-        writes,
-        'changeProvider',
-        'Change a provider, or turn it off or on; lists that are given replace those before',
-        {
-          params: ProviderPath,
-          querystring: EndSessions,
-          body: Body({
-            ...declared,
-            state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
-          }),
-        },
-        { 200: ProviderObject },
-        'not_found',
-        'name_taken',
-      ),
+      operation(writes, 'changeProvider', {
+        summary: 'Change a provider, or turn it off or on; lists that are given replace those before',
+        params: ProviderPath,
+        querystring: EndSessions,
+        body: Body({
+          ...declared,
+          state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
+        }),
+        answers: { 200: ProviderObject },
+        refuses: ['not_found', 'name_taken'],
+      }),
       async request => {
         const { provider: id } = request.params
         const { client_secret: secret, state, ...given } = request.body
@@ -178,14 +165,13 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
 
     app.delete(
       '/v1/admin/providers/:provider',
-      operation(
-        writes,
-        'deleteProvider',
-        'Remove a provider and every link to it',
-        { params: ProviderPath, querystring: EndSessions },
-        { 200: Ended('It is removed.') },
-        'not_found',
-      ),
+      operation(writes, 'deleteProvider', {
+        summary: 'Remove a provider and every link to it',
+        params: ProviderPath,
+        querystring: EndSessions,
+        answers: { 200: Ended('It is removed.') },
+        refuses: ['not_found'],
+      }),
       async request => {
         const ends = request.query.end_sessions === 'true'
         const { ended } = accepted(await providers.remove(request.params.provider, ends, by(request)))
@@ -195,19 +181,17 @@ export function providerRoutes(providers: Providers, issuer: string): FastifyPlu
 
     app.post(
       '/v1/admin/providers/:provider/check',
-      operation(
-        writes,
-        'checkProvider',
-        'Read its document and keys as a sign-in would',
-        { params: ProviderPath },
-        {
+      operation(writes, 'checkProvider', {
+        summary: 'Read its document and keys as a sign-in would',
+        params: ProviderPath,
+        answers: {
           200: Type.Object(
             { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
             { description: 'Whether it answers as it was declared.' },
           ),
         },
-        'not_found',
-      ),
+        refuses: ['not_found'],
+      }),
       async request => {
         const answer = await providers.check(request.params.provider, by(request))
         if (answer === 'unknown') throw new Problem('not_found')

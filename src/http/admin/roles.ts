@@ -20,17 +20,13 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/admin/tenants/:tenant/roles',
-      operation(
-        writes,
-        'createRole',
-        'Create a role, of permissions that the caller holds',
-        { params: TenantPath, body: RoleBody },
-        { 201: RoleObject },
-        'not_found',
-        'name_taken',
-        'role_too_large',
-        'idempotency_conflict',
-      ),
+      operation(writes, 'createRole', {
+        summary: 'Create a role, of permissions that the caller holds',
+        params: TenantPath,
+        body: RoleBody,
+        answers: { 201: RoleObject },
+        refuses: ['not_found', 'name_taken', 'role_too_large', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const tenant = request.params.tenant as TenantId
         const role = accepted(await tenants.createRole(tenant, request.body, by(request)))
@@ -40,16 +36,13 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.put(
       '/v1/admin/tenants/:tenant/roles/:role',
-      operation(
-        writes,
-        'changeRole',
-        'Change a role, in every check and token from then on; built-in ones only over all tenants',
-        { params: RolePath, body: RoleBody },
-        { 200: RoleObject },
-        'not_found',
-        'name_taken',
-        'role_too_large',
-      ),
+      operation(writes, 'changeRole', {
+        summary: 'Change a role, in every check and token from then on; built-in ones only over all tenants',
+        params: RolePath,
+        body: RoleBody,
+        answers: { 200: RoleObject },
+        refuses: ['not_found', 'name_taken', 'role_too_large'],
+      }),
       async request => {
         const { tenant, role: id } = request.params as { tenant: TenantId; role: string }
         return describeRole(accepted(await tenants.changeRole(tenant, { id, ...request.body }, by(request))))
@@ -58,14 +51,12 @@ export function roleRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/admin/tenants/:tenant/roles/:role',
-      operation(
-        writes,
-        'deleteRole',
-        'Delete a role; its members lose it. Built-in roles stay',
-        { params: RolePath },
-        { 204: Nothing('Deleted.') },
-        'not_found',
-      ),
+      operation(writes, 'deleteRole', {
+        summary: 'Delete a role; its members lose it. Built-in roles stay',
+        params: RolePath,
+        answers: { 204: Nothing('Deleted.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         const { tenant, role } = request.params as { tenant: TenantId; role: string }
         accepted(await tenants.removeRole(tenant, role, by(request)))

@@ -42,47 +42,40 @@ export function serviceKeyRoutes(keys: ServiceKeys): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/service-keys',
-      operation(
-        reads,
-        'listServiceKeys',
-        'All service keys, also expired and revoked ones',
-        { querystring: PageQuery },
-        { 200: PageOf(Key) },
-      ),
+      operation(reads, 'listServiceKeys', {
+        summary: 'All service keys, also expired and revoked ones',
+        querystring: PageQuery,
+        answers: { 200: PageOf(Key) },
+      }),
       async ({ query }) => page(await keys.list(pageRequest(query, idForm)), describeServiceKey),
     )
 
     app.post(
       '/v1/admin/service-keys',
-      operation(
-        writes,
-        'createServiceKey',
-        'Make a service key, of scopes that the caller holds',
-        {
-          body: Body({
-            name: Name,
-            scopes: Type.Array(Type.Union(platformPermissions.map(scope => Type.Literal(scope))), {
-              minItems: 1,
+      operation(writes, 'createServiceKey', {
+        summary: 'Make a service key, of scopes that the caller holds',
+        body: Body({
+          name: Name,
+          scopes: Type.Array(Type.Union(platformPermissions.map(scope => Type.Literal(scope))), {
+            minItems: 1,
+            maxItems: 50,
+            uniqueItems: true,
+          }),
+          audiences: Type.Optional(
+            Type.Array(Type.String({ maxLength: 200 }), {
               maxItems: 50,
               uniqueItems: true,
+              description: 'With the scope `introspect`: whose tokens it may ask about.',
             }),
-            audiences: Type.Optional(
-              Type.Array(Type.String({ maxLength: 200 }), {
-                maxItems: 50,
-                uniqueItems: true,
-                description: 'With the scope `introspect`: whose tokens it may ask about.',
-              }),
-            ),
-            tenant: Type.Optional(Id),
-            expires_in: Type.Optional(
-              Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds. Default: never.' }),
-            ),
-          }),
-        },
-        { 201: NewKey },
-        'not_found',
-        'idempotency_conflict',
-      ),
+          ),
+          tenant: Type.Optional(Id),
+          expires_in: Type.Optional(
+            Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds. Default: never.' }),
+          ),
+        }),
+        answers: { 201: NewKey },
+        refuses: ['not_found', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const { name, scopes, audiences = [], tenant = null, expires_in } = request.body
         const wanted = {
@@ -99,7 +92,12 @@ export function serviceKeyRoutes(keys: ServiceKeys): FastifyPluginAsyncTypebox {
 
     app.get(
       '/v1/admin/service-keys/:key',
-      operation(reads, 'readServiceKey', 'One service key', { params: KeyPath }, { 200: Key }, 'not_found'),
+      operation(reads, 'readServiceKey', {
+        summary: 'One service key',
+        params: KeyPath,
+        answers: { 200: Key },
+        refuses: ['not_found'],
+      }),
       async ({ params }) => {
         return describeServiceKey(found(await keys.read(params.key as ServiceKeyId)))
       },
@@ -107,14 +105,12 @@ export function serviceKeyRoutes(keys: ServiceKeys): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/admin/service-keys/:key',
-      operation(
-        writes,
-        'revokeServiceKey',
-        'Revoke a service key, at once; it stays listed',
-        { params: KeyPath },
-        { 204: Nothing('It is revoked, now or before.') },
-        'not_found',
-      ),
+      operation(writes, 'revokeServiceKey', {
+        summary: 'Revoke a service key, at once; it stays listed',
+        params: KeyPath,
+        answers: { 204: Nothing('It is revoked, now or before.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         accepted(await keys.revoke(request.params.key as ServiceKeyId, by(request)))
         return reply.code(204).send(null)

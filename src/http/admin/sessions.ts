@@ -26,13 +26,12 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
   return async app => {
     app.get(
       '/v1/admin/users/:user/sessions',
-      operation(
-        over('users:read'),
-        'listSessionsOfUser',
-        'The live sessions of a person, the latest used first',
-        { params: UserPath, querystring: PageQuery },
-        { 200: PageOf(ListedSession) },
-      ),
+      operation(over('users:read'), 'listSessionsOfUser', {
+        summary: 'The live sessions of a person, the latest used first',
+        params: UserPath,
+        querystring: PageQuery,
+        answers: { 200: PageOf(ListedSession) },
+      }),
       async ({ params, query }) =>
         page(
           await revocations.list(params.user as UserId, pageRequest(query, sessionListForm)),
@@ -42,27 +41,23 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
 
     app.delete(
       '/v1/admin/users/:user/sessions',
-      operation(
-        ends,
-        'endSessionsOfUser',
-        'End all sessions of a person',
-        { params: UserPath },
-        { 200: Ended('They have ended.') },
-        'not_found',
-      ),
+      operation(ends, 'endSessionsOfUser', {
+        summary: 'End all sessions of a person',
+        params: UserPath,
+        answers: { 200: Ended('They have ended.') },
+        refuses: ['not_found'],
+      }),
       async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
     )
 
     app.delete(
       '/v1/admin/sessions/:session',
-      operation(
-        ends,
-        'endAnySession',
-        'End one session of anybody',
-        { params: Type.Object({ session: SessionHandle }) },
-        { 204: Nothing('It has ended, now or before.') },
-        'not_found',
-      ),
+      operation(ends, 'endAnySession', {
+        summary: 'End one session of anybody',
+        params: Type.Object({ session: SessionHandle }),
+        answers: { 204: Nothing('It has ended, now or before.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', by(request)))
         return reply.code(204).send(null)
@@ -71,13 +66,10 @@ export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsync
 
     app.delete(
       '/v1/admin/sessions',
-      operation(
-        ends,
-        'endAllSessions',
-        'End the sessions of everybody, the caller’s too',
-        {},
-        { 200: Ended('They have ended.') },
-      ),
+      operation(ends, 'endAllSessions', {
+        summary: 'End the sessions of everybody, the caller’s too',
+        answers: { 200: Ended('They have ended.') },
+      }),
       async request => revocations.endAll(by(request)),
     )
   }

@@ -1,5 +1,5 @@
 /** What the routes of the directory share: ids in paths, pages with opaque cursors, refusals. */
-import { type TSchema, Type } from 'typebox'
+import { Type } from 'typebox'
 import { may, mayIn, type PlatformPermission, type TenantPermission } from '../../core/authority.js'
 import type { Needs } from '../middleware/admin-context.js'
 import { type ErrorCode, Problem } from '../middleware/problem.js'
@@ -8,7 +8,7 @@ import {
   forSessionsOrKeys,
   Id,
   jsonProblems,
-  type Takes,
+  type Operation,
   Text,
 } from '../shapes/schemas.js'
 
@@ -39,20 +39,10 @@ export const within =
   (caller, { tenant }) =>
     mayIn(caller, tenant, permission)
 
-/** A route of the admin API: what its caller must hold, what it takes and answers, and what it refuses beside that. */
-export function operation<const Takes_ extends Takes, const Answers extends Record<number, TSchema>>(
-  needs: Needs,
-  operationId: string,
-  summary: string,
-  takes: Takes_,
-  answers: Answers,
-  ...refuses: ErrorCode[]
-) {
-  const codes = [...adminProblems, ...refuses]
-  return {
-    config: { needs },
-    ...describe('admin', forSessionsOrKeys, operationId, summary, takes, answers, ...codes),
-  }
+/** A route of the admin API: what its caller must hold, and what it refuses beside what all of them do. */
+export function operation<const Told extends Operation>(needs: Needs, operationId: string, told: Told) {
+  const refuses = [...adminProblems, ...(told.refuses ?? [])]
+  return { config: { needs }, ...describe('admin', forSessionsOrKeys, operationId, { ...told, refuses }) }
 }
 
 /** Turns the words in which operations refuse into problems; anything else is the answer. */

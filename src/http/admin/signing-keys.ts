@@ -75,19 +75,19 @@ export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncT
   return async app => {
     app.get(
       '/v1/admin/signing-keys',
-      operation(reads, 'listSigningKeys', 'All signing keys with their times', {}, { 200: Keys }),
+      operation(reads, 'listSigningKeys', {
+        summary: 'All signing keys with their times',
+        answers: { 200: Keys },
+      }),
       async () => ({ items: describeRing(await operations.list()) }),
     )
 
     app.get(
       '/v1/admin/signing-keys/doctor',
-      operation(
-        reads,
-        'examineSigningKeys',
-        'Whether clocks, times and keys are well, on the instance that answers',
-        {},
-        { 200: Findings },
-      ),
+      operation(reads, 'examineSigningKeys', {
+        summary: 'Whether clocks, times and keys are well, on the instance that answers',
+        answers: { 200: Findings },
+      }),
       async () => {
         const findings = await operations.doctor()
         return { ok: findings.every(({ ok }) => ok), items: findings.map(finding => ({ ...finding })) }
@@ -96,13 +96,11 @@ export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncT
 
     app.post(
       '/v1/admin/signing-keys/rotate',
-      operation(
-        writes,
-        'rotateSigningKeys',
-        'Let the next key sign as soon as every verifier can know it',
-        { body: Body({ dry_run: dryRun }) },
-        { 200: Change },
-      ),
+      operation(writes, 'rotateSigningKeys', {
+        summary: 'Let the next key sign as soon as every verifier can know it',
+        body: Body({ dry_run: dryRun }),
+        answers: { 200: Change },
+      }),
       async request => {
         const { dry_run = false } = request.body
         const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
@@ -113,34 +111,30 @@ export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncT
 
     app.post(
       '/v1/admin/signing-keys/compromise',
-      operation(
-        writes,
-        'compromiseSigningKeys',
-        'A key has leaked: it ends at once, and nobody is signed out',
-        {
-          body: Body({
-            kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-            all: Type.Optional(Type.Literal(true)),
-            kek: Type.Optional(
-              Type.String({
-                minLength: 1,
-                maxLength: 200,
-                description: 'Every key that was ever sealed under this key-encryption key.',
-              }),
-            ),
-            since: Type.Optional(
-              Type.Integer({
-                minimum: 0,
-                description:
-                  'NumericDate from which its signatures must not be believed. Default: none of them.',
-              }),
-            ),
-            dry_run: dryRun,
-          }),
-        },
-        { 200: Exposed },
-        'not_found',
-      ),
+      operation(writes, 'compromiseSigningKeys', {
+        summary: 'A key has leaked: it ends at once, and nobody is signed out',
+        body: Body({
+          kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+          all: Type.Optional(Type.Literal(true)),
+          kek: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 200,
+              description: 'Every key that was ever sealed under this key-encryption key.',
+            }),
+          ),
+          since: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              description:
+                'NumericDate from which its signatures must not be believed. Default: none of them.',
+            }),
+          ),
+          dry_run: dryRun,
+        }),
+        answers: { 200: Exposed },
+        refuses: ['not_found'],
+      }),
       async request => {
         const { since = null, dry_run = false } = request.body
         const answer = await operations.compromise(leakOf(request.body), since, {
@@ -158,13 +152,11 @@ export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncT
 
     app.post(
       '/v1/admin/signing-keys/reseal',
-      operation(
-        writes,
-        'resealSigningKeys',
-        'Seal all keys under the newest key-encryption key of the instance that answers',
-        { body: Body({ dry_run: dryRun }) },
-        { 200: Change },
-      ),
+      operation(writes, 'resealSigningKeys', {
+        summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
+        body: Body({ dry_run: dryRun }),
+        answers: { 200: Change },
+      }),
       async request => {
         const { dry_run = false } = request.body
         return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)

@@ -36,26 +36,22 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/admin/tenants',
-      operation(
-        platformReads,
-        'listTenants',
-        'All tenants',
-        { querystring: PageQuery },
-        { 200: PageOf(TenantObject) },
-      ),
+      operation(platformReads, 'listTenants', {
+        summary: 'All tenants',
+        querystring: PageQuery,
+        answers: { 200: PageOf(TenantObject) },
+      }),
       async ({ query }) => page(await tenants.list(pageRequest(query)), describeTenant),
     )
 
     app.post(
       '/v1/admin/tenants',
-      operation(
-        platformWrites,
-        'createTenant',
-        'Create a tenant, with the built-in roles',
-        { body: Body({ name: Name }) },
-        { 201: TenantObject },
-        'idempotency_conflict',
-      ),
+      operation(platformWrites, 'createTenant', {
+        summary: 'Create a tenant, with the built-in roles',
+        body: Body({ name: Name }),
+        answers: { 201: TenantObject },
+        refuses: ['idempotency_conflict'],
+      }),
       async (request, reply) => {
         const tenant = accepted(await tenants.create(request.body.name, by(request)))
         return reply.code(201).send(describeTenant(tenant))
@@ -64,14 +60,12 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.get(
       '/v1/admin/tenants/:tenant',
-      operation(
-        within('mintmark:members:read'),
-        'readTenant',
-        'One tenant with its roles',
-        { params: TenantPath },
-        { 200: TenantObject },
-        'not_found',
-      ),
+      operation(within('mintmark:members:read'), 'readTenant', {
+        summary: 'One tenant with its roles',
+        params: TenantPath,
+        answers: { 200: TenantObject },
+        refuses: ['not_found'],
+      }),
       async ({ params }) => {
         return describeTenant(found(await tenants.read(params.tenant as TenantId)))
       },
@@ -79,20 +73,16 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.patch(
       '/v1/admin/tenants/:tenant',
-      operation(
-        within('mintmark:tenant:write'),
-        'changeTenant',
-        'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
-        {
-          params: TenantPath,
-          body: Body({
-            name: Type.Optional(Name),
-            state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
-          }),
-        },
-        { 200: TenantObject },
-        'not_found',
-      ),
+      operation(within('mintmark:tenant:write'), 'changeTenant', {
+        summary: 'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
+        params: TenantPath,
+        body: Body({
+          name: Type.Optional(Name),
+          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
+        }),
+        answers: { 200: TenantObject },
+        refuses: ['not_found'],
+      }),
       async request => {
         const { name, state } = request.body
         const id = request.params.tenant as TenantId
@@ -106,14 +96,12 @@ export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/admin/tenants/:tenant',
-      operation(
-        platformWrites,
-        'deleteTenant',
-        'Delete a tenant with its memberships; its people stay',
-        { params: TenantPath },
-        { 204: Nothing('Deleted.') },
-        'not_found',
-      ),
+      operation(platformWrites, 'deleteTenant', {
+        summary: 'Delete a tenant with its memberships; its people stay',
+        params: TenantPath,
+        answers: { 204: Nothing('Deleted.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         accepted(await tenants.remove(request.params.tenant as TenantId, by(request)))
         return reply.code(204).send(null)

@@ -38,18 +38,14 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
   return async app => {
     app.get(
       '/v1/admin/users',
-      operation(
-        reads,
-        'listUsers',
-        'People, all or the one with this address',
-        {
-          querystring: Type.Object(
-            { ...PageQuery.properties, email: Type.Optional(Email) },
-            { additionalProperties: false },
-          ),
-        },
-        { 200: PageOf(UserObject) },
-      ),
+      operation(reads, 'listUsers', {
+        summary: 'People, all or the one with this address',
+        querystring: Type.Object(
+          { ...PageQuery.properties, email: Type.Optional(Email) },
+          { additionalProperties: false },
+        ),
+        answers: { 200: PageOf(UserObject) },
+      }),
       async ({ query: { email, ...query } }) => {
         const parsed = email === undefined ? undefined : parseEmailAddress(email)
         if (parsed && !parsed.ok) return { items: [], next_cursor: null }
@@ -59,16 +55,12 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
 
     app.post(
       '/v1/admin/users',
-      operation(
-        writes,
-        'createUser',
-        'Create a person; they get a link by mail and choose their password',
-        { body: Body({ email: Email, name: Type.Optional(Name) }) },
-        { 201: UserObject },
-        'invalid_email',
-        'name_taken',
-        'idempotency_conflict',
-      ),
+      operation(writes, 'createUser', {
+        summary: 'Create a person; they get a link by mail and choose their password',
+        body: Body({ email: Email, name: Type.Optional(Name) }),
+        answers: { 201: UserObject },
+        refuses: ['invalid_email', 'name_taken', 'idempotency_conflict'],
+      }),
       async (request, reply) => {
         const { email, name } = request.body
         const parsed = parseEmailAddress(email)
@@ -82,7 +74,12 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
 
     app.get(
       '/v1/admin/users/:user',
-      operation(reads, 'readUser', 'One person', { params: UserPath }, { 200: UserObject }, 'not_found'),
+      operation(reads, 'readUser', {
+        summary: 'One person',
+        params: UserPath,
+        answers: { 200: UserObject },
+        refuses: ['not_found'],
+      }),
       async ({ params }) => {
         return describeUser(found(await users.read(params.user as UserId)))
       },
@@ -90,21 +87,18 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
 
     app.patch(
       '/v1/admin/users/:user',
-      operation(
-        writes,
-        'changeUser',
-        'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
-        {
-          params: UserPath,
-          body: Body({
-            name: Type.Optional(Type.Union([Name, Type.Null()])),
-            state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('disabled')])),
-            platform_roles: Type.Optional(PlatformRoles),
-          }),
-        },
-        { 200: UserObject },
-        'not_found',
-      ),
+      operation(writes, 'changeUser', {
+        summary:
+          'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
+        params: UserPath,
+        body: Body({
+          name: Type.Optional(Type.Union([Name, Type.Null()])),
+          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('disabled')])),
+          platform_roles: Type.Optional(PlatformRoles),
+        }),
+        answers: { 200: UserObject },
+        refuses: ['not_found'],
+      }),
       async request => {
         const { name, state, platform_roles: platformRoles } = request.body
         const to = { name, state, platformRoles }
@@ -114,14 +108,12 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
 
     app.delete(
       '/v1/admin/users/:user',
-      operation(
-        writes,
-        'deleteUser',
-        'Delete a person, with sessions and memberships',
-        { params: UserPath },
-        { 204: Nothing('Deleted.') },
-        'not_found',
-      ),
+      operation(writes, 'deleteUser', {
+        summary: 'Delete a person, with sessions and memberships',
+        params: UserPath,
+        answers: { 204: Nothing('Deleted.') },
+        refuses: ['not_found'],
+      }),
       async (request, reply) => {
         accepted(await users.remove(request.params.user as UserId, by(request)))
         return reply.code(204).send(null)
@@ -130,13 +122,11 @@ export function userRoutes(users: Users, memberships: MembershipStore): FastifyP
 
     app.get(
       '/v1/admin/users/:user/memberships',
-      operation(
-        caller => may(caller, 'users:read') && may(caller, 'tenants:read'),
-        'listMembershipsOfUser',
-        'The tenants in which a person is a member',
-        { params: UserPath },
-        { 200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }) },
-      ),
+      operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
+        summary: 'The tenants in which a person is a member',
+        params: UserPath,
+        answers: { 200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }) },
+      }),
       async ({ params }) => ({
         items: (await memberships.of(params.user as UserId)).map(describeMembership),
       }),

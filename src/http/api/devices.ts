@@ -37,13 +37,10 @@ export function deviceListRoute(own: OwnSessions): FastifyPluginAsyncTypebox {
   return async app => {
     app.get(
       '/v1/sessions',
-      operation(
-        'devices',
-        forSessions,
-        'listSessions',
-        'The devices on which this person is signed in, the latest used first',
-        { querystring: PageQuery },
-        {
+      operation('devices', forSessions, 'listSessions', {
+        summary: 'The devices on which this person is signed in, the latest used first',
+        querystring: PageQuery,
+        answers: {
           200: Type.Object(
             {
               sessions: Type.Array(Device),
@@ -54,8 +51,8 @@ export function deviceListRoute(own: OwnSessions): FastifyPluginAsyncTypebox {
             { description: 'Live sessions. One that is used meanwhile moves to the front.' },
           ),
         },
-        ...ownListProblems,
-      ),
+        refuses: [...ownListProblems],
+      }),
       async request => {
         const principal = principalOf(request)
         const listed = await own.list(principal, pageRequest(request.query, sessionListForm))
@@ -74,17 +71,12 @@ export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/sessions/:id',
-      operation(
-        'devices',
-        forSessions,
-        'endSession',
-        'End one session of this person; ending the one that asks signs out',
-        { params: Type.Object({ id: SessionHandle }) },
-        { 204: Nothing('It has ended, now or before.') },
-        ...personProblems,
-        'insufficient_user_authentication',
-        'not_found',
-      ),
+      operation('devices', forSessions, 'endSession', {
+        summary: 'End one session of this person; ending the one that asks signs out',
+        params: Type.Object({ id: SessionHandle }),
+        answers: { 204: Nothing('It has ended, now or before.') },
+        refuses: [...personProblems, 'insufficient_user_authentication', 'not_found'],
+      }),
       async (request, reply) => {
         await acts.endDevice(request, reply, request.params.id)
         return reply.code(204).send(null)
@@ -93,27 +85,21 @@ export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
 
     app.delete(
       '/v1/sessions',
-      operation(
-        'devices',
-        forSessions,
-        'endSessions',
-        'End all other sessions of this person, or all',
-        {
-          querystring: Type.Object(
-            {
-              scope: Type.Optional(
-                Type.Union([Type.Literal('others'), Type.Literal('all')], {
-                  description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
-                }),
-              ),
-            },
-            { additionalProperties: false },
-          ),
-        },
-        { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
-        ...personProblems,
-        'insufficient_user_authentication',
-      ),
+      operation('devices', forSessions, 'endSessions', {
+        summary: 'End all other sessions of this person, or all',
+        querystring: Type.Object(
+          {
+            scope: Type.Optional(
+              Type.Union([Type.Literal('others'), Type.Literal('all')], {
+                description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
+              }),
+            ),
+          },
+          { additionalProperties: false },
+        ),
+        answers: { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
+        refuses: [...personProblems, 'insufficient_user_authentication'],
+      }),
       (request, reply) =>
         request.query.scope === 'all'
           ? acts.endAllDevices(request, reply)

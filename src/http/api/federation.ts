@@ -21,13 +21,9 @@ export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncT
   return async app => {
     app.get(
       '/v1/federation',
-      operation(
-        'federation',
-        forAnyone,
-        'listProviders',
-        'The providers that people can sign in through',
-        {},
-        {
+      operation('federation', forAnyone, 'listProviders', {
+        summary: 'The providers that people can sign in through',
+        answers: {
           200: Type.Object(
             {
               providers: Type.Array(
@@ -41,9 +37,8 @@ export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncT
             { description: 'The enabled ones, by name.' },
           ),
         },
-        'insecure_transport',
-        'unavailable',
-      ),
+        refuses: ['insecure_transport', 'unavailable'],
+      }),
       async () => {
         const offered = await acts.offered()
         const providers = offered.map(({ id, name, countsAsProof }) => ({
@@ -62,13 +57,9 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
   return async app => {
     app.get(
       '/v1/identities',
-      operation(
-        'federation',
-        forSessions,
-        'listIdentities',
-        'The accounts at providers that sign this person in',
-        {},
-        {
+      operation('federation', forSessions, 'listIdentities', {
+        summary: 'The accounts at providers that sign this person in',
+        answers: {
           200: Type.Object(
             {
               password: Type.Boolean({ description: 'Whether there is a password.' }),
@@ -86,8 +77,8 @@ export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox
             { description: 'The oldest first.' },
           ),
         },
-        ...ownListProblems,
-      ),
+        refuses: [...ownListProblems],
+      }),
       async request => {
         const { linked, password } = await acts.waysOf(request)
         const identities = linked.map(one => ({
@@ -109,18 +100,12 @@ export function unlinkRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/identities/:id',
-      operation(
-        'federation',
-        forSessions,
-        'unlinkIdentity',
-        'Remove an account at a provider; the other sessions that it opened end',
-        { params: Type.Object({ id: Id }) },
-        { 204: Nothing('It is removed.') },
-        ...personProblems,
-        'insufficient_user_authentication',
-        'not_found',
-        'last_way_in',
-      ),
+      operation('federation', forSessions, 'unlinkIdentity', {
+        summary: 'Remove an account at a provider; the other sessions that it opened end',
+        params: Type.Object({ id: Id }),
+        answers: { 204: Nothing('It is removed.') },
+        refuses: [...personProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
+      }),
       async (request, reply) => {
         await acts.unlink(request, request.params.id)
         return reply.code(204).send(null)
@@ -138,26 +123,23 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
 
     app.post(
       '/v1/federation/:provider/back-channel-logout',
-      operation(
-        'federation',
-        forAnyone,
-        'backChannelLogout',
-        'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
-        {
-          consumes: ['application/x-www-form-urlencoded'],
-          params: params,
-          body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
-        },
-        { 200: Nothing('They have ended, now or before.') },
-        'logout_token_invalid',
-        'not_found',
-        'insecure_transport',
-        'body_too_large',
-        'unsupported_media_type',
-        'provider_unavailable',
-        'not_confirmed',
-        'unavailable',
-      ),
+      operation('federation', forAnyone, 'backChannelLogout', {
+        summary: 'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
+        consumes: ['application/x-www-form-urlencoded'],
+        params: params,
+        body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
+        answers: { 200: Nothing('They have ended, now or before.') },
+        refuses: [
+          'logout_token_invalid',
+          'not_found',
+          'insecure_transport',
+          'body_too_large',
+          'unsupported_media_type',
+          'provider_unavailable',
+          'not_confirmed',
+          'unavailable',
+        ],
+      }),
       async (request, reply) => {
         const { provider } = request.params
         const answer = await logouts.take(provider, request.body.logout_token, occasionOf(request))

@@ -59,27 +59,24 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
 
     app.post(
       '/v1/introspect',
-      operation(
-        'token',
-        forClients,
-        'introspectToken',
-        'Ask whether a token counts now (RFC 7662)',
-        {
-          consumes: ['application/x-www-form-urlencoded'],
-          body: Body({
-            token: Type.String({ description: 'An access token.' }),
-            token_type_hint: Type.Optional(Type.String({ description: 'Makes no difference.' })),
-          }),
-        },
-        { 200: Answer },
-        'invalid_service_key',
-        'wrong_origin',
-        'forbidden',
-        'insecure_transport',
-        'body_too_large',
-        'unsupported_media_type',
-        'unavailable',
-      ),
+      operation('token', forClients, 'introspectToken', {
+        summary: 'Ask whether a token counts now (RFC 7662)',
+        consumes: ['application/x-www-form-urlencoded'],
+        body: Body({
+          token: Type.String({ description: 'An access token.' }),
+          token_type_hint: Type.Optional(Type.String({ description: 'Makes no difference.' })),
+        }),
+        answers: { 200: Answer },
+        refuses: [
+          'invalid_service_key',
+          'wrong_origin',
+          'forbidden',
+          'insecure_transport',
+          'body_too_large',
+          'unsupported_media_type',
+          'unavailable',
+        ],
+      }),
       async request => {
         const credential = presentedClient(request)
         const token = readToken(request.body.token, issuer)

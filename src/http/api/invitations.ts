@@ -20,19 +20,12 @@ export function invitationSignUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/sign-up',
-      operation(
-        'sign-up',
-        forAnyone,
-        'signUpByInvitation',
-        'Take an invitation by making an account for its address, and open the session',
-        { body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }) },
-        { 201: Opened },
-        ...jsonProblems,
-        'link_invalid',
-        'weak_password',
-        'too_many_requests',
-        'busy',
-      ),
+      operation('sign-up', forAnyone, 'signUpByInvitation', {
+        summary: 'Take an invitation by making an account for its address, and open the session',
+        body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
+        answers: { 201: Opened },
+        refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+      }),
       (request, reply) => acts.signUpByInvitation(request, reply, request.body),
     )
   }
@@ -43,16 +36,14 @@ export function acceptInvitationRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/invitations/accept',
-      operation(
-        'session',
-        forSessions,
-        'acceptInvitation',
-        'Take an invitation that was sent to the address of who is signed in',
-        { body: Body({ token: LinkToken }) },
-        { 200: Type.Object({ tenant: Type.String() }, { description: 'A member of this tenant now.' }) },
-        ...personProblems,
-        'link_invalid',
-      ),
+      operation('session', forSessions, 'acceptInvitation', {
+        summary: 'Take an invitation that was sent to the address of who is signed in',
+        body: Body({ token: LinkToken }),
+        answers: {
+          200: Type.Object({ tenant: Type.String() }, { description: 'A member of this tenant now.' }),
+        },
+        refuses: [...personProblems, 'link_invalid'],
+      }),
       request => acts.acceptInvitation(request, request.body.token),
     )
   }

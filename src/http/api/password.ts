@@ -19,17 +19,12 @@ export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/password/forgot',
-      operation(
-        'password',
-        forAnyone,
-        'forgotPassword',
-        'Ask for a reset link by mail; the answer is the same whether the address is known or not',
-        { body: Body({ email: Email }) },
-        { 202: Accepted },
-        ...jsonProblems,
-        'invalid_email',
-        'too_many_requests',
-      ),
+      operation('password', forAnyone, 'forgotPassword', {
+        summary: 'Ask for a reset link by mail; the answer is the same whether the address is known or not',
+        body: Body({ email: Email }),
+        answers: { 202: Accepted },
+        refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
+      }),
       async (request, reply) => {
         await acts.askForReset(request, request.body.email)
         return reply.code(202).send({ accepted: true })
@@ -38,23 +33,16 @@ export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
 
     app.post(
       '/v1/password/reset',
-      operation(
-        'password',
-        forAnyone,
-        'resetPassword',
-        'Consume the link and set a new password; every session of the person ends',
-        { body: Body({ token: LinkToken, password: Password }) },
-        {
+      operation('password', forAnyone, 'resetPassword', {
+        summary: 'Consume the link and set a new password; every session of the person ends',
+        body: Body({ token: LinkToken, password: Password }),
+        answers: {
           204: Nothing(
             'The password is set. Sign in with it: the cookie `__Host-reset` carries one sign-in past the limits on guesses.',
           ),
         },
-        ...jsonProblems,
-        'link_invalid',
-        'weak_password',
-        'too_many_requests',
-        'busy',
-      ),
+        refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+      }),
       async (request, reply) => {
         await acts.resetPassword(request, reply, request.body)
         return reply.code(204).send(null)
@@ -68,17 +56,13 @@ export function changePasswordRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.put(
       '/v1/password',
-      operation(
-        'password',
-        forSessions,
-        'changePassword',
-        'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
-        { body: Body({ current_password: Password, new_password: Password }) },
-        { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
-        ...personProblems,
-        'wrong_password',
-        'weak_password',
-      ),
+      operation('password', forSessions, 'changePassword', {
+        summary:
+          'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
+        body: Body({ current_password: Password, new_password: Password }),
+        answers: { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
+        refuses: [...personProblems, 'wrong_password', 'weak_password'],
+      }),
       async (request, reply) => {
         await acts.changePassword(request, reply, request.body)
         return reply.code(204).send(null)

@@ -21,18 +21,12 @@ export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session',
-      operation(
-        'session',
-        forAnyone,
-        'signIn',
-        'Sign in: opens a session and sets its cookie',
-        { body: Body({ email: Email, password: Password }) },
-        { 201: Opened },
-        ...jsonProblems,
-        'invalid_credentials',
-        'too_many_requests',
-        'busy',
-      ),
+      operation('session', forAnyone, 'signIn', {
+        summary: 'Sign in: opens a session and sets its cookie',
+        body: Body({ email: Email, password: Password }),
+        answers: { 201: Opened },
+        refuses: [...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'],
+      }),
       (request, reply) => acts.signIn(request, reply, request.body),
     )
   }
@@ -42,19 +36,17 @@ export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
 export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
   app.get(
     '/v1/session',
-    operation(
-      'session',
-      forSessions,
-      'whoAmI',
-      'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
-      {},
-      { 200: WhoAmI },
-      'unauthenticated',
-      'session_superseded',
-      'insecure_transport',
-      'too_many_requests',
-      'unavailable',
-    ),
+    operation('session', forSessions, 'whoAmI', {
+      summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
+      answers: { 200: WhoAmI },
+      refuses: [
+        'unauthenticated',
+        'session_superseded',
+        'insecure_transport',
+        'too_many_requests',
+        'unavailable',
+      ],
+    }),
     async request => describe(signedIn(request).live),
   )
 }
@@ -64,15 +56,11 @@ export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.delete(
       '/v1/session',
-      operation(
-        'session',
-        forSessions,
-        'signOut',
-        'Sign out: ends the session and clears its cookie',
-        {},
-        { 204: Nothing('Signed out, with or without a session before.') },
-        ...jsonProblems,
-      ),
+      operation('session', forSessions, 'signOut', {
+        summary: 'Sign out: ends the session and clears its cookie',
+        answers: { 204: Nothing('Signed out, with or without a session before.') },
+        refuses: [...jsonProblems],
+      }),
       async (request, reply) => {
         await acts.signOut(request, reply)
         return reply.code(204).send(null)

@@ -19,17 +19,12 @@ export function signUpRoutes(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/sign-up',
-      operation(
-        'sign-up',
-        forAnyone,
-        'signUp',
-        'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
-        { body: Body({ email: Email }) },
-        { 202: Accepted },
-        ...jsonProblems,
-        'invalid_email',
-        'too_many_requests',
-      ),
+      operation('sign-up', forAnyone, 'signUp', {
+        summary: 'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
+        body: Body({ email: Email }),
+        answers: { 202: Accepted },
+        refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
+      }),
       async (request, reply) => {
         await acts.askForSignUp(request, request.body.email)
         return reply.code(202).send({ accepted: true })
@@ -38,19 +33,12 @@ export function signUpRoutes(acts: Acts): FastifyPluginAsyncTypebox {
 
     app.post(
       '/v1/sign-up/verify',
-      operation(
-        'sign-up',
-        forAnyone,
-        'verifySignUp',
-        'Consume the link, set the password, and open the session',
-        { body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }) },
-        { 201: Opened },
-        ...jsonProblems,
-        'link_invalid',
-        'weak_password',
-        'too_many_requests',
-        'busy',
-      ),
+      operation('sign-up', forAnyone, 'verifySignUp', {
+        summary: 'Consume the link, set the password, and open the session',
+        body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
+        answers: { 201: Opened },
+        refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+      }),
       (request, reply) => acts.verifySignUp(request, reply, request.body),
     )
   }

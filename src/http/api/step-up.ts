@@ -22,16 +22,12 @@ export function stepUpRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.post(
       '/v1/session/step-up',
-      operation(
-        'session',
-        forSessions,
-        'stepUp',
-        'Prove yourself again: raises auth_time and renews the cookie',
-        { body: Body({ password: Password }) },
-        { 200: Proved },
-        ...personProblems,
-        'wrong_password',
-      ),
+      operation('session', forSessions, 'stepUp', {
+        summary: 'Prove yourself again: raises auth_time and renews the cookie',
+        body: Body({ password: Password }),
+        answers: { 200: Proved },
+        refuses: [...personProblems, 'wrong_password'],
+      }),
       async (request, reply) => {
         const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
         const { amr, acr } = identity

@@ -9,16 +9,12 @@ export function switchTenantRoute(acts: Acts): FastifyPluginAsyncTypebox {
   return async app => {
     app.put(
       '/v1/session/tenant',
-      operation(
-        'session',
-        forSessions,
-        'switchTenant',
-        'Switch the current tenant, for tokens that name none; null leaves it',
-        { body: Body({ tenant: Type.Union([Id, Type.Null()]) }) },
-        { 204: Nothing('The session is in that tenant.') },
-        ...personProblems,
-        'tenant_forbidden',
-      ),
+      operation('session', forSessions, 'switchTenant', {
+        summary: 'Switch the current tenant, for tokens that name none; null leaves it',
+        body: Body({ tenant: Type.Union([Id, Type.Null()]) }),
+        answers: { 204: Nothing('The session is in that tenant.') },
+        refuses: [...personProblems, 'tenant_forbidden'],
+      }),
       async (request, reply) => {
         await acts.switchTenant(request, request.body.tenant)
         return reply.code(204).send(null)

@@ -58,22 +58,21 @@ export function tokenRoute({ issuer, exchange, watch }: TokenParts): FastifyPlug
     app.post(
       '/v1/token',
       {
-        ...operation(
-          'token',
-          forSessions,
-          'mintToken',
-          'Exchange the session for an access token',
-          { body: TokenRequest },
-          { 200: Token },
-          ...jsonProblems,
-          'unauthenticated',
-          'session_superseded',
-          'unknown_client',
-          'tenant_forbidden',
-          'audience_forbidden',
-          'session_changed',
-          'too_many_requests',
-        ),
+        ...operation('token', forSessions, 'mintToken', {
+          summary: 'Exchange the session for an access token',
+          body: TokenRequest,
+          answers: { 200: Token },
+          refuses: [
+            ...jsonProblems,
+            'unauthenticated',
+            'session_superseded',
+            'unknown_client',
+            'tenant_forbidden',
+            'audience_forbidden',
+            'session_changed',
+            'too_many_requests',
+          ],
+        }),
         preValidation: async (request: { body: unknown }) => {
           if (request.body === undefined) request.body = {}
         },

@@ -44,18 +44,14 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/jwks.json',
-      operation(
-        'metadata',
-        forAnyone,
-        'jwks',
-        'The public signing keys (RFC 7517)',
-        {},
-        {
+      operation('metadata', forAnyone, 'jwks', {
+        summary: 'The public signing keys (RFC 7517)',
+        answers: {
           200: Type.Object({ keys: Type.Array(PublicKey) }, { description: 'The keys, newest list.' }),
           304: Nothing('The list is the one whose tag the request names.'),
         },
-        'unavailable',
-      ),
+        refuses: ['unavailable'],
+      }),
       async (request, reply) => {
         const { body, etag } = ring.published()
         reply.header('etag', etag).header('cache-control', cacheControl)
@@ -69,20 +65,17 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/historical-keys',
-      operation(
-        'metadata',
-        forAnyone,
-        'historicalKeys',
-        'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
-        {},
-        {
+      operation('metadata', forAnyone, 'historicalKeys', {
+        summary:
+          'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
+        answers: {
           200: {
             description: 'The history; the JWK Set has the key that verifies it.',
             content: { 'application/jwk-set+jwt': { schema: Type.String() } },
           },
         },
-        'unavailable',
-      ),
+        refuses: ['unavailable'],
+      }),
       async (_request, reply) => {
         const history = await ring.history()
         return reply.header('cache-control', cacheControl).type('application/jwk-set+jwt').send(history)
@@ -91,27 +84,19 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
 
     app.get(
       '/.well-known/oauth-authorization-server',
-      operation(
-        'metadata',
-        forAnyone,
-        'authorizationServerMetadata',
-        'Authorization server metadata (RFC 8414)',
-        {},
-        { 200: Metadata },
-      ),
+      operation('metadata', forAnyone, 'authorizationServerMetadata', {
+        summary: 'Authorization server metadata (RFC 8414)',
+        answers: { 200: Metadata },
+      }),
       async (_request, reply) => reply.header('cache-control', cacheControl).send(server),
     )
 
     app.get(
       '/.well-known/openid-configuration',
-      operation(
-        'metadata',
-        forAnyone,
-        'openidConfiguration',
-        'OpenID provider metadata, for libraries that look nowhere else',
-        {},
-        { 200: OpenidMetadata },
-      ),
+      operation('metadata', forAnyone, 'openidConfiguration', {
+        summary: 'OpenID provider metadata, for libraries that look nowhere else',
+        answers: { 200: OpenidMetadata },
+      }),
       async (_request, reply) => reply.header('cache-control', cacheControl).send(openid),
     )
   }

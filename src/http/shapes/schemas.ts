@@ -185,24 +185,24 @@ export const personProblems = [
   'busy',
 ] as const
 
-/** What a route takes beside its path. */
-export interface Takes {
+/** What a route takes beside its path, what it answers by status, and what it refuses. */
+export interface Operation {
+  readonly summary: string
   readonly params?: TSchema
   readonly querystring?: TSchema
   readonly body?: TSchema
   readonly consumes?: string[]
+  readonly answers: Readonly<Record<number, TSchema>>
+  readonly refuses?: readonly ErrorCode[]
 }
 
-/** A route's schema: validation, serialization and the reference at once. `answers` are by status. */
-export function operation<const Takes_ extends Takes, const Answers extends Record<number, TSchema>>(
+/** A route's schema: validation, serialization and the reference at once. */
+export function operation<const Told extends Operation>(
   tag: string,
   { security }: { readonly security: Readonly<Record<string, string[]>>[] },
   operationId: string,
-  summary: string,
-  takes: Takes_,
-  answers: Answers,
-  ...refuses: ErrorCode[]
+  { answers, refuses = [], ...takes }: Told,
 ) {
-  const response = { ...answers, ...problems(...refuses) }
-  return { schema: { operationId, tags: [tag], security, summary, ...takes, response } }
+  const response = { ...(answers as Told['answers']), ...problems(...refuses) }
+  return { schema: { operationId, tags: [tag], security, ...takes, response } }
 }
