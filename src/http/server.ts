@@ -1,5 +1,4 @@
 /** Everything that is served, in one visible order: frame, public documents, and the contexts by who may call. */
-
 import cookie from '@fastify/cookie'
 import type {} from '@fastify/swagger'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
@@ -127,15 +126,15 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
     await app.register(async app => {
       guardOrigins(app, origins, 'registered applications')
-      await app.register(signOutRoute(acts))
-      await app.register(offeredProvidersRoute(ways))
+      signOutRoute(app, acts)
+      offeredProvidersRoute(app, ways)
       await app.register(tokenRoute({ issuer, exchange: parts.exchange, watch }))
       await app.register(async app => {
         requireSession(app, sessions, watch)
-        await app.register(whoAmIRoute)
+        whoAmIRoute(app)
         await app.register(async app => {
           takeTurns(app, userOf)
-          await app.register(switchTenantRoute(acts))
+          switchTenantRoute(app, acts)
         })
       })
     })
@@ -153,7 +152,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       requireAuthority(app, { refused, throttle: parts.throttle, settled })
       takeTurns(app, request => callerId(callerOf(request)))
       touchKeysAfterwards(app, serviceKeys)
-      await app.register(adminRoutes(parts.admin))
+      adminRoutes(app, parts.admin)
     })
 
     await app.register(async app => {
@@ -163,22 +162,22 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
     await app.register(async app => {
       guardOrigins(app, origins, 'account applications')
-      await app.register(signUpRoutes(acts))
-      await app.register(signInRoute(acts))
-      await app.register(forgottenPasswordRoutes(acts))
-      await app.register(invitationSignUpRoute(acts))
+      signUpRoutes(app, acts)
+      signInRoute(app, acts)
+      forgottenPasswordRoutes(app, acts)
+      invitationSignUpRoute(app, acts)
       await app.register(async app => {
         requireSession(app, sessions, watch)
         takeTurns(app, userOf)
-        await app.register(changePasswordRoute(acts))
-        await app.register(stepUpRoute(acts))
-        await app.register(acceptInvitationRoute(acts))
-        await app.register(deviceListRoute(parts.ownSessions))
-        await app.register(identitiesRoute(ways))
+        changePasswordRoute(app, acts)
+        stepUpRoute(app, acts)
+        acceptInvitationRoute(app, acts)
+        deviceListRoute(app, parts.ownSessions)
+        identitiesRoute(app, ways)
         await app.register(async app => {
           requireFreshProof(app, refused)
-          await app.register(endDeviceRoutes(acts))
-          await app.register(unlinkRoute(ways))
+          endDeviceRoutes(app, acts)
+          unlinkRoute(app, ways)
         })
       })
     })

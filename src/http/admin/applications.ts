@@ -1,11 +1,10 @@
 /** Admin: the applications that may ask for tokens, their origins, audiences and grants. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { type Applications, describeApplication } from '../../tenants/applications.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Instant, Nothing } from '../shapes/schemas.js'
-
 import { accepted, found, Name, operation, over } from './shapes.js'
 
 const Origins = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50, uniqueItems: true })
@@ -45,104 +44,102 @@ const ApplicationPath = Type.Object({ client: ClientId })
 const reads: Needs = over('applications:read')
 const writes: Needs = over('applications:write')
 
-export function applicationRoutes(applications: Applications): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/applications',
-      operation(reads, 'listApplications', {
-        summary: 'All applications',
-        querystring: PageQuery,
-        answers: { 200: PageOf(ApplicationObject) },
-      }),
-      async ({ query }) => {
-        const wanted = pageRequest(query, /^[a-z0-9][a-z0-9._-]{1,63}$/)
-        return page(await applications.list(wanted), describeApplication)
-      },
-    )
+export function applicationRoutes(app: App, applications: Applications): void {
+  app.get(
+    '/v1/admin/applications',
+    operation(reads, 'listApplications', {
+      summary: 'All applications',
+      querystring: PageQuery,
+      answers: { 200: PageOf(ApplicationObject) },
+    }),
+    async ({ query }) => {
+      const wanted = pageRequest(query, /^[a-z0-9][a-z0-9._-]{1,63}$/)
+      return page(await applications.list(wanted), describeApplication)
+    },
+  )
 
-    app.post(
-      '/v1/admin/applications',
-      operation(writes, 'createApplication', {
-        summary: 'Register an application; an origin must be same-site with the issuer',
-        body: Body({
-          client_id: ClientId,
-          name: Name,
-          origins: Type.Optional(Origins),
-          return_addresses: Type.Optional(ReturnAddresses),
-          audiences: Audiences,
-          token_lifetime_seconds: Type.Optional(Lifetime),
-          grants: Type.Optional(Grants),
-        }),
-        answers: { 201: ApplicationObject },
-        refuses: ['name_taken', 'idempotency_conflict'],
+  app.post(
+    '/v1/admin/applications',
+    operation(writes, 'createApplication', {
+      summary: 'Register an application; an origin must be same-site with the issuer',
+      body: Body({
+        client_id: ClientId,
+        name: Name,
+        origins: Type.Optional(Origins),
+        return_addresses: Type.Optional(ReturnAddresses),
+        audiences: Audiences,
+        token_lifetime_seconds: Type.Optional(Lifetime),
+        grants: Type.Optional(Grants),
       }),
-      async (request, reply) => {
-        const { client_id: clientId, origins = [], grants = [], ...given } = request.body
-        const { name, audiences, return_addresses = [], token_lifetime_seconds = 300 } = given
-        const wanted = {
-          ...{ clientId, name, origins, audiences, grants },
-          returnAddresses: return_addresses,
-          tokenLifetimeSeconds: token_lifetime_seconds,
-        }
-        const application = accepted(await applications.create(wanted, by(request)))
-        return reply.code(201).send(describeApplication(application))
-      },
-    )
+      answers: { 201: ApplicationObject },
+      refuses: ['name_taken', 'idempotency_conflict'],
+    }),
+    async (request, reply) => {
+      const { client_id: clientId, origins = [], grants = [], ...given } = request.body
+      const { name, audiences, return_addresses = [], token_lifetime_seconds = 300 } = given
+      const wanted = {
+        ...{ clientId, name, origins, audiences, grants },
+        returnAddresses: return_addresses,
+        tokenLifetimeSeconds: token_lifetime_seconds,
+      }
+      const application = accepted(await applications.create(wanted, by(request)))
+      return reply.code(201).send(describeApplication(application))
+    },
+  )
 
-    app.get(
-      '/v1/admin/applications/:client',
-      operation(reads, 'readApplication', {
-        summary: 'One application',
-        params: ApplicationPath,
-        answers: { 200: ApplicationObject },
-        refuses: ['not_found'],
-      }),
-      async ({ params }) => {
-        return describeApplication(found(await applications.read(params.client)))
-      },
-    )
+  app.get(
+    '/v1/admin/applications/:client',
+    operation(reads, 'readApplication', {
+      summary: 'One application',
+      params: ApplicationPath,
+      answers: { 200: ApplicationObject },
+      refuses: ['not_found'],
+    }),
+    async ({ params }) => {
+      return describeApplication(found(await applications.read(params.client)))
+    },
+  )
 
-    app.patch(
-      '/v1/admin/applications/:client',
-      operation(writes, 'changeApplication', {
-        summary: 'Change an application; lists that are given replace those before',
-        params: ApplicationPath,
-        body: Body({
-          name: Type.Optional(Name),
-          state: Type.Optional(State),
-          origins: Type.Optional(Origins),
-          return_addresses: Type.Optional(ReturnAddresses),
-          audiences: Type.Optional(Audiences),
-          token_lifetime_seconds: Type.Optional(Lifetime),
-          grants: Type.Optional(Grants),
-        }),
-        answers: { 200: ApplicationObject },
-        refuses: ['not_found', 'name_taken'],
+  app.patch(
+    '/v1/admin/applications/:client',
+    operation(writes, 'changeApplication', {
+      summary: 'Change an application; lists that are given replace those before',
+      params: ApplicationPath,
+      body: Body({
+        name: Type.Optional(Name),
+        state: Type.Optional(State),
+        origins: Type.Optional(Origins),
+        return_addresses: Type.Optional(ReturnAddresses),
+        audiences: Type.Optional(Audiences),
+        token_lifetime_seconds: Type.Optional(Lifetime),
+        grants: Type.Optional(Grants),
       }),
-      async request => {
-        const { token_lifetime_seconds: lifetime, return_addresses: addresses, ...given } = request.body
-        const to = {
-          ...given,
-          ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
-          ...(addresses !== undefined && { returnAddresses: addresses }),
-        }
-        const { client } = request.params
-        return describeApplication(accepted(await applications.change(client, to, by(request))))
-      },
-    )
+      answers: { 200: ApplicationObject },
+      refuses: ['not_found', 'name_taken'],
+    }),
+    async request => {
+      const { token_lifetime_seconds: lifetime, return_addresses: addresses, ...given } = request.body
+      const to = {
+        ...given,
+        ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
+        ...(addresses !== undefined && { returnAddresses: addresses }),
+      }
+      const { client } = request.params
+      return describeApplication(accepted(await applications.change(client, to, by(request))))
+    },
+  )
 
-    app.delete(
-      '/v1/admin/applications/:client',
-      operation(writes, 'deleteApplication', {
-        summary: 'Remove an application: no token is minted for it from then on',
-        params: ApplicationPath,
-        answers: { 204: Nothing('Removed.') },
-        refuses: ['not_found'],
-      }),
-      async (request, reply) => {
-        accepted(await applications.remove(request.params.client, by(request)))
-        return reply.code(204).send(null)
-      },
-    )
-  }
+  app.delete(
+    '/v1/admin/applications/:client',
+    operation(writes, 'deleteApplication', {
+      summary: 'Remove an application: no token is minted for it from then on',
+      params: ApplicationPath,
+      answers: { 204: Nothing('Removed.') },
+      refuses: ['not_found'],
+    }),
+    async (request, reply) => {
+      accepted(await applications.remove(request.params.client, by(request)))
+      return reply.code(204).send(null)
+    },
+  )
 }

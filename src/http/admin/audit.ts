@@ -1,11 +1,9 @@
 /** Admin: the audit log, all of it or that of one tenant. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
-import type { AuditLog } from '../../audit/events.js'
-import { describeEvent } from '../../audit/events.js'
+import { type AuditLog, describeEvent } from '../../audit/events.js'
 import type { TenantId } from '../../core/principal.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
-
 import { operation, over, TenantPath, within } from './shapes.js'
 
 const textOrNull = Type.Union([Type.String(), Type.Null()])
@@ -28,28 +26,26 @@ const Event = Type.Object(
 )
 const idForm = /^[1-9][0-9]{0,18}$/
 
-export function auditRoutes(audit: AuditLog): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/audit',
-      operation(over('audit:read'), 'listAuditEvents', {
-        summary: 'The audit log, the newest first',
-        querystring: PageQuery,
-        answers: { 200: PageOf(Event) },
-      }),
-      async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describeEvent),
-    )
+export function auditRoutes(app: App, audit: AuditLog): void {
+  app.get(
+    '/v1/admin/audit',
+    operation(over('audit:read'), 'listAuditEvents', {
+      summary: 'The audit log, the newest first',
+      querystring: PageQuery,
+      answers: { 200: PageOf(Event) },
+    }),
+    async ({ query }) => page(await audit.list(pageRequest(query, idForm)), describeEvent),
+  )
 
-    app.get(
-      '/v1/admin/tenants/:tenant/audit',
-      operation(within('mintmark:audit:read'), 'listAuditEventsOfTenant', {
-        summary: 'What was done in a tenant, the newest first',
-        params: TenantPath,
-        querystring: PageQuery,
-        answers: { 200: PageOf(Event) },
-      }),
-      async ({ params, query }) =>
-        page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describeEvent),
-    )
-  }
+  app.get(
+    '/v1/admin/tenants/:tenant/audit',
+    operation(within('mintmark:audit:read'), 'listAuditEventsOfTenant', {
+      summary: 'What was done in a tenant, the newest first',
+      params: TenantPath,
+      querystring: PageQuery,
+      answers: { 200: PageOf(Event) },
+    }),
+    async ({ params, query }) =>
+      page(await audit.list(pageRequest(query, idForm), params.tenant as TenantId), describeEvent),
+  )
 }

@@ -1,5 +1,4 @@
 /** Everything of the admin context, in one list. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Users } from '../../accounts/users.js'
 import type { AuditLog } from '../../audit/events.js'
 import type { Providers } from '../../federation/providers.js'
@@ -9,6 +8,7 @@ import type { Applications } from '../../tenants/applications.js'
 import type { Invitations } from '../../tenants/invitations.js'
 import type { ServiceKeys } from '../../tenants/service-keys.js'
 import type { MembershipStore, TenantStore } from '../../tenants/tenants.js'
+import type { App } from '../shapes/app.js'
 import { applicationRoutes } from './applications.js'
 import { auditRoutes } from './audit.js'
 import { invitationRoutes } from './invitations.js'
@@ -35,18 +35,16 @@ export interface AdminParts {
   readonly issuer: string
 }
 
-export function adminRoutes(parts: AdminParts): FastifyPluginAsyncTypebox {
-  return async app => {
-    await app.register(userRoutes(parts.users, parts.members))
-    await app.register(sessionAdminRoutes(parts.revocations))
-    await app.register(tenantRoutes(parts.tenants))
-    await app.register(roleRoutes(parts.tenants))
-    await app.register(memberRoutes(parts.members))
-    await app.register(invitationRoutes(parts.invitations))
-    await app.register(applicationRoutes(parts.applications))
-    await app.register(serviceKeyRoutes(parts.serviceKeys))
-    await app.register(providerRoutes(parts.providers, parts.issuer))
-    await app.register(signingKeyRoutes(parts.keyOperations))
-    await app.register(auditRoutes(parts.audit))
-  }
+export function adminRoutes(app: App, parts: AdminParts): void {
+  userRoutes(app, parts.users, parts.members)
+  sessionAdminRoutes(app, parts.revocations)
+  tenantRoutes(app, parts.tenants)
+  roleRoutes(app, parts.tenants)
+  memberRoutes(app, parts.members)
+  invitationRoutes(app, parts.invitations)
+  applicationRoutes(app, parts.applications)
+  serviceKeyRoutes(app, parts.serviceKeys)
+  providerRoutes(app, parts.providers, parts.issuer)
+  signingKeyRoutes(app, parts.keyOperations)
+  auditRoutes(app, parts.audit)
 }

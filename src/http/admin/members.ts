@@ -1,12 +1,12 @@
 /** Admin: who is a member of a tenant, with which roles. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { TenantId, UserId } from '../../core/principal.js'
-import type { MembershipStore } from '../../tenants/tenants.js'
-import { describeMembership } from '../../tenants/tenants.js'
+import { describeMembership, type MembershipStore } from '../../tenants/tenants.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
+import { accepted, operation, TenantPath, within } from './shapes.js'
 
 export const Member = Type.Object(
   {
@@ -23,59 +23,55 @@ export const Member = Type.Object(
   { description: 'A membership.' },
 )
 
-import { accepted, operation, TenantPath, within } from './shapes.js'
-
 const MemberPath = Type.Object({ tenant: Id, user: Id })
 const reads: Needs = within('mintmark:members:read')
 const writes: Needs = within('mintmark:members:write')
 
-export function memberRoutes(memberships: MembershipStore): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/tenants/:tenant/members',
-      operation(reads, 'listMembers', {
-        summary: 'The members of a tenant',
-        params: TenantPath,
-        querystring: PageQuery,
-        answers: { 200: PageOf(Member) },
-      }),
-      async ({ params, query }) =>
-        page(await memberships.list(params.tenant as TenantId, pageRequest(query)), describeMembership),
-    )
+export function memberRoutes(app: App, memberships: MembershipStore): void {
+  app.get(
+    '/v1/admin/tenants/:tenant/members',
+    operation(reads, 'listMembers', {
+      summary: 'The members of a tenant',
+      params: TenantPath,
+      querystring: PageQuery,
+      answers: { 200: PageOf(Member) },
+    }),
+    async ({ params, query }) =>
+      page(await memberships.list(params.tenant as TenantId, pageRequest(query)), describeMembership),
+  )
 
-    app.put(
-      '/v1/admin/tenants/:tenant/members/:user',
-      operation(writes, 'setMembership', {
-        summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
-        params: MemberPath,
-        body: Body({
-          roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
-          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
-        }),
-        answers: { 200: Member },
-        refuses: ['not_found', 'unknown_role', 'last_owner'],
+  app.put(
+    '/v1/admin/tenants/:tenant/members/:user',
+    operation(writes, 'setMembership', {
+      summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
+      params: MemberPath,
+      body: Body({
+        roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+        state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
       }),
-      async request => {
-        const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
-        const { roles, state = 'active' } = request.body
-        const answer = await memberships.put({ tenant, user, roleIds: roles, state }, by(request))
-        return describeMembership(accepted(answer))
-      },
-    )
+      answers: { 200: Member },
+      refuses: ['not_found', 'unknown_role', 'last_owner'],
+    }),
+    async request => {
+      const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
+      const { roles, state = 'active' } = request.body
+      const answer = await memberships.put({ tenant, user, roleIds: roles, state }, by(request))
+      return describeMembership(accepted(answer))
+    },
+  )
 
-    app.delete(
-      '/v1/admin/tenants/:tenant/members/:user',
-      operation(writes, 'removeMember', {
-        summary: 'Take a person out of a tenant, at once',
-        params: MemberPath,
-        answers: { 204: Nothing('Removed.') },
-        refuses: ['not_found', 'last_owner'],
-      }),
-      async (request, reply) => {
-        const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
-        accepted(await memberships.remove(tenant, user, by(request)))
-        return reply.code(204).send(null)
-      },
-    )
-  }
+  app.delete(
+    '/v1/admin/tenants/:tenant/members/:user',
+    operation(writes, 'removeMember', {
+      summary: 'Take a person out of a tenant, at once',
+      params: MemberPath,
+      answers: { 204: Nothing('Removed.') },
+      refuses: ['not_found', 'last_owner'],
+    }),
+    async (request, reply) => {
+      const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
+      accepted(await memberships.remove(tenant, user, by(request)))
+      return reply.code(204).send(null)
+    },
+  )
 }

@@ -1,5 +1,4 @@
 /** Admin: the OpenID providers that people may sign in through. A client secret is taken, and never shown. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { type Static, Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
 import { type PresetName, plain, presets } from '../../federation/presets.js'
@@ -7,6 +6,7 @@ import { withDefaults } from '../../federation/provider.js'
 import { describeProvider, type Providers } from '../../federation/providers.js'
 import { by } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import type { App } from '../shapes/app.js'
 import { Body, Ended, Id, Instant } from '../shapes/schemas.js'
 import { accepted, found, operation, over } from './shapes.js'
 
@@ -86,119 +86,117 @@ const EndSessions = Type.Object(
   { additionalProperties: false },
 )
 
-export function providerRoutes(providers: Providers, issuer: string): FastifyPluginAsyncTypebox {
+export function providerRoutes(app: App, providers: Providers, issuer: string): void {
   const describe = (provider: Parameters<typeof describeProvider>[1]) => describeProvider(issuer, provider)
-  return async app => {
-    app.get(
-      '/v1/admin/providers',
-      operation(reads, 'listProvidersAsAdmin', {
-        summary: 'All providers, with what was declared of them',
-        answers: {
-          200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }),
-        },
-      }),
-      async () => ({ items: (await providers.list()).map(describe) }),
-    )
-
-    app.post(
-      '/v1/admin/providers',
-      operation(writes, 'createProvider', {
-        summary: 'Let people sign in through a provider. It is asked before it is stored',
-        body: Body({
-          id: ProviderId,
-          preset: Type.Optional(
-            Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
-          ),
-          ...declared,
-          client_id: Visible(200),
-          client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
-        }),
-        answers: { 201: ProviderObject },
-        refuses: ['name_taken', 'idempotency_conflict'],
-      }),
-      async (request, reply) => {
-        const { id, preset, client_secret, ...given } = request.body
-        const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
-        const made = accepted(await providers.create(declaration, client_secret, by(request)))
-        return reply.code(201).send(describe(made))
+  app.get(
+    '/v1/admin/providers',
+    operation(reads, 'listProvidersAsAdmin', {
+      summary: 'All providers, with what was declared of them',
+      answers: {
+        200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }),
       },
-    )
+    }),
+    async () => ({ items: (await providers.list()).map(describe) }),
+  )
 
-    app.get(
-      '/v1/admin/providers/:provider',
-      operation(reads, 'readProvider', {
-        summary: 'One provider',
-        params: ProviderPath,
-        answers: { 200: ProviderObject },
-        refuses: ['not_found'],
+  app.post(
+    '/v1/admin/providers',
+    operation(writes, 'createProvider', {
+      summary: 'Let people sign in through a provider. It is asked before it is stored',
+      body: Body({
+        id: ProviderId,
+        preset: Type.Optional(
+          Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
+        ),
+        ...declared,
+        client_id: Visible(200),
+        client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
       }),
-      async ({ params }) => describe(found(await providers.read(params.provider))),
-    )
+      answers: { 201: ProviderObject },
+      refuses: ['name_taken', 'idempotency_conflict'],
+    }),
+    async (request, reply) => {
+      const { id, preset, client_secret, ...given } = request.body
+      const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
+      const made = accepted(await providers.create(declaration, client_secret, by(request)))
+      return reply.code(201).send(describe(made))
+    },
+  )
 
-    app.patch(
-      '/v1/admin/providers/:provider',
-      operation(writes, 'changeProvider', {
-        summary: 'Change a provider, or turn it off or on; lists that are given replace those before',
-        params: ProviderPath,
-        querystring: EndSessions,
-        body: Body({
-          ...declared,
-          state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
-        }),
-        answers: { 200: ProviderObject },
-        refuses: ['not_found', 'name_taken'],
+  app.get(
+    '/v1/admin/providers/:provider',
+    operation(reads, 'readProvider', {
+      summary: 'One provider',
+      params: ProviderPath,
+      answers: { 200: ProviderObject },
+      refuses: ['not_found'],
+    }),
+    async ({ params }) => describe(found(await providers.read(params.provider))),
+  )
+
+  app.patch(
+    '/v1/admin/providers/:provider',
+    operation(writes, 'changeProvider', {
+      summary: 'Change a provider, or turn it off or on; lists that are given replace those before',
+      params: ProviderPath,
+      querystring: EndSessions,
+      body: Body({
+        ...declared,
+        state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
       }),
-      async request => {
-        const { provider: id } = request.params
-        const { client_secret: secret, state, ...given } = request.body
-        const to = changeOf(given)
-        if (secret !== undefined || Object.keys(to).length > 0) {
-          const changed = accepted(await providers.change(id, to, secret, by(request)))
-          if (changed === 'linked') throw new Problem('invalid_request', { detail: linked })
-          if (state === undefined) return describe(changed)
-        }
-        if (state === undefined) return describe(found(await providers.read(id)))
-        const ends = request.query.end_sessions === 'true'
-        return describe(accepted(await providers.turn(id, state, ends, by(request))).provider)
+      answers: { 200: ProviderObject },
+      refuses: ['not_found', 'name_taken'],
+    }),
+    async request => {
+      const { provider: id } = request.params
+      const { client_secret: secret, state, ...given } = request.body
+      const to = changeOf(given)
+      if (secret !== undefined || Object.keys(to).length > 0) {
+        const changed = accepted(await providers.change(id, to, secret, by(request)))
+        if (changed === 'linked') throw new Problem('invalid_request', { detail: linked })
+        if (state === undefined) return describe(changed)
+      }
+      if (state === undefined) return describe(found(await providers.read(id)))
+      const ends = request.query.end_sessions === 'true'
+      return describe(accepted(await providers.turn(id, state, ends, by(request))).provider)
+    },
+  )
+
+  app.delete(
+    '/v1/admin/providers/:provider',
+    operation(writes, 'deleteProvider', {
+      summary: 'Remove a provider and every link to it',
+      params: ProviderPath,
+      querystring: EndSessions,
+      answers: { 200: Ended('It is removed.') },
+      refuses: ['not_found'],
+    }),
+    async request => {
+      const ends = request.query.end_sessions === 'true'
+      const { ended } = accepted(await providers.remove(request.params.provider, ends, by(request)))
+      return ended === undefined ? {} : { ended }
+    },
+  )
+
+  app.post(
+    '/v1/admin/providers/:provider/check',
+    operation(writes, 'checkProvider', {
+      summary: 'Read its document and keys as a sign-in would',
+      params: ProviderPath,
+      answers: {
+        200: Type.Object(
+          { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
+          { description: 'Whether it answers as it was declared.' },
+        ),
       },
-    )
-
-    app.delete(
-      '/v1/admin/providers/:provider',
-      operation(writes, 'deleteProvider', {
-        summary: 'Remove a provider and every link to it',
-        params: ProviderPath,
-        querystring: EndSessions,
-        answers: { 200: Ended('It is removed.') },
-        refuses: ['not_found'],
-      }),
-      async request => {
-        const ends = request.query.end_sessions === 'true'
-        const { ended } = accepted(await providers.remove(request.params.provider, ends, by(request)))
-        return ended === undefined ? {} : { ended }
-      },
-    )
-
-    app.post(
-      '/v1/admin/providers/:provider/check',
-      operation(writes, 'checkProvider', {
-        summary: 'Read its document and keys as a sign-in would',
-        params: ProviderPath,
-        answers: {
-          200: Type.Object(
-            { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
-            { description: 'Whether it answers as it was declared.' },
-          ),
-        },
-        refuses: ['not_found'],
-      }),
-      async request => {
-        const answer = await providers.check(request.params.provider, by(request))
-        if (answer === 'unknown') throw new Problem('not_found')
-        return answer === 'answers' ? { ok: true, reason: null } : { ok: false, reason: answer.unreachable }
-      },
-    )
-  }
+      refuses: ['not_found'],
+    }),
+    async request => {
+      const answer = await providers.check(request.params.provider, by(request))
+      if (answer === 'unknown') throw new Problem('not_found')
+      return answer === 'answers' ? { ok: true, reason: null } : { ok: false, reason: answer.unreachable }
+    },
+  )
 }
 
 const linked =

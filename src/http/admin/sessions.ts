@@ -1,13 +1,11 @@
 /** Admin: where a person is signed in, and ending sessions: one, all of a person, all there are. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { SessionId, UserId } from '../../core/principal.js'
-import type { Revocations } from '../../sessions/revocations.js'
-import { describeSession } from '../../sessions/revocations.js'
+import { describeSession, type Revocations } from '../../sessions/revocations.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import { Ended, Id, Instant, Nothing, SessionHandle } from '../shapes/schemas.js'
-
 import { accepted, operation, over } from './shapes.js'
 
 const ListedSession = Type.Object({
@@ -22,55 +20,53 @@ const ListedSession = Type.Object({
 const UserPath = Type.Object({ user: Id })
 const ends: Needs = over('sessions:write')
 
-export function sessionAdminRoutes(revocations: Revocations): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/users/:user/sessions',
-      operation(over('users:read'), 'listSessionsOfUser', {
-        summary: 'The live sessions of a person, the latest used first',
-        params: UserPath,
-        querystring: PageQuery,
-        answers: { 200: PageOf(ListedSession) },
-      }),
-      async ({ params, query }) =>
-        page(
-          await revocations.list(params.user as UserId, pageRequest(query, sessionListForm)),
-          describeSession,
-        ),
-    )
+export function sessionAdminRoutes(app: App, revocations: Revocations): void {
+  app.get(
+    '/v1/admin/users/:user/sessions',
+    operation(over('users:read'), 'listSessionsOfUser', {
+      summary: 'The live sessions of a person, the latest used first',
+      params: UserPath,
+      querystring: PageQuery,
+      answers: { 200: PageOf(ListedSession) },
+    }),
+    async ({ params, query }) =>
+      page(
+        await revocations.list(params.user as UserId, pageRequest(query, sessionListForm)),
+        describeSession,
+      ),
+  )
 
-    app.delete(
-      '/v1/admin/users/:user/sessions',
-      operation(ends, 'endSessionsOfUser', {
-        summary: 'End all sessions of a person',
-        params: UserPath,
-        answers: { 200: Ended('They have ended.') },
-        refuses: ['not_found'],
-      }),
-      async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
-    )
+  app.delete(
+    '/v1/admin/users/:user/sessions',
+    operation(ends, 'endSessionsOfUser', {
+      summary: 'End all sessions of a person',
+      params: UserPath,
+      answers: { 200: Ended('They have ended.') },
+      refuses: ['not_found'],
+    }),
+    async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
+  )
 
-    app.delete(
-      '/v1/admin/sessions/:session',
-      operation(ends, 'endAnySession', {
-        summary: 'End one session of anybody',
-        params: Type.Object({ session: SessionHandle }),
-        answers: { 204: Nothing('It has ended, now or before.') },
-        refuses: ['not_found'],
-      }),
-      async (request, reply) => {
-        accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', by(request)))
-        return reply.code(204).send(null)
-      },
-    )
+  app.delete(
+    '/v1/admin/sessions/:session',
+    operation(ends, 'endAnySession', {
+      summary: 'End one session of anybody',
+      params: Type.Object({ session: SessionHandle }),
+      answers: { 204: Nothing('It has ended, now or before.') },
+      refuses: ['not_found'],
+    }),
+    async (request, reply) => {
+      accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', by(request)))
+      return reply.code(204).send(null)
+    },
+  )
 
-    app.delete(
-      '/v1/admin/sessions',
-      operation(ends, 'endAllSessions', {
-        summary: 'End the sessions of everybody, the caller’s too',
-        answers: { 200: Ended('They have ended.') },
-      }),
-      async request => revocations.endAll(by(request)),
-    )
-  }
+  app.delete(
+    '/v1/admin/sessions',
+    operation(ends, 'endAllSessions', {
+      summary: 'End the sessions of everybody, the caller’s too',
+      answers: { 200: Ended('They have ended.') },
+    }),
+    async request => revocations.endAll(by(request)),
+  )
 }

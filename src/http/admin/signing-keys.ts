@@ -1,15 +1,13 @@
 /** Admin: the signing keys, as the commands `mintmark keys …` have them. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { Kid } from '../../core/principal.js'
 import type { Leak } from '../../keys/compromise.js'
-import type { KeyOperations } from '../../keys/operations.js'
-import { describeExposure, describeRing } from '../../keys/operations.js'
+import { describeExposure, describeRing, type KeyOperations } from '../../keys/operations.js'
 import type { Ring } from '../../keys/store.js'
 import { by, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import type { App } from '../shapes/app.js'
 import { Body } from '../shapes/schemas.js'
-
 import { operation, over } from './shapes.js'
 
 const Moment = Type.Number({ description: 'NumericDate, with a fraction.' })
@@ -71,98 +69,95 @@ const dryRun = Type.Optional(
 const reads: Needs = over('keys:read')
 const writes: Needs = over('keys:write')
 
-export function signingKeyRoutes(operations: KeyOperations): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/signing-keys',
-      operation(reads, 'listSigningKeys', {
-        summary: 'All signing keys with their times',
-        answers: { 200: Keys },
-      }),
-      async () => ({ items: describeRing(await operations.list()) }),
-    )
+export function signingKeyRoutes(app: App, operations: KeyOperations): void {
+  app.get(
+    '/v1/admin/signing-keys',
+    operation(reads, 'listSigningKeys', {
+      summary: 'All signing keys with their times',
+      answers: { 200: Keys },
+    }),
+    async () => ({ items: describeRing(await operations.list()) }),
+  )
 
-    app.get(
-      '/v1/admin/signing-keys/doctor',
-      operation(reads, 'examineSigningKeys', {
-        summary: 'Whether clocks, times and keys are well, on the instance that answers',
-        answers: { 200: Findings },
-      }),
-      async () => {
-        const findings = await operations.doctor()
-        return { ok: findings.every(({ ok }) => ok), items: findings.map(finding => ({ ...finding })) }
-      },
-    )
+  app.get(
+    '/v1/admin/signing-keys/doctor',
+    operation(reads, 'examineSigningKeys', {
+      summary: 'Whether clocks, times and keys are well, on the instance that answers',
+      answers: { 200: Findings },
+    }),
+    async () => {
+      const findings = await operations.doctor()
+      return { ok: findings.every(({ ok }) => ok), items: findings.map(finding => ({ ...finding })) }
+    },
+  )
 
-    app.post(
-      '/v1/admin/signing-keys/rotate',
-      operation(writes, 'rotateSigningKeys', {
-        summary: 'Let the next key sign as soon as every verifier can know it',
-        body: Body({ dry_run: dryRun }),
-        answers: { 200: Change },
-      }),
-      async request => {
-        const { dry_run = false } = request.body
-        const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
-        if (answer === 'shut') throw new Problem('invalid_request', { detail: nextIsShut })
-        return answerOf(answer, dry_run)
-      },
-    )
+  app.post(
+    '/v1/admin/signing-keys/rotate',
+    operation(writes, 'rotateSigningKeys', {
+      summary: 'Let the next key sign as soon as every verifier can know it',
+      body: Body({ dry_run: dryRun }),
+      answers: { 200: Change },
+    }),
+    async request => {
+      const { dry_run = false } = request.body
+      const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
+      if (answer === 'shut') throw new Problem('invalid_request', { detail: nextIsShut })
+      return answerOf(answer, dry_run)
+    },
+  )
 
-    app.post(
-      '/v1/admin/signing-keys/compromise',
-      operation(writes, 'compromiseSigningKeys', {
-        summary: 'A key has leaked: it ends at once, and nobody is signed out',
-        body: Body({
-          kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
-          all: Type.Optional(Type.Literal(true)),
-          kek: Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: 200,
-              description: 'Every key that was ever sealed under this key-encryption key.',
-            }),
-          ),
-          since: Type.Optional(
-            Type.Integer({
-              minimum: 0,
-              description:
-                'NumericDate from which its signatures must not be believed. Default: none of them.',
-            }),
-          ),
-          dry_run: dryRun,
-        }),
-        answers: { 200: Exposed },
-        refuses: ['not_found'],
+  app.post(
+    '/v1/admin/signing-keys/compromise',
+    operation(writes, 'compromiseSigningKeys', {
+      summary: 'A key has leaked: it ends at once, and nobody is signed out',
+      body: Body({
+        kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
+        all: Type.Optional(Type.Literal(true)),
+        kek: Type.Optional(
+          Type.String({
+            minLength: 1,
+            maxLength: 200,
+            description: 'Every key that was ever sealed under this key-encryption key.',
+          }),
+        ),
+        since: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description: 'NumericDate from which its signatures must not be believed. Default: none of them.',
+          }),
+        ),
+        dry_run: dryRun,
       }),
-      async request => {
-        const { since = null, dry_run = false } = request.body
-        const answer = await operations.compromise(leakOf(request.body), since, {
-          by: by(request),
-          dryRun: dry_run,
-        })
-        if (answer === 'unknown-key') throw new Problem('not_found')
-        if (answer === 'no-other-kek') throw new Problem('invalid_request', { detail: noOtherKek })
-        if (answer === 'since-in-future')
-          throw new Problem('invalid_request', { detail: '`since` lies in the future.' })
-        const { policy } = typeof answer === 'string' ? await operations.list() : answer
-        return { ...(await answerOf(answer, dry_run)), exposure: describeExposure(policy) }
-      },
-    )
+      answers: { 200: Exposed },
+      refuses: ['not_found'],
+    }),
+    async request => {
+      const { since = null, dry_run = false } = request.body
+      const answer = await operations.compromise(leakOf(request.body), since, {
+        by: by(request),
+        dryRun: dry_run,
+      })
+      if (answer === 'unknown-key') throw new Problem('not_found')
+      if (answer === 'no-other-kek') throw new Problem('invalid_request', { detail: noOtherKek })
+      if (answer === 'since-in-future')
+        throw new Problem('invalid_request', { detail: '`since` lies in the future.' })
+      const { policy } = typeof answer === 'string' ? await operations.list() : answer
+      return { ...(await answerOf(answer, dry_run)), exposure: describeExposure(policy) }
+    },
+  )
 
-    app.post(
-      '/v1/admin/signing-keys/reseal',
-      operation(writes, 'resealSigningKeys', {
-        summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
-        body: Body({ dry_run: dryRun }),
-        answers: { 200: Change },
-      }),
-      async request => {
-        const { dry_run = false } = request.body
-        return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)
-      },
-    )
-  }
+  app.post(
+    '/v1/admin/signing-keys/reseal',
+    operation(writes, 'resealSigningKeys', {
+      summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
+      body: Body({ dry_run: dryRun }),
+      answers: { 200: Change },
+    }),
+    async request => {
+      const { dry_run = false } = request.body
+      return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)
+    },
+  )
 
   async function answerOf(answer: Ring | string, dryRun: boolean) {
     const done = typeof answer !== 'string'

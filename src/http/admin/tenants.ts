@@ -1,12 +1,12 @@
 /** Admin: tenants, made and changed. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
-import type { TenantStore } from '../../tenants/tenants.js'
-import { describeTenant } from '../../tenants/tenants.js'
+import { describeTenant, type TenantStore } from '../../tenants/tenants.js'
 import { by, type Needs } from '../middleware/admin-context.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Instant, Nothing } from '../shapes/schemas.js'
+import { accepted, found, Name, operation, over, TenantPath, within } from './shapes.js'
 
 export const RoleObject = Type.Object(
   {
@@ -16,8 +16,6 @@ export const RoleObject = Type.Object(
   },
   { description: 'A role.' },
 )
-
-import { accepted, found, Name, operation, over, TenantPath, within } from './shapes.js'
 
 const TenantObject = Type.Object(
   {
@@ -32,80 +30,78 @@ const TenantObject = Type.Object(
 const platformReads: Needs = over('tenants:read')
 const platformWrites: Needs = over('tenants:write')
 
-export function tenantRoutes(tenants: TenantStore): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/tenants',
-      operation(platformReads, 'listTenants', {
-        summary: 'All tenants',
-        querystring: PageQuery,
-        answers: { 200: PageOf(TenantObject) },
-      }),
-      async ({ query }) => page(await tenants.list(pageRequest(query)), describeTenant),
-    )
+export function tenantRoutes(app: App, tenants: TenantStore): void {
+  app.get(
+    '/v1/admin/tenants',
+    operation(platformReads, 'listTenants', {
+      summary: 'All tenants',
+      querystring: PageQuery,
+      answers: { 200: PageOf(TenantObject) },
+    }),
+    async ({ query }) => page(await tenants.list(pageRequest(query)), describeTenant),
+  )
 
-    app.post(
-      '/v1/admin/tenants',
-      operation(platformWrites, 'createTenant', {
-        summary: 'Create a tenant, with the built-in roles',
-        body: Body({ name: Name }),
-        answers: { 201: TenantObject },
-        refuses: ['idempotency_conflict'],
-      }),
-      async (request, reply) => {
-        const tenant = accepted(await tenants.create(request.body.name, by(request)))
-        return reply.code(201).send(describeTenant(tenant))
-      },
-    )
+  app.post(
+    '/v1/admin/tenants',
+    operation(platformWrites, 'createTenant', {
+      summary: 'Create a tenant, with the built-in roles',
+      body: Body({ name: Name }),
+      answers: { 201: TenantObject },
+      refuses: ['idempotency_conflict'],
+    }),
+    async (request, reply) => {
+      const tenant = accepted(await tenants.create(request.body.name, by(request)))
+      return reply.code(201).send(describeTenant(tenant))
+    },
+  )
 
-    app.get(
-      '/v1/admin/tenants/:tenant',
-      operation(within('mintmark:members:read'), 'readTenant', {
-        summary: 'One tenant with its roles',
-        params: TenantPath,
-        answers: { 200: TenantObject },
-        refuses: ['not_found'],
-      }),
-      async ({ params }) => {
-        return describeTenant(found(await tenants.read(params.tenant as TenantId)))
-      },
-    )
+  app.get(
+    '/v1/admin/tenants/:tenant',
+    operation(within('mintmark:members:read'), 'readTenant', {
+      summary: 'One tenant with its roles',
+      params: TenantPath,
+      answers: { 200: TenantObject },
+      refuses: ['not_found'],
+    }),
+    async ({ params }) => {
+      return describeTenant(found(await tenants.read(params.tenant as TenantId)))
+    },
+  )
 
-    app.patch(
-      '/v1/admin/tenants/:tenant',
-      operation(within('mintmark:tenant:write'), 'changeTenant', {
-        summary: 'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
-        params: TenantPath,
-        body: Body({
-          name: Type.Optional(Name),
-          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
-        }),
-        answers: { 200: TenantObject },
-        refuses: ['not_found'],
+  app.patch(
+    '/v1/admin/tenants/:tenant',
+    operation(within('mintmark:tenant:write'), 'changeTenant', {
+      summary: 'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
+      params: TenantPath,
+      body: Body({
+        name: Type.Optional(Name),
+        state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
       }),
-      async request => {
-        const { name, state } = request.body
-        const id = request.params.tenant as TenantId
-        const tenant =
-          name === undefined && state === undefined
-            ? ((await tenants.read(id)) ?? 'unknown')
-            : await tenants.change(id, { name, state }, by(request))
-        return describeTenant(accepted(tenant))
-      },
-    )
+      answers: { 200: TenantObject },
+      refuses: ['not_found'],
+    }),
+    async request => {
+      const { name, state } = request.body
+      const id = request.params.tenant as TenantId
+      const tenant =
+        name === undefined && state === undefined
+          ? ((await tenants.read(id)) ?? 'unknown')
+          : await tenants.change(id, { name, state }, by(request))
+      return describeTenant(accepted(tenant))
+    },
+  )
 
-    app.delete(
-      '/v1/admin/tenants/:tenant',
-      operation(platformWrites, 'deleteTenant', {
-        summary: 'Delete a tenant with its memberships; its people stay',
-        params: TenantPath,
-        answers: { 204: Nothing('Deleted.') },
-        refuses: ['not_found'],
-      }),
-      async (request, reply) => {
-        accepted(await tenants.remove(request.params.tenant as TenantId, by(request)))
-        return reply.code(204).send(null)
-      },
-    )
-  }
+  app.delete(
+    '/v1/admin/tenants/:tenant',
+    operation(platformWrites, 'deleteTenant', {
+      summary: 'Delete a tenant with its memberships; its people stay',
+      params: TenantPath,
+      answers: { 204: Nothing('Deleted.') },
+      refuses: ['not_found'],
+    }),
+    async (request, reply) => {
+      accepted(await tenants.remove(request.params.tenant as TenantId, by(request)))
+      return reply.code(204).send(null)
+    },
+  )
 }

@@ -1,18 +1,16 @@
 /** Admin: people, their platform roles, their state, their sessions and memberships. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import { describeUser, type Users } from '../../accounts/users.js'
 import { may, type PlatformRole, platformRoles } from '../../core/authority.js'
 import { parseEmailAddress } from '../../core/email-address.js'
 import type { UserId } from '../../core/principal.js'
-import type { MembershipStore } from '../../tenants/tenants.js'
-import { describeMembership } from '../../tenants/tenants.js'
+import { describeMembership, type MembershipStore } from '../../tenants/tenants.js'
 import { by, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
+import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Email, Id, Instant, Nothing } from '../shapes/schemas.js'
 import { Member } from './members.js'
-
 import { accepted, found, Name, operation, over } from './shapes.js'
 
 const PlatformRoles = Type.Array(
@@ -34,102 +32,97 @@ const UserPath = Type.Object({ user: Id })
 const reads: Needs = over('users:read')
 const writes: Needs = over('users:write')
 
-export function userRoutes(users: Users, memberships: MembershipStore): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/admin/users',
-      operation(reads, 'listUsers', {
-        summary: 'People, all or the one with this address',
-        querystring: Type.Object(
-          { ...PageQuery.properties, email: Type.Optional(Email) },
-          { additionalProperties: false },
-        ),
-        answers: { 200: PageOf(UserObject) },
-      }),
-      async ({ query: { email, ...query } }) => {
-        const parsed = email === undefined ? undefined : parseEmailAddress(email)
-        if (parsed && !parsed.ok) return { items: [], next_cursor: null }
-        return page(await users.list(pageRequest(query), parsed?.address.canonical), describeUser)
-      },
-    )
+export function userRoutes(app: App, users: Users, memberships: MembershipStore): void {
+  app.get(
+    '/v1/admin/users',
+    operation(reads, 'listUsers', {
+      summary: 'People, all or the one with this address',
+      querystring: Type.Object(
+        { ...PageQuery.properties, email: Type.Optional(Email) },
+        { additionalProperties: false },
+      ),
+      answers: { 200: PageOf(UserObject) },
+    }),
+    async ({ query: { email, ...query } }) => {
+      const parsed = email === undefined ? undefined : parseEmailAddress(email)
+      if (parsed && !parsed.ok) return { items: [], next_cursor: null }
+      return page(await users.list(pageRequest(query), parsed?.address.canonical), describeUser)
+    },
+  )
 
-    app.post(
-      '/v1/admin/users',
-      operation(writes, 'createUser', {
-        summary: 'Create a person; they get a link by mail and choose their password',
-        body: Body({ email: Email, name: Type.Optional(Name) }),
-        answers: { 201: UserObject },
-        refuses: ['invalid_email', 'name_taken', 'idempotency_conflict'],
-      }),
-      async (request, reply) => {
-        const { email, name } = request.body
-        const parsed = parseEmailAddress(email)
-        if (!parsed.ok) throw new Problem('invalid_email')
-        const user = accepted(
-          await users.create({ email: parsed.address, name, phc: undefined }, by(request)),
-        )
-        return reply.code(201).send(describeUser(user))
-      },
-    )
+  app.post(
+    '/v1/admin/users',
+    operation(writes, 'createUser', {
+      summary: 'Create a person; they get a link by mail and choose their password',
+      body: Body({ email: Email, name: Type.Optional(Name) }),
+      answers: { 201: UserObject },
+      refuses: ['invalid_email', 'name_taken', 'idempotency_conflict'],
+    }),
+    async (request, reply) => {
+      const { email, name } = request.body
+      const parsed = parseEmailAddress(email)
+      if (!parsed.ok) throw new Problem('invalid_email')
+      const user = accepted(await users.create({ email: parsed.address, name, phc: undefined }, by(request)))
+      return reply.code(201).send(describeUser(user))
+    },
+  )
 
-    app.get(
-      '/v1/admin/users/:user',
-      operation(reads, 'readUser', {
-        summary: 'One person',
-        params: UserPath,
-        answers: { 200: UserObject },
-        refuses: ['not_found'],
-      }),
-      async ({ params }) => {
-        return describeUser(found(await users.read(params.user as UserId)))
-      },
-    )
+  app.get(
+    '/v1/admin/users/:user',
+    operation(reads, 'readUser', {
+      summary: 'One person',
+      params: UserPath,
+      answers: { 200: UserObject },
+      refuses: ['not_found'],
+    }),
+    async ({ params }) => {
+      return describeUser(found(await users.read(params.user as UserId)))
+    },
+  )
 
-    app.patch(
-      '/v1/admin/users/:user',
-      operation(writes, 'changeUser', {
-        summary:
-          'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
-        params: UserPath,
-        body: Body({
-          name: Type.Optional(Type.Union([Name, Type.Null()])),
-          state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('disabled')])),
-          platform_roles: Type.Optional(PlatformRoles),
-        }),
-        answers: { 200: UserObject },
-        refuses: ['not_found'],
+  app.patch(
+    '/v1/admin/users/:user',
+    operation(writes, 'changeUser', {
+      summary: 'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
+      params: UserPath,
+      body: Body({
+        name: Type.Optional(Type.Union([Name, Type.Null()])),
+        state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('disabled')])),
+        platform_roles: Type.Optional(PlatformRoles),
       }),
-      async request => {
-        const { name, state, platform_roles: platformRoles } = request.body
-        const to = { name, state, platformRoles }
-        return describeUser(accepted(await users.change(request.params.user as UserId, to, by(request))))
-      },
-    )
+      answers: { 200: UserObject },
+      refuses: ['not_found'],
+    }),
+    async request => {
+      const { name, state, platform_roles: platformRoles } = request.body
+      const to = { name, state, platformRoles }
+      return describeUser(accepted(await users.change(request.params.user as UserId, to, by(request))))
+    },
+  )
 
-    app.delete(
-      '/v1/admin/users/:user',
-      operation(writes, 'deleteUser', {
-        summary: 'Delete a person, with sessions and memberships',
-        params: UserPath,
-        answers: { 204: Nothing('Deleted.') },
-        refuses: ['not_found'],
-      }),
-      async (request, reply) => {
-        accepted(await users.remove(request.params.user as UserId, by(request)))
-        return reply.code(204).send(null)
-      },
-    )
+  app.delete(
+    '/v1/admin/users/:user',
+    operation(writes, 'deleteUser', {
+      summary: 'Delete a person, with sessions and memberships',
+      params: UserPath,
+      answers: { 204: Nothing('Deleted.') },
+      refuses: ['not_found'],
+    }),
+    async (request, reply) => {
+      accepted(await users.remove(request.params.user as UserId, by(request)))
+      return reply.code(204).send(null)
+    },
+  )
 
-    app.get(
-      '/v1/admin/users/:user/memberships',
-      operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
-        summary: 'The tenants in which a person is a member',
-        params: UserPath,
-        answers: { 200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }) },
-      }),
-      async ({ params }) => ({
-        items: (await memberships.of(params.user as UserId)).map(describeMembership),
-      }),
-    )
-  }
+  app.get(
+    '/v1/admin/users/:user/memberships',
+    operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
+      summary: 'The tenants in which a person is a member',
+      params: UserPath,
+      answers: { 200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }) },
+    }),
+    async ({ params }) => ({
+      items: (await memberships.of(params.user as UserId)).map(describeMembership),
+    }),
+  )
 }

@@ -1,10 +1,10 @@
 /** A person's devices: the list, ending one, ending all others or all. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { OwnSessions } from '../../sessions/own.js'
 import { describeSession } from '../../sessions/revocations.js'
 import type { Acts } from '../handlers/account.js'
 import { principalOf } from '../middleware/signed-in.js'
+import type { App } from '../shapes/app.js'
 import { PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import {
   Ended,
@@ -33,77 +33,73 @@ const Device = Type.Object({
 })
 
 /** In the signed-in context. */
-export function deviceListRoute(own: OwnSessions): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/sessions',
-      operation('devices', forSessions, 'listSessions', {
-        summary: 'The devices on which this person is signed in, the latest used first',
-        querystring: PageQuery,
-        answers: {
-          200: Type.Object(
-            {
-              sessions: Type.Array(Device),
-              next_cursor: Type.Union([Type.String(), Type.Null()], {
-                description: 'Null on the last page.',
-              }),
-            },
-            { description: 'Live sessions. One that is used meanwhile moves to the front.' },
-          ),
-        },
-        refuses: [...ownListProblems],
-      }),
-      async request => {
-        const principal = principalOf(request)
-        const listed = await own.list(principal, pageRequest(request.query, sessionListForm))
-        const { items: sessions, next_cursor } = page(listed, one => ({
-          ...describeSession(one),
-          current: one.id === principal.session,
-        }))
-        return { sessions, next_cursor }
+export function deviceListRoute(app: App, own: OwnSessions): void {
+  app.get(
+    '/v1/sessions',
+    operation('devices', forSessions, 'listSessions', {
+      summary: 'The devices on which this person is signed in, the latest used first',
+      querystring: PageQuery,
+      answers: {
+        200: Type.Object(
+          {
+            sessions: Type.Array(Device),
+            next_cursor: Type.Union([Type.String(), Type.Null()], {
+              description: 'Null on the last page.',
+            }),
+          },
+          { description: 'Live sessions. One that is used meanwhile moves to the front.' },
+        ),
       },
-    )
-  }
+      refuses: [...ownListProblems],
+    }),
+    async request => {
+      const principal = principalOf(request)
+      const listed = await own.list(principal, pageRequest(request.query, sessionListForm))
+      const { items: sessions, next_cursor } = page(listed, one => ({
+        ...describeSession(one),
+        current: one.id === principal.session,
+      }))
+      return { sessions, next_cursor }
+    },
+  )
 }
 
 /** In the freshly proved context. */
-export function endDeviceRoutes(acts: Acts): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.delete(
-      '/v1/sessions/:id',
-      operation('devices', forSessions, 'endSession', {
-        summary: 'End one session of this person; ending the one that asks signs out',
-        params: Type.Object({ id: SessionHandle }),
-        answers: { 204: Nothing('It has ended, now or before.') },
-        refuses: [...personProblems, 'insufficient_user_authentication', 'not_found'],
-      }),
-      async (request, reply) => {
-        await acts.endDevice(request, reply, request.params.id)
-        return reply.code(204).send(null)
-      },
-    )
+export function endDeviceRoutes(app: App, acts: Acts): void {
+  app.delete(
+    '/v1/sessions/:id',
+    operation('devices', forSessions, 'endSession', {
+      summary: 'End one session of this person; ending the one that asks signs out',
+      params: Type.Object({ id: SessionHandle }),
+      answers: { 204: Nothing('It has ended, now or before.') },
+      refuses: [...personProblems, 'insufficient_user_authentication', 'not_found'],
+    }),
+    async (request, reply) => {
+      await acts.endDevice(request, reply, request.params.id)
+      return reply.code(204).send(null)
+    },
+  )
 
-    app.delete(
-      '/v1/sessions',
-      operation('devices', forSessions, 'endSessions', {
-        summary: 'End all other sessions of this person, or all',
-        querystring: Type.Object(
-          {
-            scope: Type.Optional(
-              Type.Union([Type.Literal('others'), Type.Literal('all')], {
-                description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
-              }),
-            ),
-          },
-          { additionalProperties: false },
-        ),
-        answers: { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
-        refuses: [...personProblems, 'insufficient_user_authentication'],
-      }),
-      (request, reply) =>
-        request.query.scope === 'all'
-          ? acts.endAllDevices(request, reply)
-          : acts.endOtherDevices(request, reply),
-    )
-  }
+  app.delete(
+    '/v1/sessions',
+    operation('devices', forSessions, 'endSessions', {
+      summary: 'End all other sessions of this person, or all',
+      querystring: Type.Object(
+        {
+          scope: Type.Optional(
+            Type.Union([Type.Literal('others'), Type.Literal('all')], {
+              description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      answers: { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
+      refuses: [...personProblems, 'insufficient_user_authentication'],
+    }),
+    (request, reply) =>
+      request.query.scope === 'all'
+        ? acts.endAllDevices(request, reply)
+        : acts.endOtherDevices(request, reply),
+  )
 }

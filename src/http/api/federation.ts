@@ -6,6 +6,7 @@ import type { ProviderLogouts } from '../../federation/logout.js'
 import type { FederationActs } from '../handlers/federation.js'
 import { occasionOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
+import type { App } from '../shapes/app.js'
 import {
   forAnyone,
   forSessions,
@@ -17,101 +18,95 @@ import {
   personProblems,
 } from '../shapes/schemas.js'
 
-export function offeredProvidersRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/federation',
-      operation('federation', forAnyone, 'listProviders', {
-        summary: 'The providers that people can sign in through',
-        answers: {
-          200: Type.Object(
-            {
-              providers: Type.Array(
-                Type.Object({
-                  id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
-                  name: Type.String(),
-                  counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
-                }),
-              ),
-            },
-            { description: 'The enabled ones, by name.' },
-          ),
-        },
-        refuses: ['insecure_transport', 'unavailable'],
-      }),
-      async () => {
-        const offered = await acts.offered()
-        const providers = offered.map(({ id, name, countsAsProof }) => ({
-          id,
-          name,
-          counts_as_proof: countsAsProof,
-        }))
-        return { providers }
+export function offeredProvidersRoute(app: App, acts: FederationActs): void {
+  app.get(
+    '/v1/federation',
+    operation('federation', forAnyone, 'listProviders', {
+      summary: 'The providers that people can sign in through',
+      answers: {
+        200: Type.Object(
+          {
+            providers: Type.Array(
+              Type.Object({
+                id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
+                name: Type.String(),
+                counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
+              }),
+            ),
+          },
+          { description: 'The enabled ones, by name.' },
+        ),
       },
-    )
-  }
+      refuses: ['insecure_transport', 'unavailable'],
+    }),
+    async () => {
+      const offered = await acts.offered()
+      const providers = offered.map(({ id, name, countsAsProof }) => ({
+        id,
+        name,
+        counts_as_proof: countsAsProof,
+      }))
+      return { providers }
+    },
+  )
 }
 
 /** In the signed-in context. */
-export function identitiesRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.get(
-      '/v1/identities',
-      operation('federation', forSessions, 'listIdentities', {
-        summary: 'The accounts at providers that sign this person in',
-        answers: {
-          200: Type.Object(
-            {
-              password: Type.Boolean({ description: 'Whether there is a password.' }),
-              identities: Type.Array(
-                Type.Object({
-                  id: Type.String(),
-                  provider: Type.String(),
-                  provider_name: Type.String(),
-                  enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
-                  label: Type.String({ description: 'What the provider called them when it was linked.' }),
-                  created_at: Instant,
-                }),
-              ),
-            },
-            { description: 'The oldest first.' },
-          ),
-        },
-        refuses: [...ownListProblems],
-      }),
-      async request => {
-        const { linked, password } = await acts.waysOf(request)
-        const identities = linked.map(one => ({
-          id: one.id,
-          provider: one.provider,
-          provider_name: one.providerName,
-          enabled: one.providerEnabled,
-          label: one.label,
-          created_at: one.createdAt,
-        }))
-        return { password, identities }
+export function identitiesRoute(app: App, acts: FederationActs): void {
+  app.get(
+    '/v1/identities',
+    operation('federation', forSessions, 'listIdentities', {
+      summary: 'The accounts at providers that sign this person in',
+      answers: {
+        200: Type.Object(
+          {
+            password: Type.Boolean({ description: 'Whether there is a password.' }),
+            identities: Type.Array(
+              Type.Object({
+                id: Type.String(),
+                provider: Type.String(),
+                provider_name: Type.String(),
+                enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
+                label: Type.String({ description: 'What the provider called them when it was linked.' }),
+                created_at: Instant,
+              }),
+            ),
+          },
+          { description: 'The oldest first.' },
+        ),
       },
-    )
-  }
+      refuses: [...ownListProblems],
+    }),
+    async request => {
+      const { linked, password } = await acts.waysOf(request)
+      const identities = linked.map(one => ({
+        id: one.id,
+        provider: one.provider,
+        provider_name: one.providerName,
+        enabled: one.providerEnabled,
+        label: one.label,
+        created_at: one.createdAt,
+      }))
+      return { password, identities }
+    },
+  )
 }
 
 /** In the freshly proved context. (Linking leads through the provider, so it begins on the page /sign-in-methods.) */
-export function unlinkRoute(acts: FederationActs): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.delete(
-      '/v1/identities/:id',
-      operation('federation', forSessions, 'unlinkIdentity', {
-        summary: 'Remove an account at a provider; the other sessions that it opened end',
-        params: Type.Object({ id: Id }),
-        answers: { 204: Nothing('It is removed.') },
-        refuses: [...personProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
-      }),
-      async (request, reply) => {
-        await acts.unlink(request, request.params.id)
-        return reply.code(204).send(null)
-      },
-    )
-  }
+export function unlinkRoute(app: App, acts: FederationActs): void {
+  app.delete(
+    '/v1/identities/:id',
+    operation('federation', forSessions, 'unlinkIdentity', {
+      summary: 'Remove an account at a provider; the other sessions that it opened end',
+      params: Type.Object({ id: Id }),
+      answers: { 204: Nothing('It is removed.') },
+      refuses: [...personProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
+    }),
+    async (request, reply) => {
+      await acts.unlink(request, request.params.id)
+      return reply.code(204).send(null)
+    },
+  )
 }
 
 /** Called by providers: the token in the form is the proof, no cookie is looked at, and no origin. */

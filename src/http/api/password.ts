@@ -1,6 +1,6 @@
 /** Passwords: forgotten, reset by a link, changed while signed in. */
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Acts } from '../handlers/account.js'
+import type { App } from '../shapes/app.js'
 import {
   Accepted,
   Body,
@@ -15,58 +15,54 @@ import {
   personProblems,
 } from '../shapes/schemas.js'
 
-export function forgottenPasswordRoutes(acts: Acts): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.post(
-      '/v1/password/forgot',
-      operation('password', forAnyone, 'forgotPassword', {
-        summary: 'Ask for a reset link by mail; the answer is the same whether the address is known or not',
-        body: Body({ email: Email }),
-        answers: { 202: Accepted },
-        refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
-      }),
-      async (request, reply) => {
-        await acts.askForReset(request, request.body.email)
-        return reply.code(202).send({ accepted: true })
-      },
-    )
+export function forgottenPasswordRoutes(app: App, acts: Acts): void {
+  app.post(
+    '/v1/password/forgot',
+    operation('password', forAnyone, 'forgotPassword', {
+      summary: 'Ask for a reset link by mail; the answer is the same whether the address is known or not',
+      body: Body({ email: Email }),
+      answers: { 202: Accepted },
+      refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
+    }),
+    async (request, reply) => {
+      await acts.askForReset(request, request.body.email)
+      return reply.code(202).send({ accepted: true })
+    },
+  )
 
-    app.post(
-      '/v1/password/reset',
-      operation('password', forAnyone, 'resetPassword', {
-        summary: 'Consume the link and set a new password; every session of the person ends',
-        body: Body({ token: LinkToken, password: Password }),
-        answers: {
-          204: Nothing(
-            'The password is set. Sign in with it: the cookie `__Host-reset` carries one sign-in past the limits on guesses.',
-          ),
-        },
-        refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
-      }),
-      async (request, reply) => {
-        await acts.resetPassword(request, reply, request.body)
-        return reply.code(204).send(null)
+  app.post(
+    '/v1/password/reset',
+    operation('password', forAnyone, 'resetPassword', {
+      summary: 'Consume the link and set a new password; every session of the person ends',
+      body: Body({ token: LinkToken, password: Password }),
+      answers: {
+        204: Nothing(
+          'The password is set. Sign in with it: the cookie `__Host-reset` carries one sign-in past the limits on guesses.',
+        ),
       },
-    )
-  }
+      refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+    }),
+    async (request, reply) => {
+      await acts.resetPassword(request, reply, request.body)
+      return reply.code(204).send(null)
+    },
+  )
 }
 
 /** In the signed-in context. */
-export function changePasswordRoute(acts: Acts): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.put(
-      '/v1/password',
-      operation('password', forSessions, 'changePassword', {
-        summary:
-          'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
-        body: Body({ current_password: Password, new_password: Password }),
-        answers: { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
-        refuses: [...personProblems, 'wrong_password', 'weak_password'],
-      }),
-      async (request, reply) => {
-        await acts.changePassword(request, reply, request.body)
-        return reply.code(204).send(null)
-      },
-    )
-  }
+export function changePasswordRoute(app: App, acts: Acts): void {
+  app.put(
+    '/v1/password',
+    operation('password', forSessions, 'changePassword', {
+      summary:
+        'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
+      body: Body({ current_password: Password, new_password: Password }),
+      answers: { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
+      refuses: [...personProblems, 'wrong_password', 'weak_password'],
+    }),
+    async (request, reply) => {
+      await acts.changePassword(request, reply, request.body)
+      return reply.code(204).send(null)
+    },
+  )
 }

@@ -1,9 +1,8 @@
 /** The session: sign in, who am I, sign out. */
-
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { Live } from '../../sessions/sessions.js'
 import type { Acts } from '../handlers/account.js'
 import { signedIn } from '../middleware/signed-in.js'
+import type { App } from '../shapes/app.js'
 import {
   Body,
   Email,
@@ -17,23 +16,21 @@ import {
   WhoAmI,
 } from '../shapes/schemas.js'
 
-export function signInRoute(acts: Acts): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.post(
-      '/v1/session',
-      operation('session', forAnyone, 'signIn', {
-        summary: 'Sign in: opens a session and sets its cookie',
-        body: Body({ email: Email, password: Password }),
-        answers: { 201: Opened },
-        refuses: [...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'],
-      }),
-      (request, reply) => acts.signIn(request, reply, request.body),
-    )
-  }
+export function signInRoute(app: App, acts: Acts): void {
+  app.post(
+    '/v1/session',
+    operation('session', forAnyone, 'signIn', {
+      summary: 'Sign in: opens a session and sets its cookie',
+      body: Body({ email: Email, password: Password }),
+      answers: { 201: Opened },
+      refuses: [...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'],
+    }),
+    (request, reply) => acts.signIn(request, reply, request.body),
+  )
 }
 
 /** In the signed-in context. */
-export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
+export function whoAmIRoute(app: App): void {
   app.get(
     '/v1/session',
     operation('session', forSessions, 'whoAmI', {
@@ -52,21 +49,19 @@ export const whoAmIRoute: FastifyPluginAsyncTypebox = async app => {
 }
 
 /** Outside the signed-in context: signing out twice, or without a session, is no error. */
-export function signOutRoute(acts: Acts): FastifyPluginAsyncTypebox {
-  return async app => {
-    app.delete(
-      '/v1/session',
-      operation('session', forSessions, 'signOut', {
-        summary: 'Sign out: ends the session and clears its cookie',
-        answers: { 204: Nothing('Signed out, with or without a session before.') },
-        refuses: [...jsonProblems],
-      }),
-      async (request, reply) => {
-        await acts.signOut(request, reply)
-        return reply.code(204).send(null)
-      },
-    )
-  }
+export function signOutRoute(app: App, acts: Acts): void {
+  app.delete(
+    '/v1/session',
+    operation('session', forSessions, 'signOut', {
+      summary: 'Sign out: ends the session and clears its cookie',
+      answers: { 204: Nothing('Signed out, with or without a session before.') },
+      refuses: [...jsonProblems],
+    }),
+    async (request, reply) => {
+      await acts.signOut(request, reply)
+      return reply.code(204).send(null)
+    },
+  )
 }
 
 function describe({ principal, profile, createdAt, idleEndsAt }: Live): WhoAmI {

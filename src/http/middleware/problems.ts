@@ -1,5 +1,4 @@
 /** Turns whatever a request ends with into a problem document from the catalogue (RFC 9457). */
-
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HashQueueFull } from '../../accounts/password-hash.js'
 import { Throttled } from '../../accounts/throttle.js'

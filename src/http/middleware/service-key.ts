@@ -1,7 +1,11 @@
 /** The service key of a request: `Authorization: Bearer mintmark_sk_…`, or Basic for introspection; read strictly. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { KeyRefusal, LiveKey } from '../../core/service-key.js'
-import { parseServiceCredential, type ServiceCredential } from '../../core/service-key.js'
+import {
+  type KeyRefusal,
+  type LiveKey,
+  parseServiceCredential,
+  type ServiceCredential,
+} from '../../core/service-key.js'
 import type { ServiceKeyStore } from '../../tenants/service-keys.js'
 import { carriesSessionCookie } from './cookie.js'
 import { Problem } from './problem.js'

@@ -1,5 +1,5 @@
 /** Who is signed in: their account and tenants, their password, their devices. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { type Html, html } from '../../core/html.js'
 import type { Page as PageOfList } from '../../core/page.js'
@@ -33,72 +33,70 @@ const done = new Map([
   ['devices', 'All other devices are signed out.'],
 ])
 
-export function accountPages(frame: Frame, acts: Acts, parts: AccountParts): FastifyPluginAsync {
+export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, parts: AccountParts): void {
   const { memberships, ownSessions, passwordMinLength } = parts
   const told = (request: FastifyRequest) => done.get(String(parameter(request, 'done')))
 
-  return async app => {
-    frame.get(app, '/', request => home(request))
-    frame.post(
-      app,
-      '/tenant',
-      { tenant: Type.Union([Id, Type.Literal('')]) },
-      async (request, _reply, { tenant }) => {
-        await acts.switchTenant(request, tenant || null)
-        return '/'
-      },
-      (fault, request) => home(request, fault),
-    )
+  frame.get(app, '/', request => home(request))
+  frame.post(
+    app,
+    '/tenant',
+    { tenant: Type.Union([Id, Type.Literal('')]) },
+    async (request, _reply, { tenant }) => {
+      await acts.switchTenant(request, tenant || null)
+      return '/'
+    },
+    (fault, request) => home(request, fault),
+  )
 
-    frame.get(app, '/password', request => changePassword(passwordMinLength, signedIn(request).live))
-    frame.post(
-      app,
-      '/password',
-      { current_password: Password, new_password: Password },
-      async (request, reply, form) => {
-        await acts.changePassword(request, reply, form)
-        return '/?done=password'
-      },
-      (fault, request) => changePassword(passwordMinLength, signedIn(request).live, fault),
-    )
+  frame.get(app, '/password', request => changePassword(passwordMinLength, signedIn(request).live))
+  frame.post(
+    app,
+    '/password',
+    { current_password: Password, new_password: Password },
+    async (request, reply, form) => {
+      await acts.changePassword(request, reply, form)
+      return '/?done=password'
+    },
+    (fault, request) => changePassword(passwordMinLength, signedIn(request).live, fault),
+  )
 
-    frame.get(app, '/devices', request => devices(request))
-    frame.post(
-      app,
-      '/devices/end',
-      { session: SessionHandle },
-      async (request, reply, { session }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
-        await acts.endDevice(request, reply, session)
-        const own = session === signedIn(request).credential.id
-        return own ? '/sign-in?signed_out=1' : '/devices?done=device'
-      },
-      (fault, request) => devices(request, fault),
-    )
-    frame.post(
-      app,
-      '/devices/end-others',
-      {},
-      async (request, reply) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
-        await acts.endOtherDevices(request, reply)
-        return '/devices?done=devices'
-      },
-      (fault, request) => devices(request, fault),
-    )
+  frame.get(app, '/devices', request => devices(request))
+  frame.post(
+    app,
+    '/devices/end',
+    { session: SessionHandle },
+    async (request, reply, { session }) => {
+      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
+      await acts.endDevice(request, reply, session)
+      const own = session === signedIn(request).credential.id
+      return own ? '/sign-in?signed_out=1' : '/devices?done=device'
+    },
+    (fault, request) => devices(request, fault),
+  )
+  frame.post(
+    app,
+    '/devices/end-others',
+    {},
+    async (request, reply) => {
+      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
+      await acts.endOtherDevices(request, reply)
+      return '/devices?done=devices'
+    },
+    (fault, request) => devices(request, fault),
+  )
 
-    async function home(request: FastifyRequest, fault?: Fault): Promise<Page> {
-      const { live } = signedIn(request)
-      return { ...account(live, await memberships.placesOf(live.principal.user)), fault, done: told(request) }
-    }
+  async function home(request: FastifyRequest, fault?: Fault): Promise<Page> {
+    const { live } = signedIn(request)
+    return { ...account(live, await memberships.placesOf(live.principal.user)), fault, done: told(request) }
+  }
 
-    async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {
-      const { live } = signedIn(request)
-      const after = parameter(request, 'after')
-      const wanted = pageRequest(typeof after === 'string' ? { cursor: after } : {}, sessionListForm)
-      const listed = await ownSessions.list(live.principal, wanted)
-      return { ...deviceList(live, listed), fault, done: told(request) }
-    }
+  async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {
+    const { live } = signedIn(request)
+    const after = parameter(request, 'after')
+    const wanted = pageRequest(typeof after === 'string' ? { cursor: after } : {}, sessionListForm)
+    const listed = await ownSessions.list(live.principal, wanted)
+    return { ...deviceList(live, listed), fault, done: told(request) }
   }
 }
 

@@ -1,6 +1,6 @@
 /** Going to a provider and coming back from it. The callback is the one navigation from elsewhere that changes something. */
 import formbody from '@fastify/formbody'
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Completed } from '../../accounts/federated-sign-in.js'
 import { type Html, html } from '../../core/html.js'
@@ -68,19 +68,17 @@ const callbackSchema = {
   },
 }
 
-export function federationPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
-  return async app => {
-    frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), {
-      schema: beginSchema,
-    })
-    frame.get(
-      app,
-      '/v1/federation/:provider/callback',
-      (request, reply) => complete(request, reply),
-      // Every other GET answers a HEAD as well. Here who only looks must not use the answer up, nor be signed in.
-      { schema: callbackSchema, exposeHeadRoute: false },
-    )
-  }
+export function federationPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
+  frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), {
+    schema: beginSchema,
+  })
+  frame.get(
+    app,
+    '/v1/federation/:provider/callback',
+    (request, reply) => complete(request, reply),
+    // Every other GET answers a HEAD as well. Here who only looks must not use the answer up, nor be signed in.
+    { schema: callbackSchema, exposeHeadRoute: false },
+  )
 
   async function begin(request: FastifyRequest, reply: FastifyReply): Promise<string> {
     const to = await frame.destinationOf(parameter(request, 'return_to'), request)

@@ -28,16 +28,16 @@ export function pages(parts: PageParts): FastifyPluginAsync {
   return async app => {
     await frame.enter(app)
     await app.register(assets(theme))
-    await app.register(signInPages(frame, acts, ways))
-    await app.register(federationPages(frame, ways))
-    await app.register(mailedLinkPages(frame, acts, passwordMinLength))
-    await app.register(invitationPages(frame, acts, passwordMinLength))
+    signInPages(app, frame, acts, ways)
+    federationPages(app, frame, ways)
+    mailedLinkPages(app, frame, acts, passwordMinLength)
+    invitationPages(app, frame, acts, passwordMinLength)
     await app.register(async app => {
       frame.requireVisitor(app)
       parts.takeTurns(app, userOf)
-      await app.register(accountPages(frame, acts, parts))
-      await app.register(signInMethodPages(frame, ways))
-      await app.register(stepUpPages(frame, acts, ways))
+      accountPages(app, frame, acts, parts)
+      signInMethodPages(app, frame, ways)
+      stepUpPages(app, frame, acts, ways)
     })
   }
 }

@@ -1,40 +1,38 @@
 /** Taking an invitation: as who is signed in, or with an account that is made for it. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import type { Acts } from '../handlers/account.js'
 import { beside, type Frame, signInFor } from './frame.js'
 import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
 import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
 
-export function invitationPages(frame: Frame, acts: Acts, minLength: number): FastifyPluginAsync {
-  return async app => {
-    frame.get(app, '/invitations/accept', request => invited(request))
-    frame.post(
-      app,
-      '/invitations/accept',
-      { token: Link },
-      async (request, _reply, { token }) => {
-        if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
-        await acts.acceptInvitation(request, tokenIn(token))
-        return '/?done=joined'
-      },
-      (fault, request) => invited(request, fault),
-    )
-    frame.post(
-      app,
-      '/invitations/sign-up',
-      byLink,
-      async (request, reply, form) => {
-        await acts.signUpByInvitation(request, reply, given(form))
-        return '/?done=joined'
-      },
-      (fault, request, { name }) => invited(request, fault, name),
-    )
+export function invitationPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
+  frame.get(app, '/invitations/accept', request => invited(request))
+  frame.post(
+    app,
+    '/invitations/accept',
+    { token: Link },
+    async (request, _reply, { token }) => {
+      if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
+      await acts.acceptInvitation(request, tokenIn(token))
+      return '/?done=joined'
+    },
+    (fault, request) => invited(request, fault),
+  )
+  frame.post(
+    app,
+    '/invitations/sign-up',
+    byLink,
+    async (request, reply, form) => {
+      await acts.signUpByInvitation(request, reply, given(form))
+      return '/?done=joined'
+    },
+    (fault, request, { name }) => invited(request, fault, name),
+  )
 
-    async function invited(request: FastifyRequest, fault?: Fault, name?: string): Promise<Page> {
-      const live = await frame.visitor(request)
-      return invitation(minLength, live?.profile.email, fault, name)
-    }
+  async function invited(request: FastifyRequest, fault?: Fault, name?: string): Promise<Page> {
+    const live = await frame.visitor(request)
+    return invitation(minLength, live?.profile.email, fault, name)
   }
 }
 

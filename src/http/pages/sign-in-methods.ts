@@ -1,5 +1,5 @@
 /** The ways in that a person has: their password, and the providers they have linked. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LinkedIdentity } from '../../accounts/identities.js'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
@@ -17,39 +17,37 @@ const done = new Map([
   ['unlinked', 'It is removed, and what it had signed in is signed out.'],
 ])
 
-export function signInMethodPages(frame: Frame, acts: FederationActs): FastifyPluginAsync {
-  return async app => {
-    frame.get(app, '/sign-in-methods', request => methods(request))
-    frame.post(
-      app,
-      '/sign-in-methods/link',
-      { provider: ProviderId },
-      async (request, reply, { provider }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
-        return goingOn(acts, request, reply, {
-          provider,
-          purpose: 'link',
-          returnTo: undefined,
-        })
-      },
-      (fault, request) => methods(request, fault),
-    )
-    frame.post(
-      app,
-      '/sign-in-methods/unlink',
-      { identity: Id },
-      async (request, _reply, { identity }) => {
-        if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
-        await acts.unlink(request, identity)
-        return '/sign-in-methods?done=unlinked'
-      },
-      (fault, request) => methods(request, fault),
-    )
+export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
+  frame.get(app, '/sign-in-methods', request => methods(request))
+  frame.post(
+    app,
+    '/sign-in-methods/link',
+    { provider: ProviderId },
+    async (request, reply, { provider }) => {
+      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      return goingOn(acts, request, reply, {
+        provider,
+        purpose: 'link',
+        returnTo: undefined,
+      })
+    },
+    (fault, request) => methods(request, fault),
+  )
+  frame.post(
+    app,
+    '/sign-in-methods/unlink',
+    { identity: Id },
+    async (request, _reply, { identity }) => {
+      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      await acts.unlink(request, identity)
+      return '/sign-in-methods?done=unlinked'
+    },
+    (fault, request) => methods(request, fault),
+  )
 
-    async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
-      const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])
-      return { ...list(linked, offered, password), fault, done: done.get(String(parameter(request, 'done'))) }
-    }
+  async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
+    const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])
+    return { ...list(linked, offered, password), fault, done: done.get(String(parameter(request, 'done'))) }
   }
 }
 

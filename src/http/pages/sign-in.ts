@@ -1,5 +1,5 @@
 /** Signing in and out, and proving oneself again. */
-import type { FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
 import type { Acts } from '../handlers/account.js'
@@ -15,77 +15,73 @@ const currentPassword = (fault: Fault | undefined, first = false) =>
     fault,
   )
 
-export function signInPages(frame: Frame, acts: Acts, ways: FederationActs): FastifyPluginAsync {
-  return async app => {
-    frame.get(app, '/sign-in', async request => {
-      const to = await frame.destinationOf(parameter(request, 'return_to'), request)
-      const live = await frame.visitor(request)
-      if (!live)
-        return signIn(to, await ways.offered(), undefined, {
-          signedOut: parameter(request, 'signed_out') === '1',
-        })
-      return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
-    })
+export function signInPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
+  frame.get(app, '/sign-in', async request => {
+    const to = await frame.destinationOf(parameter(request, 'return_to'), request)
+    const live = await frame.visitor(request)
+    if (!live)
+      return signIn(to, await ways.offered(), undefined, {
+        signedOut: parameter(request, 'signed_out') === '1',
+      })
+    return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
+  })
 
-    frame.post(
-      app,
-      '/sign-in',
-      { email: Email, password: Password, return_to: ReturnTo },
-      async (request, reply, form) => {
-        await acts.signIn(request, reply, form)
-        return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
-      },
-      async (fault, request, { email, return_to }) =>
-        signIn(await frame.destinationOf(return_to, request), await ways.offered(), fault, { email }),
-    )
+  frame.post(
+    app,
+    '/sign-in',
+    { email: Email, password: Password, return_to: ReturnTo },
+    async (request, reply, form) => {
+      await acts.signIn(request, reply, form)
+      return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+    },
+    async (fault, request, { email, return_to }) =>
+      signIn(await frame.destinationOf(return_to, request), await ways.offered(), fault, { email }),
+  )
 
-    frame.get(app, '/sign-out', async request => signOut(await wanted(request)))
+  frame.get(app, '/sign-out', async request => signOut(await wanted(request)))
 
-    frame.post(
-      app,
-      '/sign-out',
-      { return_to: ReturnTo },
-      async (request, reply, { return_to }) => {
-        await acts.signOut(request, reply)
-        return (await frame.destinationOf(return_to, request))?.address ?? '/sign-in?signed_out=1'
-      },
-      async (fault, request, { return_to }) => signOut(await frame.destinationOf(return_to, request), fault),
-    )
+  frame.post(
+    app,
+    '/sign-out',
+    { return_to: ReturnTo },
+    async (request, reply, { return_to }) => {
+      await acts.signOut(request, reply)
+      return (await frame.destinationOf(return_to, request))?.address ?? '/sign-in?signed_out=1'
+    },
+    async (fault, request, { return_to }) => signOut(await frame.destinationOf(return_to, request), fault),
+  )
 
-    async function wanted(request: Parameters<typeof parameter>[0]) {
-      return frame.destinationOf(parameter(request, 'return_to'), request)
-    }
+  async function wanted(request: Parameters<typeof parameter>[0]) {
+    return frame.destinationOf(parameter(request, 'return_to'), request)
   }
 }
 
 /** In the context of who is signed in. */
-export function stepUpPages(frame: Frame, acts: Acts, ways: FederationActs): FastifyPluginAsync {
-  return async app => {
-    frame.get(app, '/step-up', request => asked(request, parameter(request, 'return_to')))
-    frame.post(
-      app,
-      '/step-up',
-      { password: Password, return_to: ReturnTo },
-      async (request, reply, form) => {
-        await acts.stepUp(request, reply, { password: form.password })
-        return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
-      },
-      (fault, request, { return_to }) => asked(request, return_to, fault),
-    )
-    frame.post(
-      app,
-      '/step-up/provider',
-      { provider: ProviderId, return_to: ReturnTo },
-      async (request, reply, { provider, return_to }) => {
-        const to = await frame.destinationOf(return_to, request)
-        return goingOn(ways, request, reply, { provider, purpose: 'step-up', returnTo: to?.address })
-      },
-      (fault, request, { return_to }) => asked(request, return_to, fault),
-    )
+export function stepUpPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
+  frame.get(app, '/step-up', request => asked(request, parameter(request, 'return_to')))
+  frame.post(
+    app,
+    '/step-up',
+    { password: Password, return_to: ReturnTo },
+    async (request, reply, form) => {
+      await acts.stepUp(request, reply, { password: form.password })
+      return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+    },
+    (fault, request, { return_to }) => asked(request, return_to, fault),
+  )
+  frame.post(
+    app,
+    '/step-up/provider',
+    { provider: ProviderId, return_to: ReturnTo },
+    async (request, reply, { provider, return_to }) => {
+      const to = await frame.destinationOf(return_to, request)
+      return goingOn(ways, request, reply, { provider, purpose: 'step-up', returnTo: to?.address })
+    },
+    (fault, request, { return_to }) => asked(request, return_to, fault),
+  )
 
-    async function asked(request: FastifyRequest, returnTo: unknown, fault?: Fault): Promise<Page> {
-      return stepUp(await frame.destinationOf(returnTo, request), await waysToProve(ways, request), fault)
-    }
+  async function asked(request: FastifyRequest, returnTo: unknown, fault?: Fault): Promise<Page> {
+    return stepUp(await frame.destinationOf(returnTo, request), await waysToProve(ways, request), fault)
   }
 }
 
