@@ -38,53 +38,45 @@ export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, par
   const told = (request: FastifyRequest) => done.get(String(parameter(request, 'done')))
 
   frame.get(app, '/', request => home(request))
-  frame.post(
-    app,
-    '/tenant',
-    { tenant: Type.Union([Id, Type.Literal('')]) },
-    async (request, _reply, { tenant }) => {
+  frame.post(app, '/tenant', {
+    fields: { tenant: Type.Union([Id, Type.Literal('')]) },
+    async work(request, _reply, { tenant }) {
       await acts.switchTenant(request, tenant || null)
       return '/'
     },
-    (fault, request) => home(request, fault),
-  )
+    again: (fault, request) => home(request, fault),
+  })
 
   frame.get(app, '/password', request => changePassword(passwordMinLength, signedIn(request).live))
-  frame.post(
-    app,
-    '/password',
-    { current_password: Password, new_password: Password },
-    async (request, reply, form) => {
+  frame.post(app, '/password', {
+    fields: { current_password: Password, new_password: Password },
+    async work(request, reply, form) {
       await acts.changePassword(request, reply, form)
       return '/?done=password'
     },
-    (fault, request) => changePassword(passwordMinLength, signedIn(request).live, fault),
-  )
+    again: (fault, request) => changePassword(passwordMinLength, signedIn(request).live, fault),
+  })
 
   frame.get(app, '/devices', request => devices(request))
-  frame.post(
-    app,
-    '/devices/end',
-    { session: SessionHandle },
-    async (request, reply, { session }) => {
+  frame.post(app, '/devices/end', {
+    fields: { session: SessionHandle },
+    async work(request, reply, { session }) {
       if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
       await acts.endDevice(request, reply, session)
       const own = session === signedIn(request).credential.id
       return own ? '/sign-in?signed_out=1' : '/devices?done=device'
     },
-    (fault, request) => devices(request, fault),
-  )
-  frame.post(
-    app,
-    '/devices/end-others',
-    {},
-    async (request, reply) => {
+    again: (fault, request) => devices(request, fault),
+  })
+  frame.post(app, '/devices/end-others', {
+    fields: {},
+    async work(request, reply) {
       if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
       await acts.endOtherDevices(request, reply)
       return '/devices?done=devices'
     },
-    (fault, request) => devices(request, fault),
-  )
+    again: (fault, request) => devices(request, fault),
+  })
 
   async function home(request: FastifyRequest, fault?: Fault): Promise<Page> {
     const { live } = signedIn(request)

@@ -7,7 +7,7 @@ import { type Html, html } from '../../core/html.js'
 import type { FederationActs } from '../handlers/federation.js'
 import { Problem } from '../middleware/problem.js'
 import { forAnyone, pageProblems } from '../shapes/schemas.js'
-import { type Frame, parameter, signInFor } from './frame.js'
+import { type Frame, signInFor } from './frame.js'
 import { type Fault, type Look, nothing, type Page } from './layout.js'
 import { answerPage } from './refused.js'
 
@@ -81,7 +81,7 @@ export function federationPages(app: FastifyInstance, frame: Frame, acts: Federa
   )
 
   async function begin(request: FastifyRequest, reply: FastifyReply): Promise<string> {
-    const to = await frame.destinationOf(parameter(request, 'return_to'), request)
+    const to = await frame.destination(request)
     const wanted = { provider: providerOf(request), purpose: 'sign-in', returnTo: to?.address } as const
     return (await acts.begin(request, reply, wanted)).address
   }

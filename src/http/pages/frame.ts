@@ -48,6 +48,14 @@ type Form<M extends Members> = Static<ReturnType<typeof Body<M>>>
 /** A place: where to go on to. A page: what is shown. */
 type Shown = string | Page | Promise<string | Page>
 
+interface FormOf<M extends Members> {
+  readonly fields: M
+  /** Does it and says where to go on to. */
+  work(request: FastifyRequest, reply: FastifyReply, form: Form<M>): Shown
+  /** The page with what is wrong. */
+  again(fault: Fault, request: FastifyRequest, form: Form<M>): Shown
+}
+
 export type Frame = ReturnType<typeof createFrame>
 
 export function createFrame(parts: FrameParts) {
@@ -67,6 +75,13 @@ export function createFrame(parts: FrameParts) {
     return undefined
   }
 
+  /** Where the page or its form leads on to, as its `return_to` says. Of a malformed form nothing counts. */
+  async function destination(request: FastifyRequest): Promise<Destination | undefined> {
+    const { method, query, body, validationError } = request
+    const said = method === 'POST' ? !validationError && body : query
+    return destinationOf(said ? (said as { return_to?: unknown }).return_to : undefined, request)
+  }
+
   async function show(reply: FastifyReply, shown: Shown): Promise<FastifyReply> {
     const page = await shown
     if (typeof page === 'string') return reply.redirect(page, 303)
@@ -77,6 +92,9 @@ export function createFrame(parts: FrameParts) {
 
   return {
     destinationOf,
+    destination,
+    after: async (request: FastifyRequest, otherwise: string) =>
+      (await destination(request))?.address ?? otherwise,
 
     /** For a plugin of pages: forms and nothing else come in, and refusals go out as pages. */
     async enter(app: FastifyInstance): Promise<void> {
@@ -103,15 +121,8 @@ export function createFrame(parts: FrameParts) {
       return faultOf(refuse(problem, request, reply))
     },
 
-    /** `work` does it and says where to go on to; `again` is the page with what is wrong. */
-    post<M extends Members>(
-      app: FastifyInstance,
-      url: string,
-      members: M,
-      work: (request: FastifyRequest, reply: FastifyReply, form: Form<M>) => Shown,
-      again: (fault: Fault, request: FastifyRequest, form: Form<M>) => Shown,
-    ): void {
-      const schema = { hide: true, consumes: ['application/x-www-form-urlencoded'], body: Body(members) }
+    post<M extends Members>(app: FastifyInstance, url: string, { fields, work, again }: FormOf<M>): void {
+      const schema = { hide: true, consumes: ['application/x-www-form-urlencoded'], body: Body(fields) }
       app.post(url, { schema, attachValidation: true }, async (request, reply) => {
         const form = request.body as Form<M>
         try {

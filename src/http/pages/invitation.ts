@@ -8,27 +8,23 @@ import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './li
 
 export function invitationPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
   frame.get(app, '/invitations/accept', request => invited(request))
-  frame.post(
-    app,
-    '/invitations/accept',
-    { token: Link },
-    async (request, _reply, { token }) => {
+  frame.post(app, '/invitations/accept', {
+    fields: { token: Link },
+    async work(request, _reply, { token }) {
       if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
       await acts.acceptInvitation(request, tokenIn(token))
       return '/?done=joined'
     },
-    (fault, request) => invited(request, fault),
-  )
-  frame.post(
-    app,
-    '/invitations/sign-up',
-    byLink,
-    async (request, reply, form) => {
+    again: (fault, request) => invited(request, fault),
+  })
+  frame.post(app, '/invitations/sign-up', {
+    fields: byLink,
+    async work(request, reply, form) {
       await acts.signUpByInvitation(request, reply, given(form))
       return '/?done=joined'
     },
-    (fault, request, { name }) => invited(request, fault, name),
-  )
+    again: (fault, request, { name }) => invited(request, fault, name),
+  })
 
   async function invited(request: FastifyRequest, fault?: Fault, name?: string): Promise<Page> {
     const live = await frame.visitor(request)

@@ -1,61 +1,49 @@
 /** Signing up and a forgotten password: asking for a link, and what stands behind it. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { html } from '../../core/html.js'
 import type { Acts } from '../handlers/account.js'
 import { Email, Password } from '../shapes/schemas.js'
-import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
+import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
 import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
 
 export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
-  const destination = (request: FastifyRequest) =>
-    frame.destinationOf(parameter(request, 'return_to'), request)
-
-  frame.get(app, '/sign-up', async request => signUp(await destination(request)))
-  frame.post(
-    app,
-    '/sign-up',
-    { email: Email, return_to: ReturnTo },
-    async (request, _reply, { email, return_to }) => {
-      const to = await frame.destinationOf(return_to, request)
+  frame.get(app, '/sign-up', async request => signUp(await frame.destination(request)))
+  frame.post(app, '/sign-up', {
+    fields: { email: Email, return_to: ReturnTo },
+    async work(request, _reply, { email }) {
+      const to = await frame.destination(request)
       await acts.askForSignUp(request, email, to?.address)
       return onItsWay(email, 'If you have an account already, it says so instead.', to)
     },
-    async (fault, request, { email, return_to }) =>
-      signUp(await frame.destinationOf(return_to, request), fault, email),
-  )
+    again: async (fault, request, { email }) => signUp(await frame.destination(request), fault, email),
+  })
 
-  frame.get(app, '/sign-up/verify', async request => verify(minLength, await destination(request)))
-  frame.post(
-    app,
-    '/sign-up/verify',
-    byLink,
-    async (request, reply, form) => {
+  frame.get(app, '/sign-up/verify', async request => verify(minLength, await frame.destination(request)))
+  frame.post(app, '/sign-up/verify', {
+    fields: byLink,
+    async work(request, reply, form) {
       await acts.verifySignUp(request, reply, given(form))
-      return (await frame.destinationOf(form.return_to, request))?.address ?? '/?done=welcome'
+      return frame.after(request, '/?done=welcome')
     },
-    async (fault, request, { name, return_to }) =>
-      verify(minLength, await frame.destinationOf(return_to, request), fault, name),
-  )
+    again: async (fault, request, { name }) =>
+      verify(minLength, await frame.destination(request), fault, name),
+  })
 
   frame.get(app, '/password/forgot', () => forgot())
-  frame.post(
-    app,
-    '/password/forgot',
-    { email: Email },
-    async (request, _reply, { email }) => {
+  frame.post(app, '/password/forgot', {
+    fields: { email: Email },
+    async work(request, _reply, { email }) {
       await acts.askForReset(request, email)
       return onItsWay(email, 'No mail comes where there is no account with this address.')
     },
-    (fault, _request, { email }) => forgot(fault, email),
-  )
+    again: (fault, _request, { email }) => forgot(fault, email),
+  })
 
   frame.get(app, '/password/reset', () => reset(minLength))
-  frame.post(
-    app,
-    '/password/reset',
-    { token: Link, password: Password },
-    async (request, reply, { token, password }) => {
+  frame.post(app, '/password/reset', {
+    fields: { token: Link, password: Password },
+    async work(request, reply, { token, password }) {
       await acts.resetPassword(request, reply, { token: tokenIn(token), password })
       return {
         title: 'Your password is set',
@@ -63,8 +51,8 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
         body: html`<p><a class="button" href="/sign-in">Sign in</a></p>`,
       }
     },
-    fault => reset(minLength, fault),
-  )
+    again: fault => reset(minLength, fault),
+  })
 }
 
 const emailField = (fault: Fault | undefined, email: string | undefined) =>

@@ -19,11 +19,9 @@ const done = new Map([
 
 export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
   frame.get(app, '/sign-in-methods', request => methods(request))
-  frame.post(
-    app,
-    '/sign-in-methods/link',
-    { provider: ProviderId },
-    async (request, reply, { provider }) => {
+  frame.post(app, '/sign-in-methods/link', {
+    fields: { provider: ProviderId },
+    async work(request, reply, { provider }) {
       if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
       return goingOn(acts, request, reply, {
         provider,
@@ -31,19 +29,17 @@ export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: Fede
         returnTo: undefined,
       })
     },
-    (fault, request) => methods(request, fault),
-  )
-  frame.post(
-    app,
-    '/sign-in-methods/unlink',
-    { identity: Id },
-    async (request, _reply, { identity }) => {
+    again: (fault, request) => methods(request, fault),
+  })
+  frame.post(app, '/sign-in-methods/unlink', {
+    fields: { identity: Id },
+    async work(request, _reply, { identity }) {
       if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
       await acts.unlink(request, identity)
       return '/sign-in-methods?done=unlinked'
     },
-    (fault, request) => methods(request, fault),
-  )
+    again: (fault, request) => methods(request, fault),
+  })
 
   async function methods(request: FastifyRequest, fault?: Fault): Promise<Page> {
     const [{ linked, password }, offered] = await Promise.all([acts.waysOf(request), acts.offered()])

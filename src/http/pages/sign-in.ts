@@ -17,7 +17,7 @@ const currentPassword = (fault: Fault | undefined, first = false) =>
 
 export function signInPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
   frame.get(app, '/sign-in', async request => {
-    const to = await frame.destinationOf(parameter(request, 'return_to'), request)
+    const to = await frame.destination(request)
     const live = await frame.visitor(request)
     if (!live)
       return signIn(to, await ways.offered(), undefined, {
@@ -26,62 +26,50 @@ export function signInPages(app: FastifyInstance, frame: Frame, acts: Acts, ways
     return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
   })
 
-  frame.post(
-    app,
-    '/sign-in',
-    { email: Email, password: Password, return_to: ReturnTo },
-    async (request, reply, form) => {
+  frame.post(app, '/sign-in', {
+    fields: { email: Email, password: Password, return_to: ReturnTo },
+    async work(request, reply, form) {
       await acts.signIn(request, reply, form)
-      return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+      return frame.after(request, '/')
     },
-    async (fault, request, { email, return_to }) =>
-      signIn(await frame.destinationOf(return_to, request), await ways.offered(), fault, { email }),
-  )
+    again: async (fault, request, { email }) =>
+      signIn(await frame.destination(request), await ways.offered(), fault, { email }),
+  })
 
-  frame.get(app, '/sign-out', async request => signOut(await wanted(request)))
+  frame.get(app, '/sign-out', async request => signOut(await frame.destination(request)))
 
-  frame.post(
-    app,
-    '/sign-out',
-    { return_to: ReturnTo },
-    async (request, reply, { return_to }) => {
+  frame.post(app, '/sign-out', {
+    fields: { return_to: ReturnTo },
+    async work(request, reply) {
       await acts.signOut(request, reply)
-      return (await frame.destinationOf(return_to, request))?.address ?? '/sign-in?signed_out=1'
+      return frame.after(request, '/sign-in?signed_out=1')
     },
-    async (fault, request, { return_to }) => signOut(await frame.destinationOf(return_to, request), fault),
-  )
-
-  async function wanted(request: Parameters<typeof parameter>[0]) {
-    return frame.destinationOf(parameter(request, 'return_to'), request)
-  }
+    again: async (fault, request) => signOut(await frame.destination(request), fault),
+  })
 }
 
 /** In the context of who is signed in. */
 export function stepUpPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
-  frame.get(app, '/step-up', request => asked(request, parameter(request, 'return_to')))
-  frame.post(
-    app,
-    '/step-up',
-    { password: Password, return_to: ReturnTo },
-    async (request, reply, form) => {
+  frame.get(app, '/step-up', request => asked(request))
+  frame.post(app, '/step-up', {
+    fields: { password: Password, return_to: ReturnTo },
+    async work(request, reply, form) {
       await acts.stepUp(request, reply, { password: form.password })
-      return (await frame.destinationOf(form.return_to, request))?.address ?? '/'
+      return frame.after(request, '/')
     },
-    (fault, request, { return_to }) => asked(request, return_to, fault),
-  )
-  frame.post(
-    app,
-    '/step-up/provider',
-    { provider: ProviderId, return_to: ReturnTo },
-    async (request, reply, { provider, return_to }) => {
-      const to = await frame.destinationOf(return_to, request)
+    again: (fault, request) => asked(request, fault),
+  })
+  frame.post(app, '/step-up/provider', {
+    fields: { provider: ProviderId, return_to: ReturnTo },
+    async work(request, reply, { provider }) {
+      const to = await frame.destination(request)
       return goingOn(ways, request, reply, { provider, purpose: 'step-up', returnTo: to?.address })
     },
-    (fault, request, { return_to }) => asked(request, return_to, fault),
-  )
+    again: (fault, request) => asked(request, fault),
+  })
 
-  async function asked(request: FastifyRequest, returnTo: unknown, fault?: Fault): Promise<Page> {
-    return stepUp(await frame.destinationOf(returnTo, request), await waysToProve(ways, request), fault)
+  async function asked(request: FastifyRequest, fault?: Fault): Promise<Page> {
+    return stepUp(await frame.destination(request), await waysToProve(ways, request), fault)
   }
 }
 
