@@ -1,4 +1,6 @@
-/** The session: sign in, who am I, sign out. */
+/** The session of a browser: opened and ended, proved again, who is signed in, and in which of their tenants. */
+
+import { Type } from 'typebox'
 import type { Live } from '../../sessions/sessions.js'
 import type { Acts } from '../handlers/account.js'
 import { signedIn } from '../middleware/signed-in.js'
@@ -8,11 +10,14 @@ import {
   Email,
   forAnyone,
   forSessions,
+  Id,
+  Instant,
   jsonProblems,
   Nothing,
   Opened,
   operation,
   Password,
+  personProblems,
   WhoAmI,
 } from '../shapes/schemas.js'
 
@@ -82,4 +87,54 @@ function describe({ principal, profile, createdAt, idleEndsAt }: Live): WhoAmI {
         ? null
         : { ...tenant, roles: [...tenant.roles], permissions: [...tenant.permissions] },
   }
+}
+
+const Proved = Type.Object(
+  {
+    session: Type.Object({
+      id: Type.String(),
+      auth_time: Instant,
+      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+      acr: Type.String(),
+      ends_at: Instant,
+    }),
+  },
+  { description: 'Proved, and `Set-Cookie` holds the renewed session.' },
+)
+
+/** In the signed-in context. */
+export function stepUpRoute(app: App, acts: Acts): void {
+  app.post(
+    '/v1/session/step-up',
+    operation('session', forSessions, 'stepUp', {
+      summary: 'Prove yourself again: raises auth_time and renews the cookie',
+      body: Body({ password: Password }),
+      answers: { 200: Proved },
+      refuses: [...personProblems, 'wrong_password'],
+    }),
+    async (request, reply) => {
+      const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
+      const { amr, acr } = identity
+      return {
+        session: { id: credential.id, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
+      }
+    },
+  )
+}
+
+/** In the signed-in context. */
+export function switchTenantRoute(app: App, acts: Acts): void {
+  app.put(
+    '/v1/session/tenant',
+    operation('session', forSessions, 'switchTenant', {
+      summary: 'Switch the current tenant, for tokens that name none; null leaves it',
+      body: Body({ tenant: Type.Union([Id, Type.Null()]) }),
+      answers: { 204: Nothing('The session is in that tenant.') },
+      refuses: [...personProblems, 'tenant_forbidden'],
+    }),
+    async (request, reply) => {
+      await acts.switchTenant(request, request.body.tenant)
+      return reply.code(204).send(null)
+    },
+  )
 }
