@@ -67,8 +67,7 @@ export function createByLink(parts: ByLinkParts) {
     const link = await usableLink(throttle, from, token, pending)
     if (!link) return { refused: 'link_invalid' }
     const { hash, email } = link
-    const owner = name ?? link.name ?? undefined
-    const verdict = await policy.check(password, { email, ...(owner !== undefined && { name: owner }) })
+    const verdict = await policy.check(password, { email, name: name ?? link.name ?? undefined })
     if (!verdict.ok) return { refused: { weak: verdict.detail } }
     const done = await complete(hash, await hasher.hash(verdict.password, email))
     if (!done) return { refused: 'link_invalid' }

@@ -50,7 +50,7 @@ export function createPasswordChange({
     const proof = await signIn.proveAgain(principal.user, currentPassword)
     if ('refused' in proof) return wrong(principal, occasion)
     const { email, name } = profile
-    const verdict = await policy.check(newPassword, { email, ...(name !== null && { name }) })
+    const verdict = await policy.check(newPassword, { email, name: name ?? undefined })
     if (!verdict.ok) return { refused: { weak: verdict.detail } }
 
     const next = newCredential()

@@ -49,7 +49,7 @@ export type PasswordVerdict =
   | { ok: false; reason: 'too_short' | 'too_long' | 'malformed' | 'blocklisted'; detail: string }
 
 /** Whose password it is: what an attacker tries first. */
-export type PasswordOwner = { email?: string; name?: string }
+export type PasswordOwner = { email?: string | undefined; name?: string | undefined }
 
 /**
  * There are no composition rules ("one digit, one symbol"): they make passwords predictable. Length is counted

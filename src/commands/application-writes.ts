@@ -1,6 +1,7 @@
 /** `mintmark applications create` and `change`: what an application is. */
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
 import { CommandFailed } from '../core/errors.js'
+import { given } from '../core/given.js'
 import {
   type ApplicationChange,
   type Applications,
@@ -8,6 +9,7 @@ import {
   type Grant,
 } from '../tenants/applications.js'
 import { replacement } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
@@ -16,7 +18,7 @@ interface Wanted extends Form {
   readonly audience?: string[]
   readonly origin?: string[]
   readonly returnAddress?: string[]
-  readonly grant?: string[]
+  readonly grant?: Grant[]
   readonly lifetime?: number
   /** `--no-origins`, `--no-return-addresses` and `--no-grants` were left out. */
   readonly origins: boolean
@@ -24,7 +26,7 @@ interface Wanted extends Form {
   readonly grants: boolean
 }
 
-export function applicationWriteCommands(applications: Command): void {
+export function applicationWriteCommands(applications: OperatorCommand): void {
   const grant = () =>
     new Option(
       '--grant <grant...>',
@@ -59,9 +61,7 @@ export function applicationWriteCommands(applications: Command): void {
     .option('--no-grants', 'it may ask for tokens, and nothing else')
     .addOption(lifetime())
     .option(...asJson)
-    .action((clientId: string, wanted: Wanted) =>
-      changeApplication(clientId, changeOf(wanted), wanted, 'Changed'),
-    )
+    .action((clientId: string, wanted: Wanted) => change(clientId, wanted))
 }
 
 async function create(clientId: string, wanted: Wanted): Promise<void> {
@@ -76,24 +76,20 @@ async function create(clientId: string, wanted: Wanted): Promise<void> {
 }
 
 /** It is judged together with what stays. */
-export async function changeApplication(
-  clientId: string,
-  to: ApplicationChange,
-  form: Form,
-  done: string,
-): Promise<void> {
+async function change(clientId: string, wanted: Wanted): Promise<void> {
+  const to = changeOf(wanted)
   if (Object.keys(to).length === 0)
     throw new CommandFailed(
       'say what to change: --name, --audience, --origin, --no-origins, --return-address, --no-return-addresses, --grant, --no-grants, --lifetime',
     )
-  await withOperator(form, async ({ applications }) =>
-    sayWritten(form, clientId, await applications.change(clientId, to, operator), done),
+  await withOperator(wanted, async ({ applications }) =>
+    sayWritten(wanted, clientId, await applications.change(clientId, to, operator), 'Changed'),
   )
 }
 
 type Written = Awaited<ReturnType<Applications['create'] | Applications['change']>>
 
-function sayWritten(form: Form, clientId: string, answer: Written, done: string): void {
+export function sayWritten(form: Form, clientId: string, answer: Written, done: string): void {
   const written = answered(answer, {
     ...noApplication(clientId),
     'client-id-taken': `there is an application ${clientId} already: \`mintmark applications change\` changes it`,
@@ -112,21 +108,13 @@ export const noApplication = (clientId: string) => ({
 /** Only what was given. */
 function changeOf(wanted: Wanted): ApplicationChange {
   const { name, audience, origin, origins, returnAddress, returnAddresses, grant, grants, lifetime } = wanted
-  const audiencesTo = replacement({ given: audience, keep: true, option: 'audience', most: 50 })
-  const originsTo = replacement({ given: origin, keep: origins, option: 'origin', most: 50 })
-  const addressesTo = replacement({
-    given: returnAddress,
-    keep: returnAddresses,
-    option: 'return-address',
-    most: 50,
+  const addresses = { given: returnAddress, keep: returnAddresses, option: 'return-address', most: 50 }
+  return given({
+    name,
+    tokenLifetimeSeconds: lifetime,
+    audiences: replacement({ given: audience, keep: true, option: 'audience', most: 50 }),
+    origins: replacement({ given: origin, keep: origins, option: 'origin', most: 50 }),
+    returnAddresses: replacement(addresses),
+    grants: replacement({ given: grant, keep: grants, option: 'grant', most: 2 }),
   })
-  const grantsTo = replacement({ given: grant, keep: grants, option: 'grant', most: 2 })
-  return {
-    ...(name !== undefined && { name }),
-    ...(lifetime !== undefined && { tokenLifetimeSeconds: lifetime }),
-    ...(audiencesTo && { audiences: audiencesTo }),
-    ...(originsTo && { origins: originsTo }),
-    ...(addressesTo && { returnAddresses: addressesTo }),
-    ...(grantsTo && { grants: grantsTo as Grant[] }),
-  }
 }

@@ -1,35 +1,29 @@
 /** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
-import type { Command } from 'commander'
 import { CommandFailed } from '../core/errors.js'
 import { type Application, describeApplication, hostedPages } from '../tenants/applications.js'
-import { applicationWriteCommands, changeApplication, noApplication } from './application-writes.js'
+import { applicationWriteCommands, noApplication, sayWritten } from './application-writes.js'
 import { limited } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, time } from './table.js'
 
-export function applicationCommands(program: Command): void {
+export function applicationCommands(program: OperatorCommand): void {
   const applications = program.command('applications').description('the applications that may ask for tokens')
   applications
     .command('list')
     .description('all applications')
     .option(...limited)
-    .option(...asJson)
-    .action((form: ListForm) =>
-      withOperator(form, ({ applications }) => sayList(form, applications.list, listing)),
-    )
+    .acts(({ applications }, form: ListForm) => sayList(form, applications.list, listing))
 
   applications
     .command('show')
     .argument('<client-id>')
     .description('one application')
-    .option(...asJson)
-    .action((clientId: string, form: Form) =>
-      withOperator(form, async ({ applications }) => {
-        const application = answered(await applications.read(clientId), noApplication(clientId))
-        say(form, describeApplication(application), shown(application))
-      }),
-    )
+    .acts(async ({ applications }, clientId: string, form: Form) => {
+      const application = answered(await applications.read(clientId), noApplication(clientId))
+      say(form, describeApplication(application), shown(application))
+    })
 
   applicationWriteCommands(applications)
 
@@ -37,19 +31,19 @@ export function applicationCommands(program: Command): void {
     .command('disable')
     .argument('<client-id>')
     .description('mint no token for an application, and refuse its origins, until it is enabled')
-    .option(...asJson)
-    .action((clientId: string, form: Form) =>
-      changeApplication(clientId, { state: 'disabled' }, form, 'Disabled'),
-    )
+    .acts(async ({ applications }, clientId: string, form: Form) => {
+      const answer = await applications.change(clientId, { state: 'disabled' }, operator)
+      sayWritten(form, clientId, answer, 'Disabled')
+    })
 
   applications
     .command('enable')
     .argument('<client-id>')
     .description('let a disabled application ask for tokens again')
-    .option(...asJson)
-    .action((clientId: string, form: Form) =>
-      changeApplication(clientId, { state: 'enabled' }, form, 'Enabled'),
-    )
+    .acts(async ({ applications }, clientId: string, form: Form) => {
+      const answer = await applications.change(clientId, { state: 'enabled' }, operator)
+      sayWritten(form, clientId, answer, 'Enabled')
+    })
 
   applications
     .command('delete')

@@ -1,6 +1,7 @@
 /** Reads what commands are given: tenants and roles as operators name them, names, lists and numbers. */
 
 import type { Operator } from '../boot/operator.js'
+import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { CommandFailed } from '../core/errors.js'
 import type { TenantId } from '../core/principal.js'
 import type { Role, Tenant } from '../tenants/tenants.js'
@@ -40,6 +41,14 @@ export function roleNames({ roles }: Tenant, ids: readonly string[]): string[] {
   return roles.filter(({ id }) => ids.includes(id)).map(({ name }) => name)
 }
 
+export function mailable(email: string): EmailAddress {
+  const parsed = parseEmailAddress(email)
+  if (parsed.ok) return parsed.address
+  throw new CommandFailed(
+    `${email} is not an e-mail address that can be used here (${parsed.reason}): write it like ada@example.com`,
+  )
+}
+
 export function printable(text: string): string {
   if (/^[^\p{Cc}\p{Cs}]{1,100}$/u.test(text)) return text
   throw new CommandFailed('the name takes 1 to 100 printable characters')
@@ -55,16 +64,21 @@ export function permissions(list: readonly string[]): readonly string[] {
   return list
 }
 
-export interface ListOption {
+export interface ListOption<Item = string> {
   /** Of `--<option>`, and whether its `--no-…` was left out. */
-  readonly given: readonly string[] | undefined
+  readonly given: readonly Item[] | undefined
   readonly keep: boolean
   readonly option: string
   readonly most: number
 }
 
 /** A list that replaces the one before, or `--no-…` for an empty one; undefined where neither was given. */
-export function replacement({ given, keep, option, most }: ListOption): readonly string[] | undefined {
+export function replacement<Item extends string>({
+  given,
+  keep,
+  option,
+  most,
+}: ListOption<Item>): readonly Item[] | undefined {
   if (!keep && given !== undefined)
     throw new CommandFailed(`give --${option} or --no-${plural(option)}, and not both`)
   if (!keep) return []

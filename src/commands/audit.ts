@@ -1,13 +1,13 @@
 /** `mintmark audit …`: reading what was written down for good. */
-import type { Command } from 'commander'
 import type { RecordedEvent } from '../audit/events.js'
 import { describeEvent } from '../audit/events.js'
 import { limited, tenantId } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { withOperator } from './context.js'
 import { asJson, type ListForm, type Listing, sayList } from './output.js'
 import { cell, time } from './table.js'
 
-export function auditCommands(program: Command): void {
+export function auditCommands(program: OperatorCommand): void {
   program
     .command('audit')
     .description('what was done and refused')

@@ -4,9 +4,8 @@ import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { describeUser } from '../accounts/users.js'
 import type { Config } from '../boot/config.js'
 import type { Operator } from '../boot/operator.js'
-import { parseEmailAddress } from '../core/email-address.js'
 import { CommandFailed } from '../core/errors.js'
-import { printable } from './arguments.js'
+import { mailable, printable } from './arguments.js'
 import { answered, configuration, mailWorks, noUser, operator, personOf, withOperator } from './context.js'
 import { type Form, say } from './output.js'
 import { lineOfStdin } from './stdin.js'
@@ -17,16 +16,12 @@ export interface WantedUser extends Form {
 }
 
 export async function createUser(email: string, wanted: WantedUser): Promise<void> {
-  const parsed = parseEmailAddress(email)
-  if (!parsed.ok)
-    throw new CommandFailed(
-      `${email} is not an e-mail address that can be used here (${parsed.reason}): write it like ada@example.com`,
-    )
+  const address = mailable(email)
   const name = wanted.name === undefined ? undefined : printable(wanted.name)
   const phc = wanted.passwordStdin ? await hashedPassword(configuration(), email, name) : undefined
   await withOperator(wanted, async domain => {
     if (phc === undefined) await mailWorks(domain)
-    const answer = await domain.users.create({ email: parsed.address, name, phc }, operator)
+    const answer = await domain.users.create({ email: address, name, phc }, operator)
     const created = answered(answer, {
       'address-taken': `there is an account with the address ${email} already: \`mintmark users send-link ${email}\` mails its link again`,
     })
@@ -36,17 +31,15 @@ export async function createUser(email: string, wanted: WantedUser): Promise<voi
 }
 
 /** To somebody who has not chosen a password yet. */
-export async function sendLink(who: string, form: Form): Promise<void> {
-  await withOperator(form, async domain => {
-    const id = await personOf(domain, who)
-    const answer = await domain.users.sendLink(id, () => mailWorks(domain))
-    const account = answered(answer, {
-      ...noUser(who),
-      'has-password': `${who} has a password: send them to ${domain.config.issuer}/password/forgot where they have forgotten it`,
-    })
-    await mailed(domain, account.email)
-    say(form, { id, sent: true }, `Mailed a link to ${account.email}.`)
+export async function sendLink(domain: Operator, who: string, form: Form): Promise<void> {
+  const id = await personOf(domain, who)
+  const answer = await domain.users.sendLink(id, () => mailWorks(domain))
+  const account = answered(answer, {
+    ...noUser(who),
+    'has-password': `${who} has a password: send them to ${domain.config.issuer}/password/forgot where they have forgotten it`,
   })
+  await mailed(domain, account.email)
+  say(form, { id, sent: true }, `Mailed a link to ${account.email}.`)
 }
 
 async function mailed(domain: Operator, email: string): Promise<void> {
@@ -59,10 +52,8 @@ async function mailed(domain: Operator, email: string): Promise<void> {
 
 async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {
   const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
-  const verdict = await policy.check(await lineOfStdin('give the password as one line of UTF-8'), {
-    email,
-    ...(name !== undefined && { name }),
-  })
+  const password = await lineOfStdin('give the password as one line of UTF-8')
+  const verdict = await policy.check(password, { email, name })
   if (!verdict.ok) throw new CommandFailed(`choose another password: ${verdict.detail}`)
   return createPasswordHasher({ concurrency: 1, queueLimit: 1 }).hash(verdict.password)
 }

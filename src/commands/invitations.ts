@@ -1,11 +1,10 @@
 /** `mintmark invitations …`: a place in a tenant, offered by mail. */
-import type { Command } from 'commander'
 import type { Operator } from '../boot/operator.js'
-import { parseEmailAddress } from '../core/email-address.js'
 import { CommandFailed } from '../core/errors.js'
 import { describeInvitation, type Invitation } from '../tenants/invitations.js'
 import type { Tenant } from '../tenants/tenants.js'
-import { limited, roleNames, roleOf, tenantOf, wholeList } from './arguments.js'
+import { limited, mailable, roleNames, roleOf, tenantOf, wholeList } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, mailWorks, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
@@ -15,20 +14,17 @@ interface Wanted extends Form {
   readonly roles: boolean
 }
 
-export function invitationCommands(program: Command): void {
+export function invitationCommands(program: OperatorCommand): void {
   const invitations = program.command('invitations').description('places in a tenant, offered by mail')
   invitations
     .command('list')
     .argument('<tenant>', 'its id')
     .description('the invitations that were not taken yet')
     .option(...limited)
-    .option(...asJson)
-    .action((id: string, form: ListForm) =>
-      withOperator(form, async domain => {
-        const tenant = await tenantOf(domain, id)
-        await sayList(form, page => domain.invitations.list(tenant.id, page), listing(tenant))
-      }),
-    )
+    .acts(async (domain, id: string, form: ListForm) => {
+      const tenant = await tenantOf(domain, id)
+      await sayList(form, page => domain.invitations.list(tenant.id, page), listing(tenant))
+    })
 
   invitations
     .command('create')
@@ -45,30 +41,23 @@ export function invitationCommands(program: Command): void {
     .argument('<tenant>', 'its id')
     .argument('<invitation>', 'its id, as in the list')
     .description('withdraw an invitation: its link works no more')
-    .option(...asJson)
-    .action((id: string, invitation: string, form: Form) =>
-      withOperator(form, async domain => {
-        const tenant = await tenantOf(domain, id)
-        answered(await domain.invitations.withdraw(tenant.id, invitation, operator), {
-          unknown: `there is no invitation ${invitation}: \`mintmark invitations list ${id}\` has them`,
-        })
-        say(form, { id: invitation, withdrawn: true }, `Withdrew ${invitation}.`)
-      }),
-    )
+    .acts(async (domain, id: string, invitation: string, form: Form) => {
+      const tenant = await tenantOf(domain, id)
+      answered(await domain.invitations.withdraw(tenant.id, invitation, operator), {
+        unknown: `there is no invitation ${invitation}: \`mintmark invitations list ${id}\` has them`,
+      })
+      say(form, { id: invitation, withdrawn: true }, `Withdrew ${invitation}.`)
+    })
 }
 
 async function create(id: string, email: string, wanted: Wanted): Promise<void> {
   const names = wholeList({ given: wanted.role, keep: wanted.roles, option: 'role', most: 50 })
-  const parsed = parseEmailAddress(email)
-  if (!parsed.ok)
-    throw new CommandFailed(
-      `${email} is not an e-mail address that can be used here (${parsed.reason}): write it like ada@example.com`,
-    )
+  const address = mailable(email)
   await withOperator(wanted, async domain => {
     const tenant = await tenantOf(domain, id)
     const roleIds = names.map(text => roleOf(tenant, text).id)
     await mailWorks(domain)
-    const answer = await domain.invitations.invite(tenant.id, parsed.address, roleIds, operator)
+    const answer = await domain.invitations.invite(tenant.id, address, roleIds, operator)
     const gone = `the tenant ${id} or a role was deleted meanwhile: look, and try again`
     const made = answered(answer, { unknown: gone, 'unknown-role': gone })
     await mailed(domain, id, email)

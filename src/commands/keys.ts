@@ -7,6 +7,7 @@ import { serializeJwks } from '../keys/key-ring.js'
 import { describeExposure, describeRing, type KeyOperations } from '../keys/operations.js'
 import { publishedKeys } from '../keys/schedule.js'
 import type { Ring } from '../keys/store.js'
+import type { OperatorCommand } from './command.js'
 import { operator, withOperator } from './context.js'
 import { asJson, type Form, print, say } from './output.js'
 import { details } from './table.js'
@@ -23,7 +24,7 @@ interface RotateForm extends ChangeForm {
 
 const dryRun = ['--dry-run', 'try it and print the timeline it would make; nothing is kept'] as const
 
-export function keyCommands(program: Command): void {
+export function keyCommands(program: OperatorCommand): void {
   const keys = program.command('keys').description('the signing keys')
   keys
     .command('list')

@@ -1,7 +1,7 @@
 /** `mintmark members …`: who is a member of a tenant, with which roles. Operators may give everything. */
-import type { Command } from 'commander'
 import { describeMembership, type Membership, type Tenant } from '../tenants/tenants.js'
 import { limited, roleNames, roleOf, tenantOf, who, wholeList } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
@@ -11,20 +11,17 @@ interface Wanted extends Form {
   readonly roles: boolean
   readonly suspended?: boolean
 }
-export function memberCommands(program: Command): void {
+export function memberCommands(program: OperatorCommand): void {
   const members = program.command('members').description('who belongs to a tenant, with which roles')
   members
     .command('list')
     .argument('<tenant>', 'its id')
     .description('the members of a tenant')
     .option(...limited)
-    .option(...asJson)
-    .action((id: string, form: ListForm) =>
-      withOperator(form, async domain => {
-        const tenant = await tenantOf(domain, id)
-        await sayList(form, page => domain.members.list(tenant.id, page), listing(tenant))
-      }),
-    )
+    .acts(async (domain, id: string, form: ListForm) => {
+      const tenant = await tenantOf(domain, id)
+      await sayList(form, page => domain.members.list(tenant.id, page), listing(tenant))
+    })
 
   members
     .command('set')
@@ -42,17 +39,14 @@ export function memberCommands(program: Command): void {
     .argument('<tenant>', 'its id')
     .argument('<user>', who)
     .description('take somebody out of a tenant, at once')
-    .option(...asJson)
-    .action((id: string, user: string, form: Form) =>
-      withOperator(form, async domain => {
-        const { id: tenant } = await tenantOf(domain, id)
-        const person = await personOf(domain, user)
-        answered(await domain.members.remove(tenant, person, operator), {
-          unknown: `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
-        })
-        say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
-      }),
-    )
+    .acts(async (domain, id: string, user: string, form: Form) => {
+      const { id: tenant } = await tenantOf(domain, id)
+      const person = await personOf(domain, user)
+      answered(await domain.members.remove(tenant, person, operator), {
+        unknown: `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
+      })
+      say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
+    })
 }
 
 async function set(id: string, user: string, wanted: Wanted): Promise<void> {

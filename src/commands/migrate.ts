@@ -1,10 +1,10 @@
 /** `mintmark migrate`: the tables brought up to this release, and the service's role and login. */
-import type { Command } from 'commander'
 import { migrateDatabase } from '../boot/maintenance.js'
+import type { OperatorCommand } from './command.js'
 import { configuration } from './context.js'
 import { print } from './output.js'
 
-export function migrateCommand(program: Command): void {
+export function migrateCommand(program: OperatorCommand): void {
   program
     .command('migrate')
     .description(

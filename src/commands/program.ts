@@ -1,7 +1,8 @@
 /** All commands together, as `mintmark` has them, and how one is run: it ends with 0 only when it is done. */
-import { Command } from 'commander'
+
 import { applicationCommands } from './applications.js'
 import { auditCommands } from './audit.js'
+import { OperatorCommand } from './command.js'
 import { saying } from './context.js'
 import { invitationCommands } from './invitations.js'
 import { keyCommands } from './keys.js'
@@ -15,8 +16,8 @@ import { sessionCommands } from './sessions.js'
 import { tenantCommands } from './tenants.js'
 import { userCommands } from './users.js'
 
-export function createProgram(): Command {
-  const program = new Command('mintmark')
+export function createProgram(): OperatorCommand {
+  const program = new OperatorCommand('mintmark')
     .description('Operate a Mintmark identity service.')
     // Handed on to each command: what it was given wrongly, it says how to give.
     .showHelpAfterError('See --help.')

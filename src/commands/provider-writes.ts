@@ -1,7 +1,8 @@
 /** `mintmark providers add` and `change`: what a provider is. */
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { Operator } from '../boot/operator.js'
 import { CommandFailed } from '../core/errors.js'
+import { given } from '../core/given.js'
 import { type Preset, type PresetName, plain, presets } from '../federation/presets.js'
 import {
   type ClaimMap,
@@ -14,8 +15,9 @@ import {
 } from '../federation/provider.js'
 import { describeProvider, type Providers } from '../federation/providers.js'
 import { roleOf, tenantOf } from './arguments.js'
-import { answered, operator, withOperator } from './context.js'
-import { asJson, type Form, say } from './output.js'
+import type { OperatorCommand } from './command.js'
+import { answered, operator } from './context.js'
+import { type Form, say } from './output.js'
 import { doesNotWork, noProvider, shown } from './provider-shown.js'
 import { lineOfStdin } from './stdin.js'
 
@@ -38,8 +40,8 @@ interface Wanted extends Form {
 }
 type RawGrant = Readonly<Record<'claim' | 'value' | 'tenant' | 'role', string>>
 
-export function providerWriteCommands(providers: Command): void {
-  const writing = (command: Command) =>
+export function providerWriteCommands(providers: OperatorCommand): void {
+  const writing = (command: OperatorCommand) =>
     command
       .option('--name <name>', 'what its button says')
       .option('--issuer <issuer>', 'as its own document says it, byte for byte')
@@ -70,19 +72,16 @@ export function providerWriteCommands(providers: Command): void {
       .addOption(new Option('--preset <name>', 'fill in what is known of it').choices(Object.keys(presets))),
   )
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
-    .option(...asJson)
-    .action((id: string, wanted: Wanted) =>
-      withOperator(wanted, async domain => {
-        const preset: Preset = wanted.preset === undefined ? plain : presets[wanted.preset]
-        const named = withDefaults(id, preset, await changeOf(wanted, preset.claims, domain))
-        if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
-        if (!named.clientId) throw new CommandFailed('give --client-id')
-        if (!wanted.clientSecretStdin)
-          throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
-        const answer = await domain.providers.create(named, await clientSecret(), operator)
-        sayWritten(wanted, domain, stored(id, named.issuer, answer), `Added ${id}.`)
-      }),
-    )
+    .acts(async (domain, id: string, wanted: Wanted) => {
+      const preset: Preset = wanted.preset === undefined ? plain : presets[wanted.preset]
+      const named = withDefaults(id, preset, await changeOf(wanted, preset.claims, domain))
+      if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
+      if (!named.clientId) throw new CommandFailed('give --client-id')
+      if (!wanted.clientSecretStdin)
+        throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
+      const answer = await domain.providers.create(named, await clientSecret(), operator)
+      sayWritten(wanted, domain, stored(id, named.issuer, answer), `Added ${id}.`)
+    })
 
   writing(
     providers
@@ -93,24 +92,21 @@ export function providerWriteCommands(providers: Command): void {
     .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
     .option('--no-counts-as-proof', 'it signs in, and nothing more')
     .addOption(new Option('--none <list...>', 'empty these lists').choices(Object.keys(empty)))
-    .option(...asJson)
-    .action((id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) =>
-      withOperator(wanted, async domain => {
-        const before = answered(await domain.providers.read(id), noProvider(id))
-        const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
-        const { claims } = { ...before, ...emptied }
-        const to = { ...emptied, ...(await changeOf(wanted, claims, domain)) }
-        if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
-          throw new CommandFailed('say what to change: see --help')
-        const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
-        const answer = await domain.providers.change(id, to, secret, operator)
-        if (answer === 'linked')
-          throw new CommandFailed(
-            `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,
-          )
-        sayWritten(wanted, domain, stored(id, to.issuer ?? before.issuer, answer), `Changed ${id}.`)
-      }),
-    )
+    .acts(async (domain, id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) => {
+      const before = answered(await domain.providers.read(id), noProvider(id))
+      const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
+      const { claims } = { ...before, ...emptied }
+      const to = { ...emptied, ...(await changeOf(wanted, claims, domain)) }
+      if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
+        throw new CommandFailed('say what to change: see --help')
+      const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
+      const answer = await domain.providers.change(id, to, secret, operator)
+      if (answer === 'linked')
+        throw new CommandFailed(
+          `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,
+        )
+      sayWritten(wanted, domain, stored(id, to.issuer ?? before.issuer, answer), `Changed ${id}.`)
+    })
 }
 
 type Written = Awaited<ReturnType<Providers['create'] | Providers['change']>>
@@ -140,23 +136,22 @@ async function changeOf(wanted: Wanted, claims: ClaimMap | undefined, domain: Op
   const { name, issuer, clientId, scope, host, directory, signUp, signUpDomain, claim } = wanted
   const { authoritativeFor, grant, countsAsProof, aal2 } = wanted
   const grants = grant && (await Promise.all(grant.map(raw => resolved(raw, domain))))
-  return {
-    ...(name !== undefined && { name }),
-    ...(issuer !== undefined && { issuer }),
-    ...(clientId !== undefined && { clientId }),
-    ...(scope && { scopes: scope }),
-    ...(host && { hosts: host }),
-    ...(directory && { directories: directory }),
-    ...(signUp !== undefined && { signUp }),
-    ...(signUp !== undefined && signUp !== 'domains' && { signUpDomains: [] }),
-    ...(signUpDomain && { signUpDomains: signUpDomain }),
-    ...(authoritativeFor && { authoritativeFor }),
-    ...(claim && { claims: { ...claims, ...claim } }),
-    ...(grants && { grants }),
-    ...(countsAsProof !== undefined && { countsAsProof }),
-    ...(countsAsProof === false && { aal2: [] }),
-    ...(aal2 && { aal2 }),
-  }
+  const noDomains = signUp !== undefined && signUp !== 'domains' ? [] : undefined
+  return given({
+    name,
+    issuer,
+    clientId,
+    scopes: scope,
+    hosts: host,
+    directories: directory,
+    signUp,
+    signUpDomains: signUpDomain ?? noDomains,
+    authoritativeFor,
+    claims: claim && { ...claims, ...claim },
+    grants,
+    countsAsProof,
+    aal2: aal2 ?? (countsAsProof === false ? [] : undefined),
+  })
 }
 
 async function resolved({ claim, value, tenant, role }: RawGrant, domain: Operator): Promise<ProviderGrant> {

@@ -1,8 +1,8 @@
 /** `mintmark providers …`: the OpenID providers that people may sign in through. */
-import type { Command } from 'commander'
 import { CommandFailed } from '../core/errors.js'
 import type { Provider } from '../federation/provider.js'
 import { describeProvider } from '../federation/providers.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type Listing, say, sayList } from './output.js'
 import { doesNotWork, noProvider, shown } from './provider-shown.js'
@@ -14,7 +14,7 @@ interface EndForm extends Form {
 
 const ending = ['--end-sessions', 'end the sessions that were opened through it, too'] as const
 
-export function providerCommands(program: Command): void {
+export function providerCommands(program: OperatorCommand): void {
   const providers = program
     .command('providers')
     .description('the OpenID providers that people may sign in through')
@@ -22,25 +22,19 @@ export function providerCommands(program: Command): void {
   providers
     .command('list')
     .description('all providers')
-    .option(...asJson)
-    .action((form: Form) =>
-      withOperator(form, async ({ providers, config }) => {
-        const items = await providers.list()
-        await sayList(form, async () => ({ items, next: undefined }), listing(config.issuer))
-      }),
-    )
+    .acts(async ({ providers, config }, form: Form) => {
+      const items = await providers.list()
+      await sayList(form, async () => ({ items, next: undefined }), listing(config.issuer))
+    })
 
   providers
     .command('show')
     .argument('<id>')
     .description('one provider, with the addresses to register there')
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async ({ providers, config: { issuer } }) => {
-        const provider = answered(await providers.read(id), noProvider(id))
-        say(form, describeProvider(issuer, provider), shown(issuer, provider))
-      }),
-    )
+    .acts(async ({ providers, config: { issuer } }, id: string, form: Form) => {
+      const provider = answered(await providers.read(id), noProvider(id))
+      say(form, describeProvider(issuer, provider), shown(issuer, provider))
+    })
 
   providerWriteCommands(providers)
 
@@ -48,15 +42,12 @@ export function providerCommands(program: Command): void {
     .command('check')
     .argument('<id>')
     .description('read its document and keys as a sign-in would; exit code 1 where that does not work')
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async ({ providers }) => {
-        const answer = await providers.check(id, operator)
-        if (answer === 'unknown') throw new CommandFailed(noProvider(id).unknown)
-        if (answer !== 'answers') throw doesNotWork(id, answer.unreachable)
-        say(form, { ok: true }, `${id} answers, and its document is as declared.`)
-      }),
-    )
+    .acts(async ({ providers }, id: string, form: Form) => {
+      const answer = await providers.check(id, operator)
+      if (answer === 'unknown') throw new CommandFailed(noProvider(id).unknown)
+      if (answer !== 'answers') throw doesNotWork(id, answer.unreachable)
+      say(form, { ok: true }, `${id} answers, and its document is as declared.`)
+    })
 
   for (const [name, state, done] of [
     ['enable', 'enabled', 'Enabled'],
@@ -87,18 +78,15 @@ export function providerCommands(program: Command): void {
     .argument('<id>')
     .description('remove a provider and every link to it; who has no other way in sets a password by mail')
     .option(...ending)
-    .option(...asJson)
-    .action((id: string, form: EndForm) =>
-      withOperator(form, async ({ providers }) => {
-        const answer = await providers.remove(id, form.endSessions ?? false, operator)
-        const { ended } = answered(answer, noProvider(id))
-        say(
-          form,
-          { id, deleted: true, ...(ended !== undefined && { ended }) },
-          `Deleted ${id}.${endedInWords(ended)}`,
-        )
-      }),
-    )
+    .acts(async ({ providers }, id: string, form: EndForm) => {
+      const answer = await providers.remove(id, form.endSessions ?? false, operator)
+      const { ended } = answered(answer, noProvider(id))
+      say(
+        form,
+        { id, deleted: true, ...(ended !== undefined && { ended }) },
+        `Deleted ${id}.${endedInWords(ended)}`,
+      )
+    })
 }
 
 const endedInWords = (ended: number | undefined) =>

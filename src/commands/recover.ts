@@ -1,14 +1,14 @@
 /** `mintmark recover`: trust the server that DATABASE_URL names now, and nothing that was accepted before. */
-import type { Command } from 'commander'
 import type { Config } from '../boot/config.js'
 import { type Recovered, trustDatabase } from '../boot/maintenance.js'
 import type { ServiceKey } from '../tenants/service-keys.js'
+import type { OperatorCommand } from './command.js'
 import { configuration } from './context.js'
 import { print } from './output.js'
 import { listing } from './service-keys.js'
 import { table } from './table.js'
 
-export function recoverCommand(program: Command): void {
+export function recoverCommand(program: OperatorCommand): void {
   program
     .command('recover')
     .description(

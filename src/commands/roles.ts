@@ -1,9 +1,9 @@
 /** `mintmark roles …`: the roles of a tenant, and what they permit. Operators may give everything. */
-import type { Command } from 'commander'
 import { builtInRoles } from '../core/authority.js'
 import { CommandFailed } from '../core/errors.js'
 import { describeRole, longestRoles } from '../tenants/tenants.js'
 import { permissions, printable, roleOf, tenantOf, wholeList } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
@@ -13,7 +13,7 @@ interface Wanted extends Form {
   readonly permissions: boolean
 }
 
-export function roleCommands(program: Command): void {
+export function roleCommands(program: OperatorCommand): void {
   const roles = program
     .command('roles')
     .description('the roles of a tenant (`tenants show` lists them), and what they permit')
@@ -65,18 +65,13 @@ export function roleCommands(program: Command): void {
     .argument('<tenant>', 'its id')
     .argument('<role>', 'its id or name')
     .description('delete a role: its members lose it at once. The built-in ones stay')
-    .option(...asJson)
-    .action(async (id: string, text: string, form: Form) => {
-      await withOperator(form, async domain => {
-        const tenant = await tenantOf(domain, id)
-        const role = roleOf(tenant, text)
-        if (Object.hasOwn(builtInRoles, role.id))
-          throw new CommandFailed(
-            `${text} is in every tenant and stays: \`mintmark roles change\` empties it`,
-          )
-        answered(await domain.tenants.removeRole(tenant.id, role.id, operator), notDone(id, text))
-        say(form, { id: role.id, deleted: true }, `Deleted ${role.id} (${role.name}).`)
-      })
+    .acts(async (domain, id: string, text: string, form: Form) => {
+      const tenant = await tenantOf(domain, id)
+      const role = roleOf(tenant, text)
+      if (Object.hasOwn(builtInRoles, role.id))
+        throw new CommandFailed(`${text} is in every tenant and stays: \`mintmark roles change\` empties it`)
+      answered(await domain.tenants.removeRole(tenant.id, role.id, operator), notDone(id, text))
+      say(form, { id: role.id, deleted: true }, `Deleted ${role.id} (${role.name}).`)
     })
 }
 

@@ -1,10 +1,11 @@
 /** `mintmark service-keys …`: the keys by which internal services call, made (shown this once), listed and revoked. */
-import { type Command, InvalidArgumentError } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import { type PlatformPermission, platformPermissions } from '../core/authority.js'
 import { CommandFailed } from '../core/errors.js'
 import type { ServiceKeyId } from '../core/principal.js'
 import { describeServiceKey, type ServiceKey } from '../tenants/service-keys.js'
 import { limited, noTenant, printable, tenantId } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, time } from './table.js'
@@ -16,16 +17,13 @@ interface Wanted extends Form {
   readonly days?: number
 }
 
-export function serviceKeyCommands(program: Command): void {
+export function serviceKeyCommands(program: OperatorCommand): void {
   const keys = program.command('service-keys').description('keys by which internal services call')
   keys
     .command('list')
     .description('all keys, revoked ones too')
     .option(...limited)
-    .option(...asJson)
-    .action((form: ListForm) =>
-      withOperator(form, ({ serviceKeys }) => sayList(form, serviceKeys.list, listing)),
-    )
+    .acts(({ serviceKeys }, form: ListForm) => sayList(form, serviceKeys.list, listing))
 
   keys
     .command('create')
@@ -44,15 +42,12 @@ export function serviceKeyCommands(program: Command): void {
     .description('refuse a key from the next request on')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async ({ serviceKeys }) => {
-        answered(await serviceKeys.revoke(id as ServiceKeyId, operator), {
-          unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
-        })
-        say(form, { id, revoked: true }, `Revoked ${id}.`)
-      }),
-    )
+    .acts(async ({ serviceKeys }, id: string, form: Form) => {
+      answered(await serviceKeys.revoke(id as ServiceKeyId, operator), {
+        unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
+      })
+      say(form, { id, revoked: true }, `Revoked ${id}.`)
+    })
 }
 
 async function create(name: string, wanted: Wanted): Promise<void> {

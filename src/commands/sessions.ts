@@ -1,29 +1,27 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
-import { type Command, InvalidArgumentError } from 'commander'
+import { InvalidArgumentError } from 'commander'
 import { moveSessions } from '../boot/maintenance.js'
 import { CommandFailed } from '../core/errors.js'
 import type { SessionId } from '../core/principal.js'
 import { describeSession, type ListedSession } from '../sessions/revocations.js'
 import { who } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, configuration, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
 import { cell, time } from './table.js'
 
-export function sessionCommands(program: Command): void {
+export function sessionCommands(program: OperatorCommand): void {
   const sessions = program.command('sessions').description('who is signed in, and ending it at once')
 
   sessions
     .command('list')
     .argument('<user>', who)
     .description('the live sessions of a person, the latest used first')
-    .option(...asJson)
-    .action((user: string, form: Form) =>
-      withOperator(form, async domain => {
-        const sessions = await domain.sessions('reads rows')
-        const person = await personOf(domain, user)
-        await sayList(form, page => sessions.list(person, page), listing)
-      }),
-    )
+    .acts(async (domain, user: string, form: Form) => {
+      const sessions = await domain.sessions('reads rows')
+      const person = await personOf(domain, user)
+      await sayList(form, page => sessions.list(person, page), listing)
+    })
 
   sessions
     .command('end')
@@ -31,16 +29,13 @@ export function sessionCommands(program: Command): void {
     .description('end one session')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async domain => {
-        const sessions = await domain.sessions('ends')
-        answered(await sessions.endOne(id as SessionId, 'anyone', operator), {
-          unknown: `there is no session ${id}: \`mintmark sessions list <user>\` has them`,
-        })
-        say(form, { id, ended: true }, `Ended ${id}.`)
-      }),
-    )
+    .acts(async (domain, id: string, form: Form) => {
+      const sessions = await domain.sessions('ends')
+      answered(await sessions.endOne(id as SessionId, 'anyone', operator), {
+        unknown: `there is no session ${id}: \`mintmark sessions list <user>\` has them`,
+      })
+      say(form, { id, ended: true }, `Ended ${id}.`)
+    })
 
   sessions
     .command('end-all')

@@ -1,19 +1,18 @@
 /** `mintmark tenants …`: tenants, their names and whether they are suspended. */
-import type { Command } from 'commander'
 import { describeTenant, type Tenant, type TenantStore } from '../tenants/tenants.js'
 import { limited, noTenant, printable, tenantId, tenantOf } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, table, time } from './table.js'
 
-export function tenantCommands(program: Command): void {
+export function tenantCommands(program: OperatorCommand): void {
   const tenants = program.command('tenants').description('tenants, to which people belong')
   tenants
     .command('list')
     .description('all tenants')
     .option(...limited)
-    .option(...asJson)
-    .action((form: ListForm) => withOperator(form, ({ tenants }) => sayList(form, tenants.list, listing)))
+    .acts(({ tenants }, form: ListForm) => sayList(form, tenants.list, listing))
 
   tenants
     .command('create')
@@ -32,13 +31,10 @@ export function tenantCommands(program: Command): void {
     .command('show')
     .argument('<tenant>', 'its id')
     .description('one tenant with its roles')
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async domain => {
-        const tenant = await tenantOf(domain, id)
-        say(form, describeTenant(tenant), shown(tenant))
-      }),
-    )
+    .acts(async (domain, id: string, form: Form) => {
+      const tenant = await tenantOf(domain, id)
+      say(form, describeTenant(tenant), shown(tenant))
+    })
 
   tenants
     .command('rename')
@@ -68,13 +64,10 @@ export function tenantCommands(program: Command): void {
     .command('delete')
     .argument('<tenant>', 'its id')
     .description('delete a tenant with its roles and memberships; its people and the audit log stay')
-    .option(...asJson)
-    .action((id: string, form: Form) =>
-      withOperator(form, async ({ tenants }) => {
-        answered(await tenants.remove(tenantId(id), operator), noTenant(id))
-        say(form, { id, deleted: true }, `Deleted ${id}.`)
-      }),
-    )
+    .acts(async ({ tenants }, id: string, form: Form) => {
+      answered(await tenants.remove(tenantId(id), operator), noTenant(id))
+      say(form, { id, deleted: true }, `Deleted ${id}.`)
+    })
 }
 
 async function change(

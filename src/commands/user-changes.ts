@@ -1,9 +1,10 @@
 /** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
 import { describeUser } from '../accounts/users.js'
 import { type PlatformRole, platformRoles } from '../core/authority.js'
 import { CommandFailed } from '../core/errors.js'
 import { printable, replacement, who } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, say } from './output.js'
 
@@ -14,7 +15,7 @@ interface Change extends Form {
   readonly platformRoles: boolean
 }
 
-export function userChangeCommands(users: Command): void {
+export function userChangeCommands(users: OperatorCommand): void {
   users
     .command('change')
     .argument('<user>', who)
@@ -48,14 +49,11 @@ export function userChangeCommands(users: Command): void {
     .command('delete')
     .argument('<user>', who)
     .description('delete a person with password, memberships and sessions; the audit log stays')
-    .option(...asJson)
-    .action((user: string, form: Form) =>
-      withOperator(form, async domain => {
-        const id = await personOf(domain, user)
-        answered(await domain.users.remove(id, operator), noUser(user))
-        say(form, { id, deleted: true }, `Deleted ${id}.`)
-      }),
-    )
+    .acts(async (domain, user: string, form: Form) => {
+      const id = await personOf(domain, user)
+      answered(await domain.users.remove(id, operator), noUser(user))
+      say(form, { id, deleted: true }, `Deleted ${id}.`)
+    })
 }
 
 async function change(
@@ -64,12 +62,7 @@ async function change(
 ): Promise<void> {
   const to = {
     ...(name !== undefined && { name: name === false ? null : printable(name) }),
-    platformRoles: replacement({
-      given: platformRole,
-      keep,
-      option: 'platform-role',
-      most: 10,
-    }) as PlatformRole[] | undefined,
+    platformRoles: replacement({ given: platformRole, keep, option: 'platform-role', most: 10 }),
   }
   if (!('name' in to) && to.platformRoles === undefined)
     throw new CommandFailed('say what to change: --name, --no-name, --platform-role, --no-platform-roles')

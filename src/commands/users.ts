@@ -1,18 +1,18 @@
 /** `mintmark users …`: who there is, and creating people. */
-import type { Command } from 'commander'
 import { describeUser, type User } from '../accounts/users.js'
 import type { Operator } from '../boot/operator.js'
 import { parseEmailAddress } from '../core/email-address.js'
 import { CommandFailed } from '../core/errors.js'
 import { describeMembership, type Membership } from '../tenants/tenants.js'
 import { limited, roleNames, who } from './arguments.js'
+import type { OperatorCommand } from './command.js'
 import { answered, noUser, personOf, withOperator } from './context.js'
 import type { WantedUser } from './create-user.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, table, time } from './table.js'
 import { userChangeCommands } from './user-changes.js'
 
-export function userCommands(program: Command): void {
+export function userCommands(program: OperatorCommand): void {
   const users = program.command('users').description('people')
   users
     .command('list')
@@ -22,12 +22,7 @@ export function userCommands(program: Command): void {
     .option(...asJson)
     .action(list)
 
-  users
-    .command('show')
-    .argument('<user>', who)
-    .description('one person')
-    .option(...asJson)
-    .action(show)
+  users.command('show').argument('<user>', who).description('one person').acts(show)
 
   users
     .command('create')
@@ -45,10 +40,9 @@ export function userCommands(program: Command): void {
     .command('send-link')
     .argument('<user>', who)
     .description('mail somebody who has no password yet the link to choose one, again')
-    .option(...asJson)
-    .action(async (user: string, form: Form) => {
+    .acts(async (domain, user: string, form: Form) => {
       const { sendLink } = await import('./create-user.js')
-      await sendLink(user, form)
+      await sendLink(domain, user, form)
     })
 
   userChangeCommands(users)
@@ -79,24 +73,22 @@ const listing: Listing<User> = {
   none: 'Nobody.',
 }
 
-async function show(who: string, form: Form): Promise<void> {
-  await withOperator(form, async domain => {
-    const id = await personOf(domain, who)
-    const user = answered(await domain.users.read(id), noUser(who))
-    const memberships = await domain.members.of(id)
-    const facts = {
-      user: id,
-      email: user.email,
-      name: cell(user.name),
-      state: user.state,
-      'platform roles': cell(user.platformRoles),
-      created: time(user.createdAt),
-    }
-    say(form, { ...describeUser(user), memberships: memberships.map(describeMembership) }, [
-      ...details(facts),
-      ...(form.json || memberships.length === 0 ? [] : ['', ...(await tenantsOf(domain, memberships))]),
-    ])
-  })
+async function show(domain: Operator, who: string, form: Form): Promise<void> {
+  const id = await personOf(domain, who)
+  const user = answered(await domain.users.read(id), noUser(who))
+  const memberships = await domain.members.of(id)
+  const facts = {
+    user: id,
+    email: user.email,
+    name: cell(user.name),
+    state: user.state,
+    'platform roles': cell(user.platformRoles),
+    created: time(user.createdAt),
+  }
+  say(form, { ...describeUser(user), memberships: memberships.map(describeMembership) }, [
+    ...details(facts),
+    ...(form.json || memberships.length === 0 ? [] : ['', ...(await tenantsOf(domain, memberships))]),
+  ])
 }
 
 /** Where somebody is a member, with names beside the ids. */
