@@ -3,9 +3,9 @@ import type { Occasion } from '../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import { type Claimed, domainOf } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
+import { tellReclaimed } from './address-verification.js'
 import type { IdentityStore, LinkedNow } from './identities.js'
-import { type Told, tellReclaimed } from './reclaimed.js'
-import type { AccountStore } from './store.js'
+import type { Parts } from './parts.js'
 
 export type AdmissionRefusal =
   | 'disabled'
@@ -25,10 +25,7 @@ type Refused = {
   readonly reason?: string | undefined
 }
 
-export interface AdmissionParts extends Told {
-  readonly identities: IdentityStore
-  readonly store: Pick<AccountStore, 'findByEmail'>
-}
+export type AdmissionParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
 
 /**
  * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
@@ -106,7 +103,7 @@ async function adopt(
 
 /** By mail, where something was linked that was not before, or what was there before is gone. */
 export function tellLinked(
-  parts: Told,
+  parts: Parts<'post' | 'inBackground'>,
   { name: provider }: Provider,
   { notify: to, reclaimed }: Pick<LinkedNow, 'notify' | 'reclaimed'>,
 ): void {

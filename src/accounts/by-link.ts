@@ -1,34 +1,18 @@
 /** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
 import type { By, Occasion } from '../audit/events.js'
-import type { InBackground } from '../core/background.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
-import type { Post } from '../core/mail.js'
 import { network } from '../core/network-address.js'
 import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
-import type { Sessions } from '../sessions/sessions.js'
-import type { Registered } from './address-verification.js'
+import { type Registered, tellReclaimed } from './address-verification.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
-import type { PasswordHasher } from './password-hash.js'
-import type { PasswordPolicy } from './password-policy.js'
-import { type Told, tellReclaimed } from './reclaimed.js'
+import type { Parts } from './parts.js'
 import type { RedemptionStore } from './redemptions.js'
-import type { Browser, Finish, SignedIn } from './sign-in.js'
-import type { Account, AccountStore, PendingLink } from './store.js'
-import type { Throttle } from './throttle.js'
+import type { Browser, SignedIn } from './sign-in.js'
+import type { Account, PendingLink } from './store.js'
 
-export interface ByLinkParts extends Told {
-  readonly issuer: string
-  readonly store: AccountStore
-  readonly invitations: RedemptionStore
-  readonly hasher: PasswordHasher
-  readonly policy: PasswordPolicy
-  readonly throttle: Throttle
-  readonly post: Post
-  readonly inBackground: InBackground
-  readonly sessions: Pick<Sessions, 'ready'>
-  readonly finish: Finish
-}
+type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &
+  Parts<'post' | 'inBackground' | 'sessions' | 'finish'>
 
 /** The token of a link, and what its holder chooses. */
 export interface Choice {

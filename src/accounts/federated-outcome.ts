@@ -5,9 +5,9 @@ import type { Claimed } from '../federation/claimed.js'
 import { federatedIdentity, provesNow } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
-import type { Sessions } from '../sessions/sessions.js'
 import { type AdmissionParts, type AdmissionRefusal, admit, tellLinked } from './admission.js'
-import type { Browser, Finish, SignedIn } from './sign-in.js'
+import type { Parts } from './parts.js'
+import type { Browser, SignedIn } from './sign-in.js'
 
 export type FederationRefusal =
   | AdmissionRefusal
@@ -33,10 +33,7 @@ export interface Returning {
   readonly credential: Credential
 }
 
-export interface OutcomeParts extends AdmissionParts {
-  readonly sessions: Pick<Sessions, 'renew'>
-  readonly finish: Finish
-}
+export type OutcomeParts = AdmissionParts & Parts<'sessions' | 'finish'>
 
 export function createOutcomes(parts: OutcomeParts) {
   const { identities, sessions, finish } = parts

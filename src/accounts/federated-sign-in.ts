@@ -1,26 +1,23 @@
 /** A provider as a sign-in method: sent there and back, with what is written down of a refusal. */
-import type { AuditAction, Occasion, RecordRefusal } from '../audit/events.js'
+import type { AuditAction, Occasion } from '../audit/events.js'
 import type { UserId } from '../core/principal.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import type { Claimed } from '../federation/claimed.js'
-import { type ConnectionParts, connectionTo } from '../federation/connection.js'
+import { connectionTo } from '../federation/connection.js'
 import { authorizationAddress, type Exchanged, exchange } from '../federation/exchange.js'
 import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '../federation/flow.js'
 import { redirectAddress } from '../federation/provider.js'
-import type { ConsumedFlow, FederationStore } from '../federation/store.js'
+import type { ConsumedFlow } from '../federation/store.js'
 import { createOutcomes, type Outcome, type OutcomeParts, type Returning } from './federated-outcome.js'
+import type { Parts } from './parts.js'
 import { createPlaces } from './places.js'
 import type { Browser } from './sign-in.js'
-import type { Throttle } from './throttle.js'
 
 /** Callbacks of one provider at a time. A slow one takes its own places, and nobody else's. */
 const mostCallbacks = 50
 
-export interface FederationParts extends ConnectionParts, OutcomeParts {
-  readonly federation: Pick<FederationStore, 'offered' | 'provider' | 'begin' | 'consume'>
-  readonly throttle: Pick<Throttle, 'federation'>
-  readonly refused: RecordRefusal
-}
+type FederationParts = OutcomeParts &
+  Parts<'issuer' | 'keks' | 'connections' | 'federation' | 'throttle' | 'refused'>
 
 export interface Wanted {
   readonly provider: string
@@ -137,14 +134,8 @@ export function createFederation(parts: FederationParts) {
   ): Promise<Exchanged> {
     try {
       const connection = await connectionTo(parts, provider)
-      return await exchange(
-        provider,
-        connection,
-        redirectAddress(issuer, provider.id),
-        answer,
-        secret.binding(state),
-        now,
-      )
+      const back = redirectAddress(issuer, provider.id)
+      return await exchange(provider, connection, back, answer, secret.binding(state), now)
     } catch (error) {
       if (error instanceof ProviderUnavailable) return { unavailable: error.message }
       throw error

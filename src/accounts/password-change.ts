@@ -1,23 +1,8 @@
 /** Changing a password while signed in: the current one is proved, the other sessions end, this one gets a new secret. */
-import { type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
-import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
+import { type Occasion, refusalOf } from '../audit/events.js'
 import type { Principal } from '../core/principal.js'
 import { type Credential, newCredential } from '../sessions/credential.js'
-import type { PasswordHasher } from './password-hash.js'
-import type { PasswordPolicy } from './password-policy.js'
-import type { PasswordSignIn } from './password-sign-in.js'
-import type { AccountStore } from './store.js'
-
-export interface PasswordChangeParts {
-  readonly store: AccountStore
-  readonly hasher: PasswordHasher
-  readonly policy: PasswordPolicy
-  readonly signIn: PasswordSignIn
-  readonly post: Post
-  readonly inBackground: InBackground
-  readonly refused: RecordRefusal
-}
+import type { Parts } from './parts.js'
 
 export type PasswordChangeAnswer =
   | { readonly changed: Credential }
@@ -25,15 +10,11 @@ export type PasswordChangeAnswer =
 
 export type PasswordChanger = ReturnType<typeof createPasswordChange>
 
-export function createPasswordChange({
-  store,
-  hasher,
-  policy,
-  signIn,
-  post,
-  inBackground,
-  refused,
-}: PasswordChangeParts) {
+export function createPasswordChange(
+  parts: Parts<'store' | 'hasher' | 'policy' | 'passwords' | 'post' | 'inBackground' | 'refused'>,
+) {
+  const { store, hasher, policy, passwords, post, inBackground, refused } = parts
+
   async function wrong(principal: Principal, occasion: Occasion): Promise<PasswordChangeAnswer> {
     await refused(refusalOf(principal, 'password.changed', 'wrong-password', occasion))
     return { refused: 'wrong_password' }
@@ -47,7 +28,7 @@ export function createPasswordChange({
     newPassword: string,
     occasion: Occasion,
   ): Promise<PasswordChangeAnswer> {
-    const proof = await signIn.proveAgain(principal.user, currentPassword)
+    const proof = await passwords.proveAgain(principal.user, currentPassword)
     if ('refused' in proof) return wrong(principal, occasion)
     const { email, name } = profile
     const verdict = await policy.check(newPassword, { email, name: name ?? undefined })

@@ -1,14 +1,12 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
-
-import type { InBackground } from '../core/background.js'
 import { type CanonicalEmail, parseEmailAddress } from '../core/email-address.js'
 import { network } from '../core/network-address.js'
 import type { Identity, PasswordCredential, UserId } from '../core/principal.js'
 import { proves } from '../core/secret.js'
-import type { PasswordHasher } from './password-hash.js'
+import type { Parts } from './parts.js'
 import { type NormalisedPassword, readPassword } from './password-policy.js'
-import type { Account, AccountStore, FreshReset } from './store.js'
-import { type Throttle, Throttled } from './throttle.js'
+import type { Account, FreshReset } from './store.js'
+import { Throttled } from './throttle.js'
 
 /**
  * Failures in a row after which a password opens nothing any more, until a reset sets another one (NIST SP 800-63B-4,
@@ -31,14 +29,9 @@ export type SignInAnswer =
 
 export type PasswordSignIn = ReturnType<typeof createPasswordSignIn>
 
-export interface PasswordSignInParts {
-  readonly store: AccountStore
-  readonly hasher: PasswordHasher
-  readonly throttle: Throttle
-  readonly inBackground: InBackground
-}
+export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle' | 'inBackground'>) {
+  const { store, hasher, throttle, inBackground } = parts
 
-export function createPasswordSignIn({ store, hasher, throttle, inBackground }: PasswordSignInParts) {
   return {
     /**
      * `from` is the client's network address, `passHash` of the pass that its browser has of a reset. Every attempt
@@ -60,13 +53,8 @@ export function createPasswordSignIn({ store, hasher, throttle, inBackground }: 
           const fresh = account?.password?.freshReset
           const fromThere = fresh?.network === network(from)
           await attempt.guess(account?.password?.version ?? 0, fromThere)
-          return judge(
-            canonical,
-            account,
-            password,
-            attempt.succeeded,
-            fromThere || isItsPass(passHash, fresh),
-          )
+          const carried = fromThere || isItsPass(passHash, fresh)
+          return judge(canonical, account, password, attempt.succeeded, carried)
         })
       } catch (error) {
         const carried =

@@ -1,18 +1,12 @@
 /** The ways in that a person has: a password, and the accounts at providers; and giving one of those up. */
 import type { By } from '../audit/events.js'
 import type { FederatedIdentityId, Principal, UserId } from '../core/principal.js'
-import type { IdentityStore } from './identities.js'
-import type { Told } from './reclaimed.js'
-import type { AccountStore } from './store.js'
-
-export interface SignInMethodParts extends Told {
-  readonly identities: Pick<IdentityStore, 'identitiesOf' | 'unlink'>
-  readonly store: Pick<AccountStore, 'findById'>
-}
+import type { Parts } from './parts.js'
 
 export type SignInMethods = ReturnType<typeof createSignInMethods>
 
-export function createSignInMethods({ identities, store, post, inBackground }: SignInMethodParts) {
+export function createSignInMethods(parts: Parts<'identities' | 'store' | 'post' | 'inBackground'>) {
+  const { identities, store, post, inBackground } = parts
   return {
     async of(user: UserId) {
       const [linked, account] = await Promise.all([identities.identitiesOf(user), store.findById(user)])

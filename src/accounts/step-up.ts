@@ -1,9 +1,9 @@
 /** Step-up: who is signed in proves themselves again, and their session gets a new secret and a new `auth_time`. */
-import { type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
+import { type Occasion, refusalOf } from '../audit/events.js'
 import type { Identity, Principal } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
-import type { Sessions } from '../sessions/sessions.js'
-import type { PasswordSignIn, SignInRefusal } from './password-sign-in.js'
+import type { Parts } from './parts.js'
+import type { SignInRefusal } from './password-sign-in.js'
 
 /** One member a method; a request carries exactly one of them. */
 export interface Proof {
@@ -11,32 +11,29 @@ export interface Proof {
 }
 
 export type StepUpAnswer =
-  | { readonly proved: { readonly credential: Credential; readonly identity: Identity } & Proved }
+  | { readonly proved: Proved }
   | { readonly refused: 'session_superseded' | SignInRefusal }
 
-/** The database's clock at the proof, which is the new `auth_time`, and the session's absolute end, which stays. */
 interface Proved {
+  readonly credential: Credential
+  readonly identity: Identity
+  /** The database's clock at the proof, which is the new `auth_time`. */
   readonly now: number
+  /** The session's absolute end, which stays. */
   readonly endsAt: number
 }
 
 export type StepUp = ReturnType<typeof createStepUp>
 
-export interface StepUpParts {
-  readonly signIn: PasswordSignIn
-  readonly sessions: Pick<Sessions, 'renew'>
-  readonly refused: RecordRefusal
-}
-
 /** A method answers who it proved; the rest is the same for all of them. */
-export function createStepUp({ signIn, sessions, refused }: StepUpParts) {
+export function createStepUp({ passwords, sessions, refused }: Parts<'passwords' | 'sessions' | 'refused'>) {
   return async function stepUp(
     principal: Principal,
     proven: Credential,
     proof: Proof,
     occasion: Occasion,
   ): Promise<StepUpAnswer> {
-    const answer = await signIn.proveAgain(principal.user, proof.password)
+    const answer = await passwords.proveAgain(principal.user, proof.password)
     if ('refused' in answer) {
       await refused(refusalOf(principal, 'session.proved', answer.refused, occasion))
       return { refused: answer.refused }

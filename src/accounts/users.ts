@@ -2,14 +2,11 @@
 
 import type { By } from '../audit/events.js'
 import type { PlatformRole } from '../core/authority.js'
-import type { InBackground } from '../core/background.js'
 import { type CanonicalEmail, type EmailAddress, parseEmailAddress } from '../core/email-address.js'
-import type { Post } from '../core/mail.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { UserId } from '../core/principal.js'
 import { linkMinutes, newLink } from './links.js'
-import type { AccountStore } from './store.js'
-import type { Throttle } from './throttle.js'
+import type { Parts } from './parts.js'
 
 export interface User {
   readonly id: UserId
@@ -54,48 +51,39 @@ export interface UserStore {
   remove(user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
-export interface UserParts {
-  readonly store: UserStore
-  readonly accounts: AccountStore
-  readonly issuer: string
-  readonly throttle: Pick<Throttle, 'mail'>
-  readonly post: Post
-  readonly inBackground: InBackground
-}
-
 export type Users = ReturnType<typeof createUsers>
 
-export function createUsers({ store, accounts, issuer, throttle, post, inBackground }: UserParts) {
+export function createUsers(
+  users: UserStore,
+  parts: Parts<'store' | 'issuer' | 'throttle' | 'post' | 'inBackground'>,
+) {
+  const { store, issuer, throttle, post, inBackground } = parts
+
   /** A link by which the person chooses a password. */
   function welcome(address: EmailAddress): void {
     inBackground('welcome mail', () =>
       throttle.mail('welcome', address.canonical, async () => {
-        const link = await newLink(accounts, issuer, 'password-reset', address)
+        const link = await newLink(store, issuer, 'password-reset', address)
         const resetPage = `${issuer}/password/forgot`
-        await post.send({
-          kind: 'welcome',
-          to: address.asTyped,
-          link,
-          validMinutes: linkMinutes,
-          resetPage,
-        })
+        const mail = { link, validMinutes: linkMinutes, resetPage }
+        await post.send({ kind: 'welcome', to: address.asTyped, ...mail })
       }),
     )
   }
 
   return {
-    ...store,
+    ...users,
 
     /** Without a password they get a link by mail. */
     async create(user: NewUser, by: By) {
-      const created = await store.create(user, by)
+      const created = await users.create(user, by)
       if (typeof created !== 'string' && user.phc === undefined) welcome(user.email)
       return created
     },
 
     /** The link once more, to somebody who has not chosen a password yet. `ready` throws where mail cannot be sent. */
     async sendLink(id: UserId, ready: () => Promise<void>) {
-      const account = await accounts.findById(id)
+      const account = await store.findById(id)
       if (!account) return 'unknown' as const
       if (account.password !== undefined) return 'has-password' as const
       const parsed = parseEmailAddress(account.email)

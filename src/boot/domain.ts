@@ -1,10 +1,7 @@
 /** The domain as operators change it, by the admin API or by a command: one place that puts its operations together. */
 
-import type { AccountStore } from '../accounts/store.js'
-import type { Throttle } from '../accounts/throttle.js'
+import type { Parts } from '../accounts/parts.js'
 import { createUsers } from '../accounts/users.js'
-import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
 import { createProviders } from '../federation/providers.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { postgresUserStore } from '../store/postgres/accounts/user-store.js'
@@ -23,16 +20,12 @@ import { createServiceKeys } from '../tenants/service-keys.js'
 import type { Config } from './config.js'
 import { endingSessions } from './session-stores.js'
 
-export interface DomainParts {
+export interface DomainParts extends Parts<'store' | 'throttle' | 'post' | 'inBackground'> {
   readonly config: Pick<Config, 'issuer' | 'sessionStore'>
   readonly database: Database
-  readonly accounts: AccountStore
   /** To open what was sealed, and to seal with. */
   readonly keks: () => Promise<KeyEncryptionKeys>
   readonly sealing: () => Promise<KeyEncryptionKeys>
-  readonly throttle: Pick<Throttle, 'mail' | 'invitation'>
-  readonly post: Post
-  readonly inBackground: InBackground
   /** Instances look at once. */
   readonly changed: (topic: Topic) => void
 }
@@ -45,7 +38,7 @@ export function createDomain({ config, database, changed, ...parts }: DomainPart
   // Ending some with their cause needs no connection to where they are.
   const providers = postgresProviderStore(database, endingSessions(config))
   return {
-    users: createUsers({ ...mailing, store: postgresUserStore(database) }),
+    users: createUsers(postgresUserStore(database), mailing),
     tenants: postgresTenantStore(database),
     members: postgresMembershipStore(database),
     invitations: createInvitations({ ...mailing, store: postgresInvitationStore(database) }),

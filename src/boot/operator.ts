@@ -72,7 +72,7 @@ function createOperator(
   const domain = createDomain({
     config,
     database,
-    accounts: postgresAccountStore(database, sessionsInTable),
+    store: postgresAccountStore(database, sessionsInTable),
     keks: () => keyEncryptionKeys(config),
     sealing: () => keysOfService(config, database),
     // Counted from nothing in each process: an operator is not limited.

@@ -87,19 +87,12 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
   const refused = refusals.record
   const finish = createFinish(sessions)
-  const shared = { issuer, store, hasher, policy, throttle, post, inBackground, sessions, finish, refused }
-  const passwords = createPasswordSignIn(shared)
+  const mailing = { issuer, store, hasher, policy, throttle, post, inBackground }
+  const passwords = createPasswordSignIn(mailing)
+  const shared = { ...mailing, passwords, sessions, finish, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))
   const keys = async () => keks
-  const domain = createDomain({
-    ...shared,
-    config,
-    database,
-    accounts: store,
-    keks: keys,
-    sealing: keys,
-    changed,
-  })
+  const domain = createDomain({ ...shared, config, database, keks: keys, sealing: keys, changed })
   const keyOperations = createKeyOperations({
     store: postgresKeyRingStore(database),
     keks,
@@ -122,12 +115,12 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     ...shared,
     ...config,
     settled: () => database.settled(),
-    ownSessions: createOwnSessions({ sessions, revocations, refused }),
-    signIn: createSignIn({ passwords, finish, refused }),
+    ownSessions: createOwnSessions({ ...shared, revocations }),
+    signIn: createSignIn(shared),
     byLink: createByLink({ ...shared, invitations: postgresRedemptionStore(database) }),
-    changePassword: createPasswordChange({ ...shared, signIn: passwords }),
-    stepUp: createStepUp({ signIn: passwords, sessions, refused }),
-    exchange: createExchange({ issuer, sessions, signer: ring.signer, refused }),
+    changePassword: createPasswordChange(shared),
+    stepUp: createStepUp(shared),
+    exchange: createExchange({ ...shared, signer: ring.signer }),
     admin: { ...domain, issuer, revocations, keyOperations },
     authorities: postgresAuthorityStore(database),
     serviceKeys: postgresServiceKeyStore(database),

@@ -1,0 +1,33 @@
+/** What the use cases of accounts are put together from. Each takes what it needs. */
+import type { RecordRefusal } from '../audit/events.js'
+import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
+import type { ConnectionParts } from '../federation/connection.js'
+import type { FederationStore } from '../federation/store.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { IdentityStore } from './identities.js'
+import type { PasswordHasher } from './password-hash.js'
+import type { PasswordPolicy } from './password-policy.js'
+import type { PasswordSignIn } from './password-sign-in.js'
+import type { RedemptionStore } from './redemptions.js'
+import type { Finish } from './sign-in.js'
+import type { AccountStore } from './store.js'
+import type { Throttle } from './throttle.js'
+
+export interface AccountParts extends ConnectionParts {
+  readonly store: AccountStore
+  readonly identities: IdentityStore
+  readonly invitations: RedemptionStore
+  readonly federation: FederationStore
+  readonly hasher: PasswordHasher
+  readonly policy: PasswordPolicy
+  readonly passwords: PasswordSignIn
+  readonly throttle: Throttle
+  readonly sessions: Sessions
+  readonly finish: Finish
+  readonly post: Post
+  readonly inBackground: InBackground
+  readonly refused: RecordRefusal
+}
+
+export type Parts<Name extends keyof AccountParts> = Pick<AccountParts, Name>
