@@ -7,8 +7,8 @@ import { keepLineage, type Recovered, recover } from '../store/recovery.js'
 import { copyToRedis, copyToTable } from '../store/sessions/moving/copy.js'
 import { rememberRedis } from '../store/sessions/revoked.js'
 import type { Config } from './config.js'
-import { addressOf, announceAll, keysOfService, presentKeys, withDatabase, withRows } from './operator.js'
-import { refuseUnfitRedis } from './session-stores.js'
+import { addressOf, announceAll, keysOfService, presentKeys, withDatabase } from './operator.js'
+import { refuseUnfitRedis, withRows } from './session-stores.js'
 import { openTrustedGeneration } from './trusted-generation.js'
 
 export type { Recovered }

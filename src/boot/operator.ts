@@ -15,7 +15,6 @@ import { Trust } from '../store/postgres/lineage.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { createLimiter } from '../store/redis/limiter.js'
 import { redisRevocations } from '../store/sessions/redis/revocations.js'
-import type { SessionRows } from '../store/sessions/redis/session-rows.js'
 import { postgresRevocations } from '../store/sessions/table/revocations.js'
 import { sessionsInTable } from '../store/sessions/table/sessions-within.js'
 import type { Config } from './config.js'
@@ -135,19 +134,6 @@ export async function withDatabase<T>(
     throw error
   } finally {
     await database.close()
-  }
-}
-
-export async function withRows<T>(
-  config: Config,
-  keys: KeyEncryptionKeys,
-  work: (rows: SessionRows) => Promise<T>,
-): Promise<T> {
-  const opened = await openRows(config, keys, { forCommand: true })
-  try {
-    return await work(opened.rows)
-  } finally {
-    opened.close()
   }
 }
 

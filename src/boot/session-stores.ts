@@ -67,11 +67,6 @@ export function endingSessions({ sessionStore }: Pick<Config, 'sessionStore'>): 
   return sessionStore === 'redis' ? { end: endSessionsIn } : sessionsInTable
 }
 
-export interface OpenRows {
-  readonly rows: SessionRows
-  close(): void
-}
-
 /** Milliseconds that a command waits for Redis: nobody stands in line behind it. */
 const patienceOfCommands = { read: 1000, write: 1000 }
 
@@ -80,7 +75,7 @@ export async function openRows(
   { redisUrl }: Pick<Config, 'redisUrl'>,
   keks: KeyEncryptionKeys,
   { forCommand = false, nonsense = (_problem: string) => {} } = {},
-): Promise<OpenRows> {
+): Promise<{ readonly rows: SessionRows; close(): void }> {
   if (redisUrl === undefined) throw new Error('sessions cannot lie in Redis without REDIS_URL')
   const redis = connectRedis(redisUrl, forCommand ? null : undefined)
   onNonsense(redis, nonsense)
@@ -91,14 +86,14 @@ export async function openRows(
 }
 
 /** For a command. */
-export async function withRows(
+export async function withRows<T>(
   config: Pick<Config, 'redisUrl'>,
   keks: KeyEncryptionKeys,
-  work: (rows: SessionRows) => Promise<void>,
-): Promise<void> {
+  work: (rows: SessionRows) => Promise<T>,
+): Promise<T> {
   const opened = await openRows(config, keks, { forCommand: true })
   try {
-    await work(opened.rows)
+    return await work(opened.rows)
   } finally {
     opened.close()
   }

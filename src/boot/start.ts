@@ -103,26 +103,19 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       redis: () => announcements?.state,
       askTruth: () => askTruth(hot, log),
     }
-    const embedded = !('url' in address)
-    const shared = {
+    const theme = await loadTheme(config.themeFolder)
+    const connections = { database, hot, reserved, forRefusals, redis }
+    const app = await assemble({
+      ...parts,
+      ...connections,
       metrics,
-      config,
-      theme: await loadTheme(config.themeFolder),
-      log,
-      post: parts.post,
+      theme,
       inBackground: background.run,
-      database,
-      hot,
-      reserved,
-      forRefusals,
       stores,
-      redis,
       ring,
-      keks: parts.keks,
       registry,
-      argon2: parts.argon2,
-    }
-    const app = await assemble({ ...shared, health: embedded ? health : undefined })
+      health: 'url' in address ? undefined : health,
+    })
     const probes = fastify({ logger: false, forceCloseConnections: true })
     await probes.register(healthRoutes(health))
     await probes.register(metricsRoute(metrics.registry))

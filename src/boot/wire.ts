@@ -1,9 +1,9 @@
 /** The domain and the app of one process put together from their stores. */
-import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { createByLink } from '../accounts/by-link.js'
 import { createFederation } from '../accounts/federated-sign-in.js'
 import { createPasswordChange } from '../accounts/password-change.js'
-import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
+import { createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { createPasswordSignIn } from '../accounts/password-sign-in.js'
 import { createFinish, createSignIn } from '../accounts/sign-in.js'
@@ -12,7 +12,6 @@ import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
 import { createRefusals } from '../audit/refusals.js'
 import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
 import { createProviderLogouts } from '../federation/logout.js'
 import { createConnections } from '../federation/metadata.js'
 import type { Health } from '../http/api/health.js'
@@ -22,7 +21,6 @@ import { buildApp } from '../http/server.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import { createKeyOperations } from '../keys/operations.js'
 import { createVerificationKeys } from '../keys/verification-keys.js'
-import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { createOwnSessions } from '../sessions/own.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
@@ -40,10 +38,10 @@ import type { RedisClient } from '../store/redis/connection.js'
 import { createLimiter } from '../store/redis/limiter.js'
 import type { OriginRegistry } from '../tenants/origins.js'
 import { createExchange } from '../tokens/exchange.js'
-import type { Config } from './config.js'
 import { ownShare } from './container.js'
 import { createDomain } from './domain.js'
 import type { SessionStores } from './session-stores.js'
+import type { ServiceParts } from './start.js'
 
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
@@ -51,12 +49,9 @@ const mostQueuedHashes = 64
 /** Milliseconds after which the end no longer waits for the audit log. */
 const mostWritingMs = 5000
 
-export interface AssemblyParts {
-  readonly config: Config
+export interface AssemblyParts extends Pick<ServiceParts, 'config' | 'log' | 'post' | 'keks' | 'argon2'> {
   readonly theme: Theme
   readonly metrics: Metrics
-  readonly log: FastifyBaseLogger
-  readonly post: Post
   readonly inBackground: InBackground
   readonly database: Database
   readonly hot: HotReads
@@ -65,11 +60,9 @@ export interface AssemblyParts {
   readonly stores: SessionStores
   readonly redis: RedisClient | undefined
   readonly ring: KeyRing
-  readonly keks: KeyEncryptionKeys
   readonly registry: OriginRegistry
   /** On the main listener too: the embedded default only. */
   readonly health: Health | undefined
-  readonly argon2: Argon2Parameters | undefined
 }
 
 export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
@@ -124,11 +117,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     admin: { ...domain, issuer, revocations, keyOperations },
     authorities: postgresAuthorityStore(database),
     serviceKeys: postgresServiceKeyStore(database),
-    introspection: {
-      issuer,
-      introspections: stores.introspections,
-      keyOf: createVerificationKeys(),
-    },
+    introspection: { issuer, introspections: stores.introspections, keyOf: createVerificationKeys() },
     federation: createFederation(federating),
     signInMethods: createSignInMethods({ ...shared, identities }),
     providerLogouts: createProviderLogouts(federating),

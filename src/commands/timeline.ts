@@ -1,5 +1,5 @@
 /** The key ring for people: a table of times, and in words what signs, what is next, and how long a leak is felt. */
-import { exposure } from '../keys/operations.js'
+import { describeExposure } from '../keys/operations.js'
 import { dueAt, scheduled, signerOf, standbys, stateOf } from '../keys/schedule.js'
 import type { Key, Policy, Ring } from '../keys/store.js'
 import { cell, table, time } from './table.js'
@@ -41,13 +41,13 @@ function ready({ kid, publishedAt, leastLead }: Key, { now }: Ring): string {
 
 /** From the change on. */
 export function exposureInWords(policy: Policy): string[] {
-  const { jwks, refreshingVerifiers, verifiersInOutage, everything } = exposure(policy)
+  const { jwks, refreshing_verifiers, verifiers_in_outage, everything } = describeExposure(policy)
   return [
     'How long a leaked key is still believed, from now:',
     '  introspection, and this service   not any more',
     `  the published list                ${jwks} s at most, on every instance that reaches Postgres`,
-    `  verifiers that refetch in time    ${refreshingVerifiers} s`,
-    `  verifiers that can reach nothing  ${verifiersInOutage} s`,
+    `  verifiers that refetch in time    ${refreshing_verifiers} s`,
+    `  verifiers that can reach nothing  ${verifiers_in_outage} s`,
     `  behind an instance without Postgres  ${everything} s, the utmost`,
     'Verifiers that have not refetched meet the new kid as unknown until they do.',
   ]

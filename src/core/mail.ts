@@ -1,38 +1,30 @@
 /** What people are told by mail, and who is told. How it is worded and sent is mail/'s affair. */
 
-export type Mail =
-  | { readonly kind: 'sign-up'; readonly to: string; readonly link: string; readonly validMinutes: number }
+export type Mail = { readonly to: string } & (
+  | { readonly kind: 'sign-up' | 'password-reset'; readonly link: string; readonly validMinutes: number }
   /** Someone tried to sign up with the address of an account that exists. */
-  | { readonly kind: 'already-registered'; readonly to: string; readonly resetPage: string }
-  | {
-      readonly kind: 'password-reset'
-      readonly to: string
-      readonly link: string
-      readonly validMinutes: number
-    }
+  | { readonly kind: 'already-registered'; readonly resetPage: string }
   /** An operator made the account; its person sets the password. */
   | {
       readonly kind: 'welcome'
-      readonly to: string
       readonly link: string
       readonly validMinutes: number
       readonly resetPage: string
     }
   /** `providers`: the names of those that sign the person in as well. */
-  | { readonly kind: 'password-changed'; readonly to: string; readonly providers?: readonly string[] }
+  | { readonly kind: 'password-changed'; readonly providers?: readonly string[] }
   /** The address was verified for the first time: this was set up before, and is gone. */
   | ({ readonly kind: 'account-reclaimed' } & Reclaimed)
-  | { readonly kind: 'identity-linked'; readonly to: string; readonly provider: string }
-  | { readonly kind: 'identity-unlinked'; readonly to: string; readonly provider: string }
+  | { readonly kind: 'identity-linked' | 'identity-unlinked'; readonly provider: string }
   /** A place in a tenant is offered. Its name and that of the inviter are what customers have written. */
   | {
       readonly kind: 'invitation'
-      readonly to: string
       readonly link: string
       readonly tenant: string
       readonly inviter: Inviter | undefined
       readonly validDays: number
     }
+)
 
 /**
  * What an account had when its address was verified for the first time. Anybody may have set it up, so it was removed,

@@ -1,5 +1,6 @@
 /** A sign-in under way: what the browser keeps, and what follows from it. The store knows hashes only. */
-import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
+import { parseSecret, Secret } from '../core/secret.js'
 
 export type Purpose = 'sign-in' | 'link' | 'step-up'
 
@@ -13,45 +14,28 @@ export interface Binding {
 /** Seconds within which a person has to come back from the provider. */
 export const flowSeconds = 600
 
-const form = /^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$/
-
 /**
  * 256 random bits that only this browser holds, in a cookie. Each flow has a `state` of its own; `nonce` and PKCE's
  * verifier (RFC 7636, 256 bits) are derived from both, so that neither has to be stored, and neither can be computed
  * by who sees the state go by. One secret serves several tabs.
  */
-export class BrowserSecret {
-  readonly #bytes: Buffer
-
-  private constructor(bytes: Buffer) {
-    this.#bytes = bytes
-  }
-
+export class BrowserSecret extends Secret {
   static make(): BrowserSecret {
     return new BrowserSecret(randomBytes(32))
   }
 
   static parse(text: string | undefined): BrowserSecret | undefined {
-    return text !== undefined && form.test(text)
+    return text !== undefined && parseSecret(text)
       ? new BrowserSecret(Buffer.from(text, 'base64url'))
       : undefined
   }
 
-  /** For the cookie, and nothing else. */
-  reveal(): string {
-    return this.#bytes.toString('base64url')
-  }
-
-  hash(): Buffer {
-    return createHash('sha256').update(this.#bytes).digest()
-  }
-
   binding(state: string): Binding {
-    return { state, nonce: this.#derive('nonce', state), codeVerifier: this.#derive('pkce', state) }
-  }
-
-  #derive(purpose: string, state: string): string {
-    return createHmac('sha256', this.#bytes).update(`mintmark ${purpose} ${state}`).digest('base64url')
+    return {
+      state,
+      nonce: this.derive(`mintmark nonce ${state}`),
+      codeVerifier: this.derive(`mintmark pkce ${state}`),
+    }
   }
 }
 
@@ -59,6 +43,5 @@ export const newState = () => randomBytes(32).toString('base64url')
 
 /** Undefined when it cannot be one of ours. */
 export function stateHash(state: unknown): Buffer | undefined {
-  if (typeof state !== 'string' || !form.test(state)) return undefined
-  return createHash('sha256').update(state).digest()
+  return typeof state === 'string' && parseSecret(state) ? hash('sha256', state, 'buffer') : undefined
 }

@@ -114,44 +114,27 @@ function resealing({ keys }: Ring, keks: KeyEncryptionKeys, issuer: string): Pla
  * instance reads the ring every few seconds. A verifier refetches when its list is `max-age` old; one that can reach
  * nothing keeps it for C; an instance that cannot reach Postgres serves its own for P.
  */
-export function exposure({ listAge, verifierAge }: Policy) {
+export function describeExposure({ listAge, verifierAge }: Policy) {
   return {
     introspection: 0,
     jwks: 30,
-    refreshingVerifiers: 30 + Math.min(maxAgeSeconds, verifierAge),
-    verifiersInOutage: verifierAge + 30,
+    refreshing_verifiers: 30 + Math.min(maxAgeSeconds, verifierAge),
+    verifiers_in_outage: verifierAge + 30,
     everything: listAge + verifierAge,
   }
 }
 
 /** As JSON shows it. */
 export function describeRing(ring: Ring) {
-  return ring.keys.map(key => describeKey(ring, key))
-}
-
-function describeKey(ring: Ring, key: Key) {
-  const { kid, publishedAt, signsFrom, signsUntil, unpublishedAt, compromised, kekId } = key
-  return {
-    kid,
+  return ring.keys.map(key => ({
+    kid: key.kid,
     state: stateOf(ring, key),
-    published_at: publishedAt,
-    signs_from: signsFrom,
-    signs_until: signsUntil,
-    unpublished_at: unpublishedAt,
-    compromised_at: compromised?.at ?? null,
-    compromised_since: compromised?.since ?? null,
-    sealed_under: kekId,
-  }
-}
-
-/** Numbers as they are for programs; seconds from the change. */
-export function describeExposure(policy: Policy) {
-  const { introspection, jwks, refreshingVerifiers, verifiersInOutage, everything } = exposure(policy)
-  return {
-    introspection,
-    jwks,
-    refreshing_verifiers: refreshingVerifiers,
-    verifiers_in_outage: verifiersInOutage,
-    everything,
-  }
+    published_at: key.publishedAt,
+    signs_from: key.signsFrom,
+    signs_until: key.signsUntil,
+    unpublished_at: key.unpublishedAt,
+    compromised_at: key.compromised?.at ?? null,
+    compromised_since: key.compromised?.since ?? null,
+    sealed_under: key.kekId,
+  }))
 }

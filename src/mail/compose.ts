@@ -1,6 +1,6 @@
 /** The words of every mail, as text and as HTML. */
 import { html } from '../core/html.js'
-import type { Mail } from '../core/mail.js'
+import type { Inviter, Mail } from '../core/mail.js'
 import { plainAddress, plainName } from './plain.js'
 
 export interface Message {
@@ -41,7 +41,7 @@ ${body}
   }
 }
 
-function inviterOf(inviter: Extract<Mail, { kind: 'invitation' }>['inviter']): string {
+function inviterOf(inviter: Inviter | undefined): string {
   if (!inviter) return 'An operator'
   return 'account' in inviter
     ? `The account ${plainAddress(inviter.account)}`
