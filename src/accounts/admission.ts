@@ -25,60 +25,55 @@ type Refused = {
   readonly reason?: string | undefined
 }
 
+/** Of whom a provider speaks, and on which occasion. */
+interface Said {
+  readonly provider: Provider
+  readonly claimed: Claimed
+  readonly occasion: Occasion
+}
+
 export type AdmissionParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
 
 /**
  * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
  * for its domain; and an address that is not verified is not even looked at.
  */
-export async function admit(
-  parts: AdmissionParts,
-  provider: Provider,
-  claimed: Claimed,
-  occasion: Occasion,
-): Promise<Admitted | Refused> {
+export async function admit(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
   const { identities } = parts
-  const admitted = await identityOf(parts, provider, claimed, occasion)
+  const { provider, claimed, occasion } = said
+  const admitted = await identityOf(parts, said)
   if ('refused' in admitted || provider.grants.length === 0) return admitted
   // No person acts: the provider's word does, and the audit row of what it changes names none.
   await identities.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
   return admitted
 }
 
-async function identityOf(
-  parts: AdmissionParts,
-  provider: Provider,
-  claimed: Claimed,
-  occasion: Occasion,
-): Promise<Admitted | Refused> {
+async function identityOf(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
+  const { provider, claimed } = said
   const linked = async () => {
     const found = await parts.identities.find(claimed.issuer, claimed.subject)
     if (!found) return undefined
     if (!found.active) return { refused: 'disabled' as const, user: found.user }
     // What it said before was hearsay; by now it may be authoritative for the domain.
     const verifies = found.unverifiedEmail === claimed.email?.canonical && answersFor(provider, claimed)
-    return verifies ? adopt(parts, provider, claimed, found.user, occasion) : found
+    return verifies ? adopt(parts, said, found.user) : found
   }
-  const first = (await linked()) ?? (await unknown(parts, provider, claimed, occasion))
+  const first = (await linked()) ?? (await unknown(parts, said))
   const late =
     'refused' in first && (first.refused === 'account-exists' || first.refused === 'identity-taken')
   // Another tab of the same person may have been faster: then it is linked by now.
   return (late ? await linked() : undefined) ?? first
 }
 
-async function unknown(
-  parts: AdmissionParts,
-  provider: Provider,
-  claimed: Claimed,
-  occasion: Occasion,
-): Promise<Admitted | Refused> {
+async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
   const { identities, store } = parts
+  const { provider, claimed, occasion } = said
   if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
   const account = await store.findByEmail(claimed.email.canonical)
   if (account) {
     if (!account.active) return { refused: 'disabled', user: account.user }
     if (!answersFor(provider, claimed)) return { refused: 'account-exists', user: account.user }
-    return adopt(parts, provider, claimed, account.user, occasion)
+    return adopt(parts, said, account.user)
   }
   if (!(await maySignUp(identities, provider, claimed))) return { refused: 'sign-up-closed' as const }
   const registered = await identities.register(provider.id, claimed, occasion)
@@ -86,13 +81,8 @@ async function unknown(
   return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
 
-async function adopt(
-  parts: AdmissionParts,
-  provider: Provider,
-  claimed: Claimed,
-  user: UserId,
-  occasion: Occasion,
-): Promise<Admitted | Refused> {
+async function adopt(parts: AdmissionParts, said: Said, user: UserId): Promise<Admitted | Refused> {
+  const { provider, claimed, occasion } = said
   const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, occasion })
   if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'not-authoritative') return { refused: 'account-exists', user }

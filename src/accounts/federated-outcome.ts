@@ -47,23 +47,21 @@ export function createOutcomes(parts: OutcomeParts) {
     const { purpose, user } = consumed.flow
     if (purpose === 'sign-in') return signIn(consumed, claimed, browser)
     const who = await returning()
-    if (!who || who.principal.user !== user) return { ...signedOut, user }
+    if (!who || who.principal.user !== user) return signedOut(user)
     return purpose === 'link'
       ? link(consumed, claimed, who, browser, returning)
       : stepUp(consumed, claimed, who, browser.occasion)
   }
 
   async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
-    const admitted = await admit(parts, provider, claimed, browser.occasion)
+    const admitted = await admit(parts, { provider, claimed, occasion: browser.occasion })
     if ('refused' in admitted) return { ...admitted, reason: admitted.reason ?? admitted.refused }
     return opening(federatedIdentity(provider, claimed, admitted, now), browser)
   }
 
   async function opening(identity: Identity, browser: Browser) {
     const opened = await finish(identity, browser)
-    if (!opened)
-      return { refused: 'credential-changed' as const, reason: 'credential-changed', user: identity.user }
-    return { opened }
+    return opened ? { opened } : refusal('credential-changed', 'credential-changed', identity.user)
   }
 
   async function link(
@@ -76,10 +74,9 @@ export function createOutcomes(parts: OutcomeParts) {
     const by: By = { actor: user, occasion: browser.occasion }
     const stillSignedIn = async () => (await returning())?.principal.user === user
     const linked = await identities.link(provider.id, claimed, user, stillSignedIn, by)
-    if (linked === 'taken')
-      return { refused: 'identity-taken' as const, reason: 'linked to another account', user }
-    if (linked === 'turned-off') return { refused: linked, reason: linked, user }
-    if (linked === 'signed-out') return { ...signedOut, user }
+    if (linked === 'taken') return refusal('identity-taken', 'linked to another account', user)
+    if (linked === 'turned-off') return refusal(linked, linked, user)
+    if (linked === 'signed-out') return signedOut(user)
     tellLinked(parts, provider, linked)
     if (!linked.reclaimed) return { linked: true as const }
     // Every session has ended, this one too. Who has just shown that the address is theirs goes on in a new one.
@@ -94,16 +91,17 @@ export function createOutcomes(parts: OutcomeParts) {
   ) {
     const { user } = principal
     const known = await identities.find(claimed.issuer, claimed.subject)
-    if (known?.user !== user)
-      return { refused: 'not-linked' as const, reason: 'it is not an identity of this person', user }
+    if (known?.user !== user) return refusal('not-linked', 'it is not an identity of this person', user)
     if (!provesNow(provider, claimed, beganAt))
-      return { refused: 'not-fresh' as const, reason: 'the proof is not of now, or does not count', user }
-    const identity: Identity = federatedIdentity(provider, claimed, known, now)
+      return refusal('not-fresh', 'the proof is not of now, or does not count', user)
+    const identity = federatedIdentity(provider, claimed, known, now)
     const renewed = await sessions.renew(credential, identity, occasion)
-    return renewed === 'superseded'
-      ? { refused: 'credential-changed' as const, reason: 'superseded', user }
-      : { renewed }
+    return renewed === 'superseded' ? refusal('credential-changed', renewed, user) : { renewed }
   }
 }
 
-const signedOut = { refused: 'signed-out-meanwhile', reason: 'another session, or none' } as const
+const refusal = (refused: FederationRefusal, reason: string, user: UserId | undefined) =>
+  ({ refused, reason, user }) as const
+
+const signedOut = (user: UserId | undefined) =>
+  refusal('signed-out-meanwhile', 'another session, or none', user)

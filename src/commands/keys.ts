@@ -29,9 +29,9 @@ export function keyCommands(program: OperatorCommand): void {
   keys
     .command('list')
     .description('every key with its times: what signs now, what is ready, until when each verifies')
-    .option(...asJson)
-    .action(async (form: Form) => {
-      await withKeys(form, 'reads', async keys => sayRing(form, await keys.list()))
+    .acts(async (domain, form: Form) => {
+      const ring = await (await domain.keys('reads')).list()
+      say(form, { items: describeRing(ring) }, timeline(ring))
     })
 
   keys
@@ -56,38 +56,29 @@ export function keyCommands(program: OperatorCommand): void {
     .command('reseal')
     .description('seal all keys under the newest key-encryption key (the last id in alphabetical order)')
     .option(...dryRun)
-    .option(...asJson)
-    .action(async (form: ChangeForm) => {
-      await withKeys(form, 'changes', async keys => {
-        const answer = await keys.reseal(occasion(form))
-        sayChange(
-          form,
-          answer,
-          answer === 'already-sealed' ? 'All keys are sealed under the newest already.' : 'Resealed.',
-        )
-      })
+    .acts(async (domain, form: ChangeForm) => {
+      const answer = await (await domain.keys('changes')).reseal(occasion(form))
+      const sealed = answer === 'already-sealed'
+      sayChange(form, answer, sealed ? 'All keys are sealed under the newest already.' : 'Resealed.')
     })
 
   keys
     .command('export')
     .description('the public keys as a JWK Set (JSON in any case), for devices that are offline')
-    .option(...asJson)
-    .action((form: Form) =>
-      withKeys(form, 'reads', async keys => print(serializeJwks(publishedKeys(await keys.list())))),
-    )
+    .acts(async domain => {
+      const ring = await (await domain.keys('reads')).list()
+      print(serializeJwks(publishedKeys(ring)))
+    })
 
   keys
     .command('doctor')
     .description('whether clocks, times and keys are well; exit code 1 where they are not')
-    .option(...asJson)
-    .action(async (form: Form) => {
-      await withKeys(form, 'reads', async keys => {
-        const items = await keys.doctor()
-        const ok = items.every(finding => finding.ok)
-        const facts = items.map(({ check, ok, says }) => [`${ok ? 'ok   ' : 'WRONG'}  ${check}`, says])
-        say(form, { ok, items }, details(Object.fromEntries(facts)))
-        if (!ok) process.exitCode = 1
-      })
+    .acts(async (domain, form: Form) => {
+      const items = await (await domain.keys('reads')).doctor()
+      const ok = items.every(finding => finding.ok)
+      const facts = items.map(({ check, ok, says }) => [`${ok ? 'ok   ' : 'WRONG'}  ${check}`, says])
+      say(form, { ok, items }, details(Object.fromEntries(facts)))
+      if (!ok) process.exitCode = 1
     })
 }
 
@@ -105,7 +96,10 @@ async function rotate(form: RotateForm): Promise<void> {
   const leak = leakOf(compromised, kek)
   if (!leak && since !== undefined)
     throw new CommandFailed('--since goes with --compromised or --kek: say which key has leaked')
-  await withKeys(form, 'changes', keys => (leak ? endLeaked(keys, leak, form) : rotateAsPlanned(keys, form)))
+  await withOperator(form, async domain => {
+    const keys = await domain.keys('changes')
+    return leak ? endLeaked(keys, leak, form) : rotateAsPlanned(keys, form)
+  })
 }
 
 async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
@@ -116,11 +110,8 @@ async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
     throw new CommandFailed(
       'the next key does not open, so every token would fail: `mintmark keys doctor` says why; run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service, or end that key (`mintmark keys rotate --compromised <kid>`)',
     )
-  sayChange(
-    form,
-    answer,
-    answer === 'already-scheduled' ? 'A rotation is scheduled already.' : 'The next key is scheduled.',
-  )
+  const scheduled = answer === 'already-scheduled'
+  sayChange(form, answer, scheduled ? 'A rotation is scheduled already.' : 'The next key is scheduled.')
 }
 
 async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm) {
@@ -162,14 +153,6 @@ function sayChange(
   }
   const lines = form.dryRun ? ['A dry run: nothing was changed. It would be:'] : [said].flat()
   say(form, { ...state, items: describeRing(answer) }, [...lines, '', ...timeline(answer)])
-}
-
-function sayRing(form: Form, ring: Ring): void {
-  say(form, { items: describeRing(ring) }, timeline(ring))
-}
-
-function withKeys(form: Form, use: 'reads' | 'changes', work: (keys: KeyOperations) => Promise<void>) {
-  return withOperator(form, async domain => work(await domain.keys(use)))
 }
 
 function instant(text: string): number {

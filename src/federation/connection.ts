@@ -5,12 +5,9 @@ import { ProviderUnavailable } from './bounded-fetch.js'
 import type { Connection, Connections } from './metadata.js'
 import { type ProviderWithSecret, secretSealedAs } from './provider.js'
 
-export interface SecretParts {
+export interface ConnectionParts {
   readonly issuer: string
   readonly keks: KeyEncryptionKeys
-}
-
-export interface ConnectionParts extends SecretParts {
   readonly connections: Connections
 }
 
@@ -24,7 +21,7 @@ export async function connectionTo(
 
 /** Throws `ProviderUnavailable`: an operator who lost a key-encryption key has lost this provider, and nothing else. */
 export async function clientSecretOf(
-  { issuer, keks }: SecretParts,
+  { issuer, keks }: Pick<ConnectionParts, 'issuer' | 'keks'>,
   { id, kekId, sealedSecret }: ProviderWithSecret,
 ): Promise<string> {
   try {

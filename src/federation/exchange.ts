@@ -54,10 +54,8 @@ export async function exchange(
   now: number,
 ): Promise<Exchanged> {
   try {
-    const at = new URL(`${redirectUri}?${answer}`)
-    return provider.kind === 'github'
-      ? await byOAuth(provider, connection, at, binding, now)
-      : await byOpenId(provider, connection, at, binding, now)
+    const brought = { provider, connection, at: new URL(`${redirectUri}?${answer}`), binding, now }
+    return provider.kind === 'github' ? await byOAuth(brought) : await byOpenId(brought)
   } catch (error) {
     if (error instanceof client.AuthorizationResponseError) return { declined: shortened(error.error) }
     const unavailable = causes(error).find(cause => cause instanceof ProviderUnavailable)
@@ -78,17 +76,20 @@ export async function exchange(
   }
 }
 
-async function byOpenId(
-  provider: Provider,
-  connection: Connection,
-  at: URL,
-  { state, nonce, codeVerifier }: Binding,
-  now: number,
-): Promise<Exchanged> {
+/** What a browser came back with, and what it is compared with. */
+interface Brought {
+  readonly provider: Provider
+  readonly connection: Connection
+  readonly at: URL
+  readonly binding: Binding
+  readonly now: number
+}
+
+async function byOpenId({ provider, connection, at, binding, now }: Brought): Promise<Exchanged> {
   const tokens = await client.authorizationCodeGrant(connection.config, at, {
-    expectedState: state,
-    expectedNonce: nonce,
-    pkceCodeVerifier: codeVerifier,
+    expectedState: binding.state,
+    expectedNonce: binding.nonce,
+    pkceCodeVerifier: binding.codeVerifier,
     idTokenExpected: true,
   })
   if (tokens.id_token === undefined || !connection.keys) return { refused: 'there is no ID token' }
@@ -118,14 +119,8 @@ function together(
   return { ...all, [name]: Object.hasOwn(one, name) ? one[name] : undefined }
 }
 
-async function byOAuth(
-  provider: Provider,
-  connection: Connection,
-  at: URL,
-  { state, codeVerifier }: Binding,
-  now: number,
-): Promise<Exchanged> {
-  const checks = { expectedState: state, pkceCodeVerifier: codeVerifier }
+async function byOAuth({ provider, connection, at, binding, now }: Brought): Promise<Exchanged> {
+  const checks = { expectedState: binding.state, pkceCodeVerifier: binding.codeVerifier }
   const tokens = await client.authorizationCodeGrant(connection.config, at, checks)
   const claims = await gitHubClaims(provider, connection, tokens.access_token)
   if (!claims) return { refused: 'the API did not say who this is' }

@@ -111,7 +111,7 @@ export const providerIdForm = /^[a-z0-9](-?[a-z0-9]){0,31}$/
 /** Without control characters, and without those that turn the direction of what stands after them. */
 export const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]+$/u
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
-const claimForm = /^[\x21-\x7e]{1,200}$/
+const visibleAscii = /^[\x21-\x7e]{1,200}$/
 
 /** Each names its mend. `local`: the service itself runs on plain http on this machine, and so may its providers. */
 export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] {
@@ -122,10 +122,7 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
     !printable.test(wanted.name) || wanted.name.length > 50,
     'the name takes 1 to 50 printable characters',
   )
-  refuse(
-    !/^[\x21-\x7e]{1,200}$/.test(wanted.clientId),
-    'the client id takes 1 to 200 visible ASCII characters',
-  )
+  refuse(!visibleAscii.test(wanted.clientId), 'the client id takes 1 to 200 visible ASCII characters')
   faults.push(...issuerFaults(wanted, local))
   for (const scope of wanted.scopes)
     refuse(
@@ -153,12 +150,12 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
   )
   for (const claim of [wanted.claims.name, wanted.claims.email_verified])
     refuse(
-      claim !== undefined && !claimForm.test(claim),
+      claim !== undefined && !visibleAscii.test(claim),
       `${JSON.stringify(claim)} is not the name of a claim: write 1 to 200 visible ASCII characters`,
     )
   for (const { claim, value } of wanted.grants)
     refuse(
-      !claimForm.test(claim) || !/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(value),
+      !visibleAscii.test(claim) || !/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(value),
       'a grant needs a claim and a value of printable characters: write it like groups=staff:<tenant id>:member',
     )
   for (const entry of wanted.aal2)

@@ -70,24 +70,24 @@ export function faultsOf(application: NewApplication, issuer: string): string[] 
     faults.push('the name takes 1 to 100 printable characters')
   }
   if (application.audiences.length === 0) faults.push('name at least one audience (--audience)')
-  for (const audience of application.audiences) {
-    if (!/^[\x21-\x7e]{1,200}$/.test(audience))
-      faults.push(
-        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
-      )
-  }
+  faults.push(...audienceFaults(application.audiences))
   const { tokenLifetimeSeconds } = application
   if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
     faults.push('the token lifetime takes a whole number of seconds from 60 to 900')
   }
-  for (const origin of application.origins) {
-    const fault = originFault(origin, issuer)
-    if (fault) faults.push(fault)
-  }
-  for (const address of application.returnAddresses) {
-    const fault = returnAddressFault(address, application.origins)
-    if (fault) faults.push(fault)
-  }
+  const { origins, returnAddresses } = application
+  faults.push(...origins.flatMap(origin => originFault(origin, issuer) ?? []))
+  faults.push(...returnAddresses.flatMap(address => returnAddressFault(address, origins) ?? []))
+  return faults
+}
+
+export function audienceFaults(audiences: readonly string[]): string[] {
+  const faults: string[] = []
+  for (const audience of audiences)
+    if (!/^[\x21-\x7e]{1,200}$/.test(audience))
+      faults.push(
+        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
+      )
   return faults
 }
 

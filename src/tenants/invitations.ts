@@ -102,14 +102,7 @@ export function createInvitations({ store, issuer, throttle, post, inBackground 
 }
 
 /** As JSON shows it. */
-export function describeInvitation({
-  id,
-  tenant,
-  email,
-  roleIds,
-  inviter,
-  createdAt,
-  expiresAt,
-}: Invitation) {
+export function describeInvitation(invitation: Invitation) {
+  const { id, tenant, email, roleIds, inviter, createdAt, expiresAt } = invitation
   return { id, tenant, email, roles: [...roleIds], inviter, created_at: createdAt, expires_at: expiresAt }
 }

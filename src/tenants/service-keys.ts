@@ -9,6 +9,7 @@ import {
   newServiceCredential,
   revealServiceCredential,
 } from '../core/service-key.js'
+import { audienceFaults } from './applications.js'
 
 export interface ServiceKey extends KeyGrant {
   readonly id: ServiceKeyId
@@ -63,11 +64,7 @@ export function faultsOfKey({ scopes, audiences, tenant }: KeyGrant): string[] {
     faults.push(
       'the scope introspect and the audiences whose tokens it may ask about go together: give both, or neither',
     )
-  for (const audience of audiences)
-    if (!/^[\x21-\x7e]{1,200}$/.test(audience))
-      faults.push(
-        `the audience ${JSON.stringify(audience)} has white space or is too long: write 1 to 200 visible ASCII characters`,
-      )
+  faults.push(...audienceFaults(audiences))
   if (tenant === null) return faults
   const nothing = scopes.filter(scope => scope !== 'introspect' && !includedInTenants[scope])
   if (nothing.length > 0)
@@ -92,26 +89,17 @@ export function createServiceKeys(store: ServiceKeyStore) {
       const faults = faultsOfKey(wanted)
       if (faults.length > 0) return { faults }
       const credential = newServiceCredential()
-      const made = await store.create(
-        { ...wanted, id: credential.id, secretHash: credential.secret.hash() },
-        by,
-      )
+      const { id, secret } = credential
+      const made = await store.create({ ...wanted, id, secretHash: secret.hash() }, by)
       if (typeof made === 'string') return made
-      return { made, key: made.id === credential.id ? revealServiceCredential(credential) : null }
+      return { made, key: made.id === id ? revealServiceCredential(credential) : null }
     },
   }
 }
 
 /** As JSON shows it. */
-export function describeServiceKey({
-  scopes,
-  audiences,
-  createdAt,
-  expiresAt,
-  revokedAt,
-  lastUsedAt,
-  ...key
-}: ServiceKey) {
+export function describeServiceKey(serviceKey: ServiceKey) {
+  const { scopes, audiences, createdAt, expiresAt, revokedAt, lastUsedAt, ...key } = serviceKey
   return {
     ...key,
     scopes: [...scopes],
