@@ -1,7 +1,6 @@
 /** Who has shown that a mailbox is theirs: in which ways that is done, and what the first time ends. */
 import type { Reclaimed } from '../core/mail.js'
 import type { UserId } from '../core/principal.js'
-import type { Parts } from './parts.js'
 
 /** With a link that we mailed there, or by the word of a provider that is declared authoritative for the domain. */
 export type AddressVerification = 'sign-up' | 'password-reset' | 'invitation' | 'provider'
@@ -12,13 +11,4 @@ export interface Registered {
   readonly passwordVersion: number
   /** Undefined where the account is new. */
   readonly reclaimed: Reclaimed | undefined
-}
-
-/** By mail, what was removed. Where there was nothing that signed anybody in, there is nothing to say. */
-export function tellReclaimed(
-  { post, inBackground }: Parts<'post' | 'inBackground'>,
-  reclaimed: Reclaimed | undefined,
-): void {
-  if (!reclaimed || (!reclaimed.password && reclaimed.providers.length === 0)) return
-  inBackground('account reclaimed mail', () => post.send({ kind: 'account-reclaimed', ...reclaimed }))
 }

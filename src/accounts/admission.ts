@@ -1,9 +1,9 @@
 /** Whom a provider's identity lets in: who is linked to it, whose address it may speak for, or somebody new. */
 import type { Occasion } from '../audit/events.js'
+import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import { type Claimed, domainOf } from '../federation/claimed.js'
 import type { Provider } from '../federation/provider.js'
-import { tellReclaimed } from './address-verification.js'
 import type { IdentityStore, LinkedNow } from './identities.js'
 import type { Parts } from './parts.js'
 
@@ -101,6 +101,15 @@ export function tellLinked(
   if (to !== undefined)
     inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider }))
   tellReclaimed(parts, reclaimed)
+}
+
+/** By mail, what was removed. Where there was nothing that signed anybody in, there is nothing to say. */
+export function tellReclaimed(
+  { post, inBackground }: Parts<'post' | 'inBackground'>,
+  reclaimed: Reclaimed | undefined,
+): void {
+  if (!reclaimed || (!reclaimed.password && reclaimed.providers.length === 0)) return
+  inBackground('account reclaimed mail', () => post.send({ kind: 'account-reclaimed', ...reclaimed }))
 }
 
 async function maySignUp(identities: IdentityStore, provider: Provider, claimed: Claimed) {

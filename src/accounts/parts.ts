@@ -8,7 +8,6 @@ import type { Sessions } from '../sessions/sessions.js'
 import type { IdentityStore } from './identities.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
-import type { PasswordSignIn } from './password-sign-in.js'
 import type { RedemptionStore } from './redemptions.js'
 import type { Finish } from './sign-in.js'
 import type { AccountStore } from './store.js'
@@ -21,7 +20,6 @@ export interface AccountParts extends ConnectionParts {
   readonly federation: FederationStore
   readonly hasher: PasswordHasher
   readonly policy: PasswordPolicy
-  readonly passwords: PasswordSignIn
   readonly throttle: Throttle
   readonly sessions: Sessions
   readonly finish: Finish

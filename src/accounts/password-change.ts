@@ -3,6 +3,7 @@ import { type Occasion, refusalOf } from '../audit/events.js'
 import type { Principal } from '../core/principal.js'
 import { type Credential, newCredential } from '../sessions/credential.js'
 import type { Parts } from './parts.js'
+import type { PasswordSignIn } from './password-sign-in.js'
 
 export type PasswordChangeAnswer =
   | { readonly changed: Credential }
@@ -11,9 +12,10 @@ export type PasswordChangeAnswer =
 export type PasswordChanger = ReturnType<typeof createPasswordChange>
 
 export function createPasswordChange(
-  parts: Parts<'store' | 'hasher' | 'policy' | 'passwords' | 'post' | 'inBackground' | 'refused'>,
+  passwords: PasswordSignIn,
+  parts: Parts<'store' | 'hasher' | 'policy' | 'post' | 'inBackground' | 'refused'>,
 ) {
-  const { store, hasher, policy, passwords, post, inBackground, refused } = parts
+  const { store, hasher, policy, post, inBackground, refused } = parts
 
   async function wrong(principal: Principal, occasion: Occasion): Promise<PasswordChangeAnswer> {
     await refused(refusalOf(principal, 'password.changed', 'wrong-password', occasion))

@@ -1,11 +1,10 @@
 /** Signing in: an Identity becomes a session, whatever the method was; and the use case of a password. */
-import type { Occasion } from '../audit/events.js'
+import type { Occasion, RecordRefusal } from '../audit/events.js'
 import type { Identity, UserId } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { Device } from '../sessions/store.js'
-import type { Parts } from './parts.js'
-import type { SignInRefusal } from './password-sign-in.js'
+import type { PasswordSignIn, SignInRefusal } from './password-sign-in.js'
 
 /** The browser that signs in: where it is, and the session cookie it came with, which ends. */
 export interface Browser {
@@ -33,6 +32,12 @@ export function createFinish(sessions: Pick<Sessions, 'open'>): Finish {
   }
 }
 
+interface SignInParts {
+  readonly passwords: PasswordSignIn
+  readonly finish: Finish
+  readonly refused: RecordRefusal
+}
+
 export type NotSignedIn = {
   readonly refused: SignInRefusal | 'credential-changed'
   readonly user: UserId | undefined
@@ -40,7 +45,7 @@ export type NotSignedIn = {
 
 export type SignIn = ReturnType<typeof createSignIn>
 
-export function createSignIn({ passwords, finish, refused }: Parts<'passwords' | 'finish' | 'refused'>) {
+export function createSignIn({ passwords, finish, refused }: SignInParts) {
   /** `passHash` is of the pass that the browser has of a reset. */
   return async (
     who: { readonly email: string; readonly password: string },

@@ -3,7 +3,7 @@ import { type Occasion, refusalOf } from '../audit/events.js'
 import type { Identity, Principal } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Parts } from './parts.js'
-import type { SignInRefusal } from './password-sign-in.js'
+import type { PasswordSignIn, SignInRefusal } from './password-sign-in.js'
 
 /** One member a method; a request carries exactly one of them. */
 export interface Proof {
@@ -26,7 +26,10 @@ interface Proved {
 export type StepUp = ReturnType<typeof createStepUp>
 
 /** A method answers who it proved; the rest is the same for all of them. */
-export function createStepUp({ passwords, sessions, refused }: Parts<'passwords' | 'sessions' | 'refused'>) {
+export function createStepUp(
+  passwords: PasswordSignIn,
+  { sessions, refused }: Parts<'sessions' | 'refused'>,
+) {
   return async function stepUp(
     principal: Principal,
     proven: Credential,

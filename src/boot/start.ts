@@ -1,9 +1,7 @@
 /** The service started and closed as one: its database, its keys, what it follows, its listeners. */
 
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
-import type { Argon2Parameters } from '../accounts/password-hash.js'
 import { StartRefused } from '../core/errors.js'
-import type { Post } from '../core/mail.js'
 import { type Health, healthRoutes } from '../http/api/health.js'
 import { metricsRoute } from '../http/api/metrics.js'
 import { createMetrics } from '../http/middleware/metrics.js'
@@ -25,26 +23,19 @@ import { rememberRedis } from '../store/sessions/revoked.js'
 import { type OriginRegistry, openOriginRegistry } from '../tenants/origins.js'
 import { createBackground } from './background.js'
 import { closeAll, closeWithin } from './closing.js'
-import type { Config } from './config.js'
 import { listenOn } from './listen.js'
 import { openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import type { TrustedGeneration } from './trusted-generation.js'
-import { assemble } from './wire.js'
+import { assemble, type GivenParts } from './wire.js'
 
-export interface ServiceParts {
-  readonly config: Config
+export interface ServiceParts extends GivenParts {
   readonly address: Address
-  readonly keks: KeyEncryptionKeys
   readonly generation: TrustedGeneration
-  readonly post: Post
-  readonly log: FastifyBaseLogger
   /** How many lines the log has dropped so far. */
   readonly linesDropped?: () => number
   /** Milliseconds within which an instance follows what changed elsewhere, without any announcement. */
   readonly lookEveryMs?: number
   readonly cleanEveryMs?: number
-  /** Cheaper password hashes, for tests alone: there is no setting for it. */
-  readonly argon2?: Argon2Parameters
 }
 
 export interface Service {

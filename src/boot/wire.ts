@@ -1,9 +1,9 @@
 /** The domain and the app of one process put together from their stores. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createByLink } from '../accounts/by-link.js'
 import { createFederation } from '../accounts/federated-sign-in.js'
 import { createPasswordChange } from '../accounts/password-change.js'
-import { createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
+import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { createPasswordSignIn } from '../accounts/password-sign-in.js'
 import { createFinish, createSignIn } from '../accounts/sign-in.js'
@@ -12,6 +12,7 @@ import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
 import { createRefusals } from '../audit/refusals.js'
 import type { InBackground } from '../core/background.js'
+import type { Post } from '../core/mail.js'
 import { createProviderLogouts } from '../federation/logout.js'
 import { createConnections } from '../federation/metadata.js'
 import type { Health } from '../http/api/health.js'
@@ -21,6 +22,7 @@ import { buildApp } from '../http/server.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import { createKeyOperations } from '../keys/operations.js'
 import { createVerificationKeys } from '../keys/verification-keys.js'
+import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { createOwnSessions } from '../sessions/own.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
@@ -38,10 +40,10 @@ import type { RedisClient } from '../store/redis/connection.js'
 import { createLimiter } from '../store/redis/limiter.js'
 import type { OriginRegistry } from '../tenants/origins.js'
 import { createExchange } from '../tokens/exchange.js'
+import type { Config } from './config.js'
 import { ownShare } from './container.js'
 import { createDomain } from './domain.js'
 import type { SessionStores } from './session-stores.js'
-import type { ServiceParts } from './start.js'
 
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
@@ -49,7 +51,17 @@ const mostQueuedHashes = 64
 /** Milliseconds after which the end no longer waits for the audit log. */
 const mostWritingMs = 5000
 
-export interface AssemblyParts extends Pick<ServiceParts, 'config' | 'log' | 'post' | 'keks' | 'argon2'> {
+/** What a service is started with. */
+export interface GivenParts {
+  readonly config: Config
+  readonly keks: KeyEncryptionKeys
+  readonly post: Post
+  readonly log: FastifyBaseLogger
+  /** Cheaper password hashes, for tests alone: there is no setting for it. */
+  readonly argon2?: Argon2Parameters
+}
+
+export interface AssemblyParts extends GivenParts {
   readonly theme: Theme
   readonly metrics: Metrics
   readonly inBackground: InBackground
@@ -82,7 +94,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const finish = createFinish(sessions)
   const mailing = { issuer, store, hasher, policy, throttle, post, inBackground }
   const passwords = createPasswordSignIn(mailing)
-  const shared = { ...mailing, passwords, sessions, finish, refused }
+  const shared = { ...mailing, sessions, finish, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))
   const keys = async () => keks
   const domain = createDomain({ ...shared, config, database, keks: keys, sealing: keys, changed })
@@ -109,10 +121,10 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     ...config,
     settled: () => database.settled(),
     ownSessions: createOwnSessions({ ...shared, revocations }),
-    signIn: createSignIn(shared),
+    signIn: createSignIn({ ...shared, passwords }),
     byLink: createByLink({ ...shared, invitations: postgresRedemptionStore(database) }),
-    changePassword: createPasswordChange(shared),
-    stepUp: createStepUp(shared),
+    changePassword: createPasswordChange(passwords, shared),
+    stepUp: createStepUp(passwords, shared),
     exchange: createExchange({ ...shared, signer: ring.signer }),
     admin: { ...domain, issuer, revocations, keyOperations },
     authorities: postgresAuthorityStore(database),
