@@ -6,10 +6,10 @@ import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
 import type { Registered } from './address-verification.js'
 import { tellReclaimed } from './admission.js'
+import type { Browser, SignedIn } from './finish.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
 import type { Parts } from './parts.js'
 import type { RedemptionStore } from './redemptions.js'
-import type { Browser, SignedIn } from './sign-in.js'
 import type { Account, PendingLink } from './store.js'
 
 type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &

@@ -6,8 +6,8 @@ import { federatedIdentity, provesNow } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
 import { type AdmissionParts, type AdmissionRefusal, admit, tellLinked } from './admission.js'
+import type { Browser, SignedIn } from './finish.js'
 import type { Parts } from './parts.js'
-import type { Browser, SignedIn } from './sign-in.js'
 
 export type FederationRefusal =
   | AdmissionRefusal

@@ -9,9 +9,9 @@ import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '.
 import { redirectAddress } from '../federation/provider.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import { createOutcomes, type Outcome, type OutcomeParts, type Returning } from './federated-outcome.js'
+import type { Browser } from './finish.js'
 import type { Parts } from './parts.js'
 import { createPlaces } from './places.js'
-import type { Browser } from './sign-in.js'
 
 /** Callbacks of one provider at a time. A slow one takes its own places, and nobody else's. */
 const mostCallbacks = 50

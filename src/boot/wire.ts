@@ -2,11 +2,12 @@
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createByLink } from '../accounts/by-link.js'
 import { createFederation } from '../accounts/federated-sign-in.js'
+import { createFinish } from '../accounts/finish.js'
 import { createPasswordChange } from '../accounts/password-change.js'
 import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { createPasswordSignIn } from '../accounts/password-sign-in.js'
-import { createFinish, createSignIn } from '../accounts/sign-in.js'
+import { createSignIn } from '../accounts/sign-in.js'
 import { createSignInMethods } from '../accounts/sign-in-methods.js'
 import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
@@ -121,7 +122,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     ...config,
     settled: () => database.settled(),
     ownSessions: createOwnSessions({ ...shared, revocations }),
-    signIn: createSignIn({ ...shared, passwords }),
+    signIn: createSignIn(passwords, shared),
     byLink: createByLink({ ...shared, invitations: postgresRedemptionStore(database) }),
     changePassword: createPasswordChange(passwords, shared),
     stepUp: createStepUp(passwords, shared),

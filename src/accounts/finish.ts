@@ -1,0 +1,31 @@
+/** The one way in: an Identity becomes a session, whatever the method was. */
+import type { Occasion } from '../audit/events.js'
+import type { Identity, UserId } from '../core/principal.js'
+import type { Credential } from '../sessions/credential.js'
+import type { Sessions } from '../sessions/sessions.js'
+import type { Device } from '../sessions/store.js'
+
+/** The browser that signs in: where it is, and the session cookie it came with, which ends. */
+export interface Browser {
+  readonly device: Device
+  readonly credential: Credential | undefined
+  readonly occasion: Occasion
+}
+
+export interface SignedIn {
+  readonly credential: Credential
+  readonly user: UserId
+  /** The database's clock, seconds. */
+  readonly now: number
+  readonly endsAt: number
+}
+
+/** `undefined`: the credential changed, or the person was disabled, while it was being verified. */
+export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn | undefined>
+
+export function createFinish(sessions: Pick<Sessions, 'open'>): Finish {
+  return async (identity, browser) => {
+    const opened = await sessions.open(identity, browser.device, browser.credential, browser.occasion)
+    return opened === 'credential-changed' ? undefined : { ...opened, user: identity.user }
+  }
+}
