@@ -82,15 +82,17 @@ export function createUsers(
     },
 
     /** The link once more, to somebody who has not chosen a password yet. `ready` throws where mail cannot be sent. */
-    async sendLink(id: UserId, ready: () => Promise<void>) {
+    async sendLink(id: UserId, by: By, ready = async () => {}) {
+      // A change of nothing: whether this caller may change this person.
+      const user = await users.change(id, {}, by)
+      if (typeof user === 'string') return user
       const account = await store.findById(id)
-      if (!account) return 'unknown' as const
-      if (account.password !== undefined) return 'has-password' as const
-      const parsed = parseEmailAddress(account.email)
+      if (account?.password !== undefined) return 'has-password' as const
+      const parsed = parseEmailAddress(user.email)
       if (!parsed.ok) throw new Error(parsed.reason)
       await ready()
       welcome(parsed.address)
-      return account
+      return user
     },
   }
 }

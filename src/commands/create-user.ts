@@ -33,7 +33,7 @@ export async function createUser(email: string, wanted: WantedUser): Promise<voi
 /** To somebody who has not chosen a password yet. */
 export async function sendLink(domain: Operator, who: string, form: Form): Promise<void> {
   const id = await personOf(domain, who)
-  const answer = await domain.users.sendLink(id, () => mailWorks(domain))
+  const answer = await domain.users.sendLink(id, operator, () => mailWorks(domain))
   const account = answered(answer, {
     ...noUser(who),
     'has-password': `${who} has a password: send them to ${domain.config.issuer}/password/forgot where they have forgotten it`,

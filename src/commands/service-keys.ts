@@ -8,7 +8,7 @@ import { limited, noTenant, printable, tenantId } from './arguments.js'
 import type { OperatorCommand } from './command.js'
 import { answered, operator, withOperator } from './context.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
-import { cell, time } from './table.js'
+import { cell, details, time } from './table.js'
 
 interface Wanted extends Form {
   readonly scope: string[]
@@ -24,6 +24,16 @@ export function serviceKeyCommands(program: OperatorCommand): void {
     .description('all keys, revoked ones too')
     .option(...limited)
     .acts(({ serviceKeys }, form: ListForm) => sayList(form, serviceKeys.list, listing))
+
+  keys
+    .command('show')
+    .argument('<key>', 'its public id, as in the list')
+    .description('one key: what it may do, and when it was used last')
+    .allowUnknownOption()
+    .acts(async ({ serviceKeys }, id: string, form: Form) => {
+      const key = answered(await serviceKeys.read(id as ServiceKeyId), noKey(id))
+      say(form, describeServiceKey(key), shown(key))
+    })
 
   keys
     .command('create')
@@ -43,12 +53,14 @@ export function serviceKeyCommands(program: OperatorCommand): void {
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .acts(async ({ serviceKeys }, id: string, form: Form) => {
-      answered(await serviceKeys.revoke(id as ServiceKeyId, operator), {
-        unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
-      })
+      answered(await serviceKeys.revoke(id as ServiceKeyId, operator), noKey(id))
       say(form, { id, revoked: true }, `Revoked ${id}.`)
     })
 }
+
+const noKey = (id: string) => ({
+  unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
+})
 
 async function create(name: string, wanted: Wanted): Promise<void> {
   const unknown = wanted.scope.filter(scope => !(platformPermissions as readonly string[]).includes(scope))
@@ -76,19 +88,26 @@ async function create(name: string, wanted: Wanted): Promise<void> {
 
 export const listing: Listing<ServiceKey> = {
   heads: ['KEY', 'NAME', 'STATE', 'SCOPES', 'AUDIENCES', 'TENANT', 'EXPIRES', 'LAST USED'],
-  row: ({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt }) => [
-    id,
-    name,
-    state,
-    cell(scopes),
-    cell(audiences),
-    cell(tenant),
-    expiresAt === null ? 'never' : time(expiresAt),
-    lastUsedAt === null ? 'never' : time(lastUsedAt),
-  ],
+  row: key => Object.values(facts(key)),
   document: describeServiceKey,
   none: 'No service key.',
 }
+
+function facts({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt }: ServiceKey) {
+  return {
+    key: id,
+    name,
+    state,
+    scopes: cell(scopes),
+    audiences: cell(audiences),
+    tenant: cell(tenant),
+    expires: instant(expiresAt),
+    'last used': instant(lastUsedAt),
+  }
+}
+
+const shown = (key: ServiceKey) => details({ ...facts(key), created: time(key.createdAt) })
+const instant = (seconds: number | null) => (seconds === null ? 'never' : time(seconds))
 
 function days(text: string): number {
   const value = /^\d{1,4}$/.test(text) ? Number(text) : 0

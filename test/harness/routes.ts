@@ -220,6 +220,8 @@ export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }
     url === '*' ? '/v1/token' : url.replace(':id', own).replace(':provider', administered || 'nobody')
   if (!path.includes(':')) return path
   const other = await person(sql)
+  // The link is for somebody who has no password yet.
+  if (url.endsWith('/link')) await sql`delete from passwords where user_id = ${other.id}`
   const acme = path.includes(':tenant') ? await tenant(sql) : ''
   if (acme !== '') await member(sql, other.id, acme, ownRole)
   const invited = path.includes(':invitation') ? await openInvitation(sql, acme) : ''

@@ -39,6 +39,20 @@ test('a person is created, gets a link by mail, chooses a password and signs in'
   t.match((await admin.get(`/v1/admin/users/${created.json().id}`)).json(), { email })
 })
 
+test('a link that was lost is mailed again, to somebody who has no password yet and to nobody else', async t => {
+  const email = freshAddress()
+  const { id } = (await admin.post('/v1/admin/users', { email })).json()
+  await service.mailTo(email)
+  const again = await admin.post(`/v1/admin/users/${id}/link`)
+  t.same([again.statusCode, again.json()], [202, { accepted: true }])
+  const link = tokenIn(await service.mailTo(email))
+  const chosen = await service.browser().post('/v1/password/reset', { token: link, password: goodPassword })
+  t.equal(chosen.statusCode, 204, chosen.body)
+  const refused = await admin.post(`/v1/admin/users/${id}/link`)
+  t.match(refused.json(), { code: 'invalid_request', detail: /has a password/ })
+  t.equal((await admin.post(`/v1/admin/users/${randomUUID()}/link`)).statusCode, 404)
+})
+
 test('disabling ends all sessions at once; enabling and deleting are what they say', async t => {
   const me = await person(sql)
   const browser = new Browser(service.app, issuer, me.cookie)

@@ -9,7 +9,7 @@ import { by, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
-import { Body, Email, Id, Instant, Nothing } from '../shapes/schemas.js'
+import { Accepted, Body, Email, Id, Instant, Nothing } from '../shapes/schemas.js'
 import { Member } from './members.js'
 import { accepted, found, Name, operation, over } from './shapes.js'
 
@@ -114,6 +114,22 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
     },
   )
 
+  app.post(
+    '/v1/admin/users/:user/link',
+    operation(writes, 'sendLinkToUser', {
+      summary: 'Mail the link to choose a password again, to somebody who has none yet',
+      params: UserPath,
+      answers: { 202: Accepted },
+      refuses: ['not_found'],
+    }),
+    async (request, reply) => {
+      const answer = await users.sendLink(request.params.user as UserId, by(request))
+      if (answer === 'has-password') throw new Problem('invalid_request', { detail: hasPassword })
+      accepted(answer)
+      return reply.code(202).send({ accepted: true })
+    },
+  )
+
   app.get(
     '/v1/admin/users/:user/memberships',
     operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
@@ -126,3 +142,5 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
     }),
   )
 }
+
+const hasPassword = 'This person has a password, and asks for a reset where they have forgotten it.'
