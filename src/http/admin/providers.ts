@@ -36,7 +36,7 @@ const Claims = Type.Object(
 /** What of a provider is declared, and may be changed; each as the command's option of that name. */
 const declared = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
-  issuer: Type.Optional(Visible(500)),
+  issuer: Type.Optional(Type.String({ pattern: '^https?://[\\w.~:/{}-]+$', maxLength: 500 })),
   client_id: Type.Optional(Visible(200)),
   client_secret: Type.Optional(Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' })),
   scopes: Type.Optional(Words),
