@@ -224,6 +224,18 @@ export const verbsOfAdministrators: readonly Verb[] = [
     },
   },
   {
+    covers: 'PATCH /v1/admin/providers/:provider',
+    when: 'counts as proof',
+    async prepare(world) {
+      const { id } = await world.signedInByProvider()
+      const path = `/v1/admin/providers/${id}`
+      return {
+        ask: world.asAdmin({ method: 'PATCH', path, body: { counts_as_proof: false } }),
+        stillThere: async () => (await world.offers(id))?.counts_as_proof === true,
+      }
+    },
+  },
+  {
     covers: 'DELETE /v1/admin/providers/:provider',
     async prepare(world) {
       const { id } = await world.signedInByProvider()

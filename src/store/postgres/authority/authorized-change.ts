@@ -26,6 +26,16 @@ export function changeBy<T>(database: Database, by: By, work: Work<T>): Promise<
   return changeTaking(database, by, {}, work)
 }
 
+/** Before work that no transaction can take back. The change itself is judged once more. */
+export async function judgeBy(database: Database, { authorized }: By): Promise<void> {
+  if (!authorized) return
+  const { caller } = authorized
+  await database.read(async tx => {
+    const held = 'person' in caller ? heldByPerson(tx, caller) : heldByKey(tx, caller.serviceKey)
+    await authorized.judge(await held)
+  })
+}
+
 /** Something created so, once under the caller's Idempotency-Key. */
 export function createBy<T>(
   database: Database,

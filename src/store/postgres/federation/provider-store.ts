@@ -9,7 +9,7 @@ import {
 } from '../../../federation/provider.js'
 import type { ProviderStore } from '../../../federation/store.js'
 import { auditDone } from '../audit/audit-log.js'
-import { changeBy, createBy } from '../authority/authorized-change.js'
+import { changeBy, createBy, judgeBy } from '../authority/authorized-change.js'
 import { DatabaseFault } from '../connection.js'
 import type { Database, Queries } from '../database.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
@@ -52,7 +52,7 @@ export function postgresProviderStore(
   within: Pick<SessionsWithin, 'end'>,
 ): ProviderStore {
   return {
-    judge: by => changeBy(database, by, async () => {}),
+    judge: by => judgeBy(database, by),
 
     async create(declaration, { sealed, kekId }, by) {
       return createBy(database, by, async tx => {
