@@ -3,7 +3,7 @@
 
 import { createPasswordHasher } from '../dist/accounts/password-hash.js'
 import { readPassword } from '../dist/accounts/password-policy.js'
-import { newServiceCredential, revealServiceCredential } from '../dist/core/service-credential.js'
+import { newServiceCredential, revealServiceCredential } from '../dist/core/service-key.js'
 import { newCredential } from '../dist/sessions/credential.js'
 
 const password = 'several unrelated words here'

@@ -437,6 +437,21 @@ test('No file imports itself by way of others: of two that need each other one i
   t.end()
 })
 
+test('Whatever programs beside the sources take of the build has a source.', t => {
+  const taken = ['bench', 'scripts'].flatMap(folder =>
+    filesIn(folder, '.mjs').flatMap(({ path, text }) =>
+      [...text.matchAll(/'\.\.\/dist\/([\w/-]+)\.js'/g)].map(([, name]) => `${path}: src/${name}.ts`),
+    ),
+  )
+  t.ok(taken.length > 20)
+  const there = new Set(sources.map(({ path }) => path))
+  t.same(
+    taken.filter(one => !there.has(one.split(': ')[1] ?? '')),
+    [],
+  )
+  t.end()
+})
+
 test('Every test file asserts something: one that does not would pass as skipped.', t => {
   t.strictSame(
     tests.filter(file => assertionsOf(file) === 0).map(({ path }) => path),
