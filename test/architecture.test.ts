@@ -452,6 +452,26 @@ test('Whatever programs beside the sources take of the build has a source.', t =
   t.end()
 })
 
+test('The long runs of the fault suite bring no tap along: its clock would end them.', t => {
+  const atRunTime = (file: SourceFile, allowed: RegExp) =>
+    found(file, node => (ts.isCallExpression(node) ? undefined : importedAtRunTime(node, allowed)))
+  const reached = new Set<string>()
+  const follow = (path: string): void => {
+    const file = everyTestFile.get(path)
+    if (!file || reached.has(path)) return
+    reached.add(path)
+    for (const text of atRunTime(file, /^[^.]/)) {
+      const [, name = ''] = /from '([^']+)'/.exec(text) ?? []
+      follow(normalize(join(dirname(path), name)).replace(/\.js$/, '.ts'))
+    }
+  }
+  follow('test/fault/main.ts')
+  t.ok(reached.size > 20, `${reached.size} files`)
+  const bringsTap = (path: string) => atRunTime(everyTestFile.get(path) as SourceFile, /^(?!tap$)/).length > 0
+  t.same([...reached].filter(bringsTap), [])
+  t.end()
+})
+
 test('Every test file asserts something: one that does not would pass as skipped.', t => {
   t.strictSame(
     tests.filter(file => assertionsOf(file) === 0).map(({ path }) => path),

@@ -8,7 +8,6 @@ import { type AppParts, buildApp } from '../../src/http/server.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import {
   application,
-  declaredProvider,
   freshAddress,
   identity,
   invitation,
@@ -167,7 +166,7 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       audiences: ['api'],
     }),
     'PATCH /v1/admin/applications/:client': async () => ({ name: 'An application' }),
-    'POST /v1/admin/providers': () => declaredProvider(),
+    'POST /v1/admin/providers': async () => (await import('./declared-provider.js')).declaredProvider(),
     'PATCH /v1/admin/providers/:provider': async () => ({ name: 'Silent' }),
     'POST /v1/admin/service-keys': async () => ({ name: 'A service', scopes: ['users:read'] }),
     'POST /v1/admin/signing-keys/rotate': async () => ({}),

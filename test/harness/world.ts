@@ -1,14 +1,12 @@
 /** People, sessions, links, applications and tenants put straight into a test's database: quick, and in any state. */
 import { randomUUID } from 'node:crypto'
 import type postgres from 'postgres'
-import tap from 'tap'
 import { createPasswordHasher } from '../../src/accounts/password-hash.js'
 import { NormalisedPassword } from '../../src/accounts/password-policy.js'
 import { builtInRoles, platformPermissions } from '../../src/core/authority.js'
 import { newSecret } from '../../src/core/secret.js'
 import { newServiceCredential, revealServiceCredential } from '../../src/core/service-key.js'
 import { newCredential } from '../../src/sessions/credential.js'
-import { startHostileProvider } from '../support/hostile-provider.js'
 import { goodPassword, lightArgon2 } from '../support/service.js'
 
 export interface Person {
@@ -74,18 +72,6 @@ export async function invitation(sql: postgres.Sql, email: string): Promise<stri
     insert into invitations (token_hash, tenant_id, email, canonical_email, role_ids, expires_at)
     values (${token.hash()}, ${await tenant(sql)}, ${email}, ${email}, '{member}', now() + interval '1 day')`
   return token.reveal()
-}
-
-/** What declares a provider that answers: it is asked before it is stored. */
-export async function declaredProvider() {
-  const provider = await startHostileProvider({ clientId: 'mintmark', clientSecret: 'secret' })
-  tap.teardown(() => provider.close())
-  return {
-    id: `p${randomUUID().slice(0, 8)}`,
-    issuer: provider.issuer,
-    client_id: 'mintmark',
-    client_secret: 'secret',
-  }
 }
 
 /** A provider that nobody can reach. */
