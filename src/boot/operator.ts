@@ -14,13 +14,11 @@ import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 import { Trust } from '../store/postgres/lineage.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { createLimiter } from '../store/redis/limiter.js'
-import { redisRevocations } from '../store/sessions/redis/revocations.js'
-import { postgresRevocations } from '../store/sessions/table/revocations.js'
 import { sessionsInTable } from '../store/sessions/table/sessions-within.js'
 import type { Config } from './config.js'
 import { createDomain, type Domain } from './domain.js'
 import { devPostgres } from './embedded.js'
-import { openRows } from './session-stores.js'
+import { openRows, revocationsIn } from './session-stores.js'
 import { openTrustedGeneration } from './trusted-generation.js'
 
 export interface Operator extends Domain {
@@ -95,12 +93,12 @@ function createOperator(
         changed: () => topics.add('keys'),
       }),
     async sessions(use) {
-      if (config.sessionStore === 'postgres') return postgresRevocations(database)
+      if (config.sessionStore === 'postgres') return revocationsIn(database)
       const ends = use === 'ends'
       const keks = ends ? (await loadKeyEncryptionKeys(config.keysFolder)).keys : await presentKeys(config)
       const { rows, close } = await openRows(config, keks, { forCommand: true })
       closers.push(close)
-      return redisRevocations(database, rows)
+      return revocationsIn(database, rows)
     },
   }
 }

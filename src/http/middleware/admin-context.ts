@@ -21,7 +21,6 @@ declare module 'fastify' {
     needs?: Needs
   }
   interface FastifyRequest {
-    caller: Caller | undefined
     /** What the caller held when the request's head came. */
     authority: Authority | undefined
     /** Throws what the request is answered with, unless this is enough for its route. */
@@ -50,7 +49,6 @@ export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>, settled: Settled):
       throw keyRefusal(request, judged.refused)
     }
     recordKey(request, judged.key)
-    request.caller = { service: judged.key }
     request.authority = authorityOfKey(judged.key)
   }
 }
@@ -128,10 +126,11 @@ export function by(request: FastifyRequest): By {
 }
 
 function authorizedBy(request: FastifyRequest): Authorized {
-  const { serviceKey, judgeAuthority, params } = request
+  const { judgeAuthority, params } = request
+  const caller = callerOf(request)
   const { tenant } = params as { readonly tenant?: TenantId }
   return {
-    caller: serviceKey ? { serviceKey: serviceKey.id } : sessionCaller(request),
+    caller: 'service' in caller ? { serviceKey: caller.service.id } : sessionCaller(request),
     ...(tenant !== undefined && { tenant }),
     async judge(held) {
       if (!held) throw await keyRefusal(request, 'revoked')

@@ -29,7 +29,7 @@ export function frame(app: FastifyInstance, issuer: string): void {
   app.decorateRequest('callingClient', undefined)
   app.decorateRequest('signedIn', undefined)
   app.decorateRequest('confirmSession', undefined)
-  app.decorateRequest('serviceKey', undefined)
+  app.decorateRequest('caller', undefined)
   app.decorateRequest('authority', undefined)
   app.decorateRequest('endTurn', undefined)
   app.decorateRequest('judgeAuthority', undefined)
@@ -50,12 +50,12 @@ export function frame(app: FastifyInstance, issuer: string): void {
 
 /** One line a request. */
 export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
-  const { method, routeOptions, sessionId, serviceKey } = request
+  const { method, routeOptions, sessionId, caller } = request
   const durationMs = Math.round(reply.elapsedTime * 100) / 100
   const line = { method, route: routeOptions.url ?? 'none', status: reply.statusCode, durationMs }
   const by = {
     ...(sessionId !== undefined && { session: sessionId }),
-    ...(serviceKey && { serviceKey: serviceKey.id }),
+    ...(caller && 'service' in caller && { serviceKey: caller.service.id }),
   }
   request.log.info({ ...line, ...by }, 'request')
 }

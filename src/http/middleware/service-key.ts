@@ -1,5 +1,6 @@
 /** The service key of a request: `Authorization: Bearer mintmark_sk_…`, or Basic for introspection; read strictly. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Caller } from '../../core/caller.js'
 import {
   type KeyRefusal,
   type LiveKey,
@@ -15,7 +16,8 @@ export type Guard = (request: FastifyRequest, reply: FastifyReply) => Promise<vo
 
 declare module 'fastify' {
   interface FastifyRequest {
-    serviceKey: LiveKey | undefined
+    /** Who asks, by a service key or in the admin context. */
+    caller: Caller | undefined
   }
 }
 
@@ -74,13 +76,13 @@ export function keyRefusal(request: FastifyRequest, refused: KeyRefusal | 'malfo
 
 /** From here on the request is this key's: in its log line, and as use of it. */
 export function recordKey(request: FastifyRequest, key: LiveKey): void {
-  request.serviceKey = key
+  request.caller = { service: key }
 }
 
 /** Moves last-used after the answer has gone out; its failure is a line in the log, never a failed request. */
 export function touchKeysAfterwards(app: FastifyInstance, keys: Pick<ServiceKeyStore, 'touch'>): void {
-  app.addHook('onResponse', async ({ serviceKey, log }) => {
-    if (!serviceKey?.useDue) return
-    await keys.touch(serviceKey.id).catch(error => log.warn({ err: error }, 'last-used was not moved'))
+  app.addHook('onResponse', async ({ caller, log }) => {
+    if (!caller || !('service' in caller) || !caller.service.useDue) return
+    await keys.touch(caller.service.id).catch(error => log.warn({ err: error }, 'last-used was not moved'))
   })
 }
