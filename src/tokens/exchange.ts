@@ -40,10 +40,17 @@ export interface ExchangeParts {
 export type Exchange = ReturnType<typeof createExchange>
 
 export function createExchange({ issuer, sessions, signer, refused }: ExchangeParts) {
-  return async (credential: Credential, request: TokenRequest, occasion: Occasion): Promise<Exchanged> => {
+  /** `seen` learns of the live session before the decision: a refusal or an outage after it is that session's, too. */
+  return async (
+    credential: Credential,
+    request: TokenRequest,
+    occasion: Occasion,
+    seen: (live: Live) => void,
+  ): Promise<Exchanged> => {
     const resumed = await sessions.resumeForMint(credential, request)
     if (resumed.gone !== undefined) return { gone: resumed.gone }
     const { live, application, kid } = resumed
+    seen(live)
     const { principal } = live
     const decision = decide(live, application, request)
     if ('refused' in decision) {

@@ -1,7 +1,7 @@
 /** What the log holds of a life on this service, and what it never does. LG of the attack list. */
 import { test } from 'tap'
 import { headersFrom } from '../harness/routes.js'
-import { person } from '../harness/world.js'
+import { freshAddress, person } from '../harness/world.js'
 import { exchange } from '../red/socket.js'
 import { hostile } from '../red/text.js'
 import { eventually, issuer, testService, tokenIn } from '../support/service.js'
@@ -172,4 +172,20 @@ test('a sign-in that is refused says in the log why, and whose account it was, b
   t.match(await say('nobody', 'x'), { refused: 'malformed' })
   await sql`update users set state = 'disabled' where id = ${me.id}`
   t.match(await say(me.email, 'several unrelated words here'), { refused: 'disabled', user: me.id })
+})
+
+test('a mint that is refused once too often names its session in the log all the same', async t => {
+  const service = await testService(t)
+  const { browser } = await service.signUp(freshAddress())
+  const [session = ''] = browser.cookie?.split('.') ?? []
+  const from = service.logLines.length
+  const statuses: number[] = []
+  do {
+    statuses.push((await browser.post('/v1/token', { audience: 'https://elsewhere.example' })).statusCode)
+  } while (statuses.at(-1) === 403 && statuses.length < 400)
+  t.equal(statuses.at(-1), 429)
+  const lines = service.logLines.slice(from).map(line => JSON.parse(line))
+  const limited = lines.filter(line => line.msg === 'request' && line.status === 429)
+  t.match(limited, [{ route: '/v1/token', session }])
+  t.not(session, '')
 })

@@ -92,13 +92,13 @@ export function tokenRoute({ issuer, exchange, watch }: TokenParts): FastifyPlug
           audience,
           expect: expect as { sub?: UserId; tenant?: TenantId | null } | undefined,
         }
-        const exchanged = await exchange(credential, wanted, occasionOf(request))
+        const exchanged = await exchange(credential, wanted, occasionOf(request), live =>
+          recordSession(request, { live, credential }),
+        )
         if (exchanged.gone !== undefined) throw await refusal(request, credential, exchanged.gone, watch)
-        const { live } = exchanged
-        recordSession(request, { live, credential })
         watch.metrics.mint('refused' in exchanged ? exchanged.refused : 'minted')
         if ('refused' in exchanged) throw new Problem(exchanged.refused)
-        const { principal } = live
+        const { principal } = exchanged.live
         return {
           access_token: exchanged.minted.token,
           token_type: 'Bearer' as const,
