@@ -32,7 +32,7 @@ async function start(): Promise<void> {
     .catch(error =>
       log.warn(
         { mail: (error as Error).message },
-        'mail cannot be sent now: check SMTP_URL, and that the server runs and lets this user in',
+        'mail cannot be sent at the moment: check SMTP_URL, and that the mail server is running and accepts this user',
       ),
     )
 
@@ -73,7 +73,7 @@ async function start(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal, 0))
   // Nothing is known of what was under way, but what can be closed in order is. A second one ends at once.
   process.on('uncaughtException', error => {
-    log.fatal({ err: error }, 'a mistake of this program ends it')
+    log.fatal({ err: error }, 'an unexpected error ended the process')
     if (ending) process.exit(1)
     void end('uncaught error', 1)
   })
@@ -99,7 +99,7 @@ async function configure(): Promise<{
     const folder = keysFolderOf(process.env)
     const make = `mkdir -p ${folder} && (umask 077 && openssl rand -base64 32 > ${folder}/first.kek)`
     all.push(
-      `there is no key-encryption key in ${folder}: put back the one that this database was sealed under, or make one (${make}) for a new database, and keep it safe`,
+      `there is no key-encryption key in ${folder}: put back the one that this database was sealed with, or make one (${make}) for a new database, and keep it safe`,
     )
   }
   if (all.length > 0 || !config) throw new StartRefused(all)
@@ -115,7 +115,7 @@ function greet(config: Config, dataFolder: string): void {
   const { issuer } = config
   print(`
 Mintmark listens on ${issuer}
-  data    ${dataFolder} (a Postgres of its own, started and stopped with the service)
+  data    ${dataFolder} (an embedded Postgres, started and stopped with the service)
   keys    ${config.keysFolder}
   mail    ${'smtpUrl' in config.mail ? 'by SMTP' : `${config.mail.outboxFolder} (each mail is a file, and its link is printed here)`}
 
@@ -129,8 +129,9 @@ function startFailure(error: unknown): string | undefined {
   if (error instanceof StartRefused || isEmbeddedRefusal(error)) return error.message
   const { message, stack } = error as Error
   if (!(error instanceof Outage)) return stack
-  return new StartRefused([`${message}: check DATABASE_URL, and that the server runs and lets this user in`])
-    .message
+  return new StartRefused([
+    `${message}: check DATABASE_URL, and that the server is running and accepts this user`,
+  ]).message
 }
 
 start().catch((error: unknown) => {

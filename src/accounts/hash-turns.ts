@@ -14,7 +14,7 @@ export interface HashingLimits {
 export class HashQueueFull extends Error {
   override readonly name = 'HashQueueFull'
   constructor() {
-    super('the queue of password hashes is full')
+    super('the password hash queue is full')
   }
 }
 

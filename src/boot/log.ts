@@ -28,7 +28,7 @@ export function openLog(level: string, fd: number, mostWaiting = mostWaitingByte
     if (dropped === told) return
     const lines = dropped - told
     told = dropped
-    log.warn({ dropped: lines }, 'lines of this log were dropped: it was not read fast enough')
+    log.warn({ dropped: lines }, 'log lines were dropped: the log was not read fast enough')
   })
   // A full disk is no reason to stop serving: what could not be written waits, and is tried again with the next line.
   sink.on('error', error => {

@@ -45,7 +45,7 @@ export async function trustDatabase(
         ? { generation: await keepLineage(database, trusted.kept) }
         : await recover(database, await keyMaker(config), trusted.kept)
       const failed = await trusted.keep(done.generation)
-      say(`This database is trusted from now on, as generation ${done.generation}.`)
+      say(`The service now trusts this database (generation ${done.generation}).`)
       if (failed !== undefined) say(`  ${failed}.`)
       return 'ended' in done ? done : undefined
     },
@@ -63,7 +63,7 @@ async function keyMaker(config: Config) {
 /** Copies the live sessions into the other store, and answers how many. */
 export async function moveSessions(config: Config, to: 'redis' | 'postgres', warn: Say): Promise<number> {
   if (config.redisUrl === undefined)
-    throw new CommandFailed('REDIS_URL is missing: name the Redis of the sessions')
+    throw new CommandFailed('REDIS_URL is missing: set it to the Redis server that stores the sessions')
   for (const warning of await refuseUnfitRedis({ ...config, sessionStore: 'redis' })) warn(warning)
   return withDatabase(config, async database => {
     const keys = await keysOfService(config, database)

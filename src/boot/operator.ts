@@ -140,7 +140,7 @@ export async function addressOf({ database }: Config): Promise<Address> {
   const found = await (await devPostgres()).findEmbeddedPostgres(database.embeddedIn)
   if (!found)
     throw new CommandFailed(
-      `no service runs on ${database.embeddedIn}: start it (npm start), or set DATABASE_URL`,
+      `no service is running on ${database.embeddedIn}: start it (npm start), or set DATABASE_URL`,
     )
   return found
 }
@@ -157,7 +157,7 @@ export async function presentKeys(config: Config): Promise<KeyEncryptionKeys> {
   const keys = await keyEncryptionKeys(config)
   if (keys.size > 0) return keys
   throw new CommandFailed(
-    `there is no key-encryption key in ${config.keysFolder}: run it where the service runs`,
+    `there is no key-encryption key in ${config.keysFolder}: run the command where the service runs`,
   )
 }
 
@@ -169,7 +169,7 @@ export async function keysOfService(config: Config, database: Database): Promise
     if (!sealed || kekId === null) continue
     await openSealedKey(config.issuer, { ...key, sealed, kekId }, keys).catch(error => {
       throw new CommandFailed(
-        `${(error as Error).message}: run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service`,
+        `${(error as Error).message}: run the command with the same MINTMARK_KEYS_FOLDER and ISSUER as the service`,
       )
     })
   }

@@ -76,7 +76,7 @@ export async function openRows(
   keks: KeyEncryptionKeys,
   { forCommand = false, nonsense = (_problem: string) => {} } = {},
 ): Promise<{ readonly rows: SessionRows; close(): void }> {
-  if (redisUrl === undefined) throw new Error('sessions cannot lie in Redis without REDIS_URL')
+  if (redisUrl === undefined) throw new Error('sessions cannot be stored in Redis without REDIS_URL')
   const redis = connectRedis(redisUrl, forCommand ? null : undefined)
   onNonsense(redis, nonsense)
   const rows = new SessionRows(redis, keks, forCommand ? patienceOfCommands : undefined)
@@ -103,7 +103,7 @@ export async function withRows<T>(
 export async function refuseUnfitRedis(config: Config): Promise<readonly string[]> {
   if (config.sessionStore !== 'redis' || config.redisUrl === undefined) return []
   const { faults, risks, unknown } = await examineRedis(config.redisUrl)
-  const accept = 'or accept that with MINTMARK_SESSION_REDIS_UNSAFE=accepted'
+  const accept = 'or set MINTMARK_SESSION_REDIS_UNSAFE=accepted to accept the risk'
   const refused = config.acceptsUnsafeRedis ? faults : [...faults, ...risks.map(risk => `${risk}, ${accept}`)]
   if (refused.length > 0) throw new StartRefused(refused)
   return [...risks, ...unknown]

@@ -31,14 +31,14 @@ export const settings = {
     env: 'DATABASE_URL',
     faults: addressFaults,
     meaning:
-      'The Postgres primary, 15 or later, [without a pooler between](#production). `?sslmode=` takes `verify-full`, `require` or `disable`. Without it the service starts a Postgres of its own, for development.',
+      'The Postgres primary, 15 or later, [without a connection pooler](#production). `?sslmode=` takes `verify-full`, `require` or `disable`. If it is not set, the service starts an embedded Postgres for development.',
     example: 'postgres://mintmark:password@db.internal:5432/mintmark?sslmode=verify-full',
   },
   issuer: {
     env: 'ISSUER',
     faults: issuerFaults,
     meaning:
-      'The origin that people and verifiers reach: the `iss` of every token. `https:` but on loopback. Required with `DATABASE_URL`; without it `http://localhost:<port>`.',
+      'The public origin of the service and the `iss` of every token. It must be `https:`, except on loopback. Required with `DATABASE_URL`; without it `http://localhost:<port>`.',
     example: 'https://id.example.com',
   },
   redisUrl: {
@@ -51,10 +51,11 @@ export const settings = {
   sessionStore: {
     env: 'SESSION_STORE',
     parse: text => (text === 'redis' ? 'redis' : 'postgres'),
-    faults: text => !/^(postgres|redis)$/.test(text) && `SESSION_STORE takes postgres or redis, not ${text}`,
+    faults: text =>
+      !/^(postgres|redis)$/.test(text) && `SESSION_STORE must be postgres or redis, not ${text}`,
     default: 'postgres',
     meaning:
-      'Where session rows lie: `postgres`, or `redis`, which needs `REDIS_URL` ([what changes](docs/operations.md#sessions-in-redis)).',
+      'Where sessions are stored: `postgres`, or `redis`, which needs `REDIS_URL` ([what changes](docs/operations.md#sessions-in-redis)).',
   },
   smtpUrl: {
     env: 'SMTP_URL',
@@ -67,42 +68,42 @@ export const settings = {
     env: 'NODE_ENV',
     faults: text =>
       !/^(production|development|test)$/.test(text) &&
-      `NODE_ENV takes production, development or test, not ${text}`,
-    meaning: '`production` refuses the embedded default.',
+      `NODE_ENV must be production, development or test, not ${text}`,
+    meaning: 'With `production` the service does not start on the embedded Postgres.',
     example: 'production',
   },
   listen: {
     env: 'MINTMARK_LISTEN',
     ...hostAndPort('127.0.0.1:4000'),
-    meaning: 'Where the service listens.',
+    meaning: 'The address on which the service listens.',
   },
   healthListen: {
     env: 'MINTMARK_HEALTH_LISTEN',
     ...hostAndPort('127.0.0.1:4001'),
-    meaning: 'Where the probes and the metrics listen.',
+    meaning: 'The address on which probes and metrics listen.',
   },
   keysFolder: {
     env: 'MINTMARK_KEYS_FOLDER',
     default: 'keys',
     meaning:
-      'The folder of the key-encryption keys, a `.kek` file each; the last by name seals. Beside them the generation of the database that was trusted is kept ([fail-over](docs/operations.md#fail-over-and-restored-backups)).',
+      'The folder of the key-encryption keys, one `.kek` file each. The last one by name seals new keys. The generation of the trusted database is stored there, too ([fail-over](docs/operations.md#fail-over-and-restored-backups)).',
   },
   dataFolder: {
     env: 'MINTMARK_DATA_FOLDER',
     default: 'data',
-    meaning: "The embedded Postgres's data; not together with `DATABASE_URL`.",
+    meaning: 'The data folder of the embedded Postgres. It cannot be combined with `DATABASE_URL`.',
   },
   outboxFolder: {
     env: 'MINTMARK_OUTBOX_FOLDER',
     default: 'outbox',
     meaning:
-      'Where mail is put as files, for a mailer to pick up; not together with `SMTP_URL`. With `DATABASE_URL` it has no default.',
+      'The folder to which mail is written as files, for a mailer to pick up. It cannot be combined with `SMTP_URL`, and has no default with `DATABASE_URL`.',
   },
   ownerUrl: {
     env: 'MINTMARK_OWNER_DATABASE_URL',
     faults: addressFaults,
     meaning:
-      'For `mintmark migrate` alone: the login that owns the tables, when `DATABASE_URL` is another one.',
+      'The login that owns the tables, if `DATABASE_URL` uses another one. Only `mintmark migrate` uses it.',
     example: 'postgres://owner:password@db.internal:5432/mintmark?sslmode=verify-full',
   },
   trustedProxies: {
@@ -111,36 +112,36 @@ export const settings = {
     faults: (text, env) => proxyFaults(env, listed(text)),
     default: '',
     meaning:
-      'Addresses or blocks, separated by commas, whose `X-Forwarded-…` headers are believed. No block may be larger than one network has: /8, in IPv6 fc00::/7, fe80::/10 or /16.',
+      'Addresses or blocks of your proxies, separated by commas. Only their `X-Forwarded-…` headers are trusted. The largest block allowed is /8 for IPv4, and fc00::/7, fe80::/10 or /16 for IPv6.',
     example: '10.0.0.0/8',
   },
   passwordMinLength: {
     env: 'MINTMARK_PASSWORD_MIN_LENGTH',
     ...wholeNumber(8, 64, '15'),
-    meaning: 'Characters that a new password has at least, 8 to 64.',
+    meaning: 'The minimum length of a new password in characters, 8 to 64.',
   },
   idleSeconds: {
     env: 'MINTMARK_SESSION_IDLE_SECONDS',
     ...wholeNumber(300, 31_536_000, '604800'),
-    meaning: 'A session unused for this long ends (7 days).',
+    meaning: 'A session ends after this many seconds without use (7 days).',
   },
   absoluteSeconds: {
     env: 'MINTMARK_SESSION_ABSOLUTE_SECONDS',
     ...wholeNumber(300, 31_536_000, '2592000'),
-    meaning: 'Every session ends after this long (30 days).',
+    meaning: 'Every session ends after this many seconds (30 days).',
   },
   acceptsUnsafeRedis: {
     env: 'MINTMARK_SESSION_REDIS_UNSAFE',
     parse: text => text === 'accepted',
-    faults: text => text !== 'accepted' && 'MINTMARK_SESSION_REDIS_UNSAFE takes accepted, or is left out',
+    faults: text => text !== 'accepted' && 'MINTMARK_SESSION_REDIS_UNSAFE must be accepted or not set',
     default: '',
     meaning:
-      '`accepted` starts with sessions in a Redis that evicts keys or keeps nothing on disk; without it that refuses the start.',
+      'With `accepted` the service starts even if the Redis that stores the sessions evicts keys or does not persist to disk. Otherwise it does not start.',
     example: 'accepted',
   },
   logLevel: {
     env: 'MINTMARK_LOG_LEVEL',
-    faults: text => !logLevels.includes(text) && `MINTMARK_LOG_LEVEL takes one of ${logLevels.join(', ')}`,
+    faults: text => !logLevels.includes(text) && `MINTMARK_LOG_LEVEL must be one of ${logLevels.join(', ')}`,
     default: 'info',
     meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
   },
@@ -148,7 +149,7 @@ export const settings = {
     env: 'MINTMARK_PRODUCT',
     faults: lineFaults,
     default: 'Mintmark',
-    meaning: 'What mail and pages call the service.',
+    meaning: 'The name of the service in emails and on pages.',
   },
   themeFolder: {
     env: 'MINTMARK_THEME_FOLDER',
@@ -159,7 +160,7 @@ export const settings = {
     env: 'MINTMARK_MAIL_FROM',
     faults: lineFaults,
     default: 'no-reply@localhost',
-    meaning: 'The sender of mail.',
+    meaning: 'The sender address of emails.',
   },
 } as const satisfies Record<string, Setting>
 
@@ -169,7 +170,7 @@ function hostAndPort(like: string) {
     return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) <= 65535 ? Number(port) : Number.NaN }
   }
   const faults = (text: string, env: string) =>
-    Number.isNaN(parse(text).port) && `${env} takes host:port, like ${like}`
+    Number.isNaN(parse(text).port) && `${env} must be host:port, like ${like}`
   return { parse, faults, default: like }
 }
 
@@ -177,12 +178,12 @@ function wholeNumber(least: number, most: number, usual: string) {
   const fits = (text: string) => /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most
   const parse = (text: string) => Number(fits(text) ? text : usual)
   const faults = (text: string, env: string) =>
-    !fits(text) && `${env} takes a whole number from ${least} to ${most}`
+    !fits(text) && `${env} must be a whole number from ${least} to ${most}`
   return { parse, faults, default: usual }
 }
 
 function lineFaults(text: string, env: string) {
-  return (text.length > 200 || /\p{Cc}/u.test(text)) && `${env} takes one line of at most 200 characters`
+  return (text.length > 200 || /\p{Cc}/u.test(text)) && `${env} must be one line of at most 200 characters`
 }
 
 function listed(text: string): readonly string[] {
@@ -197,9 +198,9 @@ function issuerFaults(issuer: string): string | false {
     return `ISSUER ${issuer} is not an address: write it like https://id.example.com`
   const { origin, protocol, hostname } = new URL(issuer)
   if (origin !== issuer)
-    return `ISSUER must be an origin, without path, query or final slash: write ${origin}`
+    return `ISSUER must be an origin without a path, query or trailing slash: write ${origin}`
   const isPlain = protocol === 'http:' && !isLocalToBrowsers(hostname)
-  return isPlain && `ISSUER ${issuer} is plain http outside loopback: use https (TLS ends at your proxy)`
+  return isPlain && `ISSUER ${issuer} uses plain http outside loopback: use https (your proxy terminates TLS)`
 }
 
 /** The names that a browser takes for this machine: those under localhost, too. */
@@ -209,11 +210,11 @@ export function isLocalToBrowsers(hostname: string): boolean {
 
 function smtpFaults(text: string): readonly string[] | string {
   if (!isUrl(text, /^smtps?:$/))
-    return 'SMTP_URL is not a mail server: write smtps://user:password@host:465 or smtp://host:587'
+    return 'SMTP_URL is not the address of a mail server: write smtps://user:password@host:465 or smtp://host:587'
   const faults: string[] = []
   for (const [parameter, value] of new URL(text).searchParams) {
-    if (parameter !== 'tls') faults.push(`SMTP_URL: the parameter ${parameter} is not taken: remove it`)
-    else if (value !== 'none') faults.push(`SMTP_URL: tls takes none, not ${value || 'nothing'}`)
+    if (parameter !== 'tls') faults.push(`SMTP_URL: the parameter ${parameter} is not supported: remove it`)
+    else if (value !== 'none') faults.push(`SMTP_URL: tls must be none, not ${value || 'nothing'}`)
   }
   return faults
 }

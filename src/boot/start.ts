@@ -139,9 +139,9 @@ async function followChanges(
 ): Promise<Announcements | undefined> {
   const look = {
     keys: () =>
-      followRing(ring, log).catch(error => log.warn({ err: error }, 'the key ring was not followed')),
+      followRing(ring, log).catch(error => log.warn({ err: error }, 'the key ring could not be refreshed')),
     applications: () =>
-      registry.refresh().catch(error => log.warn({ err: error }, 'the origins could not be read')),
+      registry.refresh().catch(error => log.warn({ err: error }, 'the registered origins could not be read')),
   }
   const every = lookEveryMs ?? ring.lookEveryMs()
   const timer = setInterval(() => void Promise.all([look.keys(), look.applications()]), every).unref()
@@ -162,7 +162,10 @@ async function followRing(ring: KeyRing, log: FastifyBaseLogger): Promise<void> 
   await ring.maintain()
   const missing = ring.missingKeks()
   if (missing.length > 0)
-    log.error({ missing }, 'put the key-encryption keys back: keys sealed under them cannot sign here')
+    log.error(
+      { missing },
+      'key-encryption keys are missing: put them back, or the keys sealed under them cannot sign on this instance',
+    )
 }
 
 /** Keeps a generation that was trusted; where it cannot be kept, the log says what to do. */
@@ -186,10 +189,10 @@ async function askTruth(hot: HotReads, log: FastifyBaseLogger) {
   try {
     const answer = await hot.probe()
     if (!answer.takesWrites)
-      log.error("not ready: Postgres takes no writes from the service's role: run `mintmark migrate`")
+      log.error("not ready: the service's role cannot write to Postgres: run `mintmark migrate`")
     return answer
   } catch (error) {
-    log.error({ outage: (error as Error).message }, 'not ready: Postgres cannot be asked')
+    log.error({ outage: (error as Error).message }, 'not ready: Postgres cannot be reached')
     throw error
   }
 }
@@ -201,7 +204,7 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
   if (missing.length > 0) {
     const files = [...new Set(missing)].join(', ')
     throw new StartRefused([
-      `the signing keys are sealed under a key-encryption key that is not here: put ${files} back into MINTMARK_KEYS_FOLDER`,
+      `the key-encryption key of the signing keys is missing: put ${files} back into MINTMARK_KEYS_FOLDER`,
     ])
   }
   return openKeyRing(store, keks, issuer).catch(error => {

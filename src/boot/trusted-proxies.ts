@@ -22,14 +22,13 @@ export function proxyFaults(setting: string, entries: readonly string[]): string
   let share = 0
   for (const entry of new Set(entries)) {
     const block = parse(entry)
-    if (!block)
-      faults.push(`${setting}: ${entry} is neither an address nor a block: write it like 10.0.0.0/8`)
+    if (!block) faults.push(`${setting}: ${entry} is not an address or a block: write it like 10.0.0.0/8`)
     else if (block.bits < block.largest) {
-      faults.push(`${setting}: ${entry} trusts everybody in it: name the proxies alone, like 10.0.0.0/8`)
+      faults.push(`${setting}: ${entry} trusts everybody in it: list only your proxies, like 10.0.0.0/8`)
     } else if (block.family === 'ipv4') share += 2 ** -block.bits
   }
   if (share >= 0.5)
-    faults.push(`${setting} trusts half of all addresses or more: name the proxies alone, like 10.0.0.0/8`)
+    faults.push(`${setting} trusts at least half of all addresses: list only your proxies, like 10.0.0.0/8`)
   return faults
 }
 

@@ -30,18 +30,25 @@ export function applicationWriteCommands(applications: OperatorCommand): void {
   const grant = () =>
     new Option(
       '--grant <grant...>',
-      'account: its origins may sign people in; admin: they may administer',
+      'account: its origins may sign users in; admin: they may call the admin API',
     ).choices(['account', 'admin'] satisfies Grant[])
-  const lifetime = () => new Option('--lifetime <seconds>', 'of its tokens, 60 to 900').argParser(Number)
+  const lifetime = () =>
+    new Option('--lifetime <seconds>', 'lifetime of its tokens in seconds, 60 to 900').argParser(Number)
 
   applications
     .command('create')
     .argument('<client-id>')
     .description('register an application')
-    .requiredOption('--audience <audience...>', 'audiences its tokens may name; the first is the default')
-    .option('--name <name>', 'what people call it (default: the client id)')
+    .requiredOption(
+      '--audience <audience...>',
+      'audiences that its tokens may have; the first is the default',
+    )
+    .option('--name <name>', 'display name (default: the client id)')
     .option('--origin <origin...>', 'exact browser origins, like https://app.example.com')
-    .option('--return-address <address...>', 'where sign-in may come back to, like https://app.example.com/')
+    .option(
+      '--return-address <address...>',
+      'addresses to return to after sign-in, like https://app.example.com/',
+    )
     .addOption(grant())
     .addOption(lifetime().default(300))
     .option(...asJson)
@@ -50,15 +57,15 @@ export function applicationWriteCommands(applications: OperatorCommand): void {
   applications
     .command('change')
     .argument('<client-id>')
-    .description('change an application; a list replaces the one before')
-    .option('--audience <audience...>', 'all audiences its tokens may name; the first is the default')
-    .option('--name <name>', 'what people call it')
-    .option('--origin <origin...>', 'all its browser origins')
-    .option('--no-origins', 'it has no browser origin')
-    .option('--return-address <address...>', 'all addresses that sign-in may come back to')
-    .option('--no-return-addresses', 'sign-in comes back to none')
+    .description('change an application; a list replaces the current one')
+    .option('--audience <audience...>', 'all audiences that its tokens may have; the first is the default')
+    .option('--name <name>', 'display name')
+    .option('--origin <origin...>', 'all browser origins')
+    .option('--no-origins', 'remove all browser origins')
+    .option('--return-address <address...>', 'all addresses to return to after sign-in')
+    .option('--no-return-addresses', 'remove all return addresses')
     .addOption(grant())
-    .option('--no-grants', 'it may ask for tokens, and nothing else')
+    .option('--no-grants', 'remove all grants')
     .addOption(lifetime())
     .option(...asJson)
     .action((clientId: string, wanted: Wanted) => change(clientId, wanted))
@@ -80,7 +87,7 @@ async function change(clientId: string, wanted: Wanted): Promise<void> {
   const to = changeOf(wanted)
   if (Object.keys(to).length === 0)
     throw new CommandFailed(
-      'say what to change: --name, --audience, --origin, --no-origins, --return-address, --no-return-addresses, --grant, --no-grants, --lifetime',
+      'nothing to change: give at least one of --name, --audience, --origin, --no-origins, --return-address, --no-return-addresses, --grant, --no-grants, --lifetime',
     )
   await withOperator(wanted, async ({ applications }) =>
     sayWritten(wanted, clientId, await applications.change(clientId, to, operator), 'Changed'),
@@ -92,17 +99,17 @@ type Written = Awaited<ReturnType<Applications['create'] | Applications['change'
 export function sayWritten(form: Form, clientId: string, answer: Written, done: string): void {
   const written = answered(answer, {
     ...noApplication(clientId),
-    'client-id-taken': `there is an application ${clientId} already: \`mintmark applications change\` changes it`,
+    'client-id-taken': `the application ${clientId} already exists: use \`mintmark applications change\``,
   })
   if ('originTaken' in written)
     throw new CommandFailed(
-      `${written.originTaken} belongs to another application: take it from that one first (\`mintmark applications list\`)`,
+      `${written.originTaken} belongs to another application: remove it there first (see \`mintmark applications list\`)`,
     )
   say(form, describeApplication(written), `${done} ${clientId}.`)
 }
 
 export const noApplication = (clientId: string) => ({
-  unknown: `there is no application ${clientId}: \`mintmark applications list\` has them`,
+  unknown: `there is no application ${clientId}: run \`mintmark applications list\` to see all`,
 })
 
 /** Only what was given. */

@@ -1,4 +1,4 @@
-/** `mintmark applications …`: the applications that may ask for tokens, listed and turned off and on. */
+/** `mintmark applications …`: manage the applications that may request tokens, listed and turned off and on. */
 import { CommandFailed } from '../core/errors.js'
 import { type Application, describeApplication, hostedPages } from '../tenants/applications.js'
 import { applicationWriteCommands, noApplication, sayWritten } from './application-writes.js'
@@ -9,17 +9,19 @@ import { asJson, type Form, type ListForm, type Listing, say, sayList } from './
 import { cell, details, time } from './table.js'
 
 export function applicationCommands(program: OperatorCommand): void {
-  const applications = program.command('applications').description('the applications that may ask for tokens')
+  const applications = program
+    .command('applications')
+    .description('manage the applications that may request tokens')
   applications
     .command('list')
-    .description('all applications')
+    .description('list all applications')
     .option(...limited)
     .acts(({ applications }, form: ListForm) => sayList(form, applications.list, listing))
 
   applications
     .command('show')
     .argument('<client-id>')
-    .description('one application')
+    .description('show one application')
     .acts(async ({ applications }, clientId: string, form: Form) => {
       const application = answered(await applications.read(clientId), noApplication(clientId))
       say(form, describeApplication(application), shown(application))
@@ -30,7 +32,7 @@ export function applicationCommands(program: OperatorCommand): void {
   applications
     .command('disable')
     .argument('<client-id>')
-    .description('mint no token for an application, and refuse its origins, until it is enabled')
+    .description('stop an application from requesting tokens and reject its origins until it is enabled')
     .acts(async ({ applications }, clientId: string, form: Form) => {
       const answer = await applications.change(clientId, { state: 'disabled' }, operator)
       sayWritten(form, clientId, answer, 'Disabled')
@@ -39,7 +41,7 @@ export function applicationCommands(program: OperatorCommand): void {
   applications
     .command('enable')
     .argument('<client-id>')
-    .description('let a disabled application ask for tokens again')
+    .description('enable a disabled application')
     .acts(async ({ applications }, clientId: string, form: Form) => {
       const answer = await applications.change(clientId, { state: 'enabled' }, operator)
       sayWritten(form, clientId, answer, 'Enabled')
@@ -48,12 +50,12 @@ export function applicationCommands(program: OperatorCommand): void {
   applications
     .command('delete')
     .argument('<client-id>')
-    .description('remove an application: no token is minted for it from then on')
+    .description('delete an application; it gets no more tokens')
     .option(...asJson)
     .action(async (clientId: string, form: Form) => {
       if (clientId === hostedPages)
         throw new CommandFailed(
-          `${hostedPages} is the service’s own pages, which stay: name another application`,
+          `${hostedPages} is the application of the hosted pages and cannot be removed: name another application`,
         )
       await withOperator(form, async ({ applications }) => {
         answered(await applications.remove(clientId, operator), noApplication(clientId))
@@ -73,7 +75,7 @@ const listing: Listing<Application> = {
     cell(origins),
   ],
   document: describeApplication,
-  none: 'No application.',
+  none: 'No applications.',
 }
 
 function shown(application: Application): string[] {

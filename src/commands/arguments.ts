@@ -7,11 +7,11 @@ import type { TenantId } from '../core/principal.js'
 import type { Role, Tenant } from '../tenants/tenants.js'
 import { answered, isUuid } from './context.js'
 
-export const who = 'e-mail address or user id'
-export const limited = ['--limit <n>', 'no more than this many', limit] as const
+export const who = 'email address or user id'
+export const limited = ['--limit <n>', 'show at most this many', limit] as const
 
 export const noTenant = (text: string) => ({
-  unknown: `there is no tenant ${text}: \`mintmark tenants list\` has them`,
+  unknown: `there is no tenant ${text}: run \`mintmark tenants list\` to see all`,
 })
 
 export async function tenantOf({ tenants }: Operator, text: string): Promise<Tenant> {
@@ -20,7 +20,7 @@ export async function tenantOf({ tenants }: Operator, text: string): Promise<Ten
 
 export function tenantId(text: string): TenantId {
   if (isUuid(text)) return text as TenantId
-  throw new CommandFailed(`${text} is not a tenant’s id: \`mintmark tenants list\` has them`)
+  throw new CommandFailed(`${text} is not a tenant id: run \`mintmark tenants list\` to see all`)
 }
 
 /** A role by id or name. Whoever means one of two must not get the other: then neither is taken. */
@@ -28,11 +28,11 @@ export function roleOf({ id: tenant, roles }: Tenant, text: string): Role {
   const [role, other] = roles.filter(({ id, name }) => id === text || name === text)
   if (!role)
     throw new CommandFailed(
-      `the tenant ${tenant} has no role ${text}: \`mintmark tenants show ${tenant}\` has them`,
+      `the tenant ${tenant} has no role ${text}: run \`mintmark tenants show ${tenant}\` to see all`,
     )
   if (other)
     throw new CommandFailed(
-      `${text} is the id of one role and the name of another: name the first by its name, the second by its id`,
+      `${text} is the id of one role and the name of another: use the name of the first or the id of the second`,
     )
   return role
 }
@@ -45,20 +45,20 @@ export function mailable(email: string): EmailAddress {
   const parsed = parseEmailAddress(email)
   if (parsed.ok) return parsed.address
   throw new CommandFailed(
-    `${email} is not an e-mail address that can be used here (${parsed.reason}): write it like ada@example.com`,
+    `${email} is not a valid email address (${parsed.reason}): write it like ada@example.com`,
   )
 }
 
 export function printable(text: string): string {
   if (/^[^\p{Cc}\p{Cs}]{1,100}$/u.test(text)) return text
-  throw new CommandFailed('the name takes 1 to 100 printable characters')
+  throw new CommandFailed('the name must be 1 to 100 printable characters')
 }
 
 export function permissions(list: readonly string[]): readonly string[] {
   for (const permission of list) {
     if (permission.length <= 100 && /^[a-z0-9][a-z0-9._-]*(:[a-z0-9._-]+)*$/.test(permission)) continue
     throw new CommandFailed(
-      `${JSON.stringify(permission)} is not a permission: write words of a-z, 0-9, ".", "_" and "-" with colons between, like orders:read`,
+      `${JSON.stringify(permission)} is not a permission: write words of a-z, 0-9, ".", "_" and "-" separated by colons, like orders:read`,
     )
   }
   return list
@@ -80,10 +80,10 @@ export function replacement<Item extends string>({
   most,
 }: ListOption<Item>): readonly Item[] | undefined {
   if (!keep && given !== undefined)
-    throw new CommandFailed(`give --${option} or --no-${plural(option)}, and not both`)
+    throw new CommandFailed(`give either --${option} or --no-${plural(option)}, not both`)
   if (!keep) return []
   const distinct = given && [...new Set(given)]
-  if (distinct && distinct.length > most) throw new CommandFailed(`--${option} takes ${most} at most`)
+  if (distinct && distinct.length > most) throw new CommandFailed(`give --${option} at most ${most} values`)
   return distinct
 }
 
@@ -91,12 +91,14 @@ export function replacement<Item extends string>({
 export function wholeList(list: ListOption): readonly string[] {
   const whole = replacement(list)
   if (whole) return whole
-  throw new CommandFailed(`give the whole list (--${list.option}), or --no-${plural(list.option)} for none`)
+  throw new CommandFailed(
+    `give the complete list (--${list.option}), or --no-${plural(list.option)} to empty it`,
+  )
 }
 
 const plural = (option: string) => option + (option.endsWith('s') ? 'es' : 's')
 
 function limit(text: string): number {
   if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)
-  throw new CommandFailed('--limit takes a whole number from 1 on')
+  throw new CommandFailed('--limit must be a whole number of at least 1')
 }

@@ -10,10 +10,10 @@ import { cell, time } from './table.js'
 export function auditCommands(program: OperatorCommand): void {
   program
     .command('audit')
-    .description('what was done and refused')
+    .description('read the audit log')
     .command('list')
-    .description('the audit log, the newest first')
-    .option('--tenant <id>', 'only what was done in this tenant; it may be deleted since')
+    .description('list audit events, newest first')
+    .option('--tenant <id>', 'only events of this tenant, which may have been deleted since')
     .option(...limited)
     .option(...asJson)
     .action(async ({ tenant, ...form }: ListForm & { tenant?: string }) => {
@@ -33,5 +33,5 @@ const listing: Listing<RecordedEvent> = {
     cell(subject),
   ],
   document: describeEvent,
-  none: 'Nothing was written down.',
+  none: 'No audit events.',
 }

@@ -28,7 +28,7 @@ export async function personOf({ users }: Operator, who: string): Promise<UserId
   const parsed = isUuid(who) ? undefined : parseEmailAddress(who)
   if (parsed && !parsed.ok)
     throw new CommandFailed(
-      `${who} is neither a user id nor an e-mail address: \`mintmark users list\` has both`,
+      `${who} is neither a user id nor an email address: run \`mintmark users list\` to see both`,
     )
   const user = await users.find(parsed ? { email: parsed.address.canonical } : (who as UserId))
   if (user === undefined) throw new CommandFailed(noUser(who).unknown)
@@ -39,13 +39,13 @@ export async function personOf({ users }: Operator, who: string): Promise<UserId
 export async function mailWorks(domain: Operator): Promise<void> {
   await domain.mailWorks().catch(error => {
     throw new CommandFailed(
-      `mail cannot be sent now (${(error as Error).message}), so nothing was done: check SMTP_URL, and that the server runs and lets this user in; or give --password-stdin`,
+      `mail cannot be sent at the moment (${(error as Error).message}), so nothing was changed: check SMTP_URL, and that the mail server is running and accepts this user; or use --password-stdin`,
     )
   })
 }
 
 export const noUser = (who: string) => ({
-  unknown: `there is no user ${who}: \`mintmark users list\` has them`,
+  unknown: `there is no user ${who}: run \`mintmark users list\` to see all`,
 })
 
 /** What an operation answers where it has done something and has nothing to show. */
@@ -76,8 +76,8 @@ export function saying(error: unknown): string {
     return error.message
   if (error instanceof Outage) {
     return error.outcome === 'unknown'
-      ? `Not confirmed (${error.message}): it may or may not have been done. Run it again.`
-      : `Nothing was done: ${error.message}. Check that what DATABASE_URL and REDIS_URL name runs and lets this user in, and run it again.`
+      ? `Not confirmed (${error.message}): the change may or may not have been made. Run the command again.`
+      : `Nothing was changed: ${error.message}. Check DATABASE_URL and REDIS_URL, and that the servers are running and accept this user. Then run the command again.`
   }
   return `${(error as Error).name}: ${(error as Error).message}`
 }

@@ -23,7 +23,7 @@ export async function createUser(email: string, wanted: WantedUser): Promise<voi
     if (phc === undefined) await mailWorks(domain)
     const answer = await domain.users.create({ email: address, name, phc }, operator)
     const created = answered(answer, {
-      'address-taken': `there is an account with the address ${email} already: \`mintmark users send-link ${email}\` mails its link again`,
+      'address-taken': `an account with the address ${email} already exists: run \`mintmark users send-link ${email}\` to send its link again`,
     })
     say(wanted, describeUser(created), `Created ${created.id} (${email}).`)
     await mailed(domain, email)
@@ -36,16 +36,16 @@ export async function sendLink(domain: Operator, who: string, form: Form): Promi
   const answer = await domain.users.sendLink(id, operator, () => mailWorks(domain))
   const account = answered(answer, {
     ...noUser(who),
-    'has-password': `${who} has a password: send them to ${domain.config.issuer}/password/forgot where they have forgotten it`,
+    'has-password': `${who} already has a password: send them to ${domain.config.issuer}/password/forgot to reset it`,
   })
   await mailed(domain, account.email)
-  say(form, { id, sent: true }, `Mailed a link to ${account.email}.`)
+  say(form, { id, sent: true }, `Sent a link to ${account.email}.`)
 }
 
 async function mailed(domain: Operator, email: string): Promise<void> {
   await domain.mailed().catch(error => {
     throw new CommandFailed(
-      `the account is there, but its link was not mailed (${(error as Error).message}): run \`mintmark users send-link ${email}\` when mail works`,
+      `the account was created, but its link was not sent (${(error as Error).message}): run \`mintmark users send-link ${email}\` when mail works`,
     )
   })
 }

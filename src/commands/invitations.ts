@@ -15,11 +15,11 @@ interface Wanted extends Form {
 }
 
 export function invitationCommands(program: OperatorCommand): void {
-  const invitations = program.command('invitations').description('places in a tenant, offered by mail')
+  const invitations = program.command('invitations').description('invite users to a tenant by email')
   invitations
     .command('list')
     .argument('<tenant>', 'its id')
-    .description('the invitations that were not taken yet')
+    .description('list pending invitations')
     .option(...limited)
     .acts(async (domain, id: string, form: ListForm) => {
       const tenant = await tenantOf(domain, id)
@@ -30,9 +30,9 @@ export function invitationCommands(program: OperatorCommand): void {
     .command('create')
     .argument('<tenant>', 'its id')
     .argument('<email>')
-    .description('invite an address by mail; it replaces an earlier invitation of the same address')
-    .option('--role <role...>', 'the roles that are offered, by id or name')
-    .option('--no-roles', 'a place without a role')
+    .description('invite an address by email; this replaces an earlier invitation of the same address')
+    .option('--role <role...>', 'roles of the new member, by id or name')
+    .option('--no-roles', 'invite without a role')
     .option(...asJson)
     .action(create)
 
@@ -40,11 +40,11 @@ export function invitationCommands(program: OperatorCommand): void {
     .command('withdraw')
     .argument('<tenant>', 'its id')
     .argument('<invitation>', 'its id, as in the list')
-    .description('withdraw an invitation: its link works no more')
+    .description('withdraw an invitation; its link stops working')
     .acts(async (domain, id: string, invitation: string, form: Form) => {
       const tenant = await tenantOf(domain, id)
       answered(await domain.invitations.withdraw(tenant.id, invitation, operator), {
-        unknown: `there is no invitation ${invitation}: \`mintmark invitations list ${id}\` has them`,
+        unknown: `there is no invitation ${invitation}: run \`mintmark invitations list ${id}\` to see all`,
       })
       say(form, { id: invitation, withdrawn: true }, `Withdrew ${invitation}.`)
     })
@@ -58,7 +58,7 @@ async function create(id: string, email: string, wanted: Wanted): Promise<void> 
     const roleIds = names.map(text => roleOf(tenant, text).id)
     await mailWorks(domain)
     const answer = await domain.invitations.invite(tenant.id, address, roleIds, operator)
-    const gone = `the tenant ${id} or a role was deleted meanwhile: look, and try again`
+    const gone = `the tenant ${id} or a role was deleted in the meantime: check the tenant, and try again`
     const made = answered(answer, { unknown: gone, 'unknown-role': gone })
     await mailed(domain, id, email)
     say(wanted, describeInvitation(made), `Invited ${email} (${made.id}).`)
@@ -68,7 +68,7 @@ async function create(id: string, email: string, wanted: Wanted): Promise<void> 
 async function mailed(domain: Operator, id: string, email: string): Promise<void> {
   await domain.mailed().catch(error => {
     throw new CommandFailed(
-      `the invitation was not mailed (${(error as Error).message}): run \`mintmark invitations create ${id} ${email}\` again when mail works`,
+      `the invitation was not sent (${(error as Error).message}): run \`mintmark invitations create ${id} ${email}\` again when mail works`,
     )
   })
 }
@@ -85,6 +85,6 @@ function listing(tenant: Tenant): Listing<Invitation> {
       time(expiresAt),
     ],
     document: describeInvitation,
-    none: 'No invitation.',
+    none: 'No invitations.',
   }
 }

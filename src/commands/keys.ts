@@ -22,13 +22,13 @@ interface RotateForm extends ChangeForm {
   readonly since?: number
 }
 
-const dryRun = ['--dry-run', 'try it and print the timeline it would make; nothing is kept'] as const
+const dryRun = ['--dry-run', 'dry run: print the resulting timeline and change nothing'] as const
 
 export function keyCommands(program: OperatorCommand): void {
-  const keys = program.command('keys').description('the signing keys')
+  const keys = program.command('keys').description('manage the signing keys')
   keys
     .command('list')
-    .description('every key with its times: what signs now, what is ready, until when each verifies')
+    .description('list every key: which one signs now, which one is next, and until when each verifies')
     .acts(async (domain, form: Form) => {
       const ring = await (await domain.keys('reads')).list()
       say(form, { items: describeRing(ring) }, timeline(ring))
@@ -37,15 +37,15 @@ export function keyCommands(program: OperatorCommand): void {
   keys
     .command('rotate')
     .description(
-      'let the next key sign as soon as every verifier can know it; or end a key that has leaked, at once',
+      'rotate to the next key as soon as every verifier can have it; or withdraw a leaked key at once',
     )
     // A kid may begin with a dash, so whatever follows is the value: in `--compromised --kek <id>`, too.
     .allowExcessArguments()
-    .option('--compromised <kid>', 'this key has leaked, or `all` of them: nobody is signed out')
-    .option('--kek <id>', 'this key-encryption key has leaked, and with it every key ever sealed under it')
+    .option('--compromised <kid>', 'a leaked key, or `all`; nobody is signed out')
+    .option('--kek <id>', 'a leaked key-encryption key, and with it every key ever sealed under it')
     .option(
       '--since <time>',
-      'believe what a leaked key signed before then (ISO 8601); default: nothing',
+      'accept signatures that a leaked key made before this time (ISO 8601); default: none',
       instant,
     )
     .option(...dryRun)
@@ -54,17 +54,21 @@ export function keyCommands(program: OperatorCommand): void {
 
   keys
     .command('reseal')
-    .description('seal all keys under the newest key-encryption key (the last id in alphabetical order)')
+    .description('reseal all keys under the newest key-encryption key (the last id in alphabetical order)')
     .option(...dryRun)
     .acts(async (domain, form: ChangeForm) => {
       const answer = await (await domain.keys('changes')).reseal(occasion(form))
       const sealed = answer === 'already-sealed'
-      sayChange(form, answer, sealed ? 'All keys are sealed under the newest already.' : 'Resealed.')
+      sayChange(
+        form,
+        answer,
+        sealed ? 'All keys are already sealed under the newest key-encryption key.' : 'Resealed.',
+      )
     })
 
   keys
     .command('export')
-    .description('the public keys as a JWK Set (JSON in any case), for devices that are offline')
+    .description('print the public keys as a JWK Set (always JSON), for offline devices')
     .acts(async domain => {
       const ring = await (await domain.keys('reads')).list()
       print(serializeJwks(publishedKeys(ring)))
@@ -72,7 +76,7 @@ export function keyCommands(program: OperatorCommand): void {
 
   keys
     .command('doctor')
-    .description('whether clocks, times and keys are well; exit code 1 where they are not')
+    .description('check clocks, times and keys; the exit code is 1 if one of them is wrong')
     .acts(async (domain, form: Form) => {
       const items = await (await domain.keys('reads')).doctor()
       const ok = items.every(finding => finding.ok)
@@ -92,10 +96,10 @@ function withKek(form: RotateForm, [id, ...more]: readonly string[]): RotateForm
 async function rotate(form: RotateForm): Promise<void> {
   const { compromised, kek, since } = form
   if (compromised !== undefined && kek !== undefined)
-    throw new CommandFailed('name what leaked once: --compromised <kid>, --compromised all, or --kek <id>')
+    throw new CommandFailed('give exactly one of --compromised <kid>, --compromised all and --kek <id>')
   const leak = leakOf(compromised, kek)
   if (!leak && since !== undefined)
-    throw new CommandFailed('--since goes with --compromised or --kek: say which key has leaked')
+    throw new CommandFailed('--since needs --compromised or --kek: say which key has leaked')
   await withOperator(form, async domain => {
     const keys = await domain.keys('changes')
     return leak ? endLeaked(keys, leak, form) : rotateAsPlanned(keys, form)
@@ -105,29 +109,32 @@ async function rotate(form: RotateForm): Promise<void> {
 async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
   const answer = await operations.rotate(occasion(form))
   if (answer === 'no-standby')
-    throw new CommandFailed('no key stands by: start the service, it publishes one')
+    throw new CommandFailed('there is no next key: start the service, which publishes one')
   if (answer === 'shut')
     throw new CommandFailed(
-      'the next key does not open, so every token would fail: `mintmark keys doctor` says why; run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service, or end that key (`mintmark keys rotate --compromised <kid>`)',
+      'the next key cannot be opened, so no token could be minted: run `mintmark keys doctor` to see why, with the same MINTMARK_KEYS_FOLDER and ISSUER as the service, or withdraw that key (`mintmark keys rotate --compromised <kid>`)',
     )
   const scheduled = answer === 'already-scheduled'
-  sayChange(form, answer, scheduled ? 'A rotation is scheduled already.' : 'The next key is scheduled.')
+  sayChange(form, answer, scheduled ? 'A rotation is already scheduled.' : 'The rotation is scheduled.')
 }
 
 async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm) {
   const answer = await operations.compromise(leak, form.since ?? null, occasion(form))
-  if (answer === 'unknown-key') throw new CommandFailed('there is no such key: `mintmark keys list` has them')
+  if (answer === 'unknown-key')
+    throw new CommandFailed('there is no such key: run `mintmark keys list` to see all')
   if (answer === 'no-other-kek')
     throw new CommandFailed(
-      'fresh keys would be sealed under the key-encryption key that leaked: first put another one, with a later name, into MINTMARK_KEYS_FOLDER of every instance',
+      'new keys would be sealed under the leaked key-encryption key: first add another one, with a later name, to MINTMARK_KEYS_FOLDER of every instance',
     )
   if (answer === 'since-in-future')
-    throw new CommandFailed('--since lies in the future: give a time that has passed, or leave it out')
+    throw new CommandFailed('--since is in the future: give a time in the past, or leave it out')
   const { policy } = typeof answer === 'string' ? await operations.list() : answer
   const said =
     answer === 'already-marked'
-      ? ['It is marked as compromised already.']
-      : ['The leaked keys are marked; a sound key signs from the next token on. No session ends.']
+      ? ['The key is already marked as compromised.']
+      : [
+          'The leaked keys are marked as compromised. Another key signs from the next token on. No session was ended.',
+        ]
   sayChange(form, answer, [...said, ...exposureInWords(policy)], { exposure: describeExposure(policy) })
 }
 
@@ -151,12 +158,12 @@ function sayChange(
     say(form, state, said)
     return
   }
-  const lines = form.dryRun ? ['A dry run: nothing was changed. It would be:'] : [said].flat()
+  const lines = form.dryRun ? ['Dry run: nothing was changed. The result would be:'] : [said].flat()
   say(form, { ...state, items: describeRing(answer) }, [...lines, '', ...timeline(answer)])
 }
 
 function instant(text: string): number {
   const at = /^\d{4}-\d{2}-\d{2}(T|$)/.test(text) ? Date.parse(text) : Number.NaN
-  if (Number.isNaN(at)) throw new InvalidArgumentError('It takes a time like 2026-01-31T12:00:00Z.')
+  if (Number.isNaN(at)) throw new InvalidArgumentError('Write a time like 2026-01-31T12:00:00Z.')
   return Math.floor(at / 1000)
 }

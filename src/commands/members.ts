@@ -12,11 +12,11 @@ interface Wanted extends Form {
   readonly suspended?: boolean
 }
 export function memberCommands(program: OperatorCommand): void {
-  const members = program.command('members').description('who belongs to a tenant, with which roles')
+  const members = program.command('members').description('manage the members of a tenant')
   members
     .command('list')
     .argument('<tenant>', 'its id')
-    .description('the members of a tenant')
+    .description('list the members of a tenant')
     .option(...limited)
     .acts(async (domain, id: string, form: ListForm) => {
       const tenant = await tenantOf(domain, id)
@@ -27,10 +27,10 @@ export function memberCommands(program: OperatorCommand): void {
     .command('set')
     .argument('<tenant>', 'its id')
     .argument('<user>', who)
-    .description('make somebody a member, or set the roles and the state of one')
-    .option('--role <role...>', 'all roles that they have from now on, by id or name')
-    .option('--no-roles', 'a member without a role')
-    .option('--suspended', 'the tenant is refused to them until they are set without it')
+    .description('add a member, or set the roles and the state of one')
+    .option('--role <role...>', 'all roles of the member, by id or name')
+    .option('--no-roles', 'remove all roles')
+    .option('--suspended', 'suspend the member until set again without it')
     .option(...asJson)
     .action(set)
 
@@ -38,12 +38,12 @@ export function memberCommands(program: OperatorCommand): void {
     .command('remove')
     .argument('<tenant>', 'its id')
     .argument('<user>', who)
-    .description('take somebody out of a tenant, at once')
+    .description('remove a member at once')
     .acts(async (domain, id: string, user: string, form: Form) => {
       const { id: tenant } = await tenantOf(domain, id)
       const person = await personOf(domain, user)
       answered(await domain.members.remove(tenant, person, operator), {
-        unknown: `${user} is no member of the tenant ${tenant}: \`mintmark members list ${tenant}\` has them`,
+        unknown: `${user} is not a member of the tenant ${tenant}: run \`mintmark members list ${tenant}\` to see all`,
       })
       say(form, { tenant, user: person, removed: true }, `Removed ${person} from ${tenant}.`)
     })
@@ -57,7 +57,7 @@ async function set(id: string, user: string, wanted: Wanted): Promise<void> {
     const person = await personOf(domain, user)
     const state = wanted.suspended ? 'suspended' : 'active'
     const membership = { tenant: tenant.id, user: person, roleIds, state } as const
-    const gone = `the tenant ${id}, a role or ${user} was deleted meanwhile: look, and try again`
+    const gone = `the tenant ${id}, a role or ${user} was deleted in the meantime: check them, and try again`
     const set = answered(await domain.members.put(membership, operator), {
       unknown: gone,
       'unknown-role': gone,
@@ -80,6 +80,6 @@ function listing(tenant: Tenant): Listing<Membership> {
       time(createdAt),
     ],
     document: describeMembership,
-    none: 'No member.',
+    none: 'No members.',
   }
 }

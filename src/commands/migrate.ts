@@ -7,15 +7,15 @@ import { print } from './output.js'
 export function migrateCommand(program: OperatorCommand): void {
   program
     .command('migrate')
-    .description(
-      'bring the database of DATABASE_URL up to this release; safe beside running instances and other migrations',
-    )
+    .description('migrate the database to this release; safe while instances are running, and in parallel')
     .action(async () => {
       const { login, stillOpen } = await migrateDatabase(configuration())
       print('The database is up to date.')
       if (stillOpen !== undefined)
-        print(`Every login of this server may still connect to it: let its owner run \`${stillOpen}\`.`)
+        print(
+          `Every login of this server may still connect to this database. Its owner can change that with \`${stillOpen}\`.`,
+        )
       if (login !== undefined)
-        print(`${login} is the login of the service: it can add to the audit log and not change it.`)
+        print(`${login} is the login of the service. It can add to the audit log, but not change it.`)
     })
 }

@@ -5,7 +5,7 @@ import { table } from './table.js'
 export interface Form {
   readonly json?: boolean
 }
-export const asJson = ['--json', 'say it as one JSON document, as the admin API does'] as const
+export const asJson = ['--json', 'print JSON, as the admin API returns it'] as const
 
 let reads = true
 

@@ -41,7 +41,9 @@ export function createProgram(): OperatorCommand {
 export async function runProgram(program = createProgram()): Promise<void> {
   // What is waited for may never come and keep nothing alive either: then Node would end in silence, with 0.
   const emptied = () => {
-    process.stderr.write('mintmark ended before it was done: look whether it was done, and run it again\n')
+    process.stderr.write(
+      'mintmark ended before the command was finished: check whether the change was made, and run it again\n',
+    )
     process.exitCode = 1
   }
   process.once('beforeExit', emptied)

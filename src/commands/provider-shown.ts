@@ -4,12 +4,12 @@ import { logoutAddress, type Provider, redirectAddress } from '../federation/pro
 import { cell, details, time } from './table.js'
 
 export const noProvider = (id: string) => ({
-  unknown: `there is no provider ${id}: \`mintmark providers list\` has them`,
+  unknown: `there is no provider ${id}: run \`mintmark providers list\` to see all`,
 })
 
 export function doesNotWork(id: string, why: string): CommandFailed {
   return new CommandFailed(
-    `the provider ${id} does not work (${why}): look whether it runs, whether what was declared is as its document says, and whether MINTMARK_KEYS_FOLDER is the service's`,
+    `the provider ${id} cannot be used (${why}): check that it is running, that its configuration matches its discovery document, and that MINTMARK_KEYS_FOLDER is the same as the service's`,
   )
 }
 
@@ -33,7 +33,7 @@ export function shown(issuer: string, provider: Provider): string[] {
     'authoritative for': cell(authoritativeFor),
     claims: cell(map),
     grants: cell(grants.map(({ claim, value, tenant, role }) => `${claim}=${value}: ${role} in ${tenant}`)),
-    'counts as proof': countsAsProof ? 'yes' : 'no',
+    'counts for step-up': countsAsProof ? 'yes' : 'no',
     aal2: cell(aal2),
     created: time(createdAt),
   })

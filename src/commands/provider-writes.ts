@@ -43,39 +43,44 @@ type RawGrant = Readonly<Record<'claim' | 'value' | 'tenant' | 'role', string>>
 export function providerWriteCommands(providers: OperatorCommand): void {
   const writing = (command: OperatorCommand) =>
     command
-      .option('--name <name>', 'what its button says')
-      .option('--issuer <issuer>', 'as its own document says it, byte for byte')
-      .option('--client-id <id>', 'what it knows this service by')
+      .option('--name <name>', 'label of its sign-in button')
+      .option('--issuer <issuer>', 'its issuer, exactly as in its discovery document')
+      .option('--client-id <id>', 'client id of this service at the provider')
       .option('--client-secret-stdin', 'read the client secret from standard input, as one line')
-      .option('--scope <scope...>', 'all scopes that are asked for')
-      .option('--host <host...>', 'hosts beside the issuer’s that its document may name')
-      .option('--directory <id...>', 'of an issuer with {tenantid}: the directories that may sign in')
+      .option('--scope <scope...>', 'all scopes to request')
+      .option('--host <host...>', 'other hosts that its discovery document may refer to')
+      .option('--directory <id...>', 'directories that may sign in, for an issuer with {tenantid}')
       .addOption(
-        new Option('--sign-up <policy>', 'who gets an account by signing in').choices([
+        new Option('--sign-up <policy>', 'who may create an account by signing in').choices([
           'open',
           'domains',
           'invitation',
           'off',
         ] satisfies SignUpPolicy[]),
       )
-      .option('--sign-up-domain <domain...>', 'for --sign-up domains: whose verified addresses')
-      .option('--authoritative-for <domain...>', 'domains whose addresses it may link without more proof')
-      .option('--claim <member=claim...>', 'name=…, email_verified=…: which claim is what', claimMap)
-      .option('--grant <claim=value:tenant:role...>', 'whose claim has this value has this role', grantOf)
-      .option('--aal2 <acr:value|amr:value...>', 'what in a proof that counts is worth aal2')
+      .option('--sign-up-domain <domain...>', 'for --sign-up domains: domains of the verified addresses')
+      .option(
+        '--authoritative-for <domain...>',
+        'domains whose addresses it verifies: accounts are linked automatically',
+      )
+      .option('--claim <member=claim...>', 'claim to use for name or email_verified', claimMap)
+      .option('--grant <claim=value:tenant:role...>', 'give users with this claim value this role', grantOf)
+      .option('--aal2 <acr:value|amr:value...>', 'acr or amr values that count as aal2')
 
   writing(
     providers
       .command('add')
-      .argument('<id>', 'short, as in /v1/federation/<id>')
-      .description('let people sign in through a provider')
-      .addOption(new Option('--preset <name>', 'fill in what is known of it').choices(Object.keys(presets))),
+      .argument('<id>', 'short id, as in /v1/federation/<id>')
+      .description('add a provider that users can sign in with')
+      .addOption(
+        new Option('--preset <name>', 'use known settings of a provider').choices(Object.keys(presets)),
+      ),
   )
-    .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
+    .option('--counts-as-proof', 'authentication at the provider counts for step-up')
     .acts(async (domain, id: string, wanted: Wanted) => {
       const preset: Preset = wanted.preset === undefined ? plain : presets[wanted.preset]
       const named = withDefaults(id, preset, await changeOf(wanted, preset.claims, domain))
-      if (!named.issuer) throw new CommandFailed('give --issuer (or a --preset that has one)')
+      if (!named.issuer) throw new CommandFailed('give --issuer, or a --preset that has one')
       if (!named.clientId) throw new CommandFailed('give --client-id')
       if (!wanted.clientSecretStdin)
         throw new CommandFailed('give the client secret on standard input, with --client-secret-stdin')
@@ -87,23 +92,23 @@ export function providerWriteCommands(providers: OperatorCommand): void {
     providers
       .command('change')
       .argument('<id>')
-      .description('change a provider; a list replaces the one before, a claim its own'),
+      .description('change a provider; a list replaces the current one, a claim only itself'),
   )
-    .option('--counts-as-proof', 'signing in there is fresh proof, and it steps up')
-    .option('--no-counts-as-proof', 'it signs in, and nothing more')
-    .addOption(new Option('--none <list...>', 'empty these lists').choices(Object.keys(empty)))
+    .option('--counts-as-proof', 'authentication at the provider counts for step-up')
+    .option('--no-counts-as-proof', 'the provider only signs in; it does not count for step-up')
+    .addOption(new Option('--none <list...>', 'lists to empty').choices(Object.keys(empty)))
     .acts(async (domain, id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) => {
       const before = answered(await domain.providers.read(id), noProvider(id))
       const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))
       const { claims } = { ...before, ...emptied }
       const to = { ...emptied, ...(await changeOf(wanted, claims, domain)) }
       if (Object.keys(to).length === 0 && !wanted.clientSecretStdin)
-        throw new CommandFailed('say what to change: see --help')
+        throw new CommandFailed('nothing to change: give at least one option, see --help')
       const secret = wanted.clientSecretStdin ? await clientSecret() : undefined
       const answer = await domain.providers.change(id, to, secret, operator)
       if (answer === 'linked')
         throw new CommandFailed(
-          `people are linked as ${before.issuer} knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own`,
+          `users are linked by their subject at ${before.issuer}, so the issuer cannot change: add the other issuer as a new provider`,
         )
       sayWritten(wanted, domain, stored(id, to.issuer ?? before.issuer, answer), `Changed ${id}.`)
     })
@@ -114,8 +119,8 @@ type Written = Awaited<ReturnType<Providers['create'] | Providers['change']>>
 function stored(id: string, issuer: string, answer: Exclude<Written, 'linked'>): Provider {
   const written = answered(answer, {
     ...noProvider(id),
-    'id-taken': `there is a provider ${id} already: \`mintmark providers change\` changes it`,
-    'issuer-taken': `another provider has the issuer ${issuer}: change that one (\`mintmark providers list\`)`,
+    'id-taken': `the provider ${id} already exists: use \`mintmark providers change\``,
+    'issuer-taken': `another provider already has the issuer ${issuer}: change that one (see \`mintmark providers list\`)`,
   })
   if ('unreachable' in written) throw doesNotWork(id, written.unreachable)
   return written
@@ -161,13 +166,13 @@ async function resolved({ claim, value, tenant, role }: RawGrant, domain: Operat
 
 function sayWritten(form: Form, { config }: Operator, provider: Provider, done: string): void {
   const { issuer } = config
-  const register = `Register this redirect URI there: ${redirectAddress(issuer, provider.id)}`
+  const register = `Register this redirect URI at the provider: ${redirectAddress(issuer, provider.id)}`
   say(form, describeProvider(issuer, provider), [done, register, '', ...shown(issuer, provider)])
 }
 
 function claimMap(text: string, before: ClaimMap = {}): ClaimMap {
   const [, member, claim] = /^(name|email_verified)=(.+)$/.exec(text) ?? []
-  if (member === undefined) throw new InvalidArgumentError('It takes name=<claim> or email_verified=<claim>.')
+  if (member === undefined) throw new InvalidArgumentError('Write name=<claim> or email_verified=<claim>.')
   return { ...before, [member]: claim }
 }
 
@@ -175,7 +180,7 @@ function claimMap(text: string, before: ClaimMap = {}): ClaimMap {
 function grantOf(text: string, before: RawGrant[] = []): RawGrant[] {
   const [, claim, value, tenant, role] = /^([^=]+)=(.+):([0-9a-f-]{36}):(.+)$/.exec(text) ?? []
   if (claim === undefined || value === undefined || tenant === undefined || role === undefined)
-    throw new InvalidArgumentError('It takes <claim>=<value>:<tenant id>:<role>.')
+    throw new InvalidArgumentError('Write <claim>=<value>:<tenant id>:<role>.')
   return [...before, { claim, value, tenant, role }]
 }
 

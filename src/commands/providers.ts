@@ -1,4 +1,4 @@
-/** `mintmark providers …`: the OpenID providers that people may sign in through. */
+/** `mintmark providers …`: manage the identity providers that users can sign in with. */
 import { CommandFailed } from '../core/errors.js'
 import type { Provider } from '../federation/provider.js'
 import { describeProvider } from '../federation/providers.js'
@@ -12,16 +12,16 @@ interface EndForm extends Form {
   readonly endSessions?: boolean
 }
 
-const ending = ['--end-sessions', 'end the sessions that were opened through it, too'] as const
+const ending = ['--end-sessions', 'also end the sessions that were created through it'] as const
 
 export function providerCommands(program: OperatorCommand): void {
   const providers = program
     .command('providers')
-    .description('the OpenID providers that people may sign in through')
+    .description('manage the identity providers that users can sign in with')
 
   providers
     .command('list')
-    .description('all providers')
+    .description('list all providers')
     .acts(async ({ providers, config }, form: Form) => {
       const items = await providers.list()
       await sayList(form, async () => ({ items, next: undefined }), listing(config.issuer))
@@ -30,7 +30,7 @@ export function providerCommands(program: OperatorCommand): void {
   providers
     .command('show')
     .argument('<id>')
-    .description('one provider, with the addresses to register there')
+    .description('show one provider, with the addresses to register there')
     .acts(async ({ providers, config: { issuer } }, id: string, form: Form) => {
       const provider = answered(await providers.read(id), noProvider(id))
       say(form, describeProvider(issuer, provider), shown(issuer, provider))
@@ -41,12 +41,12 @@ export function providerCommands(program: OperatorCommand): void {
   providers
     .command('check')
     .argument('<id>')
-    .description('read its document and keys as a sign-in would; exit code 1 where that does not work')
+    .description('read its discovery document and keys as a sign-in would; the exit code is 1 if that fails')
     .acts(async ({ providers }, id: string, form: Form) => {
       const answer = await providers.check(id, operator)
       if (answer === 'unknown') throw new CommandFailed(noProvider(id).unknown)
       if (answer !== 'answers') throw doesNotWork(id, answer.unreachable)
-      say(form, { ok: true }, `${id} answers, and its document is as declared.`)
+      say(form, { ok: true }, `${id} can be reached, and its discovery document matches its configuration.`)
     })
 
   for (const [name, state, done] of [
@@ -58,8 +58,8 @@ export function providerCommands(program: OperatorCommand): void {
       .argument('<id>')
       .description(
         state === 'enabled'
-          ? 'let people sign in through it again'
-          : 'let nobody sign in through it, from now on; sessions that it opened live on',
+          ? 'enable a provider again'
+          : 'disable a provider: nobody can sign in with it; its sessions continue',
       )
       .option(...asJson)
     if (state === 'disabled') command.option(...ending)
@@ -76,7 +76,9 @@ export function providerCommands(program: OperatorCommand): void {
   providers
     .command('delete')
     .argument('<id>')
-    .description('remove a provider and every link to it; who has no other way in sets a password by mail')
+    .description(
+      'delete a provider and every link to it; users without another sign-in method set a password by email',
+    )
     .option(...ending)
     .acts(async ({ providers }, id: string, form: EndForm) => {
       const answer = await providers.remove(id, form.endSessions ?? false, operator)
@@ -96,5 +98,5 @@ const listing = (issuer: string): Listing<Provider> => ({
   heads: ['ID', 'NAME', 'STATE', 'SIGN-UP', 'ISSUER'],
   row: ({ id, name, state, signUp, issuer }) => [id, name, state, signUp, issuer],
   document: provider => describeProvider(issuer, provider),
-  none: 'No provider.',
+  none: 'No providers.',
 })

@@ -12,16 +12,16 @@ export function recoverCommand(program: OperatorCommand): void {
   program
     .command('recover')
     .description(
-      'after a fail-over or a restored backup: trust this database from now on, end every session, drop invitations, mailed links and unfinished sign-ins, and sign with new keys',
+      'after a fail-over or a restored backup: trust this database, end every session, delete invitations, emailed links and unfinished sign-ins, and sign with new keys',
     )
     .option(
       '--nothing-lost',
-      'only trust this database: for a switch-over in which no acknowledged commit was lost; sessions go on',
+      'only trust this database, after a switch-over that lost no acknowledged commit; sessions continue',
     )
     .action(async ({ nothingLost = false }: { nothingLost?: boolean }) => {
       const config = configuration()
       const recovered = await trustDatabase(config, nothingLost, print)
-      if (!recovered) return print('Sessions go on.')
+      if (!recovered) return print('Sessions continue.')
       say(recovered, config)
       saySuspects(recovered.serviceKeys)
     })
@@ -29,18 +29,18 @@ export function recoverCommand(program: OperatorCommand): void {
 
 function say({ ended, links, flows, invitations }: Recovered, { sessionStore }: Config): void {
   const which = sessionStore === 'redis' ? 'every session' : `${ended} session(s)`
-  print(`  ${which} ended: everybody signs in again`)
+  print(`  ${which} ended: everybody must sign in again`)
   print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
   print(`  ${flows} unfinished sign-in(s) at providers dropped`)
   print(`  ${invitations} invitation(s) withdrawn: invite again`)
-  print('  tokens are signed with a new key; verifiers meet its kid as soon as they refetch')
+  print('  tokens are signed with a new key; verifiers accept it once they have fetched the keys again')
 }
 
 const suspects =
-  'These service keys work here. One that was revoked in the lost span works again: revoke it again.'
+  'These service keys are active. If one of them was revoked in the lost time span, it is active again: revoke it again.'
 
 /** Whether one of them was revoked in what is lost, this database cannot know. */
 function saySuspects(keys: readonly ServiceKey[]): void {
-  print(keys.length === 0 ? 'No service key works here.' : suspects)
+  print(keys.length === 0 ? 'There are no active service keys.' : suspects)
   for (const line of keys.length === 0 ? [] : table(listing.heads)(keys.map(listing.row))) print(`  ${line}`)
 }

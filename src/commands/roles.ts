@@ -16,14 +16,14 @@ interface Wanted extends Form {
 export function roleCommands(program: OperatorCommand): void {
   const roles = program
     .command('roles')
-    .description('the roles of a tenant (`tenants show` lists them), and what they permit')
+    .description('manage the roles of a tenant and their permissions (`tenants show` lists them)')
   roles
     .command('create')
     .argument('<tenant>', 'its id')
     .argument('<name>')
     .description('create a role of a tenant’s own')
-    .option('--permission <permission...>', 'what it permits, like orders:read')
-    .option('--no-permissions', 'it permits nothing')
+    .option('--permission <permission...>', 'permission of the role, like orders:read')
+    .option('--no-permissions', 'the role has no permissions')
     .option(...asJson)
     .action(async (id: string, name: string, form: Wanted) => {
       const wanted = { name: printable(name), permissions: permitted(form) }
@@ -38,10 +38,10 @@ export function roleCommands(program: OperatorCommand): void {
     .command('change')
     .argument('<tenant>', 'its id')
     .argument('<role>', 'its id or name')
-    .description('change what a role permits, in every check and token from then on')
-    .option('--name <name>', 'what it is called from now on')
-    .option('--permission <permission...>', 'all that it permits from now on')
-    .option('--no-permissions', 'it permits nothing')
+    .description('change a role; every later check and token has the change')
+    .option('--name <name>', 'new name')
+    .option('--permission <permission...>', 'all permissions of the role')
+    .option('--no-permissions', 'the role has no permissions')
     .option(...asJson)
     .action(async (id: string, text: string, form: Wanted) => {
       const wanted = {
@@ -69,7 +69,9 @@ export function roleCommands(program: OperatorCommand): void {
       const tenant = await tenantOf(domain, id)
       const role = roleOf(tenant, text)
       if (Object.hasOwn(builtInRoles, role.id))
-        throw new CommandFailed(`${text} is in every tenant and stays: \`mintmark roles change\` empties it`)
+        throw new CommandFailed(
+          `${text} is a built-in role and cannot be deleted: use \`mintmark roles change\` to empty it`,
+        )
       answered(await domain.tenants.removeRole(tenant.id, role.id, operator), notDone(id, text))
       say(form, { id: role.id, deleted: true }, `Deleted ${role.id} (${role.name}).`)
     })
@@ -80,7 +82,7 @@ function permitted({ permission: given, permissions: keep }: Wanted): readonly s
 }
 
 const notDone = (tenant: string, role: string) => ({
-  'name-taken': `the tenant ${tenant} has a role ${role} already: \`mintmark roles change\` changes it`,
-  unknown: `the tenant ${tenant} or its role ${role} was deleted meanwhile: look (\`mintmark tenants list\`), and try again`,
-  'too-large': `the roles of the tenant ${tenant} would not fit into an access token: give this one fewer or shorter permissions (the names and permissions of all may take ${longestRoles} bytes together)`,
+  'name-taken': `the tenant ${tenant} already has a role ${role}: use \`mintmark roles change\``,
+  unknown: `the tenant ${tenant} or its role ${role} was deleted in the meantime: check with \`mintmark tenants list\`, and try again`,
+  'too-large': `the roles of the tenant ${tenant} would be too large for an access token: give this role fewer or shorter permissions (all names and permissions together may have ${longestRoles} bytes)`,
 })

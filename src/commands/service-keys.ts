@@ -18,17 +18,17 @@ interface Wanted extends Form {
 }
 
 export function serviceKeyCommands(program: OperatorCommand): void {
-  const keys = program.command('service-keys').description('keys by which internal services call')
+  const keys = program.command('service-keys').description('manage the keys of internal services')
   keys
     .command('list')
-    .description('all keys, revoked ones too')
+    .description('list all keys, including revoked ones')
     .option(...limited)
     .acts(({ serviceKeys }, form: ListForm) => sayList(form, serviceKeys.list, listing))
 
   keys
     .command('show')
     .argument('<key>', 'its public id, as in the list')
-    .description('one key: what it may do, and when it was used last')
+    .description('show one key: what it may do, and when it was last used')
     .allowUnknownOption()
     .acts(async ({ serviceKeys }, id: string, form: Form) => {
       const key = answered(await serviceKeys.read(id as ServiceKeyId), noKey(id))
@@ -37,19 +37,19 @@ export function serviceKeyCommands(program: OperatorCommand): void {
 
   keys
     .command('create')
-    .argument('<name>', 'which service it is for')
-    .description('make a key; it is shown this once')
-    .requiredOption('--scope <scope...>', `what it may do: ${platformPermissions.join(', ')}`)
+    .argument('<name>', 'the service that the key is for')
+    .description('create a key; it is shown only once')
+    .requiredOption('--scope <scope...>', `scopes of the key: ${platformPermissions.join(', ')}`)
     .option('--audience <audience...>', 'with the scope introspect: whose tokens it may ask about')
-    .option('--tenant <id>', 'bind it to one tenant')
-    .option('--days <n>', 'after how many days it expires (default: never)', days)
+    .option('--tenant <id>', 'limit the key to one tenant')
+    .option('--days <n>', 'days until the key expires (default: never)', days)
     .option(...asJson)
     .action(create)
 
   keys
     .command('revoke')
     .argument('<key>', 'its public id, as in the list')
-    .description('refuse a key from the next request on')
+    .description('revoke a key from the next request on')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .acts(async ({ serviceKeys }, id: string, form: Form) => {
@@ -59,15 +59,13 @@ export function serviceKeyCommands(program: OperatorCommand): void {
 }
 
 const noKey = (id: string) => ({
-  unknown: `there is no service key ${id}: \`mintmark service-keys list\` has them`,
+  unknown: `there is no service key ${id}: run \`mintmark service-keys list\` to see all`,
 })
 
 async function create(name: string, wanted: Wanted): Promise<void> {
   const unknown = wanted.scope.filter(scope => !(platformPermissions as readonly string[]).includes(scope))
   if (unknown.length > 0)
-    throw new CommandFailed(
-      `there is no scope ${unknown.join(', ')}: it takes ${platformPermissions.join(', ')}`,
-    )
+    throw new CommandFailed(`there is no scope ${unknown.join(', ')}: use ${platformPermissions.join(', ')}`)
   const key = {
     name: printable(name),
     scopes: [...new Set(wanted.scope)] as PlatformPermission[],
@@ -80,7 +78,7 @@ async function create(name: string, wanted: Wanted): Promise<void> {
     const { made, key: shown } = answered(answer, noTenant(wanted.tenant ?? ''))
     if (shown === null) throw new Error('a key of an operator was made before')
     say(wanted, { ...describeServiceKey(made), key: shown }, [
-      `Made ${made.id} (${name}). Keep it now, it is not shown again:`,
+      `Made ${made.id} (${name}). Store it now; it is not shown again:`,
       shown,
     ])
   })
@@ -90,7 +88,7 @@ export const listing: Listing<ServiceKey> = {
   heads: ['KEY', 'NAME', 'STATE', 'SCOPES', 'AUDIENCES', 'TENANT', 'EXPIRES', 'LAST USED'],
   row: key => Object.values(facts(key)),
   document: describeServiceKey,
-  none: 'No service key.',
+  none: 'No service keys.',
 }
 
 function facts({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt }: ServiceKey) {
@@ -111,6 +109,6 @@ const instant = (seconds: number | null) => (seconds === null ? 'never' : time(s
 
 function days(text: string): number {
   const value = /^\d{1,4}$/.test(text) ? Number(text) : 0
-  if (value < 1 || value > 3650) throw new InvalidArgumentError('It takes 1 to 3650.')
+  if (value < 1 || value > 3650) throw new InvalidArgumentError('Write a number from 1 to 3650.')
   return value
 }

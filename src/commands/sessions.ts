@@ -11,12 +11,12 @@ import { asJson, type Form, type Listing, note, say, sayList } from './output.js
 import { cell, time } from './table.js'
 
 export function sessionCommands(program: OperatorCommand): void {
-  const sessions = program.command('sessions').description('who is signed in, and ending it at once')
+  const sessions = program.command('sessions').description('list and end sessions')
 
   sessions
     .command('list')
     .argument('<user>', who)
-    .description('the live sessions of a person, the latest used first')
+    .description('list the active sessions of a user, most recently used first')
     .acts(async (domain, user: string, form: Form) => {
       const sessions = await domain.sessions('reads rows')
       const person = await personOf(domain, user)
@@ -26,13 +26,13 @@ export function sessionCommands(program: OperatorCommand): void {
   sessions
     .command('end')
     .argument('<session>', 'its public id, as in the list and in the sid claim')
-    .description('end one session')
+    .description('end one session at once')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .acts(async (domain, id: string, form: Form) => {
       const sessions = await domain.sessions('ends')
       answered(await sessions.endOne(id as SessionId, 'anyone', operator), {
-        unknown: `there is no session ${id}: \`mintmark sessions list <user>\` has them`,
+        unknown: `there is no session ${id}: run \`mintmark sessions list <user>\` to see all`,
       })
       say(form, { id, ended: true }, `Ended ${id}.`)
     })
@@ -40,13 +40,13 @@ export function sessionCommands(program: OperatorCommand): void {
   sessions
     .command('end-all')
     .argument('[user]', who)
-    .option('--everybody', 'of all people instead: everybody signs in again')
-    .description('end all sessions of a person, or all there are')
+    .option('--everybody', 'end the sessions of all users instead')
+    .description('end all sessions of a user, or of all users')
     .option(...asJson)
     .action(
       async (user: string | undefined, { everybody = false, ...form }: Form & { everybody?: boolean }) => {
         if ((user === undefined) !== everybody)
-          throw new CommandFailed('name one person, or give --everybody, and not both')
+          throw new CommandFailed('name one user or give --everybody, not both')
         await withOperator(form, async domain => {
           const sessions = await domain.sessions('ends')
           const answer =
@@ -63,18 +63,18 @@ export function sessionCommands(program: OperatorCommand): void {
     .command('migrate')
     .requiredOption('--to <store>', 'redis or postgres', store)
     .description(
-      'copy the live sessions into the other store, beside running services; again takes up what has changed',
+      'copy the active sessions into the other store while services are running; run it again to copy later changes',
     )
     .option(...asJson)
     .action(async ({ to, ...form }: Form & { to: 'redis' | 'postgres' }) => {
       const copied = await moveSessions(configuration(), to, warning => note(form, warning))
-      say(form, { to, copied }, `Copied ${copied} live session(s) to ${to}.`)
+      say(form, { to, copied }, `Copied ${copied} active session(s) to ${to}.`)
     })
 }
 
 function store(text: string): string {
   if (text === 'redis' || text === 'postgres') return text
-  throw new InvalidArgumentError('It takes redis or postgres.')
+  throw new InvalidArgumentError('Write redis or postgres.')
 }
 
 const listing: Listing<ListedSession> = {
@@ -87,5 +87,5 @@ const listing: Listing<ListedSession> = {
     session.address,
   ],
   document: describeSession,
-  none: 'No live session.',
+  none: 'No active sessions.',
 }

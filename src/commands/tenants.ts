@@ -7,10 +7,10 @@ import { asJson, type Form, type ListForm, type Listing, say, sayList } from './
 import { cell, details, table, time } from './table.js'
 
 export function tenantCommands(program: OperatorCommand): void {
-  const tenants = program.command('tenants').description('tenants, to which people belong')
+  const tenants = program.command('tenants').description('manage tenants')
   tenants
     .command('list')
-    .description('all tenants')
+    .description('list all tenants')
     .option(...limited)
     .acts(({ tenants }, form: ListForm) => sayList(form, tenants.list, listing))
 
@@ -30,7 +30,7 @@ export function tenantCommands(program: OperatorCommand): void {
   tenants
     .command('show')
     .argument('<tenant>', 'its id')
-    .description('one tenant with its roles')
+    .description('show one tenant with its roles')
     .acts(async (domain, id: string, form: Form) => {
       const tenant = await tenantOf(domain, id)
       say(form, describeTenant(tenant), shown(tenant))
@@ -40,7 +40,7 @@ export function tenantCommands(program: OperatorCommand): void {
     .command('rename')
     .argument('<tenant>', 'its id')
     .argument('<name>')
-    .description('call a tenant something else')
+    .description('rename a tenant')
     .option(...asJson)
     .action((id: string, name: string, form: Form) =>
       change(id, { name: printable(name) }, form, `Renamed ${id} to ${name}.`),
@@ -49,14 +49,14 @@ export function tenantCommands(program: OperatorCommand): void {
   tenants
     .command('suspend')
     .argument('<tenant>', 'its id')
-    .description('refuse the tenant to all its members, until it is activated')
+    .description('suspend a tenant for all its members until it is activated')
     .option(...asJson)
     .action((id: string, form: Form) => change(id, { state: 'suspended' }, form, `Suspended ${id}.`))
 
   tenants
     .command('activate')
     .argument('<tenant>', 'its id')
-    .description('give a suspended tenant back to its members')
+    .description('activate a suspended tenant')
     .option(...asJson)
     .action((id: string, form: Form) => change(id, { state: 'active' }, form, `Activated ${id}.`))
 
@@ -86,7 +86,7 @@ const listing: Listing<Tenant> = {
   heads: ['TENANT', 'NAME', 'STATE', 'CREATED'],
   row: ({ id, name, state, createdAt }) => [id, name, state, time(createdAt)],
   document: describeTenant,
-  none: 'No tenant.',
+  none: 'No tenants.',
 }
 
 function shown({ id, name, state, roles, createdAt }: Tenant): string[] {

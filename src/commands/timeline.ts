@@ -7,7 +7,7 @@ import { cell, table, time } from './table.js'
 const heads = ['KEY', 'STATE', 'PUBLISHED', 'SIGNS FROM', 'SIGNS UNTIL', 'VERIFIES UNTIL', 'SEALED UNDER']
 
 export function timeline(ring: Ring): string[] {
-  if (ring.keys.length === 0) return ['No key yet: the service makes the first two when it starts.']
+  if (ring.keys.length === 0) return ['No keys yet: the service creates the first two when it starts.']
   const rows = ring.keys.map(key => [
     key.kid,
     key.compromised ? since(key.compromised) : stateOf(ring, key),
@@ -22,34 +22,34 @@ export function timeline(ring: Ring): string[] {
 
 function inWords(ring: Ring): string[] {
   const signer = signerOf(ring.keys, ring.now)
-  if (!signer) return ['No key signs.']
+  if (!signer) return ['No key is signing.']
   const next = scheduled(ring)
   const [standby] = standbys(ring)
   const change = next
     ? `${next.kid} takes over at ${at(next.signsFrom)}`
     : `rotation is due at ${time(dueAt(signer, ring.policy))}`
   return [
-    `Now ${signer.kid} signs; ${change}.`,
-    ...(standby ? [ready(standby, ring)] : ['No key stands by.']),
+    `${signer.kid} signs now; ${change}.`,
+    ...(standby ? [ready(standby, ring)] : ['There is no next key.']),
   ]
 }
 
 function ready({ kid, publishedAt, leastLead }: Key, { now }: Ring): string {
   const ripe = publishedAt + leastLead
-  return `${kid} stands by: ${ripe <= now ? 'ready' : `ready from ${time(ripe)} on`}.`
+  return `${kid} is next: ${ripe <= now ? 'ready' : `eligible from ${time(ripe)}`}.`
 }
 
 /** From the change on. */
 export function exposureInWords(policy: Policy): string[] {
   const { jwks, refreshing_verifiers, verifiers_in_outage, everything } = describeExposure(policy)
   return [
-    'How long a leaked key is still believed, from now:',
-    '  introspection, and this service   not any more',
-    `  the published list                ${jwks} s at most, on every instance that reaches Postgres`,
-    `  verifiers that refetch in time    ${refreshing_verifiers} s`,
-    `  verifiers that can reach nothing  ${verifiers_in_outage} s`,
-    `  behind an instance without Postgres  ${everything} s, the utmost`,
-    'Verifiers that have not refetched meet the new kid as unknown until they do.',
+    'How long signatures of a leaked key are still accepted, from now:',
+    '  introspection and this service    rejected at once',
+    `  the published key set             at most ${jwks} s, on every instance that reaches Postgres`,
+    `  verifiers that fetch keys on time  ${refreshing_verifiers} s`,
+    `  verifiers during an outage         ${verifiers_in_outage} s`,
+    `  behind an instance without Postgres  ${everything} s, the maximum`,
+    'Verifiers reject the new kid as unknown until they fetch the keys again.',
   ]
 }
 

@@ -19,29 +19,29 @@ export function userChangeCommands(users: OperatorCommand): void {
   users
     .command('change')
     .argument('<user>', who)
-    .description('rename a person, or set what they may do here beside all tenants')
-    .option('--name <name>', 'what the person is called')
-    .option('--no-name', 'forget what the person is called')
+    .description('rename a user, or set their platform roles')
+    .option('--name <name>', 'name of the user')
+    .option('--no-name', 'remove the name')
     .addOption(
-      new Option('--platform-role <role...>', 'all platform roles that they have from now on').choices(
+      new Option('--platform-role <role...>', 'all platform roles of the user').choices(
         Object.keys(platformRoles),
       ),
     )
-    .option('--no-platform-roles', 'take all platform roles away')
+    .option('--no-platform-roles', 'remove all platform roles')
     .option(...asJson)
     .action(change)
 
   users
     .command('disable')
     .argument('<user>', who)
-    .description('end all sessions of a person, and open no other until they are enabled')
+    .description('disable a user: end all sessions and allow no sign-in until enabled')
     .option(...asJson)
     .action((user: string, form: Form) => turn(user, form, 'disable', 'Disabled'))
 
   users
     .command('enable')
     .argument('<user>', who)
-    .description('let a person sign in again; sessions from before stay ended')
+    .description('enable a user; earlier sessions stay ended')
     .option(...asJson)
     .action((user: string, form: Form) => turn(user, form, 'enable', 'Enabled'))
 
@@ -65,7 +65,9 @@ async function change(
     platformRoles: replacement({ given: platformRole, keep, option: 'platform-role', most: 10 }),
   }
   if (!('name' in to) && to.platformRoles === undefined)
-    throw new CommandFailed('say what to change: --name, --no-name, --platform-role, --no-platform-roles')
+    throw new CommandFailed(
+      'nothing to change: give at least one of --name, --no-name, --platform-role, --no-platform-roles',
+    )
   await withOperator(form, async domain => {
     const id = await personOf(domain, user)
     const changed = answered(await domain.users.change(id, to, operator), noUser(user))

@@ -16,20 +16,20 @@ export function userCommands(program: OperatorCommand): void {
   const users = program.command('users').description('people')
   users
     .command('list')
-    .description('all people, or the one with an address')
-    .option('--email <address>', 'only the person with this address')
+    .description('list all users, or the one with an address')
+    .option('--email <address>', 'only the user with this address')
     .option(...limited)
     .option(...asJson)
     .action(list)
 
-  users.command('show').argument('<user>', who).description('one person').acts(show)
+  users.command('show').argument('<user>', who).description('show one user').acts(show)
 
   users
     .command('create')
     .argument('<email>')
     .description('create an account; its person gets a link by mail and chooses the password')
-    .option('--name <name>', 'what the person is called')
-    .option('--password-stdin', 'read the password from standard input instead of mailing a link')
+    .option('--name <name>', 'name of the user')
+    .option('--password-stdin', 'read the password from standard input instead of sending a link')
     .option(...asJson)
     .action(async (email: string, wanted: WantedUser) => {
       const { createUser } = await import('./create-user.js')
@@ -39,7 +39,7 @@ export function userCommands(program: OperatorCommand): void {
   users
     .command('send-link')
     .argument('<user>', who)
-    .description('mail somebody who has no password yet the link to choose one, again')
+    .description('send the link to choose a password again, to a user who has none yet')
     .acts(async (domain, user: string, form: Form) => {
       const { sendLink } = await import('./create-user.js')
       await sendLink(domain, user, form)
@@ -52,7 +52,7 @@ async function list({ email, ...form }: ListForm & { email?: string }): Promise<
   const parsed = email === undefined ? undefined : parseEmailAddress(email)
   if (parsed && !parsed.ok)
     throw new CommandFailed(
-      `${email} is not an e-mail address (${parsed.reason}): write it like ada@example.com`,
+      `${email} is not a valid email address (${parsed.reason}): write it like ada@example.com`,
     )
   await withOperator(form, ({ users }) =>
     sayList(form, page => users.list(page, parsed?.address.canonical), listing),

@@ -38,7 +38,9 @@ export function isAllowed({ issuer, hosts, kind }: ProviderDeclaration, url: str
 export function boundedFetch(provider: ProviderDeclaration, patience: number = patienceMs): BoundedFetch {
   return async (url, init) => {
     if (!isAllowed(provider, url))
-      throw new ProviderUnavailable(`${hostOf(url)} is neither the issuer's host nor one that was declared`)
+      throw new ProviderUnavailable(
+        `${hostOf(url)} is neither the issuer's host nor one of the configured hosts`,
+      )
     const { response, body } = await inTime(url, init, patience)
     if (response.status >= 500 || response.status === 429)
       throw new ProviderUnavailable(`${hostOf(url)} answered ${response.status}`)
@@ -106,4 +108,4 @@ function refuseHugeKeySet(body: Buffer): void {
     throw new ProviderUnavailable(`a key set has more than ${mostKeys} keys`)
 }
 
-const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : 'an address that is none')
+const hostOf = (url: string) => (URL.canParse(url) ? new URL(url).host : 'an invalid address')

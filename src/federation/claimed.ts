@@ -97,8 +97,8 @@ function doubtOf({ claims: { email_verified: name = 'email_verified' } }: Provid
 function describe(value: unknown): string {
   if (value === undefined) return 'is missing'
   if (value === null || value === false) return `is ${value}`
-  if (value === 'false' || value === '0') return `is the text "${value}"`
-  if (typeof value === 'string') return 'is a text that is not accepted'
+  if (value === 'false' || value === '0') return `is the string "${value}"`
+  if (typeof value === 'string') return 'is a string that is not accepted'
   if (Array.isArray(value)) return 'is a list'
   return typeof value === 'object' ? 'is an object' : `is a ${typeof value}`
 }

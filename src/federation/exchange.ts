@@ -68,7 +68,7 @@ export async function exchange(
       return {
         refused: shortened(
           causes(error)
-            .map(cause => (cause instanceof SyntaxError ? 'it is no JSON' : cause.message))
+            .map(cause => (cause instanceof SyntaxError ? 'it is not JSON' : cause.message))
             .join(': '),
         ),
       }
@@ -123,7 +123,7 @@ async function byOAuth({ provider, connection, at, binding, now }: Brought): Pro
   const checks = { expectedState: binding.state, pkceCodeVerifier: binding.codeVerifier }
   const tokens = await client.authorizationCodeGrant(connection.config, at, checks)
   const claims = await gitHubClaims(provider, connection, tokens.access_token)
-  if (!claims) return { refused: 'the API did not say who this is' }
+  if (!claims) return { refused: 'the API did not return the user' }
   return { claimed: claimedOf(provider, { issuer: provider.issuer, subject: claims.sub, now }, claims) }
 }
 

@@ -25,16 +25,17 @@ export function idTokenFault(
   const { iss, aud, azp, iat, exp, at_hash: atHash, auth_time: authTime } = claims
   // A logout token or an access token of the same provider is none.
   if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) return 'typ is not JWT'
-  if (iss !== expectedIssuer(provider, claims)) return 'iss is not the issuer, or not of a directory that may'
+  if (iss !== expectedIssuer(provider, claims)) return 'iss is not the issuer, or not an allowed directory'
   const audiences = Array.isArray(aud) ? aud : [aud]
   if (!audiences.includes(provider.clientId)) return 'aud is another client'
-  if (audiences.length > 1 && azp === undefined) return 'aud has others, and there is no azp'
+  if (audiences.length > 1 && azp === undefined) return 'aud has other audiences, and there is no azp'
   if (azp !== undefined && azp !== provider.clientId) return 'azp is another client'
   if (typeof iat !== 'number' || now - iat > mostAgeSeconds) return 'iat is too long ago'
   if (iat > now + leewaySeconds) return 'iat is in the future'
-  if (typeof exp !== 'number' || exp <= now - leewaySeconds) return 'exp is past'
+  if (typeof exp !== 'number' || exp <= now - leewaySeconds) return 'exp is in the past'
   if (typeof authTime === 'number' && authTime > now + leewaySeconds) return 'auth_time is in the future'
-  if (atHash !== undefined && atHash !== halfHash(accessToken, alg)) return 'at_hash is of another token'
+  if (atHash !== undefined && atHash !== halfHash(accessToken, alg))
+    return 'at_hash does not match the access token'
   return undefined
 }
 

@@ -34,7 +34,7 @@ export async function judgeLogoutToken(
     if (typ !== undefined && !/^(application\/)?logout\+jwt$|^JWT$/i.test(typ)) return { refused: 'typ' }
     const issuer = expectedIssuer(provider, payload)
     if (issuer === undefined || iss !== issuer) return { refused: 'iss' }
-    if (nonce !== undefined) return { refused: 'a nonce makes it an ID token' }
+    if (nonce !== undefined) return { refused: 'it has a nonce, so it is an ID token' }
     if (!isEvent(events)) return { refused: 'events' }
     if (now - iat > mostAgeSeconds || iat > now + leewaySeconds) return { refused: 'iat' }
     if (text(jti, 255) === undefined) return { refused: 'jti' }
@@ -43,7 +43,7 @@ export async function judgeLogoutToken(
     const session = text(sid, 255)
     if (sid !== undefined && session === undefined) return { refused: 'sid' }
     if (subject === undefined && session === undefined)
-      return { refused: 'it names neither a subject nor a session' }
+      return { refused: 'it has neither a subject nor a session' }
     return {
       logout: { provider: provider.id, issuer, jti: jti as string, subject, sid: session, issuedAt: iat },
     }

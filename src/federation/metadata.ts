@@ -137,7 +137,7 @@ async function discover(provider: ProviderDeclaration, secret: string, fetch: Bo
     })
   } catch (cause) {
     // One that is nested deeper than it can be copied, for one.
-    throw new ProviderUnavailable('its document cannot be used', { cause })
+    throw new ProviderUnavailable('its discovery document cannot be used', { cause })
   }
 }
 
@@ -150,10 +150,11 @@ function documentAddress(issuer: string): string {
 }
 
 async function readDocument(answer: Response): Promise<client.ServerMetadata> {
-  if (answer.status !== 200) throw new ProviderUnavailable(`its document was answered with ${answer.status}`)
+  if (answer.status !== 200)
+    throw new ProviderUnavailable(`its discovery document was answered with ${answer.status}`)
   const document: unknown = await answer.json().catch(() => undefined)
   if (typeof document !== 'object' || document === null || Array.isArray(document))
-    throw new ProviderUnavailable('its document is not a JSON object')
+    throw new ProviderUnavailable('its discovery document is not a JSON object')
   return document as client.ServerMetadata
 }
 
@@ -167,14 +168,14 @@ const parameters = new Set([
 function judged(provider: ProviderDeclaration, document: client.ServerMetadata): readonly string[] {
   if (document.issuer !== provider.issuer)
     throw new ProviderUnavailable(
-      `its document names the issuer ${JSON.stringify(document.issuer)?.slice(0, 300)}, not ${provider.issuer}, byte for byte`,
+      `its discovery document has the issuer ${JSON.stringify(document.issuer)?.slice(0, 300)}, not ${provider.issuer}; they must be identical`,
     )
   for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const) {
     const to = document[name]
     if (to === undefined && name === 'userinfo_endpoint') continue
     if (typeof to !== 'string' || !isAllowed(provider, to))
       throw new ProviderUnavailable(
-        `its document has as ${name} ${JSON.stringify(to)?.slice(0, 300)}, which is not at the issuer's host nor at one that was declared, or not by https`,
+        `its discovery document has as ${name} ${JSON.stringify(to)?.slice(0, 300)}, which is not https, or not on the issuer's host or a configured host`,
       )
   }
   const carried = new URL(document.authorization_endpoint as string).searchParams
@@ -183,12 +184,12 @@ function judged(provider: ProviderDeclaration, document: client.ServerMetadata):
     throw new ProviderUnavailable(`its authorization_endpoint already has the parameter ${ours}`)
   const signs = document.id_token_signing_alg_values_supported
   if (signs !== undefined && !Array.isArray(signs))
-    throw new ProviderUnavailable('its document does not list the algorithms that it signs with')
+    throw new ProviderUnavailable('its discovery document does not list its signing algorithms')
   const methods = document.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
   const usable = ['client_secret_basic', 'client_secret_post']
   if (!Array.isArray(methods) || !methods.some(method => usable.includes(method)))
     throw new ProviderUnavailable(
-      'its token endpoint takes neither client_secret_basic nor client_secret_post',
+      'its token endpoint supports neither client_secret_basic nor client_secret_post',
     )
   return methods
 }

@@ -117,12 +117,15 @@ const visibleAscii = /^[\x21-\x7e]{1,200}$/
 export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] {
   const faults: string[] = []
   const refuse = (is: boolean, fault: string) => is && faults.push(fault)
-  refuse(!providerIdForm.test(wanted.id), 'the id takes 1 to 32 of a-z, 0-9 and single hyphens between them')
+  refuse(
+    !providerIdForm.test(wanted.id),
+    'the id must be 1 to 32 characters of a-z, 0-9 and single hyphens between them',
+  )
   refuse(
     !printable.test(wanted.name) || wanted.name.length > 50,
-    'the name takes 1 to 50 printable characters',
+    'the name must be 1 to 50 printable characters',
   )
-  refuse(!visibleAscii.test(wanted.clientId), 'the client id takes 1 to 200 visible ASCII characters')
+  refuse(!visibleAscii.test(wanted.clientId), 'the client id must be 1 to 200 visible ASCII characters')
   faults.push(...issuerFaults(wanted, local))
   for (const scope of wanted.scopes)
     refuse(
@@ -131,22 +134,22 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
     )
   refuse(
     wanted.kind === 'openid' && !wanted.scopes.includes('openid'),
-    'the scopes must have openid among them: add it',
+    'the scopes must include openid: add it',
   )
   for (const host of wanted.hosts)
     refuse(
       !isHost(host),
-      `${host} is not a host: write it like oauth2.example.com, with a port where it has one`,
+      `${host} is not a host: write it like oauth2.example.com, with its port if it has one`,
     )
   for (const domain of [...wanted.signUpDomains, ...wanted.authoritativeFor])
-    refuse(!isMailDomain(domain), `${domain} is not a domain of mail addresses: write it like example.com`)
+    refuse(!isMailDomain(domain), `${domain} is not an email domain: write it like example.com`)
   refuse(
     wanted.signUp === 'domains' && wanted.signUpDomains.length === 0,
-    'sign-up by domains needs at least one domain: name it with --sign-up-domain',
+    'sign-up by domains needs at least one domain: add it with --sign-up-domain',
   )
   refuse(
     wanted.signUp !== 'domains' && wanted.signUpDomains.length > 0,
-    'domains for sign-up are read only where sign-up is by domains: give --sign-up domains, or leave them out',
+    'sign-up domains need sign-up by domains: set --sign-up domains, or leave them out',
   )
   for (const claim of [wanted.claims.name, wanted.claims.email_verified])
     refuse(
@@ -156,13 +159,13 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
   for (const { claim, value } of wanted.grants)
     refuse(
       !visibleAscii.test(claim) || !/^[^\p{Cc}\p{Cs}]{1,200}$/u.test(value),
-      'a grant needs a claim and a value of printable characters: write it like groups=staff:<tenant id>:member',
+      'a grant needs a claim and a value in printable characters: write it like groups=staff:<tenant id>:member',
     )
   for (const entry of wanted.aal2)
     refuse(!/^(acr|amr):[\x21-\x7e]{1,200}$/.test(entry), `${entry} must be acr:<value> or amr:<value>`)
   refuse(
     wanted.aal2.length > 0 && !wanted.countsAsProof,
-    'aal2 is read only where the provider counts as a proof: give --counts-as-proof, or leave it out',
+    'aal2 needs a provider that counts for step-up: set --counts-as-proof, or leave aal2 out',
   )
   return faults
 }
@@ -182,10 +185,10 @@ function issuerFaults({ issuer, kind, directories }: ProviderDeclaration, local:
     faults.push(`${issuer} must be an origin without a path`)
   if (several && directories.length === 0)
     faults.push(
-      'an issuer of several directories needs the directories that may sign in: name them with --directory',
+      'an issuer with several directories needs a list of those that may sign in: add them with --directory',
     )
   if (!several && directories.length > 0)
-    faults.push(`directories are read only where the issuer has ${directoryPlace} in it: leave them out`)
+    faults.push(`directories need ${directoryPlace} in the issuer: leave them out`)
   for (const directory of directories)
     if (!uuidForm.test(directory)) faults.push(`${directory} is not the id of a directory: write its UUID`)
   return faults

@@ -127,7 +127,7 @@ async function readKeys(declaration: ProviderDeclaration, keysAt: string): Promi
   const answer = await boundedFetch(declaration)(keysAt, { headers: { accept: 'application/json' } })
   const set = (await answer.json().catch(() => undefined)) as { keys?: unknown } | null | undefined
   if (answer.status !== 200 || !Array.isArray(set?.keys))
-    throw new ProviderUnavailable(`its keys were answered with ${answer.status}, and are no key set`)
+    throw new ProviderUnavailable(`its keys were answered with ${answer.status}, or are not a key set`)
 }
 
 /** One whose key-encryption key is gone is lost already; its provider says so, and the operator gives it again. */

@@ -32,13 +32,13 @@ function clocks({ now, policy }: Ring, clock: number): Finding {
   const apart = clock - now
   const ok = Math.abs(apart) <= Math.min(1, policy.skew)
   const said = `this machine's clock is ${Math.abs(apart).toFixed(1)} s ${apart < 0 ? 'behind' : 'ahead of'} Postgres`
-  return { check: 'clock', ok, says: ok ? said : `${said}: let both follow NTP` }
+  return { check: 'clock', ok, says: ok ? said : `${said}: synchronize both clocks with NTP` }
 }
 
 function lead({ policy: { lead, listAge, verifierAge, skew } }: Ring): Finding {
   const needed = listAge + verifierAge + skew
   const ok = lead >= needed && verifierAge >= maxAgeSeconds
-  const said = `a key is published ${lead} s before it signs; lists may be ${listAge} s old here and ${verifierAge} s at verifiers, and are fetched again after ${maxAgeSeconds} s`
+  const said = `a key is published ${lead} s before it signs; key sets may be ${listAge} s old here and ${verifierAge} s at verifiers, which fetch them again after ${maxAgeSeconds} s`
   return { check: 'lead', ok, says: ok ? said : `${said}: raise lead and verifier_age in key_policy` }
 }
 
@@ -46,7 +46,7 @@ function lead({ policy: { lead, listAge, verifierAge, skew } }: Ring): Finding {
 const fresh: Finding = {
   check: 'signer',
   ok: true,
-  says: 'there is no key yet: the service makes the first two when it starts',
+  says: 'there are no keys yet: the service creates the first two when it starts',
 }
 
 function signer(ring: Ring): Finding {
@@ -60,16 +60,20 @@ function signer(ring: Ring): Finding {
   return {
     check: 'signer',
     ok,
-    says: ok ? said : `${said}, and its rotation is overdue: start the service, it rotates`,
+    says: ok ? said : `${said}, and its rotation is overdue: start the service, which rotates it`,
   }
 }
 
 function standby(ring: Ring): Finding {
   const next = scheduled(ring) ?? standbys(ring)[0]
   if (!next)
-    return { check: 'standby', ok: false, says: 'no key stands by: start the service, it publishes one' }
+    return {
+      check: 'standby',
+      ok: false,
+      says: 'there is no next key: start the service, which publishes one',
+    }
   const ripens = next.publishedAt + next.leastLead - ring.now
-  const ripe = ripens > 0 ? `ripe in ${Math.ceil(ripens)} s` : 'ripe: it can sign as soon as it must'
+  const ripe = ripens > 0 ? `eligible in ${Math.ceil(ripens)} s` : 'eligible: it can sign at any time'
   return { check: 'standby', ok: true, says: `${next.kid} is ${ripe}` }
 }
 
@@ -77,10 +81,10 @@ function standby(ring: Ring): Finding {
 async function half(key: Key, keks: KeyEncryptionKeys, issuer: string): Promise<Finding> {
   const check = `key ${key.kid}`
   if (!key.sealed || key.kekId === null)
-    return { check, ok: true, says: 'only verifies: its private half is erased' }
+    return { check, ok: true, says: 'only verifies: its private key was erased' }
   try {
     await openSealedKey(issuer, { ...key, sealed: key.sealed, kekId: key.kekId }, keks)
-    return { check, ok: true, says: `opens under ${key.kekId}, signs, and verifies` }
+    return { check, ok: true, says: `can be opened with ${key.kekId}, signs and verifies` }
   } catch (error) {
     const says = `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER`
     return { check, ok: false, says }

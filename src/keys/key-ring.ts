@@ -92,7 +92,7 @@ export async function openKeyRing(
 
   function assertFresh(): void {
     if (uptimeMs() - readAt > ring.policy.listAge * 1000)
-      throw new Outage('nothing', 'the published keys are too old to serve')
+      throw new Outage('nothing', 'the published key set is too old to serve')
   }
 
   await signerNow()

@@ -45,7 +45,7 @@ export async function openSealedKey(
   plain.fill(0)
   const publicJwk = await describe(await exportJWK(createPublicKey(privateKey)))
   if (publicJwk.kid !== row.kid || publicJwk.x !== row.publicJwk.x || publicJwk.y !== row.publicJwk.y) {
-    throw new Error(`signing key ${row.kid}: the private half does not belong to the public one`)
+    throw new Error(`signing key ${row.kid}: the private key does not match the public key`)
   }
   selfTest(privateKey, row)
   return { kid: row.kid, private: privateKey, header: headerUnder(row.kid) }
@@ -74,7 +74,7 @@ function selfTest(privateKey: KeyObject, row: SealedKey): void {
   const published = createPublicKey({ key: row.publicJwk, format: 'jwk' })
   const signature = sign('sha256', message, { key: privateKey, dsaEncoding: 'ieee-p1363' })
   if (!verify('sha256', message, { key: published, dsaEncoding: 'ieee-p1363' }, signature)) {
-    throw new Error(`signing key ${row.kid}: what it signs does not verify`)
+    throw new Error(`signing key ${row.kid}: its signature does not verify`)
   }
 }
 
@@ -95,7 +95,7 @@ export function publicMembers({ kty, crv, x, y, kid, alg, use }: PublicJwk): Pub
 export async function assertPublishable(jwk: PublicJwk): Promise<void> {
   const described = await describe(jwk)
   if (described.alg !== jwk.alg || described.use !== jwk.use) {
-    throw new Error(`published key ${jwk.kid}: it is not for ES256 signatures`)
+    throw new Error(`published key ${jwk.kid}: it is not an ES256 signing key`)
   }
   if (described.kid !== jwk.kid)
     throw new Error(`published key ${jwk.kid}: its kid is not its RFC 7638 thumbprint`)

@@ -17,7 +17,8 @@ export function createVerificationKeys() {
     const known = imported.get(kid)
     if (known) return known
     const key = await publicKey(jwk)
-    if (!key) throw new Error(`published key ${kid}: no verifier takes it for an ES256 key of this kid`)
+    if (!key)
+      throw new Error(`published key ${kid}: verifiers would not accept it as the ES256 key of this kid`)
     if (imported.size >= mostKept) imported.clear()
     imported.set(kid, key)
     return key

@@ -56,17 +56,17 @@ function words(mail: Mail, product: string): Words {
         subject: `Finish signing up to ${product}`,
         link: { address: mail.link, label: 'Choose a password' },
         paragraphs: [
-          `Open this link to choose a password and finish signing up to ${product}. It works once, within ${mail.validMinutes} minutes.`,
-          'If you did not ask for this, do nothing: no account is made.',
+          `Open this link to choose a password and finish signing up to ${product}. The link works once and expires in ${mail.validMinutes} minutes.`,
+          'If you did not ask for this, you can ignore this email. No account is created.',
         ],
       }
     case 'already-registered':
       return {
         subject: `You already have an account at ${product}`,
-        link: { address: mail.resetPage, label: 'Ask for a new password' },
+        link: { address: mail.resetPage, label: 'Reset your password' },
         paragraphs: [
-          `Someone, perhaps you, tried to sign up to ${product} with this address. You have an account already: sign in, or ask for a new password if you have forgotten yours.`,
-          'If this was not you, do nothing: nothing has changed.',
+          `Someone, perhaps you, tried to sign up to ${product} with this address. You already have an account. Sign in, or reset your password if you have forgotten it.`,
+          'If this was not you, you can ignore this email. Nothing has changed.',
         ],
       }
     case 'password-reset':
@@ -74,8 +74,8 @@ function words(mail: Mail, product: string): Words {
         subject: `Choose a new password for ${product}`,
         link: { address: mail.link, label: 'Choose a new password' },
         paragraphs: [
-          `Open this link to choose a new password for ${product}. It works once, within ${mail.validMinutes} minutes, and signs you out everywhere.`,
-          'If you did not ask for this, do nothing: your password stays as it is.',
+          `Open this link to choose a new password for ${product}. The link works once and expires in ${mail.validMinutes} minutes. A new password signs you out on all devices.`,
+          'If you did not ask for this, you can ignore this email. Your password has not changed.',
         ],
       }
     case 'welcome':
@@ -83,41 +83,41 @@ function words(mail: Mail, product: string): Words {
         subject: `Your account at ${product}`,
         link: { address: mail.link, label: 'Choose a password' },
         paragraphs: [
-          `An account at ${product} was made for you. Open this link to choose your password. It works once, within ${mail.validMinutes} minutes; later, ask for a new one at ${mail.resetPage}.`,
+          `An account at ${product} was created for you. Open this link to choose your password. The link works once and expires in ${mail.validMinutes} minutes. After that, request a new one at ${mail.resetPage}.`,
         ],
       }
     case 'invitation':
       return {
-        subject: `You have an invitation at ${product}`,
-        link: { address: mail.link, label: 'See the invitation' },
+        subject: `You are invited to ${product}`,
+        link: { address: mail.link, label: 'View the invitation' },
         paragraphs: [
-          `${inviterOf(mail.inviter)} invites you to join “${plainName(mail.tenant)}” at ${product}. Open this link to join, with the account that you have or a new one for this address. It works once, within ${mail.validDays} days.`,
-          `Names in quotation marks were chosen by other people; ${product} has not checked them. If you do not expect this invitation, do nothing.`,
+          `${inviterOf(mail.inviter)} invites you to join “${plainName(mail.tenant)}” at ${product}. Open this link to join with an existing account or a new one for this address. The link works once and expires in ${mail.validDays} days.`,
+          `Names in quotation marks were chosen by other people; ${product} has not checked them. If you did not expect this invitation, you can ignore this email.`,
         ],
       }
     case 'identity-linked':
       return {
-        subject: `You can sign in to ${product} with ${mail.provider} now`,
+        subject: `${mail.provider} was linked to your account at ${product}`,
         paragraphs: [
-          `An account at ${mail.provider} was linked to your account at ${product}: it signs you in from now on.`,
-          `If this was not you, remove it under “Ways to sign in” in your account, set a new password, and tell whoever runs this service.`,
+          `An account at ${mail.provider} was linked to your account at ${product}. You can now sign in with it.`,
+          `If this was not you, remove it under “Your sign-in methods” in your account, set a new password, and contact the operator of this service.`,
         ],
       }
     case 'account-reclaimed':
       return {
-        subject: `What was set up before in your account at ${product} was removed`,
+        subject: `Earlier sign-in methods of your account at ${product} were removed`,
         paragraphs: [
-          `There was an account at ${product} for this address before anybody had shown that the address is theirs. It is yours now. What could be used to sign in to it until now was removed: ${[...(mail.password ? ['a password'] : []), ...mail.providers.map(name => `sign-in with ${name}`)].join(', ')}. It was signed out everywhere.`,
-          'If you had set this up yourself, you can do so again under “Ways to sign in” in your account.',
-          'If it was not you who used a link from a mail of ours or signed in just now, ask for a new password at once and tell whoever runs this service.',
+          `An account at ${product} existed for this address before the address was verified. The account is now yours. Its earlier sign-in methods were removed: ${[...(mail.password ? ['a password'] : []), ...mail.providers.map(name => `sign-in with ${name}`)].join(', ')}. Its sessions were signed out on all devices.`,
+          'If you had set these up yourself, you can add them again under “Your sign-in methods” in your account.',
+          'If you did not just sign in or open a link from one of our emails, reset your password now and contact the operator of this service.',
         ],
       }
     case 'identity-unlinked':
       return {
-        subject: `You cannot sign in to ${product} with ${mail.provider} any more`,
+        subject: `${mail.provider} was removed from your account at ${product}`,
         paragraphs: [
           `The account at ${mail.provider} was removed from your account at ${product}.`,
-          'If this was not you, ask for a new password at once and tell whoever runs this service.',
+          'If this was not you, reset your password now and contact the operator of this service.',
         ],
       }
     case 'password-changed':
@@ -127,10 +127,10 @@ function words(mail: Mail, product: string): Words {
           `The password of your account at ${product} was changed, and you were signed out on your other devices.`,
           ...(mail.providers && mail.providers.length > 0
             ? [
-                `These sign you in as well, as before: ${mail.providers.join(', ')}. Remove what you do not know under “Ways to sign in” in your account.`,
+                `You can still sign in with ${mail.providers.join(', ')}. Remove any that you don’t recognize under “Your sign-in methods” in your account.`,
               ]
             : []),
-          'If this was not you, ask for a new password at once and tell whoever runs this service.',
+          'If this was not you, reset your password now and contact the operator of this service.',
         ],
       }
   }

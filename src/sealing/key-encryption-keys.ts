@@ -62,7 +62,7 @@ async function readFolder(folder: string) {
       else
         faults.push(`${path} is not a key: it must hold 32 random bytes in base64 (openssl rand -base64 32)`)
     } catch (error) {
-      faults.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}): mend or remove it`)
+      faults.push(`${path} cannot be read (${(error as NodeJS.ErrnoException).code}): fix or remove it`)
     }
   }
   const last = [...keys.keys()].sort().at(-1)
@@ -71,8 +71,7 @@ async function readFolder(folder: string) {
     const path = join(folder, id + suffix)
     // Older ones are needed, to open what they have sealed.
     if (id === last) {
-      const beside =
-        'make one beside it whose name comes later (openssl rand -base64 32), run `mintmark keys reseal`'
+      const beside = 'add another one with a later name (openssl rand -base64 32), run `mintmark keys reseal`'
       faults.push(`${path} is not random: ${beside}, then remove it`)
     } else warnings.push(`${path} is not random: run \`mintmark keys reseal\`, then remove it`)
   }
@@ -136,7 +135,7 @@ function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncrypt
       try {
         return open(kek, sealed, boundTo)
       } catch (cause) {
-        const message = `the key-encryption key ${join(folder, kekId + suffix)} is not the one this was sealed with`
+        const message = `the key-encryption key ${join(folder, kekId + suffix)} does not open this value; it was sealed with another one`
         throw new Error(message, { cause })
       }
     },
@@ -154,7 +153,7 @@ async function keyFiles(folder: string, faults: string[]): Promise<string[]> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') return []
-    faults.push(`the keys folder ${folder} cannot be read (${code}): mend its permissions`)
+    faults.push(`the keys folder ${folder} cannot be read (${code}): fix its permissions`)
     return []
   }
 }
@@ -166,7 +165,7 @@ async function checkPermissions(path: string): Promise<{ refuse: boolean; messag
   if (me !== undefined && uid !== 0 && uid !== me) {
     return {
       refuse: true,
-      message: `${path} belongs to another user, who can change it: chown it to the service's`,
+      message: `${path} belongs to another user, who could change it: chown it to the service's user`,
     }
   }
   if (mode & 0o022) {

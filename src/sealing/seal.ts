@@ -16,7 +16,7 @@ export function seal(kek: Buffer, plain: Buffer, boundTo: string): Buffer {
 
 /** Throws when the key, the binding or a single bit is not the one it was sealed with. */
 export function open(kek: Buffer, sealed: Buffer, boundTo: string): Buffer {
-  if (sealed.length < nonceBytes + tagBytes) throw new Error('a sealed value is cut short')
+  if (sealed.length < nonceBytes + tagBytes) throw new Error('a sealed value is truncated')
   const nonce = sealed.subarray(0, nonceBytes)
   const tag = sealed.subarray(sealed.length - tagBytes)
   const body = sealed.subarray(nonceBytes, sealed.length - tagBytes)

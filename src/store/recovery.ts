@@ -87,7 +87,7 @@ async function recordLineage(tx: Queries, kept: number): Promise<number> {
       system_identifier = (select system_identifier::text from pg_control_system()),
       generation = greatest(generation + 1, ${kept}::bigint + 1, floor(extract(epoch from clock_timestamp())))
     returning generation::float8 as generation`)
-  if (!recorded) throw new Error('the row of the service is missing')
+  if (!recorded) throw new Error('the service row is missing')
   return recorded.generation
 }
 

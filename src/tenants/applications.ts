@@ -63,17 +63,17 @@ export function faultsOf(application: NewApplication, issuer: string): string[] 
   const faults: string[] = []
   if (!/^[a-z0-9][a-z0-9._-]{1,63}$/.test(application.clientId)) {
     faults.push(
-      'the client id takes 2 to 64 characters of a-z, 0-9, ".", "_" and "-", and starts with a letter or digit',
+      'the client id must be 2 to 64 characters of a-z, 0-9, ".", "_" and "-", starting with a letter or digit',
     )
   }
   if (application.name.trim() === '' || application.name.length > 100 || /\p{Cc}/u.test(application.name)) {
-    faults.push('the name takes 1 to 100 printable characters')
+    faults.push('the name must be 1 to 100 printable characters')
   }
-  if (application.audiences.length === 0) faults.push('name at least one audience (--audience)')
+  if (application.audiences.length === 0) faults.push('add at least one audience (--audience)')
   faults.push(...audienceFaults(application.audiences))
   const { tokenLifetimeSeconds } = application
   if (!Number.isInteger(tokenLifetimeSeconds) || tokenLifetimeSeconds < 60 || tokenLifetimeSeconds > 900) {
-    faults.push('the token lifetime takes a whole number of seconds from 60 to 900')
+    faults.push('the token lifetime must be a whole number of seconds from 60 to 900')
   }
   const { origins, returnAddresses } = application
   faults.push(...origins.flatMap(origin => originFault(origin, issuer) ?? []))
@@ -95,11 +95,11 @@ export function audienceFaults(audiences: readonly string[]): string[] {
 function returnAddressFault(address: string, origins: readonly string[]): string | undefined {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (!url || url.href !== address || address.includes('#') || url.username !== '') {
-    return `${JSON.stringify(address)} is not an address to return to: write it whole, as a browser does, without #, like https://app.example.com/`
+    return `${JSON.stringify(address)} is not a return address: write it in full, as a browser does, without #, like https://app.example.com/`
   }
   return origins.includes(url.origin)
     ? undefined
-    : `${address} is not at one of the application's origins: add ${url.origin} to them (--origin)`
+    : `${address} is not at one of the application's origins: add ${url.origin} (--origin)`
 }
 
 /** Why an origin cannot be registered. Same-site after the public suffix list, scheme included (RFC 6265bis, 5.2). */
@@ -108,9 +108,9 @@ export function originFault(origin: string, issuer: string): string | undefined 
     return `${JSON.stringify(origin)} is not an origin: write it as a browser does, like https://app.example.com`
   }
   if (origin === issuer)
-    return `${origin} is the issuer's own origin: it belongs to the hosted pages, so leave it out`
+    return `${origin} is the issuer's origin and belongs to the hosted pages: leave it out`
   if (site(origin) !== site(issuer)) {
-    return `${origin} is not same-site with the issuer ${issuer}: browsers never send it the SameSite=Lax session cookie, so serve the application below the issuer’s site`
+    return `${origin} is not same-site with the issuer ${issuer}, so browsers would not send the session cookie: serve the application on the issuer’s site`
   }
   return undefined
 }

@@ -59,17 +59,17 @@ export function mayGiveKey(authority: Authority, { scopes, audiences }: KeyGrant
 /** Every fault of a key that is about to be made; none when it is sound. */
 export function faultsOfKey({ scopes, audiences, tenant }: KeyGrant): string[] {
   const faults: string[] = []
-  if (scopes.length === 0) faults.push('name at least one scope')
+  if (scopes.length === 0) faults.push('add at least one scope')
   if (scopes.includes('introspect') !== audiences.length > 0)
     faults.push(
-      'the scope introspect and the audiences whose tokens it may ask about go together: give both, or neither',
+      'the scope introspect needs audiences, and audiences need the scope introspect: give both, or neither',
     )
   faults.push(...audienceFaults(audiences))
   if (tenant === null) return faults
   const nothing = scopes.filter(scope => scope !== 'introspect' && !includedInTenants[scope])
   if (nothing.length > 0)
     faults.push(
-      `in a single tenant there is nothing behind ${nothing.join(', ')}: leave that out, or the tenant`,
+      `a key of one tenant cannot have the scope ${nothing.join(', ')}: leave it out, or leave out the tenant`,
     )
   return faults
 }

@@ -119,7 +119,7 @@ test('LG-05: `mintmark migrate` with two logins makes one for the service, which
   t.notMatch(first.said, /secret|of the owner/)
   t.match(await cli(['migrate'], both), { code: 0 }, 'and again, when it is there')
   const same = await cli(['migrate'], { DATABASE_URL: owner, MINTMARK_OWNER_DATABASE_URL: owner })
-  t.match(same, { code: 1, said: /are the same login: give the service one of its own/ })
+  t.match(same, { code: 1, said: /use the same login: give the service a login of its own/ })
 
   await t.test('it serves with that login, and does not warn', async t => {
     const [port, probePort] = [await freePort(), await freePort()]
@@ -221,7 +221,7 @@ test('a login that could change the log is served with a warning', async t => {
     MINTMARK_HEALTH_LISTEN: `127.0.0.1:${probePort}`,
   })
   await ready(running, `http://127.0.0.1:${probePort}`)
-  t.match(running.stdout(), /could change the audit log: set MINTMARK_OWNER_DATABASE_URL and migrate/)
+  t.match(running.stdout(), /can change the audit log: set MINTMARK_OWNER_DATABASE_URL and run/)
 })
 
 test('a login without the rights of the service is refused at the start, with what to do', async t => {

@@ -69,7 +69,7 @@ test('where nothing can be written it says what to do, keeps what it knew, and t
   await mkdir(join(folder, '5.generation'))
   t.match(
     await generation.keep(5),
-    /the generation 5 .*cannot be kept in .*keys \(EISDIR\).*Put an empty file 5\.generation beside the key-encryption keys \(in Kubernetes a key of that name in their secret\)/,
+    /the generation 5 .*cannot be stored in .*keys \(EISDIR\).*Put an empty file 5\.generation beside the key-encryption keys \(in Kubernetes, a key with that name in their secret\)/,
   )
   t.equal(generation.kept, 3)
   await rm(join(folder, '5.generation'), { recursive: true })

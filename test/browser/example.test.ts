@@ -38,7 +38,7 @@ test('the example does what its page says', unlessChromium, async t => {
   await page.getByText('to continue to demo').waitFor()
   // Before, the browser has its own line about the 401 that says that nobody is signed in.
   const faults = watch(browser)
-  await page.getByLabel('E-mail address').fill(me.email)
+  await page.getByLabel('Email address').fill(me.email)
   await page.getByLabel('Password', { exact: true }).fill(goodPassword)
   await page.getByRole('button', { name: 'Sign in' }).click()
   await page.getByRole('button', { name: 'Ask the API' }).click()

@@ -40,7 +40,7 @@ const sights: readonly Sight[] = [
     refused: 401,
     async open(here, page, email) {
       await page.goto(`${here.issuer}/sign-in`)
-      await page.getByLabel('E-mail address').fill(email)
+      await page.getByLabel('Email address').fill(email)
       await page.getByLabel('Password', { exact: true }).fill('a wrong one')
       await press(page, 'Sign in')
       await page.getByText('is wrong').waitFor()
@@ -49,12 +49,12 @@ const sights: readonly Sight[] = [
   { name: 'sign-up', title: 'Sign up', open: at('/sign-up') },
   {
     name: 'sign-up-sent',
-    title: 'Look into your mail',
+    title: 'Check your email',
     async open(here, page, email) {
       await page.goto(`${here.issuer}/sign-up`)
-      await page.getByLabel('E-mail address').fill(`new.${email}`)
-      await press(page, 'Send me the link')
-      await page.getByText('on its way').waitFor()
+      await page.getByLabel('Email address').fill(`new.${email}`)
+      await press(page, 'Send link')
+      await page.getByText('We sent').waitFor()
     },
   },
   {
@@ -85,11 +85,11 @@ const sights: readonly Sight[] = [
       await page.goto(`${here.issuer}/sign-up/verify#token=${'A'.repeat(43)}`)
       await page.getByLabel('New password', { exact: true }).fill('several unrelated words here')
       await press(page, 'Set password and sign in')
-      await page.getByText('used or too old').waitFor()
+      await page.getByText('has expired or was already used').waitFor()
     },
   },
   { name: 'verify-without-a-link', title: 'Choose your password', open: at('/sign-up/verify') },
-  { name: 'forgotten', title: 'Forgotten your password?', open: at('/password/forgot') },
+  { name: 'forgotten', title: 'Forgot your password?', open: at('/password/forgot') },
   {
     name: 'reset',
     title: 'Choose a new password',
@@ -131,12 +131,12 @@ const sights: readonly Sight[] = [
       await page.getByText('is wrong').waitFor()
     },
   },
-  { name: 'sign-in-methods', title: 'Your ways to sign in', signedIn: true, open: at('/sign-in-methods') },
-  { name: 'step-up', title: 'Confirm that it is you', signedIn: true, open: at('/step-up') },
+  { name: 'sign-in-methods', title: 'Your sign-in methods', signedIn: true, open: at('/sign-in-methods') },
+  { name: 'step-up', title: 'Confirm that it’s you', signedIn: true, open: at('/step-up') },
   { name: 'sign-out', title: 'Sign out', signedIn: true, open: at('/sign-out') },
   {
     name: 'signed-in-already',
-    title: 'You are signed in',
+    title: 'You’re already signed in',
     signedIn: true,
     open: (here, page) => page.goto(`${here.issuer}/sign-in?return_to=${encodeURIComponent(here.app)}`),
   },

@@ -89,7 +89,7 @@ export async function browserWorld(t: Test, env: Record<string, string> = {}): P
     async signIn(context: BrowserContext, email: string) {
       const page = await context.newPage()
       await page.goto(`${issuer}/sign-in`)
-      await page.getByLabel('E-mail address').fill(email)
+      await page.getByLabel('Email address').fill(email)
       await page.getByLabel('Password', { exact: true }).fill(goodPassword)
       await page.getByRole('button', { name: 'Sign in' }).click()
       await page.getByRole('heading', { name: 'Your account' }).waitFor()

@@ -301,7 +301,7 @@ t.test('one folder through its life', async t => {
     const file = join(folder, 'connection.json')
     const kept = fs.readFileSync(file, 'utf8')
     fs.writeFileSync(file, kept.replace(first.connection.password, 'wrong'))
-    t.match((await refusal(startEmbeddedPostgres({ folder }))).message, 'is not that of the data')
+    t.match((await refusal(startEmbeddedPostgres({ folder }))).message, 'does not match the data')
     fs.rmSync(file)
     t.match((await refusal(startEmbeddedPostgres({ folder }))).message, 'connection.json')
     fs.writeFileSync(file, kept, { mode: 0o600 })
@@ -309,7 +309,7 @@ t.test('one folder through its life', async t => {
 
   await t.test('data of another major version are refused and left alone', async t => {
     fs.writeFileSync(join(folder, 'data/PG_VERSION'), '17\n')
-    t.match((await refusal(startEmbeddedPostgres({ folder }))).message, /holds data of Postgres 17/)
+    t.match((await refusal(startEmbeddedPostgres({ folder }))).message, /contains data of Postgres 17/)
     fs.writeFileSync(join(folder, 'data/PG_VERSION'), '18\n')
     const next = await startEmbeddedPostgres({ folder })
     await next.stop()
@@ -455,7 +455,7 @@ t.test('a service that has nothing else to do is not kept alive', async t => {
 
 t.test('without the binaries the refusal names the way out', async t => {
   const answer = (await spawnService(checkout('bare', 'missing'), join(base, 'none')).answer) as Refused
-  t.match(answer.refused, /^EmbeddedRefusal: .*needs development dependencies, or set DATABASE_URL/)
+  t.match(answer.refused, /^EmbeddedRefusal: .*needs the development dependencies/)
   t.match(answer.mend, 'DATABASE_URL')
 })
 

@@ -128,7 +128,7 @@ test('a service does not start on a standby, and a check is not answered by one'
   t.teardown(() => standby.stop())
   t.match(await inspect(standby.connection), { inRecovery: true, missing: 0 })
   const { faults } = await refusal(t, standby.connection)
-  t.match(faults, [/in recovery \(a standby\): point DATABASE_URL at the primary/])
+  t.match(faults, [/in recovery \(a standby\): set DATABASE_URL to the primary/])
   const reads = new HotReads(standby.connection)
   t.teardown(() => reads.close())
   await t.rejects(reads.read('nobody' as SessionId), Outage)
@@ -151,7 +151,7 @@ test('a service does not start on a ring whose key-encryption key is not here, a
 test('a service does not start under another key-encryption key of the same name', async t => {
   const { address, sql } = await founded(t)
   const { message } = await refusal(t, address)
-  t.match(message, /first\.kek is not the one this was sealed with/)
+  t.match(message, /first\.kek does not open this value/)
   t.match(message, /MINTMARK_KEYS_FOLDER/)
   t.equal((await sql`select from signing_keys`).length, 2)
 })

@@ -55,7 +55,7 @@ test('what is wrong with a declaration is said, and nothing of it is stored', as
   t.match(wrong.json().detail, /No Host is not a host.*\n.*nonsense must be acr:/)
   const silent = await admin.post('/v1/admin/providers', { ...declared, issuer: 'http://127.0.0.1:9' })
   t.equal(silent.statusCode, 400)
-  t.match(silent.json().detail, /^The provider does not work: /)
+  t.match(silent.json().detail, /^The provider cannot be used: /)
   t.equal((await service.database.sql`select from providers`).length, 0)
 
   await admin.post('/v1/admin/providers', declared)

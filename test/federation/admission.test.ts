@@ -5,7 +5,7 @@ import type { TenantId } from '../../src/core/principal.js'
 import { tenant } from '../harness/world.js'
 import { codeOf, federationWorld } from './world.js'
 
-test('who gets an account by signing in is the operator’s to say', async t => {
+test('who may create an account by signing in is the operator’s to say', async t => {
   const world = await federationWorld(t, { signUp: 'off' })
   const { service } = world
   const tried = async () => codeOf(await world.visitor().signIn())
@@ -41,7 +41,7 @@ const notVerified: readonly [value: unknown, said: string][] = [
   ['false', 'email_verified is the text "false"'],
   ['0', 'email_verified is the text "0"'],
   ...['1', 'True', 'TRUE', 'yes', ' true', 'true ', 'true\0', '', 'eve@example.com'].map(
-    text => [text, 'email_verified is a text that is not accepted'] as [unknown, string],
+    text => [text, 'email_verified is a string that is not accepted'] as [unknown, string],
   ),
   [1, 'email_verified is a number'],
   [[true], 'email_verified is a list'],
@@ -65,7 +65,7 @@ test('an address that is not verified matches nothing and makes nothing, and the
   await tried({ email: undefined, email_verified: true }, 'email is missing')
   await tried(
     { email: 'eve@example.com, ada@example.com', email_verified: true },
-    'email is a text that is not accepted',
+    'email is a string that is not accepted',
   )
   await tried({ email: ['ada@example.com'], email_verified: true }, 'email is a list')
   await world.change({ claims: { email_verified: 'xms_edov' } })

@@ -100,7 +100,7 @@ const gitHubLies: readonly Attack[] = [
   emails('no list', { 0: mail, length: 1 }),
   emails('null in the list', [null]),
   emails('null', 'null'),
-  emails('an address that is none', [{ ...mail, email: 'ada＠example.com' }]),
+  emails('an invalid address', [{ ...mail, email: 'ada＠example.com' }]),
   emails('an address that is a list', [{ ...mail, email: [mail.email] }]),
   { id: 'FD-25', what: 'no addresses for us', lies: { emails: body({}, 404) }, code: 'address_unverified' },
   { id: 'FD-25', what: 'addresses: a challenge', lies: { emails: challenge } },

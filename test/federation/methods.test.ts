@@ -100,7 +100,7 @@ test('unlinking ends what it had opened, keeps who asks, and tells by mail; the 
   t.equal((await ada.scripts.delete(`/v1/identities/${identities[0].id}`)).statusCode, 204)
   t.equal((await phone.scripts.get('/v1/session')).statusCode, 401)
   t.equal((await ada.scripts.get('/v1/session')).statusCode, 200)
-  t.match((await world.service.mailTo('ada@example.com')).subject, /any more/)
+  t.match((await world.service.mailTo('ada@example.com')).subject, /was removed from your account/)
   t.equal(codeOf(await world.visitor().signIn()), 'account_exists', 'it signs nobody in')
 
   world.provider.person = { sub: 'grace', email: 'grace@example.com', email_verified: true }
@@ -136,7 +136,7 @@ test('a provider steps up only where the operator says so, and only by a proof o
   const world = await federationWorld(t)
   const ada = world.visitor()
   await ada.signIn()
-  t.match((await ada.open('/step-up')).body, /Set a password by mail/, 'nothing that counts')
+  t.match((await ada.open('/step-up')).body, /Set a password by email/, 'nothing that counts')
   const begun = async () => buttonOf(await ada.submit('/step-up/provider', { provider: 'acme' }))
   t.equal(codeOf(await ada.comeBack(await begun())), 'federation_failed', 'it does not count')
 
@@ -179,7 +179,7 @@ test('what fails of a proof or a link leads back to where it was asked for, and 
   const stepUp = (provider: string) => ada.submit('/step-up/provider', { provider, return_to: '/devices' })
   const unknown = await stepUp('nobody')
   t.equal(unknown.statusCode, 404)
-  t.match(unknown.body, /<h1>Confirm that it is you<\/h1>/)
+  t.match(unknown.body, /<h1>Confirm that it’s you<\/h1>/)
   t.match(unknown.body, /name="return_to" value="\/devices"/)
   const going = [
     buttonOf(await stepUp('acme')),
@@ -220,7 +220,7 @@ test('a reset of an account whose address was verified ends sessions and links, 
   const [before, token] = [await asked(), await asked()]
   const elsewhere = service.browser()
   t.equal((await elsewhere.post('/v1/password/reset', { token, password: goodPassword })).statusCode, 204)
-  t.match((await service.mailTo('ada@example.com')).text, /sign you in as well, as before: Acme\./)
+  t.match((await service.mailTo('ada@example.com')).text, /You can still sign in with Acme\./)
   t.equal((await ada.scripts.get('/v1/session')).statusCode, 401)
   const again = await elsewhere.post('/v1/password/reset', { token: before, password: goodPassword })
   t.equal(again.json().code, 'link_invalid')

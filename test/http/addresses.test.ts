@@ -55,7 +55,7 @@ for (const [canonical, written] of Object.entries(forms)) {
     t.equal((await from('198.51.100.1:20007')(goodPassword)).statusCode, 201, 'another client has its own')
     await service.close()
     t.same((await writtenDown(service, me.id)).sort(), [canonical, '198.51.100.1'].sort())
-    t.notOk(service.logLines.some(line => line.includes('names no client address')))
+    t.notOk(service.logLines.some(line => line.includes('sends no readable client address')))
   })
 }
 
@@ -89,13 +89,15 @@ test('from a peer that is no trusted proxy its own address counts, whatever it n
   await service.close()
   t.same(await writtenDown(service, me.id), ['198.51.100.9'])
   t.notOk(
-    service.logLines.some(line => line.includes('names no client address')),
+    service.logLines.some(line => line.includes('sends no readable client address')),
     'a stranger causes no warning',
   )
 })
 
 const warnings = ({ logLines }: TestService) =>
-  logLines.map(line => JSON.parse(line)).filter(({ msg }) => String(msg).includes('names no client address'))
+  logLines
+    .map(line => JSON.parse(line))
+    .filter(({ msg }) => String(msg).includes('sends no readable client address'))
 
 test('a trusted proxy that names no address that can be read is warned of once, and stands for all behind it', async t => {
   const service = await testService(t, { env: trusting })
@@ -129,7 +131,7 @@ test('a trusted proxy that names no address that can be read is warned of once, 
     ['unreadable', 'none'],
     'each once',
   )
-  t.match(warnings(service)[0].msg, /let it set X-Forwarded-For to an address/)
+  t.match(warnings(service)[0].msg, /set X-Forwarded-For to an address/)
   t.equal((await guess({})).statusCode, 401)
   t.equal((await guess({})).statusCode, 429, 'ten for the proxy itself')
   await service.close()

@@ -23,7 +23,7 @@ test('somebody without an account makes one with the invitation, and is a member
   t.equal(invited.statusCode, 201)
   t.match(invited.json(), { email, tenant: here, roles: ['member'], inviter: me.id })
   const mail = await service.mailTo(email)
-  t.equal(mail.subject, 'You have an invitation at Mintmark')
+  t.equal(mail.subject, 'You are invited to Mintmark')
   const [local, domain] = me.email.split('@')
   t.match(
     mail.text,

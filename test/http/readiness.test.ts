@@ -21,7 +21,10 @@ test('a service whose role was made read-only is not ready, says why in its log,
   t.strictSame(await probe(), [200, 'ready'])
   await sql.unsafe(`revoke insert, update, delete on all tables in schema public from "${role}"`)
   t.strictSame(await probe(), [503, 'postgres takes no writes'])
-  t.match(service.logLines.join(''), /not ready: Postgres takes no writes .*run `mintmark migrate`/)
+  t.match(
+    service.logLines.join(''),
+    /not ready: the service's role cannot write to Postgres.*run `mintmark migrate`/,
+  )
   const signIn = () =>
     service.browser().post('/v1/session', { email: 'ada@example.com', password: goodPassword })
   t.ok((await signIn()).statusCode >= 500, 'and indeed it does not')
@@ -44,9 +47,7 @@ test('each right that the service needs is looked at, by the probe as by the sta
       const started = await testService(t, { database: { address, sql } }).catch((error: unknown) => error)
       t.match(started, {
         name: 'StartRefused',
-        faults: [
-          new RegExp(`may not write as it must .it lacks ${right} on ${table}.: run .mintmark migrate`),
-        ],
+        faults: [new RegExp(`lacks the right to write .${right} on ${table}.: run .mintmark migrate`)],
       })
       await sql.unsafe(`grant ${right} on ${table} to "${role}"`)
     }

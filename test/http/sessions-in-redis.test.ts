@@ -251,8 +251,8 @@ test('a Redis that evicts, keeps nothing, follows another or is a node alone ref
     t.equal(faults.length, 1, String(faults))
     t.match(faults[0], match)
   }
-  await refused(/keeps nothing on disk.*appendonly yes.*MINTMARK_SESSION_REDIS_UNSAFE=accepted/)
-  t.match((await start(unsafe)).warned, /keeps nothing on disk/, 'accepted, and said')
+  await refused(/does not persist to disk.*appendonly yes.*MINTMARK_SESSION_REDIS_UNSAFE=accepted/)
+  t.match((await start(unsafe)).warned, /does not persist to disk/, 'accepted, and said')
   await redis.command('config', 'set', 'appendonly', 'yes')
   t.same((await start()).faults, [])
   await redis.command('config', 'set', 'maxmemory', '100mb')
@@ -262,12 +262,16 @@ test('a Redis that evicts, keeps nothing, follows another or is a node alone ref
   t.same((await start()).faults, [])
   const other = await running(t)
   await redis.command('replicaof', '127.0.0.1', new URL(other.url).port)
-  await refused(/is a replica: name the master/, unsafe)
-  await refused(/node of a Cluster: name several/, unsafe, (await redisCluster(t)).url.split(',')[0])
+  await refused(/is a replica: set REDIS_URL to the master/, unsafe)
+  await refused(
+    /node of a Cluster: set REDIS_URL to several/,
+    unsafe,
+    (await redisCluster(t)).url.split(',')[0],
+  )
   const { port } = new URL(redis.url)
   await refused(/DB index is out of range/, unsafe, `${redis.url}/99`)
   await redis.stop()
-  await refused(/Redis cannot be asked.*ECONNREFUSED/, unsafe, `redis://127.0.0.1:${port}`)
+  await refused(/Redis cannot be reached.*ECONNREFUSED/, unsafe, `redis://127.0.0.1:${port}`)
 })
 
 test('a user of Redis with the documented rights is enough, and one with less refuses the start', {

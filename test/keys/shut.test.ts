@@ -46,7 +46,7 @@ test('a rotation that an operator asks for stays undone', async t => {
   t.equal((await signer()).kid, leaked)
   t.match(
     (await operations.doctor()).filter(({ ok }) => !ok),
-    [{ check: `key ${standby.kid}`, says: /is not the one this was sealed with: put the right file/ }],
+    [{ check: `key ${standby.kid}`, says: /sealed with another one: put the right file/ }],
   )
 })
 

@@ -60,9 +60,9 @@ test('every kind of mail arrives as text and HTML, says whose it is and that no 
     ],
     [
       { kind: 'account-reclaimed', to, password: true, providers: ['Acme'] },
-      /^What was set up before in your account at .* was removed$/,
+      /^Earlier sign-in methods of your account at .* were removed$/,
     ],
-    [{ kind: 'identity-linked', to, provider: 'Acme' }, /^You can sign in to .* with Acme now$/],
+    [{ kind: 'identity-linked', to, provider: 'Acme' }, /^Acme was linked to your account at .*$/],
   ]
   for (const [mail, subject, address] of mails) {
     await post.send(mail)
@@ -465,7 +465,7 @@ test('a mail server that is away, or lets nobody in, is a warning at the start; 
     SMTP_URL: `smtp://mailer:hunter2@127.0.0.1:${nowhere}`,
   })
   await ready(running, `http://127.0.0.1:${probes}`)
-  const warning = await eventually(() => running.stdout().match(/.*mail cannot be sent now.*/)?.[0])
+  const warning = await eventually(() => running.stdout().match(/.*mail cannot be sent at the moment.*/)?.[0])
   t.match(JSON.parse(warning), { level: 40, mail: /^SMTP: E[A-Z]+$/ })
   const answer = await fetch(`http://localhost:${port}/v1/sign-up`, {
     method: 'POST',

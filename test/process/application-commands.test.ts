@@ -64,7 +64,7 @@ test('applications change in the lists that are given, and keep the others', asy
       ['create', 'X', '--audience', 'a b', '--lifetime', 'soon'],
       /client id(.|\n)*white space(.|\n)*60 to 900/,
     ],
-    [['change', 'spa'], /say what to change: --name/],
+    [['change', 'spa'], /nothing to change: give at least one of --name/],
     [['change', 'spa', '--origin', 'https://app.example.org'], /not same-site with the issuer/],
     [['change', 'nothing', '--name', 'x'], /there is no application nothing/],
     [['show', 'nothing'], /there is no application nothing/],
@@ -93,9 +93,9 @@ test('a disabled or deleted application gets no token from then on', async t => 
   t.same(await document(t, 'applications', 'delete', 'job'), { client_id: 'job', deleted: true })
   t.equal(
     await refusal(t, 'applications', 'delete', 'job'),
-    'there is no application job: `mintmark applications list` has them\n',
+    'there is no application job: run `mintmark applications list` to see all\n',
   )
-  t.match(await refusal(t, 'applications', 'delete', 'mintmark'), /the service’s own pages, which stay/)
+  t.match(await refusal(t, 'applications', 'delete', 'mintmark'), /the hosted pages and cannot be removed/)
 })
 
 test('what becomes of an origin is known to running instances at once, by way of Redis', {
@@ -157,6 +157,6 @@ test('audit list is the newest first, of all or of one tenant, also of a deleted
       `^TIME +ACTION +OUTCOME  REASON  ACTOR  SUBJECT\n${row('tenant.deleted', place)}${row('membership.set', me.id)}$`,
     ),
   )
-  t.equal(await prose(t, 'audit', 'list', '--tenant', randomUUID()), 'Nothing was written down.\n')
-  t.match(await refusal(t, 'audit', 'list', '--tenant', freshAddress()), /is not a tenant’s id/)
+  t.equal(await prose(t, 'audit', 'list', '--tenant', randomUUID()), 'No audit events.\n')
+  t.match(await refusal(t, 'audit', 'list', '--tenant', freshAddress()), /is not a tenant id/)
 })

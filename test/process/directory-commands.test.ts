@@ -52,7 +52,7 @@ test('users list goes through all pages, or stops earlier', async t => {
   const lines = (await prose(t, 'users', 'list', '--limit', '150')).trimEnd().split('\n')
   t.equal(lines.length, 151)
   t.equal(lines.filter(line => line.startsWith('USER')).length, 1)
-  t.match(await refusal(t, 'users', 'list', '--limit', '0'), /--limit takes a whole number from 1 on/)
+  t.match(await refusal(t, 'users', 'list', '--limit', '0'), /--limit must be a whole number of at least 1/)
 })
 
 test('a list whose reader has seen enough ends without a complaint', async t => {
@@ -79,7 +79,7 @@ test('users change renames, and gives and takes platform roles at once', async t
   t.equal(await adminStatus(), 403)
   t.match(await document(t, 'users', 'change', me.id, '--no-name'), { name: null, platform_roles: [] })
   const bad: [string[], RegExp][] = [
-    [[], /say what to change: --name/],
+    [[], /nothing to change: give at least one of --name/],
     [['--name', 'a\nb'], /1 to 100 printable characters/],
     [['--platform-role', 'king'], /Allowed choices are administrator, auditor/],
     [['--platform-role', 'auditor', '--no-platform-roles'], /not both/],

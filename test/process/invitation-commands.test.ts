@@ -58,7 +58,7 @@ test('a link that was withdrawn, or replaced by another, opens nothing', async t
     t.equal((await service.browser().post('/v1/invitations/sign-up', taken)).json().code, 'link_invalid')
   }
   t.match(await refusal(t, 'invitations', 'withdraw', acme, one.id), /there is no invitation .*list/)
-  t.match(await refusal(t, 'invitations', 'create', acme, email), /give the whole list/)
+  t.match(await refusal(t, 'invitations', 'create', acme, email), /give the complete list/)
 })
 
 test('an invitation that cannot be mailed is not made, and one whose mail was lost says so', async t => {
@@ -69,7 +69,11 @@ test('an invitation that cannot be mailed is not made, and one whose mail was lo
     SMTP_URL: `smtp://127.0.0.1:${await freePort()}`,
     MINTMARK_OUTBOX_FOLDER: '',
   })
-  t.match(await away(...create), { code: 1, out: '', err: /mail cannot be sent now.*nothing was done/ })
+  t.match(await away(...create), {
+    code: 1,
+    out: '',
+    err: /mail cannot be sent at the moment.*nothing was changed/,
+  })
   t.equal((await database.sql`select from invitations`).length, 0)
 
   const mail = await mailReceiver(t)
@@ -78,7 +82,7 @@ test('an invitation that cannot be mailed is not made, and one whose mail was lo
     MINTMARK_OUTBOX_FOLDER: '',
   })
   mail.refuseNext(451)
-  t.match(await say(...create), { code: 1, err: /the invitation was not mailed \(.*invitations create/ })
+  t.match(await say(...create), { code: 1, err: /the invitation was not sent \(.*invitations create/ })
   t.equal((await say(...create)).code, 0)
   t.equal((await database.sql`select from invitations`).length, 1)
 })

@@ -28,14 +28,14 @@ const plain = (entry: string) => entry.replace(mark, '')
 const what = (entry: string) => entry.slice(entry.indexOf(mark) + mark.length)
 
 const verbs =
-  'add|change|check|chmod|chown|choose|connect|create|dump|end|free|give|have|install|leave|let|look|make|mend|migrate|name|point|put|raise|read|remove|run|say|see|send|serve|set|start|stop|take|try|upgrade|use|write'
+  'add|change|check|chmod|chown|choose|connect|create|dump|end|free|give|have|install|leave|let|list|look|make|fix|migrate|name|point|put|raise|read|remove|run|say|see|send|serve|set|start|stop|synchronize|take|try|upgrade|use|write'
 /** An imperative, a command, or what a setting takes. */
 const remedy = new RegExp(
-  `^[:,.\\n]?\\s*(so |first |it |On such a system |On this system )?((${verbs})\\b|takes |must |\`mintmark )`,
+  `^[:,.\\n]?\\s*(so |first |it |On such a system, |On this system, )?((${verbs})\\b|takes |must |\`mintmark )`,
   'i',
 )
 /** The remedy is one of src/store/postgres/remedies.ts, which are in the list themselves. */
-const filledIn = 'Postgres cannot be asked (…)⟶: …'
+const filledIn = 'Postgres cannot be reached (…)⟶: …'
 
 test('the list has every message of the sources, and no other', async t => {
   const found = new Set(messages().map(({ text }) => text))
@@ -138,7 +138,7 @@ test('without DATABASE_URL and the development dependencies nothing starts and n
     const options = { cwd: tree, env, encoding: 'utf8' } as const
     const { status, stderr } = spawnSync(process.execPath, [join(tree, 'dist', script), ...args], options)
     t.equal(status, 1, script)
-    t.match(stderr, /^Mintmark does not start:\n {2}- without DATABASE_URL .*set DATABASE_URL/)
+    t.match(stderr, /^Mintmark does not start:\n {2}- DATABASE_URL is not set.*set DATABASE_URL/)
     t.notMatch(stderr, /\n\s+at /, 'no stack')
     printed.push(stderr)
   })
@@ -180,7 +180,7 @@ test('a database that no service has served from yet is well, and has no key to 
   const doctor = run(t, 'cli.js', ['keys', 'doctor'], fresh.cwd, fresh.env)
   t.equal(await doctor.exited, 0)
   t.notMatch(doctor.stdout(), /WRONG/)
-  t.match(doctor.stdout(), /there is no key yet: the service makes the first two when it starts/)
+  t.match(doctor.stdout(), /there are no keys yet: the service creates the first two when it starts/)
   const rotate = run(t, 'cli.js', ['keys', 'rotate'], fresh.cwd, fresh.env)
   t.equal(await rotate.exited, 1)
   printed.push(rotate.stderr())
@@ -202,7 +202,7 @@ test('a login that may make no role is told what makes it for it, and that is en
   }
   const remedy = /have a superuser run `([^`]*)`/.exec(await migrate())?.[1]
   await asSuperuser(...(remedy?.split('; ') ?? []))
-  t.match(await migrate(), /have somebody who may make "login_/)
+  t.match(await migrate(), /have somebody with that right create "login_/)
 })
 
 test('what commander refuses says where the help is', async t => {

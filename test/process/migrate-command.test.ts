@@ -29,25 +29,28 @@ test('what keeps a migration from its database is told apart, and none of it is 
   const failures: Record<string, [said: Awaited<ReturnType<typeof migrate>>, remedy: RegExp]> = {
     'a password': [
       await migrate(url.replace(':secret@', ':wrong@'), service.url(name)),
-      /28P01 .*: check MINTMARK_OWNER_DATABASE_URL: the server does not take this user with this password/,
+      /28P01 .*: check MINTMARK_OWNER_DATABASE_URL: the server does not accept this user with this password/,
     ],
     'a user': [
       await migrate(url.replace(owner.name, 'nobody_of_that_name')),
-      /28P01 .*: check DATABASE_URL: the server does not take this user with this password/,
+      /28P01 .*: check DATABASE_URL: the server does not accept this user with this password/,
     ],
     'a database': [
       await migrate(owner.url('no_such_database')),
-      /3D000 .*: check DATABASE_URL: create the database, or correct its name/,
+      /3D000 .*: check DATABASE_URL: create the database, or fix its name/,
     ],
     'a server': [
       await migrate(url.replace(/:\d+\//, `:${await freePort()}/`)),
-      /ECONNREFUSED.*: check DATABASE_URL, and that the server runs and can be reached/,
+      /ECONNREFUSED.*: check DATABASE_URL, and that the server is running and reachable/,
     ],
     'a right': [
       await migrate(url, service.url(name)),
       /the login login_\w+ lacks a right \(permission denied for .*\): migrate as the owner of the database and its tables/,
     ],
-    'one login for both': [await migrate(url, url), /are the same login: give the service one of its own/],
+    'one login for both': [
+      await migrate(url, url),
+      /use the same login: give the service a login of its own/,
+    ],
   }
   for (const [what, [{ code, out, err }, remedy]] of Object.entries(failures)) {
     // Whoever may make no schema there fails at that before the two logins are compared.
@@ -71,7 +74,10 @@ test('whoever does not own the database cannot shut it, and is told who can', as
   await database.sql.unsafe(`alter schema public owner to ${owner.name}`)
   const migrate = await migrations(t, database)
   const first = await migrate(owner.url(name), service.url(name))
-  t.match(first, { code: 0, out: /Every login of this server may still connect to it: let its owner run `/ })
+  t.match(first, {
+    code: 0,
+    out: /Every login of this server may still connect to this database\. Its owner can change that with `/,
+  })
   await asSuperuser(...(/`([^`]*)`/.exec(first.out)?.[1]?.split('; ') ?? []))
   const again = await migrate(owner.url(name), service.url(name))
   t.match(again, { code: 0, err: '' })

@@ -26,7 +26,7 @@ test('sessions list names the live devices of a person, by address or id', async
     t.match(out, new RegExp(`\n${me.session}  \\S+Z  \\S+Z  -       127\\.0\\.0\\.1\n$`))
   }
   await mintmark('sessions', 'end', me.session)
-  t.match(await mintmark('sessions', 'list', me.id), { code: 0, out: 'No live session.\n' })
+  t.match(await mintmark('sessions', 'list', me.id), { code: 0, out: 'No active sessions.\n' })
 })
 
 test('sessions end ends that one at once, and again is no error', async t => {
@@ -56,7 +56,7 @@ test('sessions end-all ends those of one person, or everybody’s where it is sa
     ['sessions', 'end-all'],
     ['sessions', 'end-all', you.email, '--everybody'],
   ])
-    t.match(await mintmark(...args), { code: 1, err: /name one person, or give --everybody/ })
+    t.match(await mintmark(...args), { code: 1, err: /name one user or give --everybody/ })
   t.equal(await status(you.cookie), 200, 'and nothing was ended')
   t.match(await mintmark('sessions', 'end-all', '--everybody'), { code: 0, out: /^Ended \d+ session/ })
   t.equal(await status(you.cookie), 401)
@@ -85,10 +85,10 @@ test('users delete removes the person at once; who is unknown is said', async t 
   for (const who of [me.id, me.email])
     t.match(await mintmark('users', 'delete', who), {
       code: 1,
-      err: `there is no user ${who}: \`mintmark users list\` has them\n`,
+      err: `there is no user ${who}: run \`mintmark users list\` to see all\n`,
     })
   t.match(await mintmark('users', 'disable', 'not an address'), {
     code: 1,
-    err: /neither a user id nor an e-mail address/,
+    err: /neither a user id nor an email address/,
   })
 })

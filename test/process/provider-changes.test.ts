@@ -55,7 +55,7 @@ test('a secret is sealed only with what the service opens', async t => {
   t.equal(answer.code, 1)
   t.match(
     answer.err,
-    /is not the one this was sealed with: run it with the MINTMARK_KEYS_FOLDER and the ISSUER/,
+    /sealed with another one: run the command with the same MINTMARK_KEYS_FOLDER and ISSUER/,
   )
 })
 
@@ -64,7 +64,7 @@ test('the issuer of a provider stays while anybody is linked', async t => {
   t.teardown(() => other.close())
   const ada = new Visitor(service)
   t.equal((await ada.signIn()).statusCode, 303)
-  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /people are linked as .* knows them/)
+  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /users are linked by their subject at/)
   t.match(await change('--issuer', provider.issuer), { issuer: provider.issuer }, 'the same is none other')
   await sql`delete from users`
   t.match(await change('--issuer', other.issuer), { issuer: other.issuer })
@@ -80,11 +80,11 @@ test('a change of where a provider is, or of who asks there, is tried before it 
   other.lies = { discovery: members({ jwks_uri: 'http://127.0.0.1:9/jwks' }) }
   t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not at the issuer/)
   provider.lies = { discovery: members({ issuer: other.issuer }) }
-  t.match(await refusal('change', 'acme', '--host', 'keys.example.com'), /names the issuer/)
-  t.match(await refusal('change', 'acme', '--client-id', 'another'), /names the issuer/)
+  t.match(await refusal('change', 'acme', '--host', 'keys.example.com'), /has the issuer/)
+  t.match(await refusal('change', 'acme', '--client-id', 'another'), /has the issuer/)
   const given = await say('another secret\n', 'providers', 'change', 'acme', '--client-secret-stdin')
   t.equal(given.code, 1)
-  t.match(given.err, /names the issuer/)
+  t.match(given.err, /has the issuer/)
   t.same(await sql`select * from providers`, [before])
   t.match(await change('--name', 'Acme staff'), { name: 'Acme staff' }, 'a name needs no provider')
   provider.lies = {}

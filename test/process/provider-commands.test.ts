@@ -14,7 +14,7 @@ const added = (id: string, ...more: string[]) => say(`${clientSecret}\n`, ...add
 
 test('what a provider lacks, or says wrongly, is refused before anything is stored', async t => {
   const refused = (...args: string[]) => refusal(`${clientSecret}\n`, ...args)
-  t.match(await refused(...adding('Acme')), /the id takes/)
+  t.match(await refused(...adding('Acme')), /the id must be/)
   t.match(
     await refused('providers', 'add', 'acme', '--client-id', 'x', '--client-secret-stdin'),
     /give --issuer/,
@@ -38,16 +38,16 @@ test('what a provider lacks, or says wrongly, is refused before anything is stor
   t.match(await refused(...adding('acme', '--sign-up', 'domains')), /at least one domain/)
   t.match(
     await refused(...adding('acme', '--sign-up-domain', 'example.com')),
-    /only where sign-up is by domains/,
+    /sign-up domains need sign-up by domains/,
   )
-  t.match(await refused(...adding('acme', '--authoritative-for', '@example.com')), /not a domain/)
-  t.match(await refused(...adding('acme', '--aal2', 'amr:mfa')), /only where the provider counts/)
+  t.match(await refused(...adding('acme', '--authoritative-for', '@example.com')), /not an email domain/)
+  t.match(await refused(...adding('acme', '--aal2', 'amr:mfa')), /aal2 needs a provider that counts/)
   t.match(await refused(...adding('acme', '--scope', 'email')), /openid/)
   t.match(await refused(...adding('acme', '--host', 'https://example.com')), /is not a host/)
   t.match(await refused(...adding('acme', '--grant', 'groups=x')), /claim.*value.*tenant/)
 
   for (const [lie, fault] of [
-    [members({ issuer: 'https://other.example' }), /names the issuer "https:\/\/other\.example"/],
+    [members({ issuer: 'https://other.example' }), /has the issuer "https:\/\/other\.example"/],
     [members({ token_endpoint: 'http://169.254.169.254/token' }), /token_endpoint.*not at the issuer/],
     [members({ jwks_uri: 'https://keys.example.com/jwks' }), /jwks_uri/],
     [
@@ -70,11 +70,11 @@ test('a provider is added by one command, and people sign in through it at once'
   t.equal(code, 0, err)
   t.match(
     out,
-    /^Added acme\.\nRegister this redirect URI there: http:\/\/localhost:4000\/v1\/federation\/acme\/callback\n/,
+    /^Added acme\.\nRegister this redirect URI at the provider: http:\/\/localhost:4000\/v1\/federation\/acme\/callback\n/,
   )
   t.equal((await new Visitor(service).signIn('acme')).statusCode, 303)
-  t.match(await refusal(`${clientSecret}\n`, ...adding('acme')), /there is a provider acme already/)
-  t.match(await refusal(`${clientSecret}\n`, ...adding('other')), /another provider has the issuer/)
+  t.match(await refusal(`${clientSecret}\n`, ...adding('acme')), /the provider acme already exists/)
+  t.match(await refusal(`${clientSecret}\n`, ...adding('other')), /another provider already has the issuer/)
 })
 
 test('it is shown with all that was declared, and never with its secret', async t => {
@@ -119,16 +119,16 @@ test('it is shown with all that was declared, and never with its secret', async 
   for (const { out } of [changed, listed, prose]) t.notMatch(out, clientSecret)
   const [row] = await sql`select sealed_secret from providers`
   t.notOk(row?.sealed_secret.includes(clientSecret), 'nor does it lie open in the table')
-  t.match(await refusal('', 'providers', 'change', 'acme'), /say what to change/)
+  t.match(await refusal('', 'providers', 'change', 'acme'), /nothing to change/)
   t.match(await refusal('', 'providers', 'show', 'nobody'), /there is no provider nobody/)
 })
 
 test('check asks as a sign-in would', async t => {
   t.equal(
     (await say('', 'providers', 'check', 'acme')).out,
-    'acme answers, and its document is as declared.\n',
+    'acme can be reached, and its discovery document matches its configuration.\n',
   )
-  const notKeys = /its keys were answered with \d+, and are no key set/
+  const notKeys = /its keys were answered with \d+, or are not a key set/
   for (const [lie, fault] of [
     [body({}, 503), /answered 503/],
     [body({ keys: [] }, 404), notKeys],
@@ -193,5 +193,5 @@ test('a preset fills in what is known, and nothing else', async t => {
     `${clientSecret}\n`,
     ...['providers', 'add', 'ms', '--preset', 'microsoft', '--client-id', 'x', '--client-secret-stdin'],
   )
-  t.match(none, /needs the directories that may sign in/)
+  t.match(none, /needs a list of those that may sign in/)
 })

@@ -158,7 +158,7 @@ test('a database of a lower generation than was trusted here is not started from
   t.match(await mintmark('users', 'list'), { code: 1, err: /former primary or a restored copy/ })
   const { out } = await mintmark('recover', '--nothing-lost')
   const higher = String(Number(later) + 1)
-  t.match(out, `trusted from now on, as generation ${higher}`)
+  t.match(out, `now trusts this database (generation ${higher})`)
   t.equal((await sql`select generation::text as generation from service`)[0]?.generation, higher)
   const kept = (await readdir(join(service.folder, 'keys'))).filter(name => name.endsWith('.generation'))
   t.same(kept, [`${higher}.generation`])
@@ -195,7 +195,7 @@ test('recover without the key-encryption key does nothing and says where to run 
   const elsewhere = await commandLine(t, service.database, join(service.folder, 'nowhere'))
   t.match(await elsewhere('recover'), {
     code: 1,
-    err: /no key-encryption key in .*: run it where the service runs/,
+    err: /no key-encryption key in .*: run the command where the service runs/,
   })
   t.equal((await browser.get('/v1/session')).statusCode, 503)
   t.equal((await sql`select from audit_events where action = 'service.recovered'`).length, 0)
@@ -208,5 +208,5 @@ test('other commands on a server that is not trusted do nothing and name the men
     ['users', 'disable', me.id],
     ['sessions', 'end-all', '--everybody'],
   ])
-    t.match(await mintmark(...args), { code: 1, err: /Nothing was done: .*mintmark recover/ })
+    t.match(await mintmark(...args), { code: 1, err: /Nothing was changed: .*mintmark recover/ })
 })

@@ -47,7 +47,7 @@ test('the commands move sessions there and back while people come, go and prove 
   const foreign = await commandLine(t, before.database, undefined, shared)
   const { code: refused, err } = await foreign('sessions', 'migrate', '--to', 'redis')
   t.equal(refused, 1)
-  t.match(err, /is not the one this was sealed with: run it with the MINTMARK_KEYS_FOLDER/)
+  t.match(err, /sealed with another one: run the command with the same MINTMARK_KEYS_FOLDER/)
   const people = await times(5, index => before.signUp(`person.${index}@example.com`))
   type Browsers = [TestBrowser, TestBrowser, TestBrowser, TestBrowser, TestBrowser]
   const [ada, bob, carl, dora, erin] = people.map(({ browser }) => browser) as Browsers

@@ -245,5 +245,5 @@ test('the embedded default keeps people, sessions and keys over kill -9, and ref
     MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
   })
   t.equal(await wrong.exited, 1)
-  t.match(wrong.stderr(), /not the one this was sealed with/)
+  t.match(wrong.stderr(), /it was sealed with another one/)
 })

@@ -58,7 +58,7 @@ test('tenants are created, shown, renamed, suspended, activated and deleted', as
       ),
     ),
   )
-  t.match(await refusal(t, 'tenants', 'show', 'acme'), /acme is not a tenant’s id: `mintmark tenants list`/)
+  t.match(await refusal(t, 'tenants', 'show', 'acme'), /acme is not a tenant id: run `mintmark tenants list`/)
   t.match(await refusal(t, 'tenants', 'create', ''), /1 to 100 printable/)
 })
 
@@ -97,11 +97,11 @@ test('roles are created, changed and deleted, by id or name, and permit at once'
   t.same(await document(t, 'roles', 'delete', place, 'r2'), { id: 'r2', deleted: true })
 
   const bad: [string[], RegExp][] = [
-    [['create', place, 'x'], /give the whole list \(--permission\), or --no-permissions/],
+    [['create', place, 'x'], /give the complete list \(--permission\), or --no-permissions/],
     [['create', place, 'x', '--permission', 'Pay it'], /"Pay it" is not a permission: write words/],
     [['create', place, 'idle', '--no-permissions'], /has a role idle already/],
     [['change', place, 'nothing', '--no-permissions'], /has no role nothing: `mintmark tenants show/],
-    [['delete', place, 'owner'], /owner is in every tenant and stays/],
+    [['delete', place, 'owner'], /owner is a built-in role and cannot be deleted/],
   ]
   await Promise.all(bad.map(async ([args, said]) => t.match(await refusal(t, 'roles', ...args), said)))
 })
@@ -157,8 +157,8 @@ test('members are set, suspended, listed and removed, in force at once', async t
   await prose(t, 'members', 'set', place, me.id, '--no-roles')
   t.same(await document(t, 'members', 'remove', place, me.id), { tenant: place, user: me.id, removed: true })
   const bad: [string[], RegExp][] = [
-    [['remove', place, me.email], /is no member of the tenant/],
-    [['set', place, me.email], /give the whole list \(--role\), or --no-roles for none/],
+    [['remove', place, me.email], /is not a member of the tenant/],
+    [['set', place, me.email], /give the complete list \(--role\), or --no-roles to empty it/],
     [['set', place, me.email, '--role', 'king'], /has no role king/],
     [['list', randomUUID()], /there is no tenant/],
   ]

@@ -27,7 +27,7 @@ test('an exception that nobody catches is logged, ends the service in order, and
     .map(line => JSON.parse(line))
   const told = lines.find(({ level }) => level === 60)
   t.match(told, {
-    msg: 'a mistake of this program ends it',
+    msg: 'an unexpected error ended the process',
     err: { message: 'planted', stack: /planted\.mjs/ },
   })
   t.match(lines.at(-1), { msg: 'closed' })

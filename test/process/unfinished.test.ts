@@ -91,7 +91,7 @@ test('where nothing is left to wait for, a command that is not done says so and 
   })
   const [code] = await once(child, 'close')
   t.equal(code, 1)
-  t.match(said, /ended before it was done.*run it again/)
+  t.match(said, /ended before the command was finished.*run it again/)
 })
 
 test('what nobody reads is done all the same, and a list ends where its reader does', async t => {
@@ -122,7 +122,11 @@ test('a person whose link cannot be mailed is not made, and the operator is told
     MINTMARK_OUTBOX_FOLDER: '',
   })
   const refused = await away(...create)
-  t.match(refused, { code: 1, out: '', err: /mail cannot be sent now.*nothing was done: check SMTP_URL/ })
+  t.match(refused, {
+    code: 1,
+    out: '',
+    err: /mail cannot be sent at the moment.*nothing was changed: check SMTP_URL/,
+  })
   t.equal((await people()).length, 0)
 })
 
@@ -138,7 +142,7 @@ test('a link that was lost on its way can be mailed again', async t => {
   t.match(lost, {
     code: 1,
     out: /^Created /,
-    err: /the account is there, but its link was not mailed.*users send-link ada@example.com/,
+    err: /the account was created, but its link was not sent.*users send-link ada@example.com/,
   })
   t.match(await say('users', 'create', 'ada@example.com'), {
     code: 1,
@@ -146,7 +150,7 @@ test('a link that was lost on its way can be mailed again', async t => {
   })
   t.match(await say('users', 'send-link', 'ada@example.com'), {
     code: 0,
-    out: 'Mailed a link to ada@example.com.\n',
+    out: 'Sent a link to ada@example.com.\n',
   })
   t.match(mail.received.at(-1)?.text, /password\/reset#token=/)
   await database.sql`insert into passwords (user_id, phc) select id, 'x' from users`

@@ -127,7 +127,7 @@ const statements: readonly Attack[] = [
   claims('FD-06', 'iss has a slash', honest => ({ ...honest, iss: `${honest.iss}/` })),
   claims('FD-06', 'iss is a list', honest => ({ ...honest, iss: [honest.iss] })),
   claims('FD-06', 'iss is in upper case', honest => ({ ...honest, iss: String(honest.iss).toUpperCase() })),
-  claim('FD-06', 'exp is past', () => ({ exp: now() - 60 })),
+  claim('FD-06', 'exp is in the past', () => ({ exp: now() - 60 })),
   claim('FD-06', 'exp is a text', () => ({ exp: String(now() + 300) })),
   claim('FD-06', 'iat is a week old', () => ({ iat: now() - week })),
   claim('FD-06', 'iat is eleven minutes old', () => ({ iat: now() - 660 })),
@@ -151,7 +151,7 @@ const statements: readonly Attack[] = [
   claims('FD-06', 'iss stands there twice, the wrong one last', honest =>
     withText(honest, '"iss":"https://accounts.example.com"'),
   ),
-  claim('FD-22', 'at_hash is of another token', () => ({ at_hash: 'A'.repeat(22) })),
+  claim('FD-22', 'at_hash does not match the access token', () => ({ at_hash: 'A'.repeat(22) })),
   claim('FD-22', 'at_hash is a number', () => ({ at_hash: 7 })),
   claim('FD-22', 'at_hash is null', () => ({ at_hash: null })),
   claim('FD-22', 'at_hash is empty', () => ({ at_hash: '' })),

@@ -60,7 +60,7 @@ export const logoutLies: readonly LogoutLie[] = [
   claims('iat is in a minute', () => ({ iat: now() + 60 })),
   claims('iat is a text', () => ({ iat: `${now()}` })),
   claims('iat is negative', { iat: -1 }),
-  claims('exp is past', () => ({ exp: now() - 60 })),
+  claims('exp is in the past', () => ({ exp: now() - 60 })),
   claims('exp is a text', () => ({ exp: `${now() + 60}` })),
   claims('nbf is ahead', () => ({ nbf: now() + 300 })),
   ...['x', '', null, 7].map(nonce => claims(`a nonce: ${JSON.stringify(nonce)}`, { nonce })),

@@ -67,7 +67,7 @@ test('a key that is not random refuses the start, and names how to come away fro
     await put(path, 'first.kek', bytes.toString('base64'))
     const { faults } = await loadKeyEncryptionKeys(path)
     t.equal(faults.length, 1, name)
-    t.match(faults[0], /first\.kek is not random: make one beside it .*keys reseal/, name)
+    t.match(faults[0], /first\.kek is not random: add another one .*keys reseal/, name)
     t.notMatch(faults[0], bytes.toString('base64'), 'it does not show it')
 
     await put(path, 'second.kek', newKey())

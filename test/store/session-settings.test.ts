@@ -79,7 +79,9 @@ test('a setting that is not in force is an outage on every kind of connection, a
     const other = wrong[name]
     t.ok(other !== undefined && other !== value, `${name} has another value in this test`)
     // Each kind of connection has limits of its own.
-    const said = new RegExp(`${name} is .* where the service needs .*: connect DATABASE_URL to Postgres`)
+    const said = new RegExp(
+      `${name} is .*, but the service needs .*: set DATABASE_URL to the address of Postgres`,
+    )
     await proxy.cut()
     proxy.rewrite = { [name]: other }
     await t.rejects(asks.hot(behind), said, `hot: ${name}`)
@@ -106,7 +108,7 @@ test('one in which the guards of the tables are off is not served', async t => {
   t.teardown(() => hot.close())
   await sql.unsafe(`alter database ${address.database} set session_replication_role = replica`)
   const said =
-    /session_replication_role is replica where the service needs origin: .* take out whatever changes/
+    /session_replication_role is replica, but the service needs origin: .* remove anything that changes/
   await t.rejects(hot.read(nobody), said)
   t.match((await examinePostgres(address)).faults, [said])
 })

@@ -235,7 +235,7 @@ test('an owner who may neither create a role nor grant it migrates where both ha
   const role = await roleOf({ sql })
   await asSuperuser(`create role "${role}" nologin`)
   const refused = await migrate({ url }, { serviceUrl }).catch((error: unknown) => error)
-  t.match(refused, { name: 'MigrationRefused', message: /have somebody who may run/ })
+  t.match(refused, { name: 'MigrationRefused', message: /have somebody with that right run/ })
   await asSuperuser(...printed(refused))
   await migrate({ url }, { serviceUrl })
   t.match(await examinePostgres({ url: serviceUrl }), { faults: [], warnings: [] })

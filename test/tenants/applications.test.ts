@@ -38,10 +38,10 @@ test('a sound application has no faults', t => {
 test('each fault is told with its mend, all of them at once', t => {
   const wrong: [Partial<NewApplication>, RegExp][] = [
     ...['', 'a', 'A1', '-a', '.a', 'a b', 'a/b', 'ä1', 'a'.repeat(65), 'a1\n', 'a1\0'].map(
-      clientId => [{ clientId }, /client id takes 2 to 64/] as [Partial<NewApplication>, RegExp],
+      clientId => [{ clientId }, /client id must be 2 to 64/] as [Partial<NewApplication>, RegExp],
     ),
     ...['', '  ', 'x'.repeat(101), 'a\nb', 'a\0b', 'a\u0085b'].map(
-      name => [{ name }, /name takes 1 to 100 printable/] as [Partial<NewApplication>, RegExp],
+      name => [{ name }, /name must be 1 to 100 printable/] as [Partial<NewApplication>, RegExp],
     ),
     ...[0, 59, 901, 300.5, Number.NaN, Number.POSITIVE_INFINITY, -300].map(
       tokenLifetimeSeconds =>

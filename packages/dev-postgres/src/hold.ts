@@ -76,7 +76,7 @@ async function inUse(folder: string, number: number): Promise<EmbeddedRefusal> {
   const holder = await readFile(join(holdFolder(folder, number), 'pid'), 'utf8').catch(() => 'unknown')
   return new EmbeddedRefusal(
     `The data folder ${folder} is in use by the process with pid ${holder.trim()}.`,
-    'Stop that process, or give this one another folder.',
+    'Stop that process, or use another folder.',
   )
 }
 

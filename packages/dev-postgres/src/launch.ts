@@ -71,7 +71,9 @@ function running(folder: string, server: RunningServer, log: Log, giveBack: Undo
     server.gone.then(async code => {
       if (stopping) return
       const lines = await log.lastLines().catch(() => '')
-      resolve(`The embedded Postgres in ${folder} ended by itself (code ${code}). Its last lines:\n${lines}`)
+      resolve(
+        `The embedded Postgres in ${folder} stopped unexpectedly (code ${code}). The last lines of its log:\n${lines}`,
+      )
     })
   })
   const stop = async () => {

@@ -36,10 +36,8 @@ export async function choosePlace(asked: string): Promise<Place> {
   if (reachable && ((await holdsData(folder)) || !(await holdsData(fallback)))) {
     return { folder, account, note: undefined }
   }
-  const why = reachable
-    ? 'already lie there'
-    : `cannot lie in ${folder}, which the user it runs as does not reach`
-  const note = `Postgres does not run as root: its data ${why}. The data folder is ${fallback}`
+  const why = reachable ? 'already exists there' : `cannot be in ${folder}, which its user cannot reach`
+  const note = `Postgres does not run as root, and its data ${why}. The data folder is ${fallback}`
   return { folder: fallback, account: await accountFor(fallback), note }
 }
 
@@ -72,8 +70,8 @@ async function accountFor(folder: string): Promise<Account> {
     users.find(([name]) => name === 'nobody')
   if (!user) {
     throw new EmbeddedRefusal(
-      'Postgres does not run as root, and this system has no user "nobody" to run it as.',
-      `Start the service as an ordinary user, or ${useOwnServer}.`,
+      'Postgres does not run as root, and this system has no user "nobody" for it.',
+      `Start the service as a regular user, or ${useOwnServer}.`,
     )
   }
   return { uid: Number(user[2]) >>> 0, gid: Number(user[3]) >>> 0 }

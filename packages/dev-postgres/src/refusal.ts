@@ -18,7 +18,7 @@ export function errno(error: unknown): string | undefined {
 
 function diskFull(folder: string): EmbeddedRefusal {
   return new EmbeddedRefusal(
-    `The disk that holds ${folder} is full.`,
+    `The disk of ${folder} is full.`,
     `Free some space, or choose another folder, or ${useOwnServer}.`,
   )
 }
@@ -32,7 +32,7 @@ export function asRefusal(error: unknown, folder: string): unknown {
   if (!ofTheFolder.includes(code)) return error
   return new EmbeddedRefusal(
     `The embedded Postgres cannot work in ${folder}: ${(error as Error).message}.`,
-    `Give this user a folder on a local disk that it may write to, or ${useOwnServer}.`,
+    `Use a folder on a local disk that this user may write to, or ${useOwnServer}.`,
   )
 }
 
@@ -44,7 +44,7 @@ export function endedEarly(folder: string, code: number | null, lines: string): 
     const needs = platform === 'linux' ? 'they need glibc and a disk mounted without noexec' : 'see its log'
     return new EmbeddedRefusal(
       `The binaries of the embedded Postgres cannot run on this system (${needs}).${log}`,
-      `On such a system ${useOwnServer}.`,
+      `On such a system, ${useOwnServer}.`,
     )
   }
   if (/could not look up effective user ID/.test(lines)) {
@@ -55,6 +55,6 @@ export function endedEarly(folder: string, code: number | null, lines: string): 
   }
   return new EmbeddedRefusal(
     `The embedded Postgres in ${folder} did not start.${log}`,
-    `Mend what the log says, or choose another folder, or ${useOwnServer}.`,
+    `Fix what the log reports, or choose another folder, or ${useOwnServer}.`,
   )
 }

@@ -95,7 +95,7 @@ async function untilReady({ folder, log }: Home, guarded: Guarded, say: (line: s
     if (found?.pid === guarded.pid && found.ready) return
     if (ended) throw endedEarly(folder, ended.code, await log.lastLines())
     if (round === 1000)
-      say(`Postgres still starts, perhaps it recovers after a crash; its log is ${log.file}`)
+      say(`Postgres is still starting, perhaps recovering from a crash; its log is ${log.file}`)
     await delay(5)
   }
 }
@@ -116,7 +116,7 @@ async function ensureDatabase({ database, ...login }: EmbeddedConnection, folder
   } catch (error) {
     if (errno(error) !== '28P01') throw error
     throw new EmbeddedRefusal(
-      `The password in ${folder}/connection.json is not that of the data.`,
+      `The password in ${folder}/connection.json does not match the data.`,
       `Put the right file back, or start with another folder, or ${useOwnServer}.`,
     )
   } finally {

@@ -27,10 +27,10 @@ export async function authenticate(
 }
 
 const titles: Readonly<Record<RefusalAnswer['status'], string>> = {
-  400: 'This request is not in the form that is taken here.',
-  401: 'This needs another access token.',
-  403: 'The caller does not hold what this needs.',
-  503: 'This cannot be decided at the moment. Try again shortly.',
+  400: 'The request is not valid.',
+  401: 'This request needs a valid access token.',
+  403: 'You don’t have permission to do this.',
+  503: 'The access token cannot be checked at the moment. Try again shortly.',
 }
 
 export function answerTo(refusal: Refused): RefusalAnswer {

@@ -17,7 +17,9 @@ export function issuerUrl(issuer: string): URL {
   const url = URL.canParse(issuer) ? new URL(issuer) : undefined
   const bare = url && !url.username && !url.password && !/[?#]/.test(issuer)
   if (!bare || !isSecure(url))
-    throw new TypeError(`issuer ${issuer} must be an https address without query (http on loopback)`)
+    throw new TypeError(
+      `issuer ${issuer} must be an https address without a query (http is allowed on loopback)`,
+    )
   return url
 }
 

@@ -63,7 +63,7 @@ export class Kept {
       const text = await this.#store?.load()
       if (text === undefined) return {}
       const written = strictObject(new TextEncoder().encode(text))
-      if (written?.issuer !== this.#issuer) throw new Error('nothing of this issuer')
+      if (written?.issuer !== this.#issuer) throw new Error('nothing was fetched from this issuer yet')
       const content = { ...(await keptKeys(written.keys)), ...(await keptHistory(written.history)) }
       this.#written = written
       return content

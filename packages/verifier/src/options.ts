@@ -38,7 +38,8 @@ export type VerifierOptions = OnlineOptions | OfflineOptions
 export function assertOptions(options: VerifierOptions): void {
   const { issuer, audience, serviceKey } = options
   issuerUrl(issuer)
-  if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must be a text')
+  if (typeof audience !== 'string' || audience === '')
+    throw new TypeError('audience must be a non-empty string')
   if (serviceKey !== undefined && !/^[\x21-\x7e]+$/.test(serviceKey))
     throw new TypeError('serviceKey must be printable')
   if (options.keys !== undefined && ['serviceKey', 'store', 'fetch'].some(name => name in options))
@@ -46,5 +47,5 @@ export function assertOptions(options: VerifierOptions): void {
       'with keys given as data nothing is fetched or kept: leave out serviceKey, store and fetch',
     )
   if (options.keys === undefined && 'history' in options)
-    throw new TypeError('a history given as data needs the keys given as data, too')
+    throw new TypeError('a history that is given as data needs keys that are given as data')
 }

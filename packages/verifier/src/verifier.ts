@@ -104,7 +104,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
     verifyAt: async (token, at, { receivedAt } = {}) =>
       counters.count(await verifyAt(token, at.getTime() / 1000, receivedAt && receivedAt.getTime() / 1000)),
     introspect: async token => {
-      if (serviceKey === undefined) throw new TypeError('introspect needs a serviceKey, and an issuer to ask')
+      if (serviceKey === undefined) throw new TypeError('introspect needs a serviceKey and an issuer')
       return counters.count(await ask(token, serviceKey))
     },
     check: (principal, ...requirements) => {

@@ -1,4 +1,4 @@
-/** Admin: the applications that may ask for tokens, their origins, audiences and grants. */
+/** Admin: manage the applications that may request tokens, their origins, audiences and grants. */
 import { Type } from 'typebox'
 import { type Applications, describeApplication } from '../../tenants/applications.js'
 import { by, type Needs } from '../middleware/admin-context.js'

@@ -1,4 +1,4 @@
-/** Admin: the OpenID providers that people may sign in through. A client secret is taken, and never shown. */
+/** Admin: manage the identity providers that users can sign in with. A client secret is taken, and never shown. */
 import { type Static, Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
 import { type PresetName, plain, presets } from '../../federation/presets.js'
@@ -200,7 +200,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
 }
 
 const linked =
-  'People are linked as the present issuer knows them, and nobody knows whom another issuer means: add it as a provider of its own.'
+  'Users are linked by their subject at the current issuer, so the issuer cannot change. Add the other issuer as a new provider.'
 
 /** Only what was given, in the words of the domain. */
 function changeOf(given: Omit<Static<typeof Declaration>, 'client_secret'>) {

@@ -49,7 +49,7 @@ export function operation<const Told extends Operation>(needs: Needs, operationI
 export function accepted<T>(answer: T): Exclude<T, Refusal | Refused> {
   if (typeof answer === 'object' && answer !== null) {
     if ('faults' in answer) throw invalid((answer as { faults: readonly string[] }).faults.join('\n'))
-    if ('unreachable' in answer) throw invalid(`The provider does not work: ${answer.unreachable}.`)
+    if ('unreachable' in answer) throw invalid(`The provider cannot be used: ${answer.unreachable}.`)
     if ('originTaken' in answer)
       throw new Problem('name_taken', { detail: `${answer.originTaken} belongs to another application.` })
   }

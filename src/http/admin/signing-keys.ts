@@ -140,7 +140,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
       if (answer === 'unknown-key') throw new Problem('not_found')
       if (answer === 'no-other-kek') throw new Problem('invalid_request', { detail: noOtherKek })
       if (answer === 'since-in-future')
-        throw new Problem('invalid_request', { detail: '`since` lies in the future.' })
+        throw new Problem('invalid_request', { detail: '`since` must not be in the future.' })
       const { policy } = typeof answer === 'string' ? await operations.list() : answer
       return { ...(await answerOf(answer, dry_run)), exposure: describeExposure(policy) }
     },
@@ -165,13 +165,14 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   }
 }
 
-const nextIsShut = 'The next key does not open on this instance: GET /v1/admin/signing-keys/doctor says why.'
-const noOtherKek = 'Put another key-encryption key into the keys folder of every instance first.'
+const nextIsShut =
+  'This instance cannot open the next key. GET /v1/admin/signing-keys/doctor gives the reason.'
+const noOtherKek = 'First add another key-encryption key to the keys folder of every instance.'
 
 function leakOf({ kid, all, kek }: { kid?: string; all?: true; kek?: string }): Leak {
   const given = [kid !== undefined && { kid: kid as Kid }, all && 'all', kek !== undefined && { kekId: kek }]
   const [leak, other] = given.filter(one => one !== false && one !== undefined) as Leak[]
   if (leak === undefined || other !== undefined)
-    throw new Problem('invalid_request', { detail: 'Name one of `kid`, `all` and `kek`.' })
+    throw new Problem('invalid_request', { detail: 'Send exactly one of `kid`, `all` and `kek`.' })
   return leak
 }

@@ -143,4 +143,4 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   )
 }
 
-const hasPassword = 'This person has a password, and asks for a reset where they have forgotten it.'
+const hasPassword = 'This user already has a password. They can ask for a reset if they have forgotten it.'

@@ -41,12 +41,13 @@ export const refusals: Readonly<Record<FederationRefusal, ErrorCode>> = {
 
 const details: Readonly<Partial<Record<FederationRefusal, string>>> = {
   'no-flow':
-    'This was not begun in this browser, or it was more than ten minutes ago, or it was used already. Start again.',
-  declined: 'The provider did not sign you in, or you said no there.',
-  'not-believed': 'What the provider answered could not be verified. Start again.',
-  'signed-out-meanwhile': 'Somebody else, or nobody, is signed in here now. Sign in and start again.',
-  'not-linked': 'That account at the provider is not linked to yours.',
-  'not-fresh': 'The provider did not ask you to prove yourself again, so this does not count.',
+    'This sign-in was started in another browser, took longer than ten minutes or was already completed. Start again.',
+  declined: 'The provider did not sign you in, or you cancelled there.',
+  'not-believed': 'The provider’s answer could not be verified. Start again.',
+  'signed-out-meanwhile':
+    'You were signed out, or a different user is signed in now. Sign in and start again.',
+  'not-linked': 'That provider account is not linked to your account.',
+  'not-fresh': 'The provider did not ask you to sign in again, so this does not confirm that it is you.',
 }
 
 export type FederationActs = ReturnType<typeof createFederationActs>

@@ -118,7 +118,7 @@ export function by(request: FastifyRequest): By {
   if (typeof key !== 'string' || request.method !== 'POST') return by
   if (!/^[\x21-\x7e]{1,100}$/.test(key))
     throw new Problem('invalid_request', {
-      detail: 'An Idempotency-Key is 1 to 100 printable characters without blanks.',
+      detail: 'An Idempotency-Key must be 1 to 100 printable characters without spaces.',
     })
   const asked = JSON.stringify([request.method, request.url, request.body])
   const requestHash = createHash('sha256').update(asked).digest()

@@ -67,12 +67,13 @@ export function logRequest(request: FastifyRequest, reply: FastifyReply): void {
 function headFault({ raw }: FastifyRequest): Problem | undefined {
   const { rawHeaders, httpVersionMajor } = raw
   if (rawHeaders.length > mostRawHeaders) return new Problem('header_fields_too_large')
-  if (httpVersionMajor !== 1) return new Problem('invalid_request', { detail: 'Speak HTTP/1.1.' })
+  if (httpVersionMajor !== 1) return new Problem('invalid_request', { detail: 'Use HTTP/1.1.' })
   const seen = new Set<string>()
   for (let index = 0; index < rawHeaders.length; index += 2) {
     const name = rawHeaders[index]?.toLowerCase() ?? ''
     if (!onceAtMost.has(name)) continue
-    if (seen.has(name)) return new Problem('invalid_request', { detail: `There is more than one ${name}.` })
+    if (seen.has(name))
+      return new Problem('invalid_request', { detail: `The request has more than one ${name} header.` })
     seen.add(name)
   }
   return undefined
@@ -98,7 +99,8 @@ function readOnlyJson(app: FastifyInstance): void {
     if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
       return done(new Problem('unsupported_media_type'))
     if (body.length === 0) return done(null, undefined)
-    if (!isUtf8(body)) return done(new Problem('invalid_request', { detail: 'The body is not UTF-8.' }))
+    if (!isUtf8(body))
+      return done(new Problem('invalid_request', { detail: 'The request body is not valid UTF-8.' }))
     return parse(request, body.toString(), done)
   })
 }

@@ -64,7 +64,7 @@ function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal
     return { code: 'too_many_requests', retryAfter: error.retryAfterSeconds }
   }
   if (error instanceof Outage) {
-    log.error({ outage: error.message }, 'the truth could not be reached')
+    log.error({ outage: error.message }, 'the primary could not be reached')
     return { code: error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', retryAfter: 1 }
   }
   if ('validation' in error && error.validation) return { code: 'invalid_request', errors: faults(error) }

@@ -88,12 +88,13 @@ async function callerAt(origin: string, { issuer, registry }: OriginRules, calle
 function forged(request: FastifyRequest, client: ClientId | undefined, issuer: string): string | undefined {
   const { origin } = request.headers
   const site = request.headers['sec-fetch-site']
-  if (origin !== undefined && client === undefined) return 'This origin may not call this route.'
-  if (origin === undefined && site !== undefined) return 'A browser sends an Origin with this request.'
+  if (origin !== undefined && client === undefined) return 'This origin is not allowed to call this route.'
+  if (origin === undefined && site !== undefined)
+    return 'Browsers send an Origin header with this request; it is missing.'
   if (site !== undefined && site !== (origin === issuer ? 'same-origin' : 'same-site')) {
-    return 'Sec-Fetch-Site does not agree with the Origin.'
+    return 'Sec-Fetch-Site and Origin contradict each other.'
   }
-  if (request.headers['x-mintmark'] !== '1') return 'Send the header X-Mintmark: 1.'
+  if (request.headers['x-mintmark'] !== '1') return 'The header X-Mintmark: 1 is missing.'
   return undefined
 }
 

@@ -48,9 +48,11 @@ export function presentedClient(request: FastifyRequest): ServiceCredential {
 function presented(request: FastifyRequest, key: string | undefined): ServiceCredential {
   const { origin, 'sec-fetch-site': site } = request.headers
   if (origin !== undefined || site !== undefined)
-    throw new Problem('wrong_origin', { detail: 'A service key is not for browsers.' })
+    throw new Problem('wrong_origin', { detail: 'Service keys cannot be used from a browser.' })
   if (carriesSessionCookie(request))
-    throw new Problem('invalid_request', { detail: 'Send a service key or a session cookie, not both.' })
+    throw new Problem('invalid_request', {
+      detail: 'Send either a service key or a session cookie, not both.',
+    })
   const credential = parseServiceCredential(key ?? '')
   if (!credential) throw keyRefusal(request, 'malformed')
   return credential

@@ -27,10 +27,10 @@ export interface AccountParts {
 /** What a page that leads to another one has to say there. */
 const done = new Map([
   ['welcome', 'Welcome. You are signed in.'],
-  ['joined', 'Welcome. You are a member now.'],
-  ['password', 'Your password is changed, and your other devices are signed out.'],
-  ['device', 'That device is signed out.'],
-  ['devices', 'All other devices are signed out.'],
+  ['joined', 'Welcome. You are now a member.'],
+  ['password', 'Your password was changed, and your other devices were signed out.'],
+  ['device', 'The device was signed out.'],
+  ['devices', 'All other devices were signed out.'],
 ])
 
 export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, parts: AccountParts): void {
@@ -106,14 +106,14 @@ function account({ principal, profile }: Live, places: readonly Place[]): Page {
     wide: true,
     body: html`<dl>
 ${profile.name === null ? nothing : fact('Name', profile.name)}
-${fact('E-mail address', profile.email)}
-${switches.length === 0 ? nothing : fact('Working in', inWords(current))}
+${fact('Email address', profile.email)}
+${switches.length === 0 ? nothing : fact('Current tenant', inWords(current))}
 </dl>
-${switches.length === 0 ? nothing : html`<h2>Switch to</h2><ul class="rows">${switches}</ul>`}
+${switches.length === 0 ? nothing : html`<h2>Switch tenant</h2><ul class="rows">${switches}</ul>`}
 <h2>Security</h2>
 <ul class="rows">
 <li><a href="/devices">Your devices</a></li>
-<li><a href="/sign-in-methods">Your ways to sign in</a></li>
+<li><a href="/sign-in-methods">Your sign-in methods</a></li>
 <li><a href="/password">Change your password</a></li>
 </ul>
 ${buttonForm('/sign-out', 'Sign out')}`,
@@ -122,7 +122,7 @@ ${buttonForm('/sign-out', 'Sign out')}`,
 
 function inWords(tenant: Principal['tenant']): string {
   if (tenant === 'none') return 'None'
-  if (tenant === 'lost') return 'A tenant that you are no longer in'
+  if (tenant === 'lost') return 'A tenant that you are no longer a member of'
   return tenant.roles.length > 0 ? `${tenant.name} (${tenant.roles.join(', ')})` : tenant.name
 }
 
@@ -137,7 +137,7 @@ function changePassword(minLength: number, { profile }: Live, fault?: Fault): Pa
   const wrong = beside(fault, { wrong_password: 'current_password', weak_password: 'new_password' })
   return {
     title: 'Change your password',
-    lead: 'Your other devices are signed out by it.',
+    lead: 'This signs out your other devices.',
     fault: wrong,
     body: html`<form method="post" action="/password">
 <input type="text" autocomplete="username" value="${profile.email}" readonly hidden>
@@ -153,7 +153,7 @@ function deviceList({ principal, now }: Live, listed: PageOfList<ListedSession>)
   const { items, next_cursor: next } = page(listed, one => device(one, one.id === principal.session, now))
   return {
     title: 'Your devices',
-    lead: 'Where you are signed in with this account. End what you do not know or no longer use.',
+    lead: 'These devices are signed in to your account. Sign out any that you don’t recognize or no longer use.',
     wide: true,
     body: html`<ul class="rows">
 ${items}

@@ -99,7 +99,7 @@ export function federationPages(app: FastifyInstance, frame: Frame, acts: Federa
 /** A provider that answers by a form comes without the cookie that binds its answer: it is looked at no further. */
 export function formAnswerRoute(look: Look): FastifyPluginAsync {
   const problem = new Problem('federation_failed', {
-    detail: 'The provider answered with a form. It must answer with a redirect (response_mode=query).',
+    detail: 'The provider answered with a form post. It must answer with a redirect (response_mode=query).',
   })
   const schema = { hide: true, consumes: ['application/x-www-form-urlencoded'] }
   return async app => {
@@ -124,7 +124,7 @@ export async function goingOn(
   return {
     title: `On to ${name}`,
     goOn: address,
-    body: html`<p><a class="button" href="${address}">Go on to ${name}</a></p>`,
+    body: html`<p><a class="button" href="${address}">Continue to ${name}</a></p>`,
   }
 }
 
@@ -147,35 +147,35 @@ function refusedPage({ providerName, purpose, returnTo }: Completed, fault: Faul
   const again = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
   if (fault.code === 'busy')
     return {
-      title: 'That did not work',
+      title: 'Something went wrong',
       fault,
       body: html`<p><a class="button" href="">Try again</a></p>`,
     }
   if (purpose === 'link')
     return {
-      title: 'That did not work',
+      title: 'Something went wrong',
       fault,
-      body: html`<p><a class="button" href="/sign-in-methods">Back to your ways to sign in</a></p>`,
+      body: html`<p><a class="button" href="/sign-in-methods">Back to your sign-in methods</a></p>`,
     }
   if (purpose === 'step-up')
     return {
-      title: 'That did not work',
+      title: 'Something went wrong',
       fault,
-      body: html`<p><a class="button" href="/step-up${again}">Confirm again that it is you</a></p>`,
+      body: html`<p><a class="button" href="/step-up${again}">Confirm that it’s you</a></p>`,
     }
   const link = html`<p><a class="button" href="${signInFor('/sign-in-methods')}">Sign in and link ${providerName}</a></p>`
   if (fault.code === 'account_exists')
     return {
-      title: 'You have an account already',
-      lead: html`There is an account with the address that ${providerName} knows you by. Sign in to it once as you did before: then you can link ${providerName} to it.`,
+      title: 'You already have an account',
+      lead: html`An account with the email address from ${providerName} already exists. Sign in to it the way you did before. You can then link ${providerName}.`,
       fault,
       body: link,
     }
   if (fault.code === 'address_unverified' || fault.code === 'sign_up_closed')
     return {
-      title: `${providerName} cannot sign you in yet`,
+      title: `${providerName} can’t sign you in yet`,
       fault: { ...fault, words: wordsFor(providerName)[fault.code] },
-      body: html`<p>You have an account here? Sign in to it as you did before: then you can link ${providerName} to it.</p>
+      body: html`<p>Already have an account here? Sign in the way you did before. You can then link ${providerName}.</p>
 ${link}
 <p class="other"><a href="/sign-in${again}">Back to sign-in</a></p>`,
     }
@@ -187,6 +187,6 @@ ${link}
 }
 
 const wordsFor = (name: string) => ({
-  address_unverified: `${name} does not confirm that your e-mail address is yours.`,
-  sign_up_closed: `There is no account for you here, and ${name} does not make one.`,
+  address_unverified: `${name} has not verified your email address.`,
+  sign_up_closed: `You don’t have an account here, and you can’t create one with ${name}.`,
 })

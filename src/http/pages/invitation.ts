@@ -39,17 +39,17 @@ function invitation(minLength: number, signedInAs: string | undefined, fault?: F
 ${newPasswordField('password', minLength, wrong)}`
   const join =
     signedInAs === undefined
-      ? html`<p class="other">You have an account with the address of the invitation? <a href="${signInFor('/invitations/accept')}">Sign in first</a></p>`
+      ? html`<p class="other">Already have an account with the invited address? <a href="${signInFor('/invitations/accept')}">Sign in first</a></p>`
       : html`<p>You are signed in as <strong>${signedInAs}</strong>.</p>
 ${linkForm('/invitations/accept', nothing, 'Join with this account', { spent })}
-<h2>Or make an account for the address of the invitation</h2>`
-  const make = linkForm('/invitations/sign-up', fields, 'Make an account and join', {
+<h2>Or create an account for the invited address</h2>`
+  const make = linkForm('/invitations/sign-up', fields, 'Create account and join', {
     spent,
     quiet: signedInAs !== undefined,
   })
   return {
     title: 'You are invited',
-    ...(signedInAs === undefined && { lead: 'Make an account to join.' }),
+    ...(signedInAs === undefined && { lead: 'Create an account to join.' }),
     fault: wrong,
     body: [noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
   }

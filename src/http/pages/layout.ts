@@ -123,7 +123,7 @@ export function newPasswordField(name: string, minLength: number, fault: Fault |
       label: 'New password',
       type: 'password',
       autocomplete: 'new-password',
-      hint: `At least ${minLength} characters. A few unrelated words make a good one.`,
+      hint: `At least ${minLength} characters. A few unrelated words make a good password.`,
       rules: `minlength: ${minLength}; allowed: unicode;`,
     },
     fault,

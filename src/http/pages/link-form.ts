@@ -31,9 +31,9 @@ export function linkForm(
   { spent = false, quiet = false } = {},
 ): Html {
   return html`<form method="post" action="${action}" data-link${spent ? html`="spent"` : nothing}>
-<noscript><div class="field"><label for="token">The whole link from the mail</label>
+<noscript><div class="field"><label for="token">The full link from the email</label>
 <input id="token" name="token" type="text" autocomplete="off" required aria-describedby="token-hint">
-<p class="hint" id="token-hint">Copy it from the mail: without scripts this page cannot read it from the address.</p></div></noscript>
+<p class="hint" id="token-hint">Copy it from the email. Without JavaScript, this page can’t read it from the address bar.</p></div></noscript>
 ${fields}
 <button${quiet ? html` class="quiet"` : nothing}>${button}</button>
 </form>`
@@ -50,4 +50,4 @@ export const nameField = (fault: Fault | undefined, name: string | undefined) =>
 
 /** Shown by the script in place of the form when the address holds no token. */
 export const noToken = (another: Html) =>
-  html`<p class="alert" data-no-link hidden>This link is not whole. Open it from the mail again. ${another}</p>`
+  html`<p class="alert" data-no-link hidden>This link is incomplete. Open it from the email again. ${another}</p>`

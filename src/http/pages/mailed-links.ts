@@ -1,6 +1,6 @@
 /** Signing up and a forgotten password: asking for a link, and what stands behind it. */
 import type { FastifyInstance } from 'fastify'
-import { html } from '../../core/html.js'
+import { type Html, html } from '../../core/html.js'
 import type { Acts } from '../handlers/account.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
@@ -14,7 +14,8 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
     async work(request, _reply, { email }) {
       const to = await frame.destination(request)
       await acts.askForSignUp(request, email, to?.address)
-      return onItsWay(email, 'If you have an account already, it says so instead.', to)
+      const lead = html`We sent an email to <strong>${email}</strong>. Open its link within 30 minutes.`
+      return onItsWay(lead, 'If you already have an account, the email says so.', to)
     },
     again: async (fault, request, { email }) => signUp(await frame.destination(request), fault, email),
   })
@@ -35,7 +36,8 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
     fields: { email: Email },
     async work(request, _reply, { email }) {
       await acts.askForReset(request, email)
-      return onItsWay(email, 'No mail comes where there is no account with this address.')
+      const lead = html`If there is an account with <strong>${email}</strong>, we sent it an email. Open its link within 30 minutes.`
+      return onItsWay(lead)
     },
     again: (fault, _request, { email }) => forgot(fault, email),
   })
@@ -46,8 +48,8 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
     async work(request, reply, { token, password }) {
       await acts.resetPassword(request, reply, { token: tokenIn(token), password })
       return {
-        title: 'Your password is set',
-        lead: 'You are signed out everywhere. Sign in with your new password.',
+        title: 'Your password was set',
+        lead: 'You were signed out on all devices. Sign in with your new password.',
         body: html`<p><a class="button" href="/sign-in">Sign in</a></p>`,
       }
     },
@@ -58,7 +60,7 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
 const emailField = (fault: Fault | undefined, email: string | undefined) =>
   field(
     {
-      ...{ name: 'email', label: 'E-mail address', type: 'email', autocomplete: 'username' },
+      ...{ name: 'email', label: 'Email address', type: 'email', autocomplete: 'username' },
       ...{ value: email, maxLength: 320, first: true },
     },
     fault,
@@ -69,38 +71,38 @@ function signUp(to: Destination | undefined, fault?: Fault, email?: string): Pag
   const more = to ? `?return_to=${encodeURIComponent(to.address)}` : ''
   return {
     title: 'Sign up',
-    lead: 'We send a link to your address. With it you choose your password.',
+    lead: 'We’ll email you a link to choose your password.',
     fault: wrong,
     body: html`<form method="post" action="/sign-up">
 ${hidden('return_to', to?.address)}
 ${emailField(wrong, email)}
-<button>Send me the link</button>
+<button>Send link</button>
 </form>
-<p class="other">You have an account? <a href="/sign-in${more}">Sign in</a></p>`,
+<p class="other">Already have an account? <a href="/sign-in${more}">Sign in</a></p>`,
   }
 }
 
 function forgot(fault?: Fault, email?: string): Page {
   const wrong = beside(fault, { invalid_email: 'email' })
   return {
-    title: 'Forgotten your password?',
-    lead: 'We send a link to your address. With it you choose a new one.',
+    title: 'Forgot your password?',
+    lead: 'We’ll email you a link to choose a new one.',
     fault: wrong,
     body: html`<form method="post" action="/password/forgot">
 ${emailField(wrong, email)}
-<button>Send me the link</button>
+<button>Send link</button>
 </form>
 <p class="other"><a href="/sign-in">Back to sign-in</a></p>`,
   }
 }
 
 /** The same for every address: it does not tell who has an account. */
-function onItsWay(email: string, more: string, to?: Destination): Page {
+function onItsWay(lead: Html, more?: string, to?: Destination): Page {
   const back = to ? `?return_to=${encodeURIComponent(to.address)}` : ''
   return {
-    title: 'Look into your mail',
-    lead: html`A mail to <strong>${email}</strong> is on its way. Open the link in it within 30 minutes.`,
-    body: html`<p class="hint">${more} Nothing there? Look into the spam folder, and check the address above.</p>
+    title: 'Check your email',
+    lead,
+    body: html`<p class="hint">${more ? `${more} ` : ''}No email? Check your spam folder and the address above.</p>
 <p class="other"><a href="/sign-in${back}">Back to sign-in</a></p>`,
   }
 }
@@ -110,11 +112,11 @@ function verify(minLength: number, to: Destination | undefined, fault?: Fault, n
   const fields = html`${hidden('return_to', to?.address)}
 ${nameField(wrong, name)}
 ${newPasswordField('password', minLength, wrong)}`
-  const another = html`<a href="/sign-up">Ask for another link</a>`
+  const another = html`<a href="/sign-up">Request a new link</a>`
   const spent = fault?.code === 'link_invalid'
   return {
     title: 'Choose your password',
-    ...(!spent && { lead: 'It is the last step: with it you sign in from now on.' }),
+    ...(!spent && { lead: 'This is the last step. You will use this password to sign in.' }),
     fault: wrong,
     returnTo: to?.application?.origin,
     body: [
@@ -127,11 +129,11 @@ ${newPasswordField('password', minLength, wrong)}`
 
 function reset(minLength: number, fault?: Fault): Page {
   const wrong = beside(fault, { weak_password: 'password' })
-  const another = html`<a href="/password/forgot">Ask for another link</a>`
+  const another = html`<a href="/password/forgot">Request a new link</a>`
   const spent = fault?.code === 'link_invalid'
   return {
     title: 'Choose a new password',
-    ...(!spent && { lead: 'It signs you out everywhere.' }),
+    ...(!spent && { lead: 'This signs you out on all devices.' }),
     fault: wrong,
     body: [
       noToken(another),

@@ -13,7 +13,7 @@ export function answerPage(
   reply: FastifyReply,
 ): FastifyReply {
   const page = document(look, {
-    title: 'That did not work',
+    title: 'Something went wrong',
     fault: faultOf(refuse(error, request, reply)),
     body: html`<p><a href="/">Start again</a></p>`,
   })
@@ -22,15 +22,15 @@ export function answerPage(
 
 export function faultOf({ code, detail, retryAfter }: Refusal): Fault {
   if (code === 'invalid_request')
-    return { code, words: 'Something in this form is not in its right form. Check it and send it again.' }
+    return { code, words: 'Please check the form: one of the fields isn’t valid.' }
   if (code === 'too_many_requests')
     return { code, words: `Too many attempts. Try again ${inWords(retryAfter ?? 60)}.` }
   if (code === 'wrong_origin')
-    return { code, words: 'This form was not sent from one of these pages. Open the page and send it again.' }
+    return { code, words: 'This form was sent from another page. Open this page again and retry.' }
   if (code === 'unavailable')
-    return { code, words: 'This cannot be done at the moment, and nothing was changed. Try again shortly.' }
+    return { code, words: 'The service is temporarily unavailable. Nothing was changed. Try again shortly.' }
   if (code === 'session_superseded')
-    return { code, words: 'Your session was renewed in another tab. Send it again.' }
+    return { code, words: 'Your session was updated in another tab. Please try again.' }
   return { code, words: detail ?? catalogue[code][1] }
 }
 

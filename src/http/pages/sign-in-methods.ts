@@ -13,8 +13,8 @@ import { buttonForm, type Fault, hidden, nothing, type Page } from './layout.js'
 import { day } from './times.js'
 
 const done = new Map([
-  ['linked', 'It is linked: it signs you in from now on.'],
-  ['unlinked', 'It is removed, and what it had signed in is signed out.'],
+  ['linked', 'The provider was linked. You can now sign in with it.'],
+  ['unlinked', 'The sign-in method was removed, and the devices signed in with it were signed out.'],
 ])
 
 export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
@@ -54,12 +54,12 @@ function list(
 ): Page {
   const free = offered.filter(({ id }) => !linked.some(({ provider }) => provider === id))
   return {
-    title: 'Your ways to sign in',
-    lead: 'Each of them alone signs you in. Remove what you do not know.',
+    title: 'Your sign-in methods',
+    lead: 'You can sign in with any of these. Remove any that you don’t recognize.',
     wide: true,
     body: html`<ul class="rows">
 <li><span class="grow"><strong>Password</strong></span>${
-      password ? html`<a href="/password">Change</a>` : html`<a href="/password/forgot">Set one by mail</a>`
+      password ? html`<a href="/password">Change</a>` : html`<a href="/password/forgot">Set one by email</a>`
     }</li>
 ${linked.map(way)}
 </ul>
@@ -74,7 +74,7 @@ ${
 }
 
 function way({ id, providerName, providerEnabled, label, createdAt }: LinkedIdentity) {
-  const off = providerEnabled ? nothing : html`<p class="hint">Turned off by whoever runs this service</p>`
+  const off = providerEnabled ? nothing : html`<p class="hint">Turned off by the operator of this service</p>`
   return html`<li><div class="grow"><strong>${providerName}</strong>
 <p class="hint">${label}, linked on ${day(createdAt)}</p>${off}</div>
 ${buttonForm('/sign-in-methods/unlink', html`Remove<span class="unseen"> ${providerName}, ${label}</span>`, hidden('identity', id))}</li>`

@@ -103,9 +103,9 @@ function signIn(
     returnTo: to?.application?.origin,
     body: html`<form method="post" action="/sign-in">
 ${hidden('return_to', to?.address)}
-${field({ name: 'email', label: 'E-mail address', type: 'email', autocomplete: 'username', value: email, maxLength: 320, first: true }, wrong)}
+${field({ name: 'email', label: 'Email address', type: 'email', autocomplete: 'username', value: email, maxLength: 320, first: true }, wrong)}
 ${currentPassword(wrong)}
-<p class="aside"><a href="/password/forgot">Forgotten your password?</a></p>
+<p class="aside"><a href="/password/forgot">Forgot your password?</a></p>
 <button>Sign in</button>
 </form>
 ${providerButtons(offered, to?.address)}
@@ -116,18 +116,18 @@ ${providerButtons(offered, to?.address)}
 /** Somebody is signed in already: they may have come for another account. */
 function goOn({ address, application }: Destination, email: string): Page {
   return {
-    title: 'You are signed in',
+    title: 'You’re already signed in',
     lead: html`as <strong>${email}</strong>`,
     returnTo: application?.origin,
     body: html`<p><a class="button" href="${address}">Continue to ${application?.name ?? ''}</a></p>
-${buttonForm('/sign-out', 'Sign out, to use another account')}`,
+${buttonForm('/sign-out', 'Sign out to use another account')}`,
   }
 }
 
 function signOut(to: Destination | undefined, fault?: Fault): Page {
   return {
     title: 'Sign out',
-    lead: 'You are signed out on this device, in every application that you use with this account.',
+    lead: 'This signs you out on this device, in every application that you use with this account.',
     fault,
     returnTo: to?.application?.origin,
     body: [
@@ -145,16 +145,16 @@ ${back}
 ${currentPassword(wrong, true)}
 <button>Confirm</button>
 </form>`
-  const noWay = html`<p>You have no password here, and the way you signed in does not count for this.</p>
-<p><a class="button" href="/password/forgot">Set a password by mail</a></p>`
+  const noWay = html`<p>You have no password here, and your sign-in method can’t be used to confirm that it’s you.</p>
+<p><a class="button" href="/password/forgot">Set a password by email</a></p>`
   const byProvider = providers.map(({ id, name }) =>
     buttonForm('/step-up/provider', `Confirm with ${name}`, html`${back}${hidden('provider', id)}`, password),
   )
   return {
-    title: 'Confirm that it is you',
+    title: 'Confirm that it’s you',
     lead: password
-      ? 'You signed in a while ago. Enter your password again to go on.'
-      : 'Prove once more that it is you, to go on.',
+      ? 'Enter your password again to continue.'
+      : 'Sign in again with one of these to continue.',
     fault: wrong,
     returnTo: to?.application?.origin,
     body: html`${password ? byPassword : providers.length === 0 ? noWay : nothing}

@@ -18,7 +18,7 @@ export async function loadTheme(folder: string | undefined): Promise<Theme> {
   )
   if (!css && !svg && !png) {
     throw new StartRefused([
-      `MINTMARK_THEME_FOLDER ${folder} holds none of theme.css, logo.svg and logo.png that can be read: put one there, or leave the setting out`,
+      `MINTMARK_THEME_FOLDER ${folder} contains no readable theme.css, logo.svg or logo.png: add one of them, or remove the setting`,
     ])
   }
   const logo = svg ? { type: 'image/svg+xml', bytes: svg } : png && { type: 'image/png', bytes: png }

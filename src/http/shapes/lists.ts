@@ -42,7 +42,7 @@ export function pageRequest(
   if (cursor === undefined) return { limit: Number(limit), after: undefined }
   const after = Buffer.from(cursor, 'base64url').toString()
   if (!form.test(after) || Buffer.from(after).toString('base64url') !== cursor)
-    throw new Problem('invalid_request', { detail: 'This cursor is none of this list.' })
+    throw new Problem('invalid_request', { detail: 'This cursor does not belong to this list.' })
   return { limit: Number(limit), after }
 }
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/

@@ -14,7 +14,7 @@ export function isWhole(result: Result): boolean {
 }
 
 export const nonsense = (outcome: 'nothing' | 'unknown' = 'nothing') =>
-  new Outage(outcome, 'Postgres answered something else than it was asked')
+  new Outage(outcome, 'Postgres answered a different question')
 
 /** No answer at all: what the operating system, TLS and the driver's connection call that. */
 const unreachable =

@@ -82,7 +82,7 @@ export class Trust {
     if (behind || isEarlierLine(row, this.#highest)) {
       throw new Outage(
         'nothing',
-        'this Postgres is a former primary or a restored copy, and lacks what was trusted before: lead DATABASE_URL to the one in use, or run `mintmark recover`',
+        'this Postgres is a former primary or a restored copy and lacks data that was trusted before: set DATABASE_URL to the current one, or run `mintmark recover`',
       )
     }
     const { generation, timeline, position } = row

@@ -142,7 +142,7 @@ export class Pool {
       const { warnings } = connection
       await connection.commit(kind)
       if (connection.warnings !== warnings)
-        throw new Outage('unknown', 'Postgres warned while a change was committed')
+        throw new Outage('unknown', 'Postgres sent a warning during COMMIT')
       return answer
     }
     let timer: NodeJS.Timeout | undefined
@@ -150,7 +150,7 @@ export class Pool {
       timer = setTimeout(
         () => {
           connection.drop()
-          reject(new Outage(outcome, 'Postgres gave no answer in time'))
+          reject(new Outage(outcome, 'Postgres did not answer in time'))
         },
         Math.max(0, until - performance.now()),
       )
@@ -189,7 +189,7 @@ export class Pool {
       const timer = setTimeout(
         () => {
           this.#waiting.splice(this.#waiting.indexOf(taker), 1)
-          reject(new Outage('nothing', 'no connection to Postgres was free in time'))
+          reject(new Outage('nothing', 'no connection to Postgres became free in time'))
         },
         Math.max(0, until - performance.now()),
       )

@@ -2,7 +2,7 @@
 import postgres from 'postgres'
 
 export const directly =
-  'a connection pooler stands between the service and Postgres, and does not keep what a session asked for: connect DATABASE_URL to Postgres itself'
+  'a connection pooler does not keep the settings of a session: set DATABASE_URL to the address of Postgres itself'
 
 const toMigrate = 'run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set'
 
@@ -15,23 +15,24 @@ export function remedyOf(error: unknown, setting = 'DATABASE_URL'): string {
   if (error instanceof postgres.PostgresError) return remedyOfState(error, setting)
   const code = (error as NodeJS.ErrnoException).code ?? ''
   if (certificate.test(code)) {
-    return `check ${setting}: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it`
+    return `check ${setting}: its host must match the server's certificate, and NODE_EXTRA_CA_CERTS must contain the authority that signed it`
   }
   if (noTls.test(code) || code === 'ECONNRESET') {
-    return `check ${setting}, and that the server speaks TLS (sslmode=disable where the network is your own)`
+    return `check ${setting}, and that the server supports TLS (or use sslmode=disable on a private network)`
   }
-  return `check ${setting}, and that the server runs and can be reached`
+  return `check ${setting}, and that the server is running and reachable`
 }
 
 function remedyOfState({ code, message, severity }: postgres.PostgresError, setting: string): string {
   // PgBouncer's words, which it does not translate.
   if (/unsupported startup parameter/.test(message)) return directly
-  if (code === '53300') return 'raise max_connections of the server, or run fewer instances'
-  if (code.startsWith('28')) return `check ${setting}: the server does not take this user with this password`
-  if (code.startsWith('3D')) return `check ${setting}: create the database, or correct its name`
+  if (code === '53300') return 'raise max_connections on the server, or run fewer instances'
+  if (code.startsWith('28'))
+    return `check ${setting}: the server does not accept this user with this password`
+  if (code.startsWith('3D')) return `check ${setting}: create the database, or fix its name`
   if (code === '42501' && severity === 'FATAL')
     return `this login may not connect to the database: ${toMigrate}`
   if (code === '42501') return `the login of DATABASE_URL may not act as the service: ${toMigrate}`
   if (code === '22023') return 'this database has no role for the service: run `mintmark migrate`'
-  return `check ${setting}, and that the server runs and lets this user in`
+  return `check ${setting}, and that the server is running and accepts this user`
 }

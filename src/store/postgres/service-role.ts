@@ -91,7 +91,7 @@ export async function grantRights(tx: Queries): Promise<ServiceRole> {
     `select ${serviceRole} as name, current_database() as database, current_user as owner, o.open
       from (${isOpen}) o`,
   )
-  if (!here) throw new Error('Postgres did not say which database this is')
+  if (!here) throw new Error('Postgres did not report which database this is')
   const role = quoted(here.name)
   await tx.unsafe(`grant usage on schema public, drizzle to ${role}`)
   await tx.unsafe(`grant select on drizzle.__drizzle_migrations to ${role}`)

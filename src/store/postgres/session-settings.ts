@@ -76,17 +76,17 @@ export async function readBack(client: postgres.Sql, asked: Settings): Promise<s
       (select json_object_agg(name, setting) from pg_settings where name in (${names.join(', ')})) as settings`)
   const answer = (answers as unknown as postgres.RowList<InForce[]>[])[1]
   const [inForce] = answer ?? []
-  if (!answer || !inForce) return [`Postgres did not say which settings are in force: ${takeOut}`]
+  if (!answer || !inForce) return [`Postgres did not report the settings of the session: ${takeOut}`]
   if (isPooled(answer, inForce.pid)) return [directly]
   const differing = Object.entries(wanted)
     .filter(([name, value]) => inForce.settings[name] !== value)
-    .map(([name, value]) => `${name} is ${inForce.settings[name]} where the service needs ${value}`)
-  if (!inForce.role) differing.unshift("the role of this database's service is not in force")
+    .map(([name, value]) => `${name} is ${inForce.settings[name]}, but the service needs ${value}`)
+  if (!inForce.role) differing.unshift('the session does not have the role of the service')
   return differing.length === 0 ? [] : [`${differing.join(', ')}: ${takeOut}`]
 }
 
 const takeOut =
-  'connect DATABASE_URL to Postgres itself, and take out whatever changes the settings of a session (a pooler, an event trigger on login)'
+  'set DATABASE_URL to the address of Postgres itself, and remove anything that changes the settings of a session (a pooler, an event trigger on login)'
 
 /** The server named a process for this session, and another one answers: a pooler stands between. */
 export function isPooled({ state }: postgres.ResultQueryMeta<number, string>, pid: number): boolean {

@@ -50,8 +50,7 @@ export class PostgresMessages {
     this.#need = 5
     while (all.length - at >= 5) {
       const length = all.readUInt32BE(at + 1)
-      if (length < 4 || length > mostBytes)
-        throw new ProtocolFault('Postgres sent a length that is none of ours')
+      if (length < 4 || length > mostBytes) throw new ProtocolFault('Postgres sent an invalid length')
       if (all.length - at <= length) {
         this.#need = length + 1
         break
@@ -67,7 +66,7 @@ export class PostgresMessages {
 
   #check(type: string, body: Buffer): void {
     const isSound = Object.hasOwn(bodies, type) ? bodies[type] : undefined
-    if (!isSound?.(body)) throw new ProtocolFault('Postgres sent what is no answer')
+    if (!isSound?.(body)) throw new ProtocolFault('Postgres sent an invalid answer')
     if (type === 'T' || type === 'n') {
       if (this.#columns !== undefined) throw new ProtocolFault('Postgres described one statement twice')
       this.#columns = type === 'n' ? 'none' : body.readUInt16BE(0)

@@ -24,7 +24,7 @@ export function connectRedis(addresses: string, retryEveryMs: number | null = 50
 /** Said for each connection that was dropped because nonsense came on it. */
 export function onNonsense(redis: RedisClient, say: (problem: string) => void): RedisClient {
   const hear = (error: Error) => {
-    if (error instanceof NotAReply) say(`${error.message}: the connection is made anew`)
+    if (error instanceof NotAReply) say(`${error.message}: reconnecting`)
   }
   redis.on('error', hear)
   redis.on('node error', hear)
@@ -36,7 +36,7 @@ const reasons = new WeakMap<RedisClient, Error>()
 /** Why it is not connected, for the log. Redis may repeat what was sent, a password too, but only in quotes. */
 export function whyAway(redis: RedisClient): string {
   const reason = reasons.get(redis)
-  if (!reason) return 'it closes the connection: check REDIS_URL, and whether it speaks TLS (rediss://)'
+  if (!reason) return 'it closes the connection: check REDIS_URL, and whether the server uses TLS (rediss://)'
   return reason.name === 'ReplyError' ? (reason.message.split(/["'`]/, 1)[0] as string) : reason.message
 }
 

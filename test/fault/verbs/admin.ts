@@ -225,7 +225,7 @@ export const verbsOfAdministrators: readonly Verb[] = [
   },
   {
     covers: 'PATCH /v1/admin/providers/:provider',
-    when: 'counts as proof',
+    when: 'counts for step-up',
     async prepare(world) {
       const { id } = await world.signedInByProvider()
       const path = `/v1/admin/providers/${id}`

@@ -175,7 +175,7 @@ export const verbsOfOperators: readonly Verb[] = [
   },
   {
     covers: 'providers change',
-    when: 'counts as proof',
+    when: 'counts for step-up',
     async prepare(world) {
       const { id } = await world.signedInByProvider()
       return {

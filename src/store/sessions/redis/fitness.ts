@@ -38,7 +38,7 @@ export async function examineRedis(addresses: string): Promise<Fitness> {
   } catch (error) {
     const { message } = error as Error
     const said = reason ?? (message === 'Connection is closed.' ? whyAway(redis) : message)
-    const why = `Redis cannot be asked (${said}): check REDIS_URL, and that it runs and lets this user in`
+    const why = `Redis cannot be reached (${said}): check REDIS_URL, and that the server is running and accepts this user`
     return { faults: [why], risks: [], unknown: [] }
   } finally {
     redis.disconnect()
@@ -53,14 +53,16 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
     throw error
   })
   if (told === undefined)
-    return { faults: [], risks: [], unknown: [`${where} cannot be asked now: check that it runs`] }
+    return {
+      faults: [],
+      risks: [],
+      unknown: [`${where} cannot be reached at the moment: check that it is running`],
+    }
   const info = fields(told)
   const faults: string[] = []
-  if (info.get('role') !== 'master') faults.push(`${where} is a replica: name the master in REDIS_URL`)
+  if (info.get('role') !== 'master') faults.push(`${where} is a replica: set REDIS_URL to the master`)
   if (!asNode && info.get('cluster_enabled') === '1')
-    faults.push(
-      `${where} is a node of a Cluster: name several of its nodes in REDIS_URL, with commas between`,
-    )
+    faults.push(`${where} is a node of a Cluster: set REDIS_URL to several of its nodes, separated by commas`)
   const settings = await settingsOf(redis)
   const setting = (name: string, field: string) => settings?.get(name) ?? info.get(field)
   const risks: string[] = []
@@ -71,11 +73,11 @@ async function examine(redis: Redis, asNode: boolean): Promise<Fitness> {
   const appends = settings ? settings.get('appendonly') === 'yes' : info.get('aof_enabled') === '1'
   if (!appends && settings && !settings.get('save'))
     risks.push(
-      `${where} keeps nothing on disk, so a restart signs everybody out: set appendonly yes, or save`,
+      `${where} does not persist to disk, so a restart signs everybody out: set appendonly yes, or save`,
     )
   if (!appends && !settings)
     unknown.push(
-      `${where} does not tell whether it keeps anything on disk: CONFIG GET is not allowed, so see to it yourself`,
+      `${where} does not allow CONFIG GET, so its persistence cannot be checked: check it yourself`,
     )
   return { faults, risks, unknown }
 }

@@ -202,7 +202,7 @@ export class SessionRows {
     const missing = lacking()
     if (!missing) return
     const reason = [`the key-encryption key ${missing} is missing: put it back`, ...faults].join('; ')
-    throw new Outage('nothing', `whether the session ${id} is ours cannot be judged: ${reason}`)
+    throw new Outage('nothing', `the session row ${id} cannot be verified: ${reason}`)
   }
 
   #text = (field: string, id: string, value: string) => `${field}\n${rowKey(id)}\n${value}`
