@@ -36,18 +36,18 @@ const kinds = {
     json('PUT', '/v1/session/tenant', { tenant: nobody }),
     form('/tenant', { tenant: nobody }),
   ],
-  'session.proved: stale-proof': ({ session }) => [
+  'session.stepped-up: stale-proof': ({ session }) => [
     json('DELETE', '/v1/sessions'),
     json('DELETE', `/v1/sessions/${session}`),
     json('DELETE', `/v1/identities/${nobody}`),
     json('GET', '/v1/admin/users'),
   ],
-  'session.proved: wrong-password': () => [
+  'session.stepped-up: wrong-password': () => [
     json('POST', '/v1/session/step-up', wrong),
     form('/step-up', wrong),
   ],
   'password.changed': () => [json('PUT', '/v1/password', wrongCurrent), form('/password', wrongCurrent)],
-  'session.superseded': () => [
+  'session.reuse-detected': () => [
     json('GET', '/v1/session'),
     json('GET', '/v1/sessions'),
     json('POST', '/v1/token', { client_id: 'bench' }),
@@ -129,11 +129,11 @@ const regular = ({ email }) => ({
 
 /** What must hold of a caller so that they are refused in this way, and what they then present. */
 const changes = {
-  'session.proved: stale-proof': async (sql, { session, cookie }) => {
+  'session.stepped-up: stale-proof': async (sql, { session, cookie }) => {
     await sql`update sessions set auth_time = now() - interval '1 hour' where id = ${session}`
     return { cookie }
   },
-  'session.superseded': async (sql, { session, cookie }) => {
+  'session.reuse-detected': async (sql, { session, cookie }) => {
     await sql`update sessions set previous_secret_hash = secret_hash, secret_changed_at = now() - interval '1 hour',
       secret_hash = decode(repeat('ab', 32), 'hex') where id = ${session}`
     return { cookie }

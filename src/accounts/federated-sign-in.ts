@@ -146,7 +146,7 @@ export function createFederation(parts: FederationParts) {
 const actions: Readonly<Record<Purpose, AuditAction>> = {
   'sign-in': 'session.opened',
   link: 'identity.linked',
-  'step-up': 'session.proved',
+  'step-up': 'session.stepped-up',
 }
 
 /** Of a callback that was not looked at, or is of no flow, nothing is known but its address. */

@@ -38,7 +38,7 @@ export function createStepUp(
   ): Promise<StepUpAnswer> {
     const answer = await passwords.proveAgain(principal.user, proof.password)
     if ('refused' in answer) {
-      await refused(refusalOf(principal, 'session.proved', answer.refused, occasion))
+      await refused(refusalOf(principal, 'session.stepped-up', answer.refused, occasion))
       return { refused: answer.refused }
     }
     const renewed = await sessions.renew(proven, answer.identity, occasion)

@@ -220,11 +220,11 @@ test('LG-04: a token that a live session may not have is one row, with the sessi
 test('LG-04: the founding of the signing key is one row, by nobody', async t => {
   const [signer] = await sql`select kid from signing_keys where signs_from is not null`
   t.match(founding, [
-    { action: 'keys.founded', ...done, actor: null, session: null, address: null, request_id: null },
+    { action: 'keys.bootstrapped', ...done, actor: null, session: null, address: null, request_id: null },
   ])
   t.equal(founding[0]?.subject, signer?.kid)
   await testService(t, { beside: service })
-  t.equal((await sql`select from audit_events where action = 'keys.founded'`).length, 1, 'once')
+  t.equal((await sql`select from audit_events where action = 'keys.bootstrapped'`).length, 1, 'once')
 })
 
 test('a row names the client that a trusted proxy names, and nobody else can choose it', async t => {

@@ -160,7 +160,7 @@ test('LG-05: `mintmark migrate` with two logins makes one for the service, which
   t.strictSame(
     rows.map(row => row.action),
     [
-      'keys.founded',
+      'keys.bootstrapped',
       'keys.published',
       'account.created',
       'session.opened',

@@ -145,7 +145,7 @@ async function done(t: Test, world: World): Promise<void> {
     const found = () => world.keys.change(maintenance, async () => key(`kid-${++made}`), byOperator)
     const founded = await added(world, found)
     t.strictSame(founded, [
-      { action: 'keys.founded', ...operated, subject: 'kid-1' },
+      { action: 'keys.bootstrapped', ...operated, subject: 'kid-1' },
       { action: 'keys.published', ...operated, subject: 'kid-2' },
     ])
     t.same(await added(world, found), [], 'once')

@@ -193,7 +193,7 @@ test('what fails of a proof or a link leads back to where it was asked for, and 
   const actor = (await ada.scripts.get('/v1/session')).json().user.id
   t.same(
     await refusals(world, 3),
-    ['session.proved', 'session.proved', 'identity.linked'].map(action => ({
+    ['session.stepped-up', 'session.stepped-up', 'identity.linked'].map(action => ({
       action,
       reason: 'declined',
       actor,

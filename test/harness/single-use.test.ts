@@ -114,7 +114,7 @@ const things: readonly SingleUse[] = [
     mostThrottled: times - instances.length * limits['current password by person'].points,
     afterwards: async (t, { me }, cookies) => {
       const [row] = await sql`select count(*)::int as proofs from audit_events
-        where action = 'session.proved' and outcome = 'done' and session = ${me.session}`
+        where action = 'session.stepped-up' and outcome = 'done' and session = ${me.session}`
       t.equal(row?.proofs, 1)
       t.equal(cookies.length, 1)
       t.equal(await status(cookies[0] as string), 200)

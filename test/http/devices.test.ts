@@ -254,7 +254,7 @@ test('SS-12: the list is read by any session, ending asks for a fresh proof, and
     t.notOk(answer.headers['set-cookie'])
   }
   t.same(await everywhere(other.cookie), [200, 200, 200], 'nothing ended')
-  const [refusal] = await audited(me.session, 'session.proved')
+  const [refusal] = await audited(me.session, 'session.stepped-up')
   t.match(refusal, { outcome: 'refused', reason: 'stale-proof', actor: me.id })
 
   t.equal((await browser.post('/v1/session/step-up', { password: goodPassword })).statusCode, 200)

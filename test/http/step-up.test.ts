@@ -34,7 +34,7 @@ test('SS-02: a step-up renews the cookie under the same id, and session and toke
   t.match(decodeJwt(access_token), { auth_time: proved.auth_time, acr: 'aal1', amr: ['pwd'] })
   const [cookie] = answer.cookies
   t.ok(Math.abs((cookie?.maxAge ?? 0) - (before.ends_at - Date.now() / 1000)) < 60, 'to the absolute end')
-  t.match(await audited(me.session, 'session.proved'), [{ outcome: 'done', actor: me.id }])
+  t.match(await audited(me.session, 'session.stepped-up'), [{ outcome: 'done', actor: me.id }])
 })
 
 test('MF-01: a wrong password proves nothing: 403, the cookie and the proof stay as they were', async t => {
@@ -51,7 +51,7 @@ test('MF-01: a wrong password proves nothing: 403, the cookie and the proof stay
   t.same(await row(), before)
   t.equal(browser.cookie, me.cookie)
   const refusals = await eventually(async () => {
-    const rows = await audited(me.session, 'session.proved')
+    const rows = await audited(me.session, 'session.stepped-up')
     return rows.length === 4 ? rows : undefined
   })
   t.match(refusals[0], { outcome: 'refused', reason: 'wrong-password', actor: me.id })
@@ -94,7 +94,7 @@ test('a tab in flight with the old cookie is superseded at every route, and work
   }
   t.equal((await browser.post('/v1/token', {})).statusCode, 200)
   t.equal(
-    (await sql`select from audit_events where session = ${me.session} and action = 'session.superseded'`)
+    (await sql`select from audit_events where session = ${me.session} and action = 'session.reuse-detected'`)
       .length,
     0,
   )
@@ -112,7 +112,7 @@ test('a secret that was replaced more than a minute ago opens as little, and is 
     t.notOk(answer.headers['set-cookie'])
   }
   const rows = await eventually(async () => {
-    const found = await audited(me.session, 'session.superseded')
+    const found = await audited(me.session, 'session.reuse-detected')
     return found.length === 2 ? found : undefined
   })
   t.match(rows[0], { outcome: 'refused', reason: 'replayed', actor: null })

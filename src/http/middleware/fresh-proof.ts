@@ -24,7 +24,7 @@ export function freshProofGuard(refused: RecordRefusal): Guard {
     const { live } = signedIn(request)
     if (proofIsFresh(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
-    await refused(refusalOf(live.principal, 'session.proved', 'stale-proof', occasionOf(request)))
+    await refused(refusalOf(live.principal, 'session.stepped-up', 'stale-proof', occasionOf(request)))
     throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
   }
 }

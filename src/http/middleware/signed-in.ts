@@ -140,7 +140,7 @@ export async function refusal(
   // A secret from long ago may be a copy in other hands. Whose, was not proved.
   if (gone === 'replayed') {
     const occasion = occasionOf(request)
-    await refused({ action: 'session.superseded', reason: gone, actor: undefined, session, occasion })
+    await refused({ action: 'session.reuse-detected', reason: gone, actor: undefined, session, occasion })
   }
   request.log.info({ gone }, 'session refused')
   const renewed = gone === 'superseded' || gone === 'replayed'

@@ -62,7 +62,7 @@ export async function applyPlan(
     await tx
       .insert(signingKeys)
       .values({ ...key, signsFrom: instantOf(signsFrom), exempt, leastLead: 0, leastTail: 0 })
-    await auditDone(tx, exempt === 'first' ? 'keys.founded' : 'keys.published', by, { subject: key.kid })
+    await auditDone(tx, exempt === 'first' ? 'keys.bootstrapped' : 'keys.published', by, { subject: key.kid })
   }
 }
 

@@ -77,7 +77,7 @@ export function redisSessionStore(
         if (!own) throw new Abandon('superseded' as const)
         await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
         await recordFederated(tx, next.id, identity, own.ends_at)
-        await auditDone(tx, 'session.proved', { actor, occasion }, { subject: actor, session: id })
+        await auditDone(tx, 'session.stepped-up', { actor, occasion }, { subject: actor, session: id })
         await rows.write({ id: next.id, ...forRedis(own) })
         return own
       })

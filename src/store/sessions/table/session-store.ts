@@ -71,7 +71,7 @@ export function postgresSessionStore(
             returning s.ends_at
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
-            select 'session.proved', 'done', ${identity.user}::uuid, ${identity.user}::text, ${id}::text,
+            select 'session.stepped-up', 'done', ${identity.user}::uuid, ${identity.user}::text, ${id}::text,
               ${occasion.address ?? null}, ${occasion.requestId ?? null}
             from renewed
           )
