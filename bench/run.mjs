@@ -1,4 +1,4 @@
-// The load figures of the README: our check and our mint beside the hand-written limit (bench/limit.mjs), on the same
+// The load figures of docs/growth.md: our check and our mint beside the hand-written limit (bench/limit.mjs), on the same
 // Postgres, a process each on one core, the load on another, in interleaved rounds.
 //
 //   npm run bench                 five rounds of four seconds, with 100 000 people in 1 000 tenants

@@ -1,4 +1,4 @@
-/** The settings, each a row: the configuration, the README's table and .env.example are made of them. */
+/** The settings, each a row: the configuration, the table in docs/configuration.md and .env.example are made of them. */
 
 import { isLoopback } from '../core/loopback.js'
 import { addressFaults } from '../store/postgres/database-address.js'
@@ -13,7 +13,7 @@ export interface Setting {
   readonly faults?: (text: string, env: string) => readonly string[] | string | false
   /** As it would be written. */
   readonly default?: string
-  /** For the documents, in Markdown. */
+  /** For docs/configuration.md, in Markdown: links are relative to docs/. */
   readonly meaning: string
   /** For .env.example, where the default is nothing to show. */
   readonly example?: string
@@ -31,7 +31,7 @@ export const settings = {
     env: 'DATABASE_URL',
     faults: addressFaults,
     meaning:
-      'The Postgres primary, 15 or later, [without a connection pooler](#production). `?sslmode=` takes `verify-full`, `require` or `disable`. If it is not set, the service starts an embedded Postgres for development.',
+      'The Postgres primary, 15 or later, [without a connection pooler](getting-started.md#the-connection-to-postgres). `?sslmode=` takes `verify-full`, `require` or `disable`. If it is not set, the service starts an embedded Postgres for development.',
     example: 'postgres://mintmark:password@db.internal:5432/mintmark?sslmode=verify-full',
   },
   issuer: {
@@ -55,7 +55,7 @@ export const settings = {
       !/^(postgres|redis)$/.test(text) && `SESSION_STORE must be postgres or redis, not ${text}`,
     default: 'postgres',
     meaning:
-      'Where sessions are stored: `postgres`, or `redis`, which needs `REDIS_URL` ([what changes](docs/operations.md#sessions-in-redis)).',
+      'Where sessions are stored: `postgres`, or `redis`, which needs `REDIS_URL` ([what changes](sessions-in-redis.md)).',
   },
   smtpUrl: {
     env: 'SMTP_URL',
@@ -86,7 +86,7 @@ export const settings = {
     env: 'MINTMARK_KEYS_FOLDER',
     default: 'keys',
     meaning:
-      'The folder of the key-encryption keys, one `.kek` file each. The last one by name seals new keys. The generation of the trusted database is stored there, too ([fail-over](docs/operations.md#fail-over-and-restored-backups)).',
+      'The folder of the key-encryption keys, one `.kek` file each. The last one by name seals new keys. The generation of the trusted database is stored there, too ([fail-over](backup-and-upgrade.md#the-generation-file)).',
   },
   dataFolder: {
     env: 'MINTMARK_DATA_FOLDER',
@@ -153,7 +153,7 @@ export const settings = {
   },
   themeFolder: {
     env: 'MINTMARK_THEME_FOLDER',
-    meaning: 'A folder with `theme.css` and `logo.svg` or `logo.png`, for the [hosted pages](#hosted-pages).',
+    meaning: 'A folder with `theme.css` and `logo.svg` or `logo.png`, for the [hosted pages](hosted-pages.md#your-look).',
     example: 'theme',
   },
   mailFrom: {

@@ -278,7 +278,7 @@ test('a user of Redis with the documented rights is enough, and one with less re
   skip,
 }, async t => {
   const redis = await running(t)
-  const docs = await readFile(new URL('docs/operations.md', rootUrl), 'utf8')
+  const docs = await readFile(new URL('docs/sessions-in-redis.md', rootUrl), 'utf8')
   const [line = ''] = /^ACL SETUSER .*$/m.exec(docs) ?? []
   const make = (rights: string) => redis.command('acl', ...rights.split(' ').slice(1))
   await make(line)

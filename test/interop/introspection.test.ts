@@ -70,10 +70,10 @@ const apacheMissing =
   !existsSync(join(modules, 'mod_auth_openidc.so')) && 'libapache2-mod-auth-openidc is not installed'
 if (apacheMissing && process.env.CI) throw new Error(apacheMissing)
 
-/** What the README shows, with this issuer and this key in the place of its own. */
-function configurationInReadme(issuer: string, id: string, key: string): string {
-  const readme = readFileSync(join(root, 'README.md'), 'utf8')
-  const shown = /```apache\n(.*?)```/s.exec(readme)?.[1] ?? ''
+/** What docs/verifying.md shows, with this issuer and this key in the place of its own. */
+function documentedConfiguration(issuer: string, id: string, key: string): string {
+  const page = readFileSync(join(root, 'docs/verifying.md'), 'utf8')
+  const shown = /```apache\n(.*?)```/s.exec(page)?.[1] ?? ''
   return shown
     .replace('https://id.example.com', issuer)
     .replace(/(OIDCOAuthClientID) .*/, `$1 ${id}`)
@@ -107,7 +107,7 @@ DocumentRoot ${folder}/site
 ${load('mpm_event', 'authn_core', 'authz_core', 'authz_user', 'dir', 'auth_openidc')}
 ${process.getuid?.() === 0 ? 'User www-data\nGroup www-data' : ''}
 OIDCCryptoPassphrase of-no-matter-here
-${configurationInReadme(world.service.issuer, id, key)}`
+${documentedConfiguration(world.service.issuer, id, key)}`
   writeFileSync(join(folder, 'httpd.conf'), configuration)
   const server = spawn('/usr/sbin/apache2', ['-X', '-f', join(folder, 'httpd.conf')], { stdio: 'pipe' })
   const over = new Promise<void>(resolve => server.once('close', () => resolve()))

@@ -22,7 +22,7 @@ const Event = Type.Object(
     address: textOrNull,
     request_id: textOrNull,
   },
-  { description: 'What docs/operations.md describes.' },
+  { description: 'What docs/audit-log.md describes.' },
 )
 const idForm = /^[1-9][0-9]{0,18}$/
 

@@ -215,8 +215,8 @@ export const list: readonly string[] = [
   'this Postgres is older than 15⟶: upgrade it',
   'the database lacks … migration(s)⟶: run `mintmark migrate`',
   "the service's role lacks the right to write (…)⟶: run `mintmark migrate`",
-  'this Postgres is not the trusted one (after a fail-over or a restored backup)⟶: read docs/operations.md, then run `mintmark recover`',
-  'this Postgres is a former primary or a restored backup: its generation is …, and … says that … was trusted here⟶. Set DATABASE_URL to the current one. If the file comes from another database that once used these keys, remove it. If this database is to be used from now on, read docs/operations.md and run `mintmark recover`',
+  'this Postgres is not the trusted one (after a fail-over or a restored backup)⟶: read docs/backup-and-upgrade.md, then run `mintmark recover`',
+  'this Postgres is a former primary or a restored backup: its generation is …, and … says that … was trusted here⟶. Set DATABASE_URL to the current one. If the file comes from another database that once used these keys, remove it. If this database is to be used from now on, read docs/backup-and-upgrade.md and run `mintmark recover`',
   'the login of DATABASE_URL can change the audit log⟶: set MINTMARK_OWNER_DATABASE_URL and run `mintmark migrate`',
   'every login of this Postgres server may connect to the database⟶: run `mintmark migrate`',
   // src/store/postgres/migration/grant-service.ts
@@ -252,7 +252,7 @@ export const list: readonly string[] = [
   'the Redis at …:… evicts keys when it is full (maxmemory-policy …)⟶: set it to noeviction',
   'the Redis at …:… does not persist to disk, so a restart signs everybody out⟶: set appendonly yes, or save',
   'the Redis at …:… does not allow CONFIG GET, so its persistence cannot be checked⟶: check it yourself',
-  'Redis does not let this user do what sessions need (…)⟶: see "Sessions in Redis" in docs/operations.md',
+  'Redis does not let this user do what sessions need (…)⟶: see docs/sessions-in-redis.md',
   // src/http/pages/theme.ts
   'MINTMARK_THEME_FOLDER … contains no readable theme.css, logo.svg or logo.png⟶: add one of them, or remove the setting',
   // src/boot/trusted-proxies.ts

@@ -56,12 +56,12 @@ function faultsOf(state: DatabaseState, { kept, file }: Trusted): string[] {
   }
   if (!state.inRecovery && state.trusted === false) {
     faults.push(
-      'this Postgres is not the trusted one (after a fail-over or a restored backup): read docs/operations.md, then run `mintmark recover`',
+      'this Postgres is not the trusted one (after a fail-over or a restored backup): read docs/backup-and-upgrade.md, then run `mintmark recover`',
     )
   }
   if (state.trusted && state.generation < kept) {
     faults.push(
-      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Set DATABASE_URL to the current one. If the file comes from another database that once used these keys, remove it. If this database is to be used from now on, read docs/operations.md and run \`mintmark recover\``,
+      `this Postgres is a former primary or a restored backup: its generation is ${state.generation}, and ${file} says that ${kept} was trusted here. Set DATABASE_URL to the current one. If the file comes from another database that once used these keys, remove it. If this database is to be used from now on, read docs/backup-and-upgrade.md and run \`mintmark recover\``,
     )
   }
   return faults

@@ -99,7 +99,7 @@ async function tryOut(redis: RedisClient): Promise<Fitness> {
   )
   if (!/NOPERM|no permissions|can't run this command/.test(told))
     return { faults: [], risks: [], unknown: [] }
-  const fault = `Redis does not let this user do what sessions need (${told.slice(0, 120)}): see "Sessions in Redis" in docs/operations.md`
+  const fault = `Redis does not let this user do what sessions need (${told.slice(0, 120)}): see docs/sessions-in-redis.md`
   return { faults: [fault], risks: [], unknown: [] }
 }
 
