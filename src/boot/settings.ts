@@ -153,7 +153,8 @@ export const settings = {
   },
   themeFolder: {
     env: 'MINTMARK_THEME_FOLDER',
-    meaning: 'A folder with `theme.css` and `logo.svg` or `logo.png`, for the [hosted pages](hosted-pages.md#your-look).',
+    meaning:
+      'A folder with `theme.css` and `logo.svg` or `logo.png`, for the [hosted pages](hosted-pages.md#your-look).',
     example: 'theme',
   },
   mailFrom: {

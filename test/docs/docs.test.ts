@@ -227,6 +227,25 @@ test('every column of the audit log is in docs/audit-log.md, and no other', asyn
   t.same(names('Columns', 'docs/audit-log.md').sort(), columns.sort())
 })
 
+/** Parts between placeholders, of what a document quotes as a sentence: four words or more, and no command. */
+const sentence = /^(?:… )?[a-z][a-z'’-]*,?(?:[ :,]+(?:…|[A-Za-z0-9'’-]+),?){3,}$/
+const command = /^(npm|npx|node|mintmark|git|grant|go|pip|curl|sign-in by|current password by) /
+
+function unsaid(text: string): string[] {
+  const said = sources.join('\n').replaceAll(/\$\{[^}]*\}/g, '…')
+  return quoted(text.replaceAll(/^```.*?^```/gms, ''))
+    .filter(span => sentence.test(span) && !command.test(span))
+    .filter(span => !span.split('…').every(part => said.includes(part)))
+}
+
+test('every line of the log that a document quotes is in the code', async t => {
+  const documents = readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md'))
+  for (const name of documents) t.same(unsaid(read(`docs/${name}`)), [], name)
+  t.same(unsaid('`a provider cannot be reached` and `a provider was never there`'), [
+    'a provider was never there',
+  ])
+})
+
 test('the lines for Spring Security are those of the program that the tests run', async t => {
   const [, shown = ''] =
     /## With Spring Security.*?```java\n(.*?)```/s.exec(read('docs/verify-in-java.md')) ?? []
