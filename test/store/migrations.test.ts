@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { SessionId } from '../../src/core/principal.js'
+import { DatabaseFault } from '../../src/store/postgres/connection.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { inspect } from '../../src/store/postgres/migration/fitness.js'
 import { migrate } from '../../src/store/postgres/migration/migrate.js'
@@ -52,6 +53,11 @@ async function shapeOf({ sql }: TestDatabase): Promise<Record<string, string[]>>
   }
 }
 
+/** The rights are those of this release: a table of a later migration is not there yet, and gets them with it. */
+function unlessLaterTable(error: Error): void {
+  if (!(error instanceof DatabaseFault && error.sqlState === '42P01')) throw error
+}
+
 test('from each earlier migration the newest release comes to the same tables, indexes and rights', async t => {
   const fresh = await testDatabase(t, { empty: true })
   await migrate(fresh.address)
@@ -63,7 +69,7 @@ test('from each earlier migration the newest release comes to the same tables, i
     const folder = await folderOf(t, first)
     await (first <= byTheDriver
       ? migrateAsBefore(database.address, folder)
-      : migrate(database.address, { folder }))
+      : migrate(database.address, { folder }).catch(unlessLaterTable))
     if (first > 1) await database.sql.unsafe(anybody)
     await migrate(database.address)
     t.strictSame(await shapeOf(database), shape, after)
