@@ -1,7 +1,5 @@
-/**
- * Names that others rely on stay as they are. names.json is the list: what it has is frozen, and what is new is added to
- * it with `TAP_SNAPSHOT=1 node test/run.mjs test/frozen/frozen.test.ts`.
- */
+/** Names that others rely on stay as they are: those in names.json are frozen. */
+// A new name is added to the list with `TAP_SNAPSHOT=1 node test/run.mjs test/frozen/frozen.test.ts`.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
