@@ -158,7 +158,7 @@ export const nowhere: readonly (readonly [message: string, why: string])[] = [
     'Postgres must go away between two statements of a start',
   ],
   [
-    `There is no embedded Postgres for … on ….\nOn this system ${own} (version 15 or later).`,
+    `There is no embedded Postgres for … on ….\nOn this system, ${own} (version 15 or later).`,
     'needs a system that the tests do not run on',
   ],
   [
@@ -170,7 +170,7 @@ export const nowhere: readonly (readonly [message: string, why: string])[] = [
     'needs a disk of its own',
   ],
   [
-    `The binaries of the embedded Postgres cannot run on this system (…).…\nOn such a system ${own}.`,
+    `The binaries of the embedded Postgres cannot run on this system (…).…\nOn such a system, ${own}.`,
     'needs a system without glibc, or a mount with noexec',
   ],
   [
