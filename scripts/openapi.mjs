@@ -4,6 +4,7 @@ import swagger from '@fastify/swagger'
 import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { buildApp } from '../dist/http/server.js'
+import { nameSchemas } from './openapi-schemas.mjs'
 
 export const openapiFile = new URL('../openapi.yaml', import.meta.url)
 
@@ -19,26 +20,14 @@ const tags = [
 ]
 
 /** Demanded before any schema is looked at, of every request that changes something and is not by service key. */
-const mintmarkHeader = required => ({
-  type: 'object',
-  required: required ? ['X-Mintmark'] : [],
-  properties: {
-    'X-Mintmark': {
-      type: 'string',
-      enum: ['1'],
-      description: `No form and no simple request can send it.${required ? '' : ' Not needed with a service key.'}`,
-    },
-  },
-})
-
-function describeHeader({ schema, url, route }) {
+function demandHeader({ schema, url, route }) {
   const changes = !['GET', 'HEAD', 'OPTIONS'].includes(String(route.method))
   // A provider calls these.
-  if (url.startsWith('/v1/federation/')) return { url, schema }
-  const byKey =
-    schema?.security?.filter(one => 'serviceKey' in one || 'serviceKeyAsClient' in one).length ?? 0
-  if (!changes || (byKey > 0 && byKey === schema.security.length)) return { url, schema }
-  return { url, schema: { ...schema, headers: mintmarkHeader(byKey === 0) } }
+  if (!changes || !schema?.security || url.startsWith('/v1/federation/')) return { url, schema }
+  const callers = schema.security.length === 0 ? [{}] : schema.security
+  const byKey = caller => 'serviceKey' in caller || 'serviceKeyAsClient' in caller
+  const security = callers.map(caller => (byKey(caller) ? caller : { ...caller, mintmarkHeader: [] }))
+  return { url, schema: { ...schema, security } }
 }
 
 /** The routes are described without being served: nothing behind them is needed. */
@@ -94,10 +83,17 @@ export async function describeApi() {
                 description:
                   'The key’s id is the user name, the whole key the password (`client_secret_basic`).',
               },
+              mintmarkHeader: {
+                type: 'apiKey',
+                in: 'header',
+                name: 'X-Mintmark',
+                description:
+                  'Always `1`. It is no secret: it proves that no form and no simple cross-origin request was sent.',
+              },
             },
           },
         },
-        transform: describeHeader,
+        transform: demandHeader,
         refResolver: { buildLocalReference: json => String(json.$id) },
       })
     },
@@ -106,7 +102,9 @@ export async function describeApi() {
   await app.ready()
   const document = app.swagger()
   await app.close()
-  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 110 })
+  nameSchemas(document)
+  // Many tools still read YAML 1.1, in which a plain `off` is a boolean.
+  return stringify(document, { aliasDuplicateObjects: false, lineWidth: 110, compat: 'yaml-1.1' })
 }
 
 if (process.argv[1] === new URL(import.meta.url).pathname) await writeFile(openapiFile, await describeApi())

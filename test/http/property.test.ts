@@ -15,7 +15,7 @@ import { appOrigin, goodPassword, issuer, testService } from '../support/service
 const seed = Number(process.env.FC_SEED ?? randomInt(2 ** 31))
 
 interface Schema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly properties?: Record<string, Schema>
   readonly required?: readonly string[]
   readonly anyOf?: readonly Schema[]
@@ -32,9 +32,15 @@ interface Operation {
   >
 }
 
-const document = parse(readFileSync(new URL('openapi.yaml', rootUrl), 'utf8')) as {
-  paths: Record<string, Record<string, Operation>>
+const written = parse(readFileSync(new URL('openapi.yaml', rootUrl), 'utf8'))
+/** With every named schema at the places that refer to it. */
+function resolved(node: unknown): unknown {
+  if (typeof node !== 'object' || node === null) return node
+  if (Array.isArray(node)) return node.map(resolved)
+  if ('$ref' in node) return resolved(written.components.schemas[String(node.$ref).split('/').at(-1) ?? ''])
+  return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, resolved(value)]))
 }
+const document = { paths: resolved(written.paths) as Record<string, Record<string, Operation>> }
 const operations = Object.entries(document.paths).flatMap(([url, methods]) =>
   Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), url, operation })),
 )
@@ -78,6 +84,8 @@ const texts = fc.oneof(
 function valid(schema: Schema, name = ''): fc.Arbitrary<unknown> {
   if (schema.anyOf) return fc.oneof(...schema.anyOf.map(one => valid(one, name)))
   if (schema.type === 'null') return fc.constant(null)
+  if (Array.isArray(schema.type))
+    return fc.oneof(...schema.type.map(type => valid({ ...schema, type }, name)))
   if (schema.type === 'object') {
     const members = Object.entries(schema.properties ?? {}).map(
       ([key, one]) => [key, valid(one, key)] as const,

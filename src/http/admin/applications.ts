@@ -19,10 +19,13 @@ const Audiences = Type.Array(Type.String({ maxLength: 200 }), {
   uniqueItems: true,
   description: 'The first is the default.',
 })
-const Grants = Type.Array(Type.Union([Type.Literal('account'), Type.Literal('admin')]), {
-  maxItems: 2,
-  uniqueItems: true,
-})
+const Grants = Type.Array(
+  Type.Union([Type.Literal('account'), Type.Literal('admin')], { title: 'ApplicationGrant' }),
+  {
+    maxItems: 2,
+    uniqueItems: true,
+  },
+)
 const Lifetime = Type.Integer({ minimum: 60, maximum: 900, description: 'Seconds that its tokens live.' })
 const State = Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])
 const ClientId = Type.String({ maxLength: 64, pattern: '^[a-z0-9][a-z0-9._-]{1,63}$' })
@@ -38,7 +41,7 @@ const ApplicationObject = Type.Object(
     grants: Type.Array(Type.String()),
     created_at: Instant,
   },
-  { description: 'An application.' },
+  { title: 'Application', description: 'An application.' },
 )
 const ApplicationPath = Type.Object({ client: ClientId })
 const reads: Needs = over('applications:read')

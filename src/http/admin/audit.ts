@@ -10,7 +10,7 @@ const textOrNull = Type.Union([Type.String(), Type.Null()])
 const Event = Type.Object(
   {
     id: Type.String(),
-    at: Type.Number({ description: 'NumericDate, with a fraction.' }),
+    at: Type.Number({ format: 'double', description: 'NumericDate, with a fraction.' }),
     action: Type.String(),
     outcome: Type.String({ description: '`done` or `refused`.' }),
     reason: textOrNull,
@@ -22,7 +22,7 @@ const Event = Type.Object(
     address: textOrNull,
     request_id: textOrNull,
   },
-  { description: 'What docs/audit-log.md describes.' },
+  { title: 'AuditEvent', description: 'What docs/audit-log.md describes.' },
 )
 const idForm = /^[1-9][0-9]{0,18}$/
 

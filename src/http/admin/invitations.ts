@@ -20,7 +20,7 @@ const InvitationObject = Type.Object(
     created_at: Instant,
     expires_at: Instant,
   },
-  { description: 'An invitation that was not taken yet.' },
+  { title: 'Invitation', description: 'An invitation that was not taken yet.' },
 )
 const writes: Needs = within('mintmark:members:write')
 

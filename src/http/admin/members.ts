@@ -5,22 +5,18 @@ import { describeMembership, type MembershipStore } from '../../tenants/tenants.
 import { by, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
-import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
+import { Body, Id, Instant, Nothing, UserProfile } from '../shapes/schemas.js'
 import { accepted, operation, TenantPath, within } from './shapes.js'
 
 export const Member = Type.Object(
   {
-    user: Type.Object({
-      id: Type.String(),
-      email: Type.String(),
-      name: Type.Union([Type.String(), Type.Null()]),
-    }),
+    user: UserProfile,
     tenant: Type.String(),
     state: Type.String({ description: '`active` or `suspended`.' }),
     roles: Type.Array(Type.String(), { description: 'Ids of roles of the tenant.' }),
     created_at: Instant,
   },
-  { description: 'A membership.' },
+  { title: 'Member', description: 'A membership.' },
 )
 
 const MemberPath = Type.Object({ tenant: Id, user: Id })

@@ -24,26 +24,29 @@ const Grant = Type.Object(
     tenant: Id,
     role: Type.String({ maxLength: 64, description: 'The id of a role of the tenant.' }),
   },
-  { additionalProperties: false },
+  { title: 'ProviderGrant', additionalProperties: false },
 )
 const Claims = Type.Object(
   {
     name: Type.Optional(Visible(200)),
     email_verified: Type.Optional(Visible(200)),
   },
-  { additionalProperties: false, description: 'Which claim is what.' },
+  { title: 'ProviderClaims', additionalProperties: false, description: 'Which claim is what.' },
 )
 /** What of a provider is declared, and may be changed; each as the command's option of that name. */
 const declared = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
-  issuer: Type.Optional(Type.String({ pattern: '^https?://[\\w.~:/{}-]+$', maxLength: 500 })),
+  issuer: Type.Optional(Type.String({ pattern: '^https?://[A-Za-z0-9_.~:/{}-]+$', maxLength: 500 })),
   client_id: Type.Optional(Visible(200)),
   client_secret: Type.Optional(Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' })),
   scopes: Type.Optional(Words),
   hosts: Type.Optional(Words),
   directories: Type.Optional(Words),
   sign_up: Type.Optional(
-    Type.Union((['open', 'domains', 'invitation', 'off'] as const).map(one => Type.Literal(one))),
+    Type.Union(
+      (['open', 'domains', 'invitation', 'off'] as const).map(one => Type.Literal(one)),
+      { title: 'SignUpPolicy' },
+    ),
   ),
   sign_up_domains: Type.Optional(Words),
   authoritative_for: Type.Optional(Words),
@@ -75,7 +78,7 @@ const ProviderObject = Type.Object(
     aal2: Type.Array(Type.String()),
     created_at: Instant,
   },
-  { description: 'A provider.' },
+  { title: 'Provider', description: 'A provider.' },
 )
 const EndSessions = Type.Object(
   {
@@ -93,7 +96,10 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
     operation(reads, 'listProvidersAsAdmin', {
       summary: 'All providers, with what was declared of them',
       answers: {
-        200: Type.Object({ items: Type.Array(ProviderObject) }, { description: 'All of them, by id.' }),
+        200: Type.Object(
+          { items: Type.Array(ProviderObject) },
+          { title: 'ProviderList', description: 'All of them, by id.' },
+        ),
       },
     }),
     async () => ({ items: (await providers.list()).map(describe) }),
@@ -106,7 +112,10 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
       body: Body({
         id: ProviderId,
         preset: Type.Optional(
-          Type.Union((Object.keys(presets) as PresetName[]).map(name => Type.Literal(name))),
+          Type.Union(
+            (Object.keys(presets) as PresetName[]).map(name => Type.Literal(name)),
+            { title: 'ProviderPreset' },
+          ),
         ),
         ...declared,
         client_id: Visible(200),
@@ -186,7 +195,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
       answers: {
         200: Type.Object(
           { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
-          { description: 'Whether it answers as it was declared.' },
+          { title: 'ProviderCheck', description: 'Whether it answers as it was declared.' },
         ),
       },
       refuses: ['not_found'],

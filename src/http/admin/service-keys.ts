@@ -22,7 +22,7 @@ const members = {
   revoked_at: instantOrNull,
   last_used_at: Type.Union([Instant, Type.Null()], { description: 'To the minute.' }),
 }
-const Key = Type.Object(members, { description: 'A service key.' })
+const Key = Type.Object(members, { title: 'ServiceKey', description: 'A service key.' })
 const NewKey = Type.Object(
   {
     ...members,
@@ -30,7 +30,7 @@ const NewKey = Type.Object(
       description: 'The key itself, this once. Null where the Idempotency-Key was used before.',
     }),
   },
-  { description: 'The new service key.' },
+  { title: 'CreatedServiceKey', description: 'The new service key.' },
 )
 const idForm = /^[A-Za-z0-9_-]{21}[AQgw]$/
 const KeyPath = Type.Object({ key: Type.String({ pattern: idForm.source }) })
@@ -54,11 +54,17 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
       summary: 'Make a service key, of scopes that the caller holds',
       body: Body({
         name: Name,
-        scopes: Type.Array(Type.Union(platformPermissions.map(scope => Type.Literal(scope))), {
-          minItems: 1,
-          maxItems: 50,
-          uniqueItems: true,
-        }),
+        scopes: Type.Array(
+          Type.Union(
+            platformPermissions.map(scope => Type.Literal(scope)),
+            { title: 'ServiceKeyScope' },
+          ),
+          {
+            minItems: 1,
+            maxItems: 50,
+            uniqueItems: true,
+          },
+        ),
         audiences: Type.Optional(
           Type.Array(Type.String({ maxLength: 200 }), {
             maxItems: 50,

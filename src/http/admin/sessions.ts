@@ -8,15 +8,18 @@ import { PageOf, PageQuery, page, pageRequest, sessionListForm } from '../shapes
 import { Ended, Id, Instant, Nothing, SessionHandle } from '../shapes/schemas.js'
 import { accepted, operation, over } from './shapes.js'
 
-const ListedSession = Type.Object({
-  id: Type.String(),
-  device: Type.Union([Type.String(), Type.Null()]),
-  user_agent: Type.String(),
-  address: Type.String(),
-  created_at: Instant,
-  last_seen_at: Instant,
-  ends_at: Instant,
-})
+const ListedSession = Type.Object(
+  {
+    id: Type.String(),
+    device: Type.Union([Type.String(), Type.Null()]),
+    user_agent: Type.String(),
+    address: Type.String(),
+    created_at: Instant,
+    last_seen_at: Instant,
+    ends_at: Instant,
+  },
+  { title: 'Session', description: 'A live session.' },
+)
 const UserPath = Type.Object({ user: Id })
 const ends: Needs = over('sessions:write')
 

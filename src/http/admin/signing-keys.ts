@@ -10,7 +10,8 @@ import type { App } from '../shapes/app.js'
 import { Body } from '../shapes/schemas.js'
 import { operation, over } from './shapes.js'
 
-const Moment = Type.Number({ description: 'NumericDate, with a fraction.' })
+const Moment = Type.Number({ format: 'double', description: 'NumericDate, with a fraction.' })
+const Seconds = Type.Number({ format: 'double' })
 const momentOrNull = Type.Union([Moment, Type.Null()])
 const Key = Type.Object(
   {
@@ -28,40 +29,47 @@ const Key = Type.Object(
       description: 'The id of its key-encryption key; null once its private half is erased.',
     }),
   },
-  { description: 'A signing key.' },
+  { title: 'SigningKey', description: 'A signing key.' },
 )
 const items = Type.Array(Key, { description: 'Every key that was ever published, oldest first.' })
-const Keys = Type.Object({ items }, { description: 'The key ring.' })
+const Keys = Type.Object({ items }, { title: 'SigningKeyList', description: 'The key ring.' })
 const Change = Type.Object(
   {
     changed: Type.Boolean({ description: 'False where there was nothing to do.' }),
     dry_run: Type.Boolean(),
     items,
   },
-  { description: 'The key ring after it.' },
+  { title: 'SigningKeyChange', description: 'The key ring after it.' },
 )
 const Exposed = Type.Object(
   {
     ...Change.properties,
     exposure: Type.Object(
       {
-        introspection: Type.Number(),
-        jwks: Type.Number(),
-        refreshing_verifiers: Type.Number(),
-        verifiers_in_outage: Type.Number(),
-        everything: Type.Number(),
+        introspection: Seconds,
+        jwks: Seconds,
+        refreshing_verifiers: Seconds,
+        verifiers_in_outage: Seconds,
+        everything: Seconds,
       },
-      { description: 'Seconds until nobody believes the leaked keys any more, by who asks.' },
+      {
+        title: 'SigningKeyExposure',
+        description: 'Seconds until nobody believes the leaked keys any more, by who asks.',
+      },
     ),
   },
-  { description: 'The key ring after it, and how long it takes to be felt.' },
+  { title: 'SigningKeyCompromise', description: 'The key ring after it, and how long it takes to be felt.' },
+)
+const Finding = Type.Object(
+  { check: Type.String(), ok: Type.Boolean(), says: Type.String() },
+  { title: 'SigningKeyFinding' },
 )
 const Findings = Type.Object(
   {
     ok: Type.Boolean(),
-    items: Type.Array(Type.Object({ check: Type.String(), ok: Type.Boolean(), says: Type.String() })),
+    items: Type.Array(Finding),
   },
-  { description: 'What was found.' },
+  { title: 'SigningKeyReport', description: 'What was found.' },
 )
 const dryRun = Type.Optional(
   Type.Boolean({ description: 'Try it: the answer is the ring as it would be, and nothing is kept.' }),
@@ -122,6 +130,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
         ),
         since: Type.Optional(
           Type.Integer({
+            format: 'int64',
             minimum: 0,
             description: 'NumericDate from which its signatures must not be believed. Default: none of them.',
           }),

@@ -14,7 +14,7 @@ export const RoleObject = Type.Object(
     name: Type.String(),
     permissions: Type.Array(Type.String()),
   },
-  { description: 'A role.' },
+  { title: 'Role', description: 'A role.' },
 )
 
 const TenantObject = Type.Object(
@@ -25,7 +25,7 @@ const TenantObject = Type.Object(
     roles: Type.Array(RoleObject),
     created_at: Instant,
   },
-  { description: 'A tenant.' },
+  { title: 'Tenant', description: 'A tenant.' },
 )
 const platformReads: Needs = over('tenants:read')
 const platformWrites: Needs = over('tenants:write')

@@ -14,7 +14,10 @@ import { Member } from './members.js'
 import { accepted, found, Name, operation, over } from './shapes.js'
 
 const PlatformRoles = Type.Array(
-  Type.Union((Object.keys(platformRoles) as PlatformRole[]).map(role => Type.Literal(role))),
+  Type.Union(
+    (Object.keys(platformRoles) as PlatformRole[]).map(role => Type.Literal(role)),
+    { title: 'PlatformRole' },
+  ),
   { uniqueItems: true, maxItems: 10 },
 )
 const UserObject = Type.Object(
@@ -26,7 +29,7 @@ const UserObject = Type.Object(
     platform_roles: Type.Array(Type.String()),
     created_at: Instant,
   },
-  { description: 'A person.' },
+  { title: 'User', description: 'A person.' },
 )
 const UserPath = Type.Object({ user: Id })
 const reads: Needs = over('users:read')
@@ -135,7 +138,9 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
     operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
       summary: 'The tenants in which a person is a member',
       params: UserPath,
-      answers: { 200: Type.Object({ items: Type.Array(Member) }, { description: 'All of them.' }) },
+      answers: {
+        200: Type.Object({ items: Type.Array(Member) }, { title: 'MemberList', description: 'All of them.' }),
+      },
     }),
     async ({ params }) => ({
       items: (await memberships.of(params.user as UserId)).map(describeMembership),

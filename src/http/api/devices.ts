@@ -17,20 +17,26 @@ import {
   SessionHandle,
 } from '../shapes/schemas.js'
 
-const Device = Type.Object({
-  id: Type.String(),
-  current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
-  device: Type.Union([Type.String(), Type.Null()], {
-    description: 'The user agent in words, like "Firefox on Linux"; null when it says nothing that is known.',
-  }),
-  user_agent: Type.String({ description: 'As the browser sent it at sign-in, at most 256 characters.' }),
-  address: Type.String({ description: 'The network address at sign-in.' }),
-  created_at: Instant,
-  last_seen_at: Type.Integer({
-    description: 'A NumericDate; moved at most once in 1/500 of the idle limit, and at least a minute apart.',
-  }),
-  ends_at: Instant,
-})
+const Device = Type.Object(
+  {
+    id: Type.String(),
+    current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
+    device: Type.Union([Type.String(), Type.Null()], {
+      description:
+        'The user agent in words, like "Firefox on Linux"; null when it says nothing that is known.',
+    }),
+    user_agent: Type.String({ description: 'As the browser sent it at sign-in, at most 256 characters.' }),
+    address: Type.String({ description: 'The network address at sign-in.' }),
+    created_at: Instant,
+    last_seen_at: Type.Integer({
+      format: 'int64',
+      description:
+        'A NumericDate; moved at most once in 1/500 of the idle limit, and at least a minute apart.',
+    }),
+    ends_at: Instant,
+  },
+  { title: 'Device', description: 'A live session of this person.' },
+)
 
 /** In the signed-in context. */
 export function deviceListRoute(app: App, own: OwnSessions): void {
@@ -47,7 +53,10 @@ export function deviceListRoute(app: App, own: OwnSessions): void {
               description: 'Null on the last page.',
             }),
           },
-          { description: 'Live sessions. One that is used meanwhile moves to the front.' },
+          {
+            title: 'DevicePage',
+            description: 'Live sessions. One that is used meanwhile moves to the front.',
+          },
         ),
       },
       refuses: [...ownListProblems],

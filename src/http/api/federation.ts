@@ -18,6 +18,26 @@ import {
   personProblems,
 } from '../shapes/schemas.js'
 
+const OfferedProvider = Type.Object(
+  {
+    id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
+    name: Type.String(),
+    counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
+  },
+  { title: 'OfferedProvider', description: 'A provider that people can sign in through.' },
+)
+const Identity = Type.Object(
+  {
+    id: Type.String(),
+    provider: Type.String(),
+    provider_name: Type.String(),
+    enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
+    label: Type.String({ description: 'What the provider called them when it was linked.' }),
+    created_at: Instant,
+  },
+  { title: 'Identity', description: 'An account at a provider.' },
+)
+
 export function offeredProvidersRoute(app: App, acts: FederationActs): void {
   app.get(
     '/v1/federation',
@@ -26,15 +46,9 @@ export function offeredProvidersRoute(app: App, acts: FederationActs): void {
       answers: {
         200: Type.Object(
           {
-            providers: Type.Array(
-              Type.Object({
-                id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
-                name: Type.String(),
-                counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
-              }),
-            ),
+            providers: Type.Array(OfferedProvider),
           },
-          { description: 'The enabled ones, by name.' },
+          { title: 'OfferedProviderList', description: 'The enabled ones, by name.' },
         ),
       },
       refuses: ['insecure_transport', 'unavailable'],
@@ -61,18 +75,9 @@ export function identitiesRoute(app: App, acts: FederationActs): void {
         200: Type.Object(
           {
             password: Type.Boolean({ description: 'Whether there is a password.' }),
-            identities: Type.Array(
-              Type.Object({
-                id: Type.String(),
-                provider: Type.String(),
-                provider_name: Type.String(),
-                enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
-                label: Type.String({ description: 'What the provider called them when it was linked.' }),
-                created_at: Instant,
-              }),
-            ),
+            identities: Type.Array(Identity),
           },
-          { description: 'The oldest first.' },
+          { title: 'SignInMethods', description: 'The oldest first.' },
         ),
       },
       refuses: [...ownListProblems],

@@ -40,7 +40,7 @@ const Answer = Type.Object(
       Type.Array(Type.String(), { description: 'Of this moment, not the token’s.' }),
     ),
   },
-  { description: 'Whether the token counts now, and for whom.' },
+  { title: 'Introspection', description: 'Whether the token counts now, and for whom.' },
 )
 
 export interface IntrospectionParts {

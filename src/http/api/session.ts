@@ -91,15 +91,18 @@ function describe({ principal, profile, createdAt, idleEndsAt }: Live): WhoAmI {
 
 const Proved = Type.Object(
   {
-    session: Type.Object({
-      id: Type.String(),
-      auth_time: Instant,
-      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
-      acr: Type.String(),
-      ends_at: Instant,
-    }),
+    session: Type.Object(
+      {
+        id: Type.String(),
+        auth_time: Instant,
+        amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+        acr: Type.String(),
+        ends_at: Instant,
+      },
+      { title: 'AuthenticatedSession' },
+    ),
   },
-  { description: 'Proved, and `Set-Cookie` holds the renewed session.' },
+  { title: 'StepUp', description: 'Proved, and `Set-Cookie` holds the renewed session.' },
 )
 
 /** In the signed-in context. */

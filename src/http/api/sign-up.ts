@@ -66,7 +66,10 @@ export function acceptInvitationRoute(app: App, acts: Acts): void {
       summary: 'Take an invitation that was sent to the address of who is signed in',
       body: Body({ token: LinkToken }),
       answers: {
-        200: Type.Object({ tenant: Type.String() }, { description: 'A member of this tenant now.' }),
+        200: Type.Object(
+          { tenant: Type.String() },
+          { title: 'AcceptedInvitation', description: 'A member of this tenant now.' },
+        ),
       },
       refuses: [...personProblems, 'link_invalid'],
     }),

@@ -22,6 +22,7 @@ const TokenRequest = Body({
     Type.Object(
       { sub: Type.Optional(Id), tenant: Type.Optional(Type.Union([Id, Type.Null()])) },
       {
+        title: 'ExpectedSession',
         additionalProperties: false,
         description: 'Who the caller believes is signed in, and in which tenant.',
       },
@@ -38,7 +39,7 @@ const Token = Type.Object(
     sid: Type.String(),
     tenant: Type.Union([Type.String(), Type.Null()]),
   },
-  { description: 'The token, and whom it speaks of.' },
+  { title: 'AccessToken', description: 'The token, and whom it speaks of.' },
 )
 
 export interface TokenParts {

@@ -6,15 +6,18 @@ import { maxAgeSeconds } from '../../keys/schedule.js'
 import { authorizationServerMetadata, openidConfiguration } from '../../tokens/metadata.js'
 import { forAnyone, Nothing, operation } from '../shapes/schemas.js'
 
-const PublicKey = Type.Object({
-  kty: Type.String(),
-  crv: Type.String(),
-  x: Type.String(),
-  y: Type.String(),
-  kid: Type.String(),
-  alg: Type.String(),
-  use: Type.String(),
-})
+const PublicKey = Type.Object(
+  {
+    kty: Type.String(),
+    crv: Type.String(),
+    x: Type.String(),
+    y: Type.String(),
+    kid: Type.String(),
+    alg: Type.String(),
+    use: Type.String(),
+  },
+  { title: 'JsonWebKey', description: 'A public key (RFC 7517).' },
+)
 const shared = {
   issuer: Type.String(),
   jwks_uri: Type.String(),
@@ -22,14 +25,14 @@ const shared = {
   introspection_endpoint: Type.String(),
   introspection_endpoint_auth_methods_supported: Type.Array(Type.String()),
 }
-const Metadata = Type.Object(shared, { description: 'The metadata.' })
+const Metadata = Type.Object(shared, { title: 'AuthorizationServerMetadata', description: 'The metadata.' })
 const OpenidMetadata = Type.Object(
   {
     ...shared,
     subject_types_supported: Type.Array(Type.String()),
     id_token_signing_alg_values_supported: Type.Array(Type.String()),
   },
-  { description: 'The metadata.' },
+  { title: 'OpenidConfiguration', description: 'The metadata.' },
 )
 
 const cacheControl = `public, max-age=${maxAgeSeconds}, must-revalidate`
@@ -47,7 +50,10 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
       operation('metadata', forAnyone, 'jwks', {
         summary: 'The public signing keys (RFC 7517)',
         answers: {
-          200: Type.Object({ keys: Type.Array(PublicKey) }, { description: 'The keys, newest list.' }),
+          200: Type.Object(
+            { keys: Type.Array(PublicKey) },
+            { title: 'JsonWebKeySet', description: 'The keys, newest list.' },
+          ),
           304: Nothing('The list is the one whose tag the request names.'),
         },
         refuses: ['unavailable'],

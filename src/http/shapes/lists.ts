@@ -24,13 +24,14 @@ export const PageQuery = Type.Object(
   { additionalProperties: false },
 )
 
-export function PageOf<T extends TSchema>(item: T) {
+/** Its name is that of its items: `UserPage` of `User`. */
+export function PageOf<T extends TSchema & { readonly title?: unknown }>(item: T) {
   return Type.Object(
     {
       items: Type.Array(item),
       next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' }),
     },
-    { description: 'A page, in an order that does not change.' },
+    { title: `${item.title}Page`, description: 'A page, in an order that does not change.' },
   )
 }
 

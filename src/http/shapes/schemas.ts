@@ -47,62 +47,88 @@ export const Ended = (description: string) =>
         }),
       ),
     },
-    { description },
+    { title: 'EndedSessions', description },
   )
 
 /** The one answer to a request that is followed up by mail, or not. */
 export const Accepted = Type.Object(
   { accepted: Type.Literal(true) },
-  { description: 'Accepted. What follows, follows by mail.' },
+  { title: 'Accepted', description: 'Accepted. What follows, follows by mail.' },
 )
 
-export const Instant = Type.Integer({ description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.' })
+/** Beyond 32 bits from 2038 on: generated clients take an integer for one of 32 bits unless they are told. */
+const instant = { format: 'int64' }
+export const Instant = Type.Integer({
+  ...instant,
+  description: 'NumericDate: seconds since 1970-01-01T00:00:00Z.',
+})
+
+/** Who a session or a membership is of. */
+export const UserProfile = Type.Object(
+  {
+    id: Type.String(),
+    email: Type.String(),
+    name: Type.Union([Type.String(), Type.Null()]),
+  },
+  { title: 'UserProfile' },
+)
 
 export const Opened = Type.Object(
   {
-    session: Type.Object({
-      id: Type.String({ description: 'The public id: the sid claim and the handle in the device list.' }),
-      ends_at: Instant,
-    }),
-    user: Type.Object({ id: Type.String() }),
+    session: Type.Object(
+      {
+        id: Type.String({ description: 'The public id: the sid claim and the handle in the device list.' }),
+        ends_at: Instant,
+      },
+      { title: 'OpenedSession' },
+    ),
+    user: Type.Object({ id: Type.String() }, { title: 'UserReference' }),
   },
-  { description: 'The session is open, and `Set-Cookie` holds it.' },
+  { title: 'SignedIn', description: 'The session is open, and `Set-Cookie` holds it.' },
 )
 
 export const WhoAmI = Type.Object(
   {
-    session: Type.Object({
-      id: Type.String(),
-      created_at: Instant,
-      auth_time: Type.Union([Instant, Type.Null()], {
-        description:
-          'When the person authenticated. Null: by a provider whose word does not count, so that no `max_age` is met.',
-      }),
-      amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
-      acr: Type.String(),
-      ends_at: Type.Integer({ description: 'The absolute end, a NumericDate.' }),
-      idle_ends_at: Type.Integer({
-        description: 'The end if the session is not used before, a NumericDate.',
-      }),
-    }),
-    user: Type.Object({
-      id: Type.String(),
-      email: Type.String(),
-      name: Type.Union([Type.String(), Type.Null()]),
-    }),
-    tenant: Type.Union([
-      Type.Object({
+    session: Type.Object(
+      {
         id: Type.String(),
-        name: Type.String(),
-        roles: Type.Array(Type.String()),
-        permissions: Type.Array(Type.String()),
-      }),
+        created_at: Instant,
+        auth_time: Type.Union([Instant, Type.Null()], {
+          description:
+            'When the person authenticated. Null: by a provider whose word does not count, so that no `max_age` is met.',
+        }),
+        amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+        acr: Type.String(),
+        ends_at: Type.Integer({ ...instant, description: 'The absolute end, a NumericDate.' }),
+        idle_ends_at: Type.Integer({
+          ...instant,
+          description: 'The end if the session is not used before, a NumericDate.',
+        }),
+      },
+      { title: 'CurrentSession' },
+    ),
+    user: UserProfile,
+    tenant: Type.Union([
+      Type.Object(
+        {
+          id: Type.String(),
+          name: Type.String(),
+          roles: Type.Array(Type.String()),
+          permissions: Type.Array(Type.String()),
+        },
+        { title: 'CurrentTenant' },
+      ),
       Type.Null(),
     ]),
   },
-  { description: 'Somebody is signed in.' },
+  { title: 'WhoAmI', description: 'Somebody is signed in.' },
 )
 export type WhoAmI = Static<typeof WhoAmI>
+
+const RequestFault = Type.Object(
+  { pointer: Type.String({ description: 'Where in the request (RFC 6901).' }), detail: Type.String() },
+  { title: 'RequestFault' },
+)
 
 export const ProblemDocument = Type.Object(
   {
@@ -114,7 +140,7 @@ export const ProblemDocument = Type.Object(
     max_age: Type.Optional(
       Type.Integer({ description: 'Seconds: how old the proof may be at most (RFC 9470).' }),
     ),
-    errors: Type.Optional(Type.Array(Type.Object({ pointer: Type.String(), detail: Type.String() }))),
+    errors: Type.Optional(Type.Array(RequestFault)),
     request_id: Type.String(),
   },
   { $id: 'Problem', description: 'A problem document (RFC 9457).' },
