@@ -52,7 +52,7 @@ import { formAnswerRoute } from './pages/federation.js'
 import { pages } from './pages/index.js'
 import type { Theme } from './pages/theme.js'
 import { answerUnknownRoutes } from './pages/unknown-routes.js'
-import { ProblemDocument } from './shapes/schemas.js'
+import { formats, ProblemDocument } from './shapes/schemas.js'
 
 export interface AppParts extends ActParts, FederationActParts {
   readonly issuer: string
@@ -98,7 +98,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     connectionTimeout: 30_000,
     keepAliveTimeout: 72_000,
     return503OnClosing: true,
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, formats } },
   }).withTypeProvider<TypeBoxTypeProvider>()
 
   app.addSchema(ProblemDocument)

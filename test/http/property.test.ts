@@ -210,7 +210,11 @@ function fault(answer: Answer, documented?: Operation['responses']): string | un
   if (documented && !documented[statusCode] && ![404, 405].includes(statusCode))
     return `${statusCode} is not in openapi.yaml: ${body}`
   if (statusCode < 400) return undefined
-  if (documented?.[statusCode]?.content?.['text/html']) return pageFault(answer, documented)
+  const types = documented?.[statusCode]?.content ?? {}
+  const isPage = String(answer.headers['content-type']).startsWith('text/html')
+  if (documented && types['text/html'] && isPage) return pageFault(answer, documented)
+  if (documented?.[statusCode] && !types['application/problem+json'])
+    return `${answer.headers['content-type']} is not in openapi.yaml: ${body}`
   if (answer.headers['content-type'] !== 'application/problem+json')
     return `${answer.headers['content-type']}`
   const problem = JSON.parse(body)

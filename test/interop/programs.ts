@@ -2,11 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import tap from 'tap'
 import { root } from '../support/project.mjs'
 
-const { PATH = '', HOME = root } = process.env
+export const { PATH = '', HOME = root } = process.env
 const env = { PATH, HOME }
 export const built = mkdtempSync(join(tmpdir(), 'mintmark-interop-'))
 tap.teardown(() => rmSync(built, { recursive: true, force: true }))
@@ -15,15 +15,15 @@ tap.teardown(() => rmSync(built, { recursive: true, force: true }))
 export type Command = readonly string[] | { readonly missing: string }
 
 /** In CI nothing may be missing, and a build that fails says why. */
-function succeeds(cwd: string, command: string, ...args: string[]): boolean {
+export function succeeds(cwd: string, command: string, ...args: string[]): boolean {
   // With the whole environment: a machine may say there how its registries are reached.
-  const { status, stderr, error } = spawnSync(command, args, { cwd: join(root, cwd), encoding: 'utf8' })
+  const { status, stderr, error } = spawnSync(command, args, { cwd: resolve(root, cwd), encoding: 'utf8' })
   if (status !== 0 && process.env.CI) tap.comment(`${command} ${args.join(' ')}: ${error ?? stderr}`)
   return status === 0
 }
 
 /** A registry may fail to answer once. */
-function downloads(...command: [cwd: string, command: string, ...args: string[]]): boolean {
+export function downloads(...command: [cwd: string, command: string, ...args: string[]]): boolean {
   return succeeds(...command) || succeeds(...command) || succeeds(...command)
 }
 
@@ -40,7 +40,7 @@ export function go(): Command {
   return downloads('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
 }
 
-const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
+export const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
 const jvm = ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 
 export function nimbus(): Command {

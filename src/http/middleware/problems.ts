@@ -3,14 +3,10 @@ import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, Fa
 import { HashQueueFull } from '../../accounts/password-hash.js'
 import { Throttled } from '../../accounts/throttle.js'
 import { Outage } from '../../core/errors.js'
+import { type Fault, faultsIn } from './faults.js'
 import type { Metrics } from './metrics.js'
 import { catalogue, type ErrorCode, Problem } from './problem.js'
 import { isByBasic, isByBearer } from './service-key.js'
-
-interface Fault {
-  readonly pointer: string
-  readonly detail: string
-}
 
 export function answerProblems(app: FastifyInstance, metrics: Metrics): void {
   app.setErrorHandler<FastifyError | Error>((error, request, reply) => {
@@ -67,7 +63,8 @@ function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal
     log.error({ outage: error.message }, 'the primary could not be reached')
     return { code: error.outcome === 'unknown' ? 'not_confirmed' : 'unavailable', retryAfter: 1 }
   }
-  if ('validation' in error && error.validation) return { code: 'invalid_request', errors: faults(error) }
+  if ('validation' in error && error.validation)
+    return { code: 'invalid_request', errors: faultsIn(error.validation) }
   const code = codeOfStatus((error as FastifyError).statusCode)
   if (code) return { code }
   log.error({ err: error }, 'unexpected error')
@@ -81,15 +78,6 @@ function codeOfStatus(status: number | undefined): ErrorCode | undefined {
   if (status === 415) return 'unsupported_media_type'
   if (status === 404) return 'not_found'
   return 'invalid_request'
-}
-
-/** Where the request is wrong and how, never with what it held. */
-function faults(error: FastifyError): Fault[] {
-  return (error.validation ?? []).map(({ instancePath, keyword, message, params }) => {
-    const member =
-      keyword === 'additionalProperties' ? `/${String(params.additionalProperty).slice(0, 100)}` : ''
-    return { pointer: `${instancePath}${member}`, detail: message ?? 'is not valid' }
-  })
 }
 
 /**

@@ -9,9 +9,11 @@ export function Body<const T extends Parameters<typeof Type.Object>[0]>(members:
   return Type.Object(members, strict)
 }
 
-/** Text for people: no control characters, no lone surrogates. */
+/** Text for people: no control characters; and no lone surrogates, of which most languages' patterns know nothing. */
 export const Text = (maxLength: number) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
+  Type.String({ minLength: 1, maxLength, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$', format: 'text' })
+/** What our schemas mean by formats that are in no standard. */
+export const formats = { text: (text: string) => text.isWellFormed() }
 
 export const Email = Type.String({
   maxLength: 320,
@@ -159,16 +161,22 @@ export const Nothing = (description: string) => Type.Null({ description })
 
 /** Codes that any route may answer. */
 const everywhere: ErrorCode[] = ['invalid_request', 'header_fields_too_large', 'internal_error']
+/** Those of requests that no route is found for: their heads are malformed or too large. */
+const beforeRouting = ['invalid_request', 'header_fields_too_large'] as const
+
+const asDocument = { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } }
 
 /** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
-export const problems = (...codes: ErrorCode[]) =>
-  refusals(codes, { 'application/problem+json': { schema: Type.Unsafe({ $ref: 'Problem#' }) } })
+export const problems = (...codes: ErrorCode[]) => refusals(codes, () => asDocument)
 
 /** Of a navigation, whose refusal a person reads: a page, with the code at its `main` element as `data-code`. */
 export const pageProblems = (...codes: ErrorCode[]) =>
-  refusals(codes, { 'text/html': { schema: Type.String() } })
+  refusals(codes, status => ({
+    'text/html': { schema: Type.String() },
+    ...(beforeRouting.some(code => catalogue[code][0] === status) && asDocument),
+  }))
 
-function refusals(codes: readonly ErrorCode[], content: object) {
+function refusals(codes: readonly ErrorCode[], contentAt: (status: number) => object) {
   const byStatus: Record<number, ErrorCode[]> = {}
   for (const code of [...everywhere, ...codes]) {
     const [status] = catalogue[code]
@@ -177,7 +185,10 @@ function refusals(codes: readonly ErrorCode[], content: object) {
   return Object.fromEntries(
     Object.entries(byStatus).map(([status, listed]) => [
       status,
-      { description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'), content },
+      {
+        description: listed.map(code => `\`${code}\`: ${catalogue[code][1]}`).join('\n\n'),
+        content: contentAt(Number(status)),
+      },
     ]),
   )
 }
