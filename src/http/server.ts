@@ -103,8 +103,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
 
   app.addSchema(ProblemDocument)
   answerProblems(app, metrics)
-  answerUnknownRoutes(app, parts)
   frame(app, issuer)
+  answerUnknownRoutes(app, parts)
   readClientAddresses(app, trusts, log)
   metrics.observe(app)
   await parts.beforeRoutes?.(app)

@@ -10,6 +10,7 @@ import {
   Email,
   forAnyone,
   forSessions,
+  forSessionsOrNobody,
   Id,
   Instant,
   jsonProblems,
@@ -57,7 +58,7 @@ export function whoAmIRoute(app: App): void {
 export function signOutRoute(app: App, acts: Acts): void {
   app.delete(
     '/v1/session',
-    operation('session', forSessions, 'signOut', {
+    operation('session', forSessionsOrNobody, 'signOut', {
       summary: 'Sign out: ends the session and clears its cookie',
       answers: { 204: Nothing('Signed out, with or without a session before.') },
       refuses: [...jsonProblems],

@@ -1,12 +1,12 @@
 /** An address where nothing is, or that does not take the method: a page for a person, a problem document for a program. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../middleware/problem.js'
 import { answer } from '../middleware/problems.js'
 import type { Look } from './layout.js'
 import { answerPage } from './refused.js'
 
 export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
-  app.setNotFoundHandler((request, reply) => {
+  const unknown = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const allowed = app.supportedMethods.filter(
       method => method !== 'OPTIONS' && app.findRoute({ url: path, method }),
@@ -15,6 +15,11 @@ export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
     const problem = new Problem(allowed.length > 0 ? 'method_not_allowed' : 'not_found')
     if (isNavigation(request)) return answerPage(look, problem, request, reply)
     return answer(problem, request, reply)
+  }
+  app.setNotFoundHandler(unknown)
+  // Before Fastify demands a Content-Type of it (RFC 10008, section 2): nothing here takes this method.
+  app.addHook('onRequest', async (request, reply) => {
+    if (request.is404 && request.method === 'QUERY') return unknown(request, reply)
   })
 }
 

@@ -151,6 +151,7 @@ export const ProblemDocument = Type.Object(
 /** For the reference: who a route is for. What guards it is the context it is registered in. */
 export const forAnyone = { security: [] }
 export const forSessions = { security: [{ session: [] }] }
+export const forSessionsOrNobody = { security: [...forSessions.security, {}] }
 export const forServices = { security: [{ serviceKey: [] }] }
 /** By a service key, as a bearer token or in Basic. */
 export const forClients = { security: [...forServices.security, { serviceKeyAsClient: [] }] }
