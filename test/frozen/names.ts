@@ -71,6 +71,8 @@ function api(): string[] {
       names.add(at)
       const { responses, ...asked } = operation as Record<string, Node>
       walk(asked, at)
+      for (const way of asked.security as Record<string, Node>[])
+        for (const scheme of Object.keys(way)) walk(document.components.securitySchemes[scheme], at)
       // Problems are the same everywhere, and their codes are a kind of their own.
       for (const [status, response] of Object.entries(responses as Record<string, Node>)) {
         names.add(`${at}: ${status}`)
@@ -78,6 +80,13 @@ function api(): string[] {
       }
     }
   return [...names]
+}
+
+/** What generated clients call the operations and the shapes. */
+function referenceNames(): string[] {
+  const { paths, components } = parse(read('openapi.yaml'))
+  const operations = Object.values<object>(paths).flatMap(methods => Object.values(methods))
+  return [...operations.map(({ operationId }) => operationId), ...Object.keys(components.schemas)]
 }
 
 async function metrics(): Promise<string[]> {
@@ -111,6 +120,7 @@ export async function frozenNames(): Promise<Record<string, string[]>> {
   const all: Record<string, string[]> = {
     errors: Object.entries(catalogue).map(([code, [status]]) => `${code} ${status}`),
     api: api(),
+    'operations and schemas of openapi.yaml': referenceNames(),
     settings: Object.values(settings).map(({ env }) => env),
     commands: commands(createProgram()),
     metrics: await metrics(),
