@@ -112,7 +112,9 @@ export async function announceAll(
   for (const topic of topics) {
     if (redisUrl === undefined) return
     const { announce } = await import('../store/redis/announcements.js')
-    await announce(redisUrl, topic).catch(() => say('Redis is away: instances will see it within seconds.'))
+    await announce(redisUrl, topic).catch(error =>
+      say(`Instances will see it within seconds. Redis is away: ${(error as Error).message}.`),
+    )
   }
 }
 

@@ -25,8 +25,8 @@ export interface RedisServer {
   command(name: string, ...args: string[]): Promise<unknown>
 }
 
-/** It is not started yet. */
-export async function redisServer(t: Test): Promise<RedisServer> {
+/** It is not started yet. `options` are of its command line, `--name value`. */
+export async function redisServer(t: Test, options: readonly string[] = []): Promise<RedisServer> {
   const folder = await mkdtemp(join(tmpdir(), 'mintmark-redis-'))
   const port = await freePort()
   let server: ChildProcess | undefined
@@ -53,8 +53,9 @@ export async function redisServer(t: Test): Promise<RedisServer> {
   return {
     url: `redis://127.0.0.1:${port}`,
     start() {
-      const options = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
-      server = spawn('redis-server', options, { stdio: 'ignore' })
+      const usual = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--dir', folder]
+      const tls = options.includes('--tls-cert-file') ? ['--port', '0', '--tls-port', String(port)] : []
+      server = spawn('redis-server', [...usual, ...tls, ...options], { stdio: 'ignore' })
     },
     stop,
     freeze: () => void server?.kill('SIGSTOP'),

@@ -46,12 +46,14 @@ export function listen(
   }
 }
 
-/** From the operator's commands: told if Redis can be reached now, not retried. */
+/** From the operator's commands: told if Redis can be reached now, not retried. Throws why it is away, and what to do. */
 export async function announce(url: string, topic: Topic): Promise<void> {
   const redis = connectRedis(url, null)
   try {
     await redis.connect()
     await redis.publish(channel, topic)
+  } catch (cause) {
+    throw new Error(String(whyAway(redis)), { cause })
   } finally {
     redis.disconnect()
   }

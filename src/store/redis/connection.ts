@@ -1,5 +1,6 @@
 /** How Redis is spoken to: short time-outs, nothing queued while it is away, reconnecting for as long as we run. */
 import { Cluster, Redis } from 'ioredis'
+import { Contact } from './away.js'
 import { NotAReply } from './reply-bounds.js'
 import './wire.js'
 
@@ -11,13 +12,17 @@ const common = { commandTimeout: 1000, connectTimeout: 1000, maxRetriesPerReques
 /** One address is a server, several are nodes of a Cluster. `retryEveryMs: null`: one attempt, for a command that ends anyway. */
 export function connectRedis(addresses: string, retryEveryMs: number | null = 500): RedisClient {
   const urls = addresses.split(',').map(one => one.trim())
-  const redis = urls.length === 1 ? server(urls[0] as string, retryEveryMs) : cluster(urls, retryEveryMs)
+  const contact = new Contact(urls[0] as string)
+  const redis =
+    urls.length === 1
+      ? server(urls[0] as string, retryEveryMs, contact)
+      : cluster(urls, retryEveryMs, contact)
   // It retries by itself; without a listener it would print to the console.
-  const remember = (error: Error & { lastNodeError?: Error }) =>
-    void reasons.set(redis, error.lastNodeError ?? error)
+  const remember = (error: Error & { lastNodeError?: Error }) => contact.failed(error.lastNodeError ?? error)
   redis.on('error', remember)
   redis.on('node error', remember)
-  redis.on('ready', () => reasons.delete(redis))
+  redis.on('ready', () => contact.ready())
+  contacts.set(redis, contact)
   return redis
 }
 
@@ -31,13 +36,11 @@ export function onNonsense(redis: RedisClient, say: (problem: string) => void): 
   return redis
 }
 
-const reasons = new WeakMap<RedisClient, Error>()
+const contacts = new WeakMap<RedisClient, Contact>()
 
-/** Why it is not connected, for the log. Redis may repeat what was sent, a password too, but only in quotes. */
-export function whyAway(redis: RedisClient): string {
-  const reason = reasons.get(redis)
-  if (!reason) return 'it closes the connection: check REDIS_URL, and whether the server uses TLS (rediss://)'
-  return reason.name === 'ReplyError' ? (reason.message.split(/["'`]/, 1)[0] as string) : reason.message
+/** Why it is not connected, and what to do, for the log. */
+export function whyAway(redis: RedisClient): Contact {
+  return contacts.get(redis) as Contact
 }
 
 /** A connection that was given up on stays `ready` until it has closed, which a Redis that hangs puts off. */
@@ -59,16 +62,17 @@ export function reconnect(redis: RedisClient): void {
     if (answers(one)) one.disconnect(true)
 }
 
-function server(url: string, retryEveryMs: number | null): Redis {
+function server(url: string, retryEveryMs: number | null, { connector }: Contact): Redis {
   return new Redis(url, {
     ...common,
+    Connector: connector,
     lazyConnect: true,
     enableOfflineQueue: false,
     retryStrategy: () => retryEveryMs,
   })
 }
 
-function cluster(urls: readonly string[], retryEveryMs: number | null): Cluster {
+function cluster(urls: readonly string[], retryEveryMs: number | null, { connector }: Contact): Cluster {
   const { username, password, protocol } = new URL(urls[0] as string)
   return new Cluster([...urls], {
     lazyConnect: true,
@@ -86,6 +90,7 @@ function cluster(urls: readonly string[], retryEveryMs: number | null): Cluster 
     dnsLookup: (name, answer) => answer(null, name),
     redisOptions: {
       ...common,
+      Connector: connector,
       ...(username !== '' && { username: decodeURIComponent(username) }),
       ...(password !== '' && { password: decodeURIComponent(password) }),
       ...(protocol === 'rediss:' && { tls: {} }),

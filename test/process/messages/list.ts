@@ -245,7 +245,12 @@ export const list: readonly string[] = [
   'Postgres did not report the settings of the session⟶: set DATABASE_URL to the address of Postgres itself, and remove anything that changes the settings of a session (a pooler, an event trigger on login)',
   '…⟶: set DATABASE_URL to the address of Postgres itself, and remove anything that changes the settings of a session (a pooler, an event trigger on login)',
   // src/store/sessions/redis/fitness.ts
-  'Redis cannot be reached (…)⟶: check REDIS_URL, and that the server is running and accepts this user',
+  'Redis cannot be reached (…)⟶: …',
+  "⟶check REDIS_URL: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it",
+  '⟶check REDIS_URL: the server does not accept this user and password',
+  '⟶check REDIS_URL, and that the server uses TLS (redis:// on a network of your own)',
+  '⟶check REDIS_URL: write rediss:// if the server uses TLS',
+  '⟶check REDIS_URL, and that the server is running and accepts this user',
   'the Redis at …:… cannot be reached at the moment⟶: check that it is running',
   'the Redis at …:… is a replica⟶: set REDIS_URL to the master',
   'the Redis at …:… is a node of a Cluster⟶: set REDIS_URL to several of its nodes, separated by commas',

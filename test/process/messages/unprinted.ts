@@ -127,6 +127,26 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
   ],
   [`…: ${takeOut}`, 'test/store/session-settings.test.ts', ': set DATABASE_URL to the address of Postgres'],
   [
+    "check REDIS_URL: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it",
+    'test/boot/redis-away.test.ts',
+    'NODE_EXTRA_CA_CERTS must hold the authority that signed it',
+  ],
+  [
+    'check REDIS_URL: the server does not accept this user and password',
+    'test/boot/redis-away.test.ts',
+    'the server does not accept this user and password',
+  ],
+  [
+    'check REDIS_URL, and that the server uses TLS (redis:// on a network of your own)',
+    'test/boot/redis-away.test.ts',
+    'that the server uses TLS (redis:// on',
+  ],
+  [
+    'check REDIS_URL: write rediss:// if the server uses TLS',
+    'test/boot/redis-away.test.ts',
+    'write rediss:// if the server uses TLS',
+  ],
+  [
     'the Redis at …:… is a node of a Cluster: set REDIS_URL to several of its nodes, separated by commas',
     'test/http/sessions-in-redis.test.ts',
     'node of a Cluster: set REDIS_URL to several',

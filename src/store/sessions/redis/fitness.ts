@@ -1,5 +1,6 @@
 /** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs people out by itself. */
 import { Cluster, type Redis } from 'ioredis'
+import { type Away, closed } from '../../redis/away.js'
 import { connectRedis, type RedisClient, whyAway } from '../../redis/connection.js'
 import { inTime } from '../../redis/in-time.js'
 import { indexKey, rowKey } from './session-rows.js'
@@ -19,9 +20,9 @@ const patience = 8000
 export async function examineRedis(addresses: string): Promise<Fitness> {
   const redis = connectRedis(addresses, null)
   // What `connect` rejects with says only that the connection closed, and not that a password was wrong.
-  let reason: string | undefined
+  let away: Away | undefined
   redis.on('error', () => {
-    reason = whyAway(redis)
+    away = whyAway(redis).parts()
   })
   const look = async () => {
     await redis.connect()
@@ -32,13 +33,14 @@ export async function examineRedis(addresses: string): Promise<Fitness> {
   try {
     const each = await inTime(look(), patience)
     // A database of that number, which it goes on without.
-    if (reason && !(redis instanceof Cluster)) throw new Error(reason)
+    if (away && !(redis instanceof Cluster)) throw new Error(away.reason)
     const all = (of: (one: Fitness) => readonly string[]) => [...new Set(each.flatMap(of))]
     return { faults: all(one => one.faults), risks: all(one => one.risks), unknown: all(one => one.unknown) }
   } catch (error) {
     const { message } = error as Error
-    const said = reason ?? (message === 'Connection is closed.' ? whyAway(redis) : message)
-    const why = `Redis cannot be reached (${said}): check REDIS_URL, and that the server is running and accepts this user`
+    const now = whyAway(redis).parts()
+    const { reason, remedy } = away ?? (message === closed ? now : { ...now, reason: message })
+    const why = `Redis cannot be reached (${reason}): ${remedy}`
     return { faults: [why], risks: [], unknown: [] }
   } finally {
     redis.disconnect()
