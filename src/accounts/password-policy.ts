@@ -1,10 +1,11 @@
 // What a person may choose as a password (after NIST SP 800-63B-4, 3.1.1), and the form in which it is hashed.
 import { inspect } from 'node:util'
+import { blocked, type PasswordOwner } from './password-blocklist.js'
 
 /** Over this a password is refused before anything costly sees it. */
 export const MAX_PASSWORD_BYTES = 1024
 /** NIST's floor where a second factor follows; no operator may go below. 15 is its minimum for one factor. */
-export const LOWEST_MIN_LENGTH = 8
+const LOWEST_MIN_LENGTH = 8
 export const DEFAULT_MIN_LENGTH = 15
 
 const redacted = () => '[redacted]'
@@ -48,15 +49,18 @@ export type PasswordVerdict =
   | { ok: true; password: NormalisedPassword }
   | { ok: false; reason: 'too_short' | 'too_long' | 'malformed' | 'blocklisted'; detail: string }
 
-/** Whose password it is: what an attacker tries first. */
-export type PasswordOwner = { email?: string | undefined; name?: string | undefined }
-
 /**
  * There are no composition rules ("one digit, one symbol"): they make passwords predictable. Length is counted
- * in code points after NFC. The blocklist compares whole passwords, not substrings: a passphrase may hold any word.
- * The list of common passwords is loaded by the first check that needs it, not at start-up.
+ * in code points after NFC. The blocklist judges whole passwords, not substrings: a passphrase may hold any word.
  */
-export function createPasswordPolicy({ minLength = DEFAULT_MIN_LENGTH }: { minLength?: number } = {}) {
+export function createPasswordPolicy({
+  minLength = DEFAULT_MIN_LENGTH,
+  product = '',
+}: {
+  minLength?: number
+  /** What pages and mail call the service. */
+  product?: string
+} = {}) {
   // NIST has verifiers accept 64 characters, so no more than that may be asked for.
   if (!Number.isInteger(minLength) || minLength < LOWEST_MIN_LENGTH || minLength > 64)
     throw new RangeError(`minLength must be an integer from ${LOWEST_MIN_LENGTH} to 64`)
@@ -71,79 +75,10 @@ export function createPasswordPolicy({ minLength = DEFAULT_MIN_LENGTH }: { minLe
       if (typeof password === 'string') return { ok: false, reason: password, detail: refusals[password] }
       const text = password.utf8().toString()
       if ([...text].length < minLength) return { ok: false, reason: 'too_short', detail: refusals.too_short }
-      const detail = await blocked(text.toLowerCase(), owner)
+      const detail = await blocked(text.toLowerCase(), { ...owner, product })
       return detail ? { ok: false, reason: 'blocklisted', detail } : { ok: true, password }
     },
   }
 }
 
 export type PasswordPolicy = ReturnType<typeof createPasswordPolicy>
-
-async function blocked(text: string, owner: PasswordOwner): Promise<string | undefined> {
-  if (madeOfContext(text, owner)) return BLOCKED.context
-  if (isTrivial(text)) return BLOCKED.trivial
-  return (await isCommon(text)) ? BLOCKED.common : undefined
-}
-
-const BLOCKED = {
-  context: 'This password is too similar to your name, your email address or the name of this service.',
-  trivial: 'This password is a simple pattern, such as a repetition or a row of keys.',
-  common: 'This password is one of the first that attackers try.',
-}
-
-const NEITHER_LETTER_NOR_DIGIT = /[^\p{L}\p{M}\p{N}]+/gu
-
-/** Whether nothing but context words, in any order and number, digits and punctuation stand in it. */
-function madeOfContext(text: string, { email = '', name = '' }: PasswordOwner): boolean {
-  const known = `mintmark ${email.slice(0, 254)} ${name.slice(0, 254)}`.normalize('NFC').toLowerCase()
-  const words = known.split(NEITHER_LETTER_NOR_DIGIT).filter(word => !/^\d{0,3}$/.test(word))
-  const rest = text.replace(NEITHER_LETTER_NOR_DIGIT, '')
-  // reached[i]: rest up to i is digits (false) or digits and at least one context word (true).
-  const reached: (boolean | undefined)[] = [false]
-  for (let i = 0; i < rest.length; i++) {
-    if (reached[i] === undefined) continue
-    for (const word of words) if (rest.startsWith(word, i)) reached[i + word.length] = true
-    if (/\d/.test(rest.charAt(i))) reached[i + 1] ||= reached[i]
-  }
-  return reached[rest.length] === true
-}
-
-const KEYBOARD = ['qwertyuiopasdfghjklzxcvbnm', 'qwertzuiopasdfghjklyxcvbnm', 'azertyuiopqsdfghjklmwxcvbn']
-const ZIGZAG = ['1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p', 'q1w2e3r4t5y6u7i8o9p0', '1q2w3e4r5t6y7u8i9o0p']
-const FORWARD = ['abcdefghijklmnopqrstuvwxyz', '1234567890', '!@#$%^&*()', ...KEYBOARD, ...ZIGZAG]
-/** Each in both directions and doubled, so that a row may go on at its beginning. */
-const ROWS = [...FORWARD, ...FORWARD.map(row => [...row].reverse().join(''))].map(row => row + row)
-
-/** Its weight is its length with every run of 4 or more (one character, one row) counted as one character. */
-function isTrivial(text: string): boolean {
-  if (period(text) < LOWEST_MIN_LENGTH && period(text) * 2 <= text.length) return true
-  let weight = 0
-  for (let i = 0; i < text.length; weight++) i += runAt(text, i)
-  return weight < Math.min(LOWEST_MIN_LENGTH, text.length / 2)
-}
-
-function runAt(text: string, start: number): number {
-  let length = 4
-  while (start + length <= text.length && isRun(text.slice(start, start + length))) length++
-  return length === 4 ? 1 : length - 1
-}
-const isRun = (text: string) => period(text) === 1 || ROWS.some(row => row.includes(text))
-
-/** The length of the unit that it repeats, the last time perhaps in part; its own length if none. */
-function period(text: string): number {
-  let unit = 1
-  while (!text.startsWith(text.slice(unit))) unit++
-  return unit
-}
-
-let commonList: Promise<Set<string>> | undefined
-/** The whole, the unit it repeats, or either before a tail of digits and punctuation that adds little. */
-async function isCommon(text: string): Promise<boolean> {
-  commonList ??= import('@zxcvbn-ts/language-common').then(m => new Set(m.dictionary['passwords-common']))
-  const common = await commonList
-  return [text, text.slice(0, period(text))].some(whole => {
-    const word = whole.replace(/[^\p{L}\p{M}]+$/u, '')
-    const littleAdded = whole.length <= 2 * word.length || isTrivial(whole.slice(word.length))
-    return common.has(whole) || (word.length >= 4 && common.has(word) && littleAdded)
-  })
-}

@@ -51,7 +51,7 @@ async function mailed(domain: Operator, email: string): Promise<void> {
 }
 
 async function hashedPassword(config: Config, email: string, name: string | undefined): Promise<string> {
-  const policy = createPasswordPolicy({ minLength: config.passwordMinLength })
+  const policy = createPasswordPolicy({ minLength: config.passwordMinLength, product: config.product })
   const password = await lineOfStdin('give the password as one line of UTF-8')
   const verdict = await policy.check(password, { email, name })
   if (!verdict.ok) throw new CommandFailed(`choose another password: ${verdict.detail}`)
