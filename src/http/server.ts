@@ -112,7 +112,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   await app.register(wellKnownRoutes(issuer, ring))
 
   await app.register(async app => {
-    requireSecureTransport(app, issuer)
+    requireSecureTransport(app, issuer, trusts)
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
     await app.register(pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.members }))

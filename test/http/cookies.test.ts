@@ -361,6 +361,13 @@ test('CK-02: under an https issuer a plain connection is refused whatever an unt
     const answer = await ask(peer, headers)
     t.equal(answer.statusCode, 403, what)
     t.equal(answer.json().code, 'insecure_transport')
+    const logged = behind.logLines.find(
+      line => line.includes(answer.json().request_id) && line.includes('insecure transport refused'),
+    )
+    const why = what.startsWith('the proxy')
+      ? `the proxy sends ${headers['x-forwarded-proto'] === undefined ? 'no X-Forwarded-Proto' : 'another X-Forwarded-Proto than https'}`
+      : 'the peer is not in MINTMARK_TRUSTED_PROXIES'
+    t.match(JSON.parse(logged ?? '{}'), { peer, refused: why }, `${what}: why, and from whom, is logged`)
     t.notOk(answer.headers['set-cookie'])
     const read = await behind.app.inject({
       url: '/v1/session',

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { readAddress, type Trusts } from '../../core/network-address.js'
 import type { SessionId } from '../../core/principal.js'
 import { Problem } from './problem.js'
 import { securityHeaders } from './security-headers.js'
@@ -106,9 +107,16 @@ function readOnlyJson(app: FastifyInstance): void {
 }
 
 /** Under an https issuer cookies travel through TLS only, as a trusted proxy (and nobody else) can tell us. */
-export function requireSecureTransport(app: FastifyInstance, issuer: string): void {
+export function requireSecureTransport(app: FastifyInstance, issuer: string, trusts: Trusts): void {
   if (!issuer.startsWith('https:')) return
   app.addHook('onRequest', async request => {
-    if (request.protocol !== 'https') throw new Problem('insecure_transport')
+    if (request.protocol === 'https') return
+    const peer = request.socket.remoteAddress
+    const said = request.headers['x-forwarded-proto']
+    const refused = !trusts(peer)
+      ? 'the peer is not in MINTMARK_TRUSTED_PROXIES'
+      : `the proxy ${said === undefined ? 'sends no X-Forwarded-Proto' : 'sends another X-Forwarded-Proto than https'}`
+    request.log.info({ peer: readAddress(peer), refused }, 'insecure transport refused')
+    throw new Problem('insecure_transport')
   })
 }
