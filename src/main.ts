@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { closeAll } from './boot/closing.js'
 import { type Config, keysFolderOf, parseConfig } from './boot/config.js'
 import { devPostgres, type EmbeddedPostgres, isEmbeddedRefusal, prepareEmbedded } from './boot/embedded.js'
+import { noKeyFault } from './boot/first-key.js'
 import { openLog } from './boot/log.js'
 import { type Service, startService } from './boot/start.js'
 import { openTrustedGeneration } from './boot/trusted-generation.js'
@@ -80,7 +81,7 @@ async function start(): Promise<void> {
   void postgres?.died.then(reason => end(`the embedded Postgres ended: ${reason}`, 1))
 }
 
-/** Every fault that can be seen without the database, at once. */
+/** Every fault of settings and folders, at once. */
 async function configure(): Promise<{
   config: Config
   keks: KeyEncryptionKeys
@@ -96,11 +97,8 @@ async function configure(): Promise<{
     all.unshift(...error.faults)
   }
   if (process.env.DATABASE_URL && keys.size === 0 && faults.length === 0) {
-    const folder = keysFolderOf(process.env)
-    const make = `mkdir -p ${folder} && (umask 077 && openssl rand -base64 32 > ${folder}/first.kek)`
-    all.push(
-      `there is no key-encryption key in ${folder}: put back the one that this database was sealed with, or make one (${make}) for a new database, and keep it safe`,
-    )
+    const address = config && 'url' in config.database ? config.database : undefined
+    all.push(await noKeyFault(keysFolderOf(process.env), address))
   }
   if (all.length > 0 || !config) throw new StartRefused(all)
   return { config, keks: keys, warnings }

@@ -53,7 +53,11 @@ export async function prepareEmbedded(config: Config, address: Address, keks: Ke
     const { keys } = await postgresKeyRingStore(database).read()
     // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
     if (keks.size > 0 || keys.length > 0) return keks
-    await makeFirstKey(config.keysFolder)
+    await makeFirstKey(config.keysFolder).catch(error => {
+      throw new StartRefused([
+        `the first key-encryption key cannot be made in ${config.keysFolder} (${(error as NodeJS.ErrnoException).code}): set MINTMARK_KEYS_FOLDER to another folder`,
+      ])
+    })
     return (await loadKeyEncryptionKeys(config.keysFolder)).keys
   } finally {
     await database.close()

@@ -1,10 +1,13 @@
 /** What REDIS_URL may say: one server's address, or several nodes of one Cluster with commas between. */
+import { escapeFault } from '../core/percent-escapes.js'
 
 /** What is wrong with it, each with its remedy. */
 export function redisFaults(text: string): readonly string[] | string {
   const addresses = text.split(',').map(one => one.trim())
   if (!addresses.every(one => URL.canParse(one) && /^rediss?:$/.test(new URL(one).protocol)))
     return 'REDIS_URL is not a Redis address: write redis://host:6379 or rediss://host:6379, and separate the nodes of a Cluster with commas'
+  const broken = escapeFault(text, 'REDIS_URL')
+  if (broken) return broken
   const nodes = addresses.map(one => new URL(one))
   // The driver takes each for an option of its own, above those that the service asks for.
   const [parameter] = nodes.flatMap(({ searchParams }) => [...searchParams.keys()])

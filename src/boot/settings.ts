@@ -1,6 +1,7 @@
 /** The settings, each a row: the configuration, the table in docs/configuration.md and .env.example are made of them. */
 
 import { isLoopback } from '../core/loopback.js'
+import { escapeFault } from '../core/percent-escapes.js'
 import { addressFaults } from '../store/postgres/database-address.js'
 import { redisFaults } from './redis-settings.js'
 import { proxyFaults } from './trusted-proxies.js'
@@ -212,6 +213,8 @@ export function isLocalToBrowsers(hostname: string): boolean {
 function smtpFaults(text: string): readonly string[] | string {
   if (!isUrl(text, /^smtps?:$/))
     return 'SMTP_URL is not the address of a mail server: write smtps://user:password@host:465 or smtp://host:587'
+  const broken = escapeFault(text, 'SMTP_URL')
+  if (broken) return broken
   const faults: string[] = []
   for (const [parameter, value] of new URL(text).searchParams) {
     if (parameter !== 'tls') faults.push(`SMTP_URL: the parameter ${parameter} is not supported: remove it`)

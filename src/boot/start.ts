@@ -210,7 +210,7 @@ async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: st
   return openKeyRing(store, keks, issuer).catch(error => {
     if (error instanceof Error && error.name === 'Outage') throw error
     throw new StartRefused([
-      `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for`,
+      `${(error as Error).message}, or its keys were made for another issuer than ${issuer}: set ISSUER back if it has changed (or, if it is not set, the port in MINTMARK_LISTEN), or put the right file into MINTMARK_KEYS_FOLDER`,
     ])
   })
 }

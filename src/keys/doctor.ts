@@ -86,7 +86,7 @@ async function half(key: Key, keks: KeyEncryptionKeys, issuer: string): Promise<
     await openSealedKey(issuer, { ...key, sealed: key.sealed, kekId: key.kekId }, keks)
     return { check, ok: true, says: `can be opened with ${key.kekId}, signs and verifies` }
   } catch (error) {
-    const says = `${(error as Error).message}: put the right file into MINTMARK_KEYS_FOLDER`
+    const says = `${(error as Error).message}, or the key was made for another issuer than ${issuer}: set ISSUER back if it has changed, or put the right file into MINTMARK_KEYS_FOLDER`
     return { check, ok: false, says }
   }
 }

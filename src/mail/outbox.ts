@@ -1,9 +1,10 @@
 /** Mail as files: each message is an .eml in a folder that only its owner may read. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { StartRefused } from '../core/errors.js'
+import { makeFolder } from '../core/folder.js'
 import type { Post } from '../core/mail.js'
 import { compose, type Message } from './compose.js'
 
@@ -40,7 +41,7 @@ export async function openOutbox({ folder, product, sender, written }: OutboxOpt
 /** Whoever can write to the folder could put mail of their own before the mailer. */
 async function ownFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await makeFolder(folder, 0o700)
     if (((await stat(folder)).mode & 0o022) === 0) return
   } catch (error) {
     throw new StartRefused([

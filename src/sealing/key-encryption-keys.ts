@@ -1,8 +1,9 @@
 /** The key-encryption keys: a file each in the keys folder, its name the id; refused when others could have touched it. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, mkdir, open as openFile, readdir, readFile, stat, unlink } from 'node:fs/promises'
+import { access, link, open as openFile, readdir, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { makeFolder } from '../core/folder.js'
 import { isOurs, kekOf, makeMac } from './mac.js'
 import { open, seal } from './seal.js'
 
@@ -80,7 +81,7 @@ async function readFolder(folder: string) {
 
 /** Makes the first key of the embedded default, 0600 in a 0700 folder. Of two that try at once one makes it. */
 export async function makeFirstKey(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await makeFolder(folder, 0o700)
   const unfinished = join(folder, `.${randomBytes(6).toString('hex')}`)
   const file = await openFile(unfinished, 'wx', 0o600)
   await file.writeFile(`${randomBytes(32).toString('base64')}\n`)

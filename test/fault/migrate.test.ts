@@ -159,7 +159,7 @@ test('a service does not start under another key-encryption key of the same name
 test('a service does not start for another issuer than its keys were made for', async t => {
   const { address, keks } = await founded(t)
   const { message } = await refusal(t, address, { keks, issuer: 'http://localhost:4444' })
-  t.match(message, /check that ISSUER is the one the keys were made for/)
+  t.match(message, /made for another issuer than http:\/\/localhost:4444: set ISSUER back if it has changed/)
 })
 
 test('a service that does not start leaves no connection behind', async t => {

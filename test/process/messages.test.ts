@@ -228,10 +228,13 @@ test('a start says what is wrong with its database, its Redis and its keys', asy
   await soundKeys(cwd, 'restored')
   await writeFile(join(cwd, 'restored', '99999999999.generation'), '')
   const unmigrated = await surroundings(t, await testDatabase(t, { empty: true }))
+  const fresh = await surroundings(t, await testDatabase(t))
   const inRedis = { SESSION_STORE: 'redis', REDIS_URL: `redis://127.0.0.1:${away}` }
   const cases: Record<string, string>[] = [
     { MINTMARK_KEYS_FOLDER: 'renamed' },
     { MINTMARK_KEYS_FOLDER: 'wrong' },
+    { MINTMARK_KEYS_FOLDER: 'empty' },
+    { MINTMARK_KEYS_FOLDER: 'empty', DATABASE_URL: fresh.env.DATABASE_URL as string },
     { MINTMARK_KEYS_FOLDER: 'restored' },
     { MINTMARK_THEME_FOLDER: cwd },
     { MINTMARK_LISTEN: `127.0.0.1:${port}` },

@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { hash } from '@node-rs/argon2'
 import postgres from 'postgres'
 import { type Test, test } from 'tap'
-import { testDatabase } from '../support/database.js'
+import { surroundings } from '../support/command.js'
+import { type TestDatabase, testDatabase } from '../support/database.js'
 import { freePort } from '../support/free-port.js'
 import { type Running, ready, run } from '../support/process.js'
-import { eventually, goodPassword } from '../support/service.js'
+import { eventually, goodPassword, testService } from '../support/service.js'
 
 const kek = `${randomBytes(32).toString('base64')}\n`
 
@@ -189,6 +190,22 @@ test('production refuses a database that is not migrated, and one that cannot be
   t.match(withoutKey.stderr(), /no key-encryption key.*openssl rand/)
 })
 
+test('with an empty keys folder the start says of a sealed database which key is missing, and of no other', async t => {
+  const service = await testService(t)
+  const start = async (database: TestDatabase) => {
+    const { cwd, env } = await surroundings(t, database, 'empty')
+    const refused = run(t, 'main.js', [], cwd, env)
+    t.equal(await refused.exited, 1)
+    return refused.stderr()
+  }
+  const sealed = await start(service.database)
+  t.match(sealed, /of this database is missing in empty: put first\.kek back into empty/)
+  t.notMatch(sealed, /openssl rand|make one/)
+  const fresh = await start(await testDatabase(t))
+  t.match(fresh, /make one \(mkdir -p empty .*openssl rand/)
+  t.notMatch(fresh, /put .* back/)
+})
+
 test('the embedded default keeps people, sessions and keys over kill -9, and refuses a second start', async t => {
   const cwd = await folder(t)
   const first = await start(t, cwd)
@@ -246,4 +263,13 @@ test('the embedded default keeps people, sessions and keys over kill -9, and ref
   })
   t.equal(await wrong.exited, 1)
   t.match(wrong.stderr(), /it was sealed with another one/)
+  const moved = run(t, 'main.js', [], cwd, {
+    MINTMARK_LISTEN: `127.0.0.1:${await freePort()}`,
+    MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
+  })
+  t.equal(await moved.exited, 1)
+  t.match(
+    moved.stderr(),
+    /made for another issuer than http:\/\/localhost:\d+: set ISSUER back if it has changed/,
+  )
 })

@@ -49,13 +49,31 @@ export async function openPlace({ folder, account }: Place): Promise<void> {
 
 /** Whatever the umask: parents that are made here can be passed by everyone when root makes them. */
 export async function makeFolder(folder: string, mode: number): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: isRoot() ? 0o755 : mode })
+  const first = await makeMissing(folder, isRoot() ? 0o755 : mode)
   if (first === undefined) return
   await chmod(folder, mode)
   if (!isRoot()) return
   for (let made = folder; made !== first; ) {
     made = dirname(made)
     await chmod(made, 0o755)
+  }
+}
+
+/**
+ * Answers the first folder that was missing. Not by Node's `recursive`, which never ends under a folder that takes none,
+ * as /proc.
+ */
+async function makeMissing(folder: string, mode: number): Promise<string | undefined> {
+  try {
+    await mkdir(folder, { mode })
+    return folder
+  } catch (error) {
+    if (errno(error) === 'EEXIST' && (await stat(folder)).isDirectory()) return undefined
+    const parent = dirname(folder)
+    const missing = parent !== folder && !(await stat(parent).catch(() => undefined))
+    if (errno(error) !== 'ENOENT' || !missing) throw error
+    const first = await makeMissing(parent, mode)
+    return (await makeMissing(folder, mode)) && (first ?? folder)
   }
 }
 

@@ -29,7 +29,9 @@ const ofTheFolder = 'EACCES EPERM EROFS ENOTDIR EEXIST ENOTSUP EOPNOTSUPP ENAMET
 export function asRefusal(error: unknown, folder: string): unknown {
   const code = errno(error) ?? ''
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(folder)
-  if (!ofTheFolder.includes(code)) return error
+  // A file system that takes no folders, as /proc, says that there is none.
+  const takesNone = code === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'mkdir'
+  if (!ofTheFolder.includes(code) && !takesNone) return error
   return new EmbeddedRefusal(
     `The embedded Postgres cannot work in ${folder}: ${(error as Error).message}.`,
     `Use a folder on a local disk that this user may write to, or ${useOwnServer}.`,

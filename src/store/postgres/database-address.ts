@@ -1,6 +1,7 @@
 /** What an address of Postgres may say, and what it says of TLS: every parameter is understood, or refuses the start. */
 import { isIP } from 'node:net'
 import { isLoopback } from '../../core/loopback.js'
+import { escapeFault } from '../../core/percent-escapes.js'
 
 const sslModes = ['disable', 'require', 'verify-full']
 
@@ -11,6 +12,8 @@ export function addressFaults(address: string, setting: string): string[] {
       setting === 'DATABASE_URL' ? 'postgres://user:password@host:5432/database' : 'it like DATABASE_URL'
     return [`${setting} is not a Postgres address: write ${form}`]
   }
+  const broken = escapeFault(address, setting)
+  if (broken) return [broken]
   const faults: string[] = []
   const { searchParams } = new URL(address)
   if (searchParams.getAll('sslmode').length > 1) faults.push(`${setting}: sslmode is there twice: remove one`)

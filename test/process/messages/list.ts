@@ -144,7 +144,7 @@ export const list: readonly string[] = [
   '…⟶: raise lead and verifier_age in key_policy',
   'no key signs⟶: run `mintmark keys rotate --compromised all`',
   '…, and its rotation is overdue⟶: start the service, which rotates it',
-  '…⟶: put the right file into MINTMARK_KEYS_FOLDER',
+  '…, or the key was made for another issuer than …⟶: set ISSUER back if it has changed, or put the right file into MINTMARK_KEYS_FOLDER',
   // src/sealing/key-encryption-keys.ts
   '… is not a key⟶: it must hold 32 random bytes in base64 (openssl rand -base64 32)',
   '… cannot be read (…)⟶: fix or remove it',
@@ -163,9 +163,13 @@ export const list: readonly string[] = [
   'the outbox folder … can be written by group or others⟶: chmod 700 …',
   // src/main.ts
   'mail cannot be sent at the moment⟶: check SMTP_URL, and that the mail server is running and accepts this user',
+  'the key-encryption key of this database is missing in …⟶: put … back into … (a new key opens nothing)',
+  'there is no key-encryption key in …⟶: make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)), and keep it safe',
   'there is no key-encryption key in …⟶: put back the one that this database was sealed with, or make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)) for a new database, and keep it safe',
   '…⟶: check DATABASE_URL, and that the server is running and accepts this user',
   // src/boot/redis-settings.ts
+  '… has a percent sign that begins no escape, or an escape that is not UTF-8⟶: write %25 for a percent sign',
+  'the first key-encryption key cannot be made in … (…)⟶: set MINTMARK_KEYS_FOLDER to another folder',
   'REDIS_URL is not a Redis address⟶: write redis://host:6379 or rediss://host:6379, and separate the nodes of a Cluster with commas',
   'REDIS_URL: the parameter … is not supported⟶: remove it',
   'REDIS_URL: the path⟶ must be a database number: write it like redis://host:6379/0, or leave it out',
@@ -173,7 +177,7 @@ export const list: readonly string[] = [
   'REDIS_URL has a database number, and a Redis Cluster has no databases⟶: remove it',
   // src/boot/start.ts
   'the key-encryption key of the signing keys is missing⟶: put … back into MINTMARK_KEYS_FOLDER',
-  '…⟶: put the right file into MINTMARK_KEYS_FOLDER, and check that ISSUER is the one the keys were made for',
+  '…, or its keys were made for another issuer than …⟶: set ISSUER back if it has changed (or, if it is not set, the port in MINTMARK_LISTEN), or put the right file into MINTMARK_KEYS_FOLDER',
   // src/boot/settings.ts
   'SESSION_STORE⟶ must be postgres or redis, not …',
   'MINTMARK_SESSION_REDIS_UNSAFE⟶ must be accepted or not set',

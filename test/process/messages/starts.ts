@@ -79,6 +79,15 @@ export async function wrongSettings(cwd: string): Promise<Start[]> {
     { cwd, env: { DATABASE_URL: 'postgres://h/d', REDIS_URL: 'redis://h/sessions' } },
     { cwd, env: { REDIS_URL: 'redis://a,rediss://b/1', ISSUER: 'http://id.example.com' } },
     { cwd, env: { REDIS_URL: 'redis://h?family=6' } },
+    {
+      cwd,
+      env: {
+        DATABASE_URL: 'postgres://u:100%@h/d',
+        MINTMARK_OWNER_DATABASE_URL: 'postgres://u:%ff@h/d',
+        REDIS_URL: 'redis://:%zz@h',
+        SMTP_URL: 'smtp://u:%@h',
+      },
+    },
   ]
 }
 
@@ -106,5 +115,9 @@ export async function wrongFolders(cwd: string, major: string): Promise<Start[]>
     ...folders.map(MINTMARK_DATA_FOLDER => ({ cwd, env: { MINTMARK_DATA_FOLDER } })),
     { cwd, env: { MINTMARK_OUTBOX_FOLDER: join(cwd, 'nofolder', 'x') } },
     { cwd, env: { MINTMARK_OUTBOX_FOLDER: open } },
+    // It takes no folder, and says that there is none to be found.
+    { cwd, env: { MINTMARK_OUTBOX_FOLDER: '/proc/none/x' } },
+    { cwd, env: { MINTMARK_DATA_FOLDER: '/proc/none/x' } },
+    { cwd, env: { MINTMARK_KEYS_FOLDER: '/proc/none/x' } },
   ]
 }
