@@ -48,6 +48,7 @@ import {
 } from './middleware/signed-in.js'
 import { createTurns } from './middleware/turns.js'
 import { answerUnroutable } from './middleware/unroutable.js'
+import { restoreFragments } from './pages/escaped-fragments.js'
 import { formAnswerRoute } from './pages/federation.js'
 import { pages } from './pages/index.js'
 import type { Theme } from './pages/theme.js'
@@ -104,6 +105,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   app.addSchema(ProblemDocument)
   answerProblems(app, metrics)
   frame(app, issuer)
+  restoreFragments(app)
   answerUnknownRoutes(app, parts)
   readClientAddresses(app, trusts, log)
   metrics.observe(app)

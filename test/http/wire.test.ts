@@ -180,6 +180,17 @@ test('HT-17: methods that are not served are 405, with what is', async t => {
     t.match(received, /^allow: GET, HEAD\r$/im)
     t.match(received, /^x-content-type-options: nosniff\r$/im, method)
   }
+  for (const [method, url, status] of [
+    ['PATCH', '/v1/session', 405],
+    ['QUERY', '/v1/session', 405],
+    ['POST', '/nothing', 404],
+    ['QUERY', '/nothing', 404],
+  ] as const)
+    for (const type of ['', 'Content-Type: text/plain\r\n', 'Content-Type: application/json\r\n']) {
+      const head = `${method} ${url} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${type}Content-Length: 1\r\n\r\n{`
+      const received = await exchange(addresses.main, head)
+      t.match(received, new RegExp(`^HTTP/1\\.1 ${status} `), `${method} ${url} ${type}: whatever its body`)
+    }
   t.equal(await exchange(addresses.main, 'CONNECT evil.example:443 HTTP/1.1\r\nHost: x\r\n\r\n'), '')
   const { statusCode, headers } = await service.browser().get('/v1/token')
   t.equal(statusCode, 405)

@@ -6,7 +6,7 @@ import type { Look } from './layout.js'
 import { answerPage } from './refused.js'
 
 export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
-  const unknown = (request: FastifyRequest, reply: FastifyReply) => {
+  const answerUnknown = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?', 1)[0] ?? ''
     const allowed = app.supportedMethods.filter(
       method => method !== 'OPTIONS' && app.findRoute({ url: path, method }),
@@ -16,10 +16,10 @@ export function answerUnknownRoutes(app: FastifyInstance, look: Look): void {
     if (isNavigation(request)) return answerPage(look, problem, request, reply)
     return answer(problem, request, reply)
   }
-  app.setNotFoundHandler(unknown)
-  // Before Fastify demands a Content-Type of it (RFC 10008, section 2): nothing here takes this method.
+  app.setNotFoundHandler(answerUnknown)
+  // Before the body is looked at: what its type is matters to nobody where nothing takes it.
   app.addHook('onRequest', async (request, reply) => {
-    if (request.is404 && request.method === 'QUERY') return unknown(request, reply)
+    if (request.is404) return answerUnknown(request, reply)
   })
 }
 
