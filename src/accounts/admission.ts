@@ -72,10 +72,12 @@ async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Re
   const account = await store.findByEmail(claimed.email.canonical)
   if (account) {
     if (!account.active) return { refused: 'disabled', user: account.user }
-    if (!answersFor(provider, claimed)) return { refused: 'account-exists', user: account.user }
+    if (!answersFor(provider, claimed))
+      return { refused: 'account-exists', reason: notAuthoritative, user: account.user }
     return adopt(parts, said, account.user)
   }
-  if (!(await maySignUp(identities, provider, claimed))) return { refused: 'sign-up-closed' as const }
+  if (!(await maySignUp(identities, provider, claimed)))
+    return { refused: 'sign-up-closed', reason: closedTo[provider.signUp] }
   const registered = await identities.register(provider.id, claimed, occasion)
   if (registered === 'turned-off') return { refused: registered }
   return registered === 'taken' ? { refused: 'account-exists' } : registered
@@ -85,7 +87,7 @@ async function adopt(parts: AdmissionParts, said: Said, user: UserId): Promise<A
   const { provider, claimed, occasion } = said
   const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, occasion })
   if (adopted === 'turned-off') return { refused: adopted, user }
-  if (adopted === 'not-authoritative') return { refused: 'account-exists', user }
+  if (adopted === 'not-authoritative') return { refused: 'account-exists', reason: notAuthoritative, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }
   tellLinked(parts, provider, adopted)
   return { id: adopted.id, user }
@@ -110,6 +112,15 @@ export function tellReclaimed(
 ): void {
   if (!reclaimed || (!reclaimed.password && reclaimed.providers.length === 0)) return
   inBackground('account reclaimed mail', () => post.send({ kind: 'account-reclaimed', ...reclaimed }))
+}
+
+/** For the log: which claim of a verified person was not enough, and for what. Never its value. */
+const notAuthoritative = 'email is of a domain that the provider is not authoritative for'
+const closedTo: Readonly<Record<Provider['signUp'], string>> = {
+  open: 'email is of an account that is there',
+  off: 'sub is linked to no account, and this provider makes none',
+  domains: 'email is of a domain that may not sign up',
+  invitation: 'email is an address that nobody has invited',
 }
 
 async function maySignUp(identities: IdentityStore, provider: Provider, claimed: Claimed) {

@@ -2,7 +2,7 @@
 import type { By, Occasion } from '../audit/events.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
 import type { Claimed } from '../federation/claimed.js'
-import { federatedIdentity, provesNow } from '../federation/proof.js'
+import { federatedIdentity, staleness } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
 import { type AdmissionParts, type AdmissionRefusal, admit, tellLinked } from './admission.js'
@@ -92,8 +92,8 @@ export function createOutcomes(parts: OutcomeParts) {
     const { user } = principal
     const known = await identities.find(claimed.issuer, claimed.subject)
     if (known?.user !== user) return refusal('not-linked', 'it is not an identity of this person', user)
-    if (!provesNow(provider, claimed, beganAt))
-      return refusal('not-fresh', 'the proof is not of now, or does not count', user)
+    const stale = staleness(provider, claimed, beganAt)
+    if (stale !== undefined) return refusal('not-fresh', stale, user)
     const identity = federatedIdentity(provider, claimed, known, now)
     const renewed = await sessions.renew(credential, identity, occasion)
     return renewed === 'superseded' ? refusal('credential-changed', renewed, user) : { renewed }

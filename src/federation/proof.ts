@@ -30,7 +30,16 @@ export function federatedIdentity(
   }
 }
 
-/** A step-up asked for a proof from then on; a provider that shows an older one has not done what it was asked. */
-export function provesNow({ countsAsProof }: Provider, { proof }: Claimed, beganAt: number): boolean {
-  return countsAsProof && (proof.authTime ?? 0) >= beganAt - leewaySeconds
+/**
+ * A step-up asked for a proof from then on; a provider that shows an older one has not done what it was asked. Answers
+ * the reason for the log, or nothing.
+ */
+export function staleness(
+  { countsAsProof }: Provider,
+  { proof: { authTime } }: Claimed,
+  beganAt: number,
+): string | undefined {
+  if (!countsAsProof) return 'the authentication at this provider does not count'
+  if (authTime === undefined) return 'auth_time is missing, or no time'
+  return authTime < beganAt - leewaySeconds ? 'auth_time is before the step-up began' : undefined
 }

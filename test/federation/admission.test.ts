@@ -81,6 +81,31 @@ test('an address that is not verified matches nothing and makes nothing, and the
   t.same(await service.database.sql`select user_id from federated_identities`, [])
 })
 
+test('the log says which claim of a verified person was not enough, and never its value', async t => {
+  const world = await federationWorld(t, { signUp: 'off' })
+  await world.service.signUp('ada@example.com')
+  const tried = async (code: string) => t.equal(codeOf(await world.visitor().signIn()), code)
+  world.provider.person = { sub: 'ada', email: 'ada@example.com', email_verified: true }
+  await tried('account_exists')
+  world.provider.person = { sub: 'eve', email: 'eve@example.com', email_verified: true }
+  await tried('sign_up_closed')
+  await world.change({ signUp: 'domains', signUpDomains: ['corp.example'] })
+  await tried('sign_up_closed')
+  await world.change({ signUp: 'invitation', signUpDomains: [] })
+  await tried('sign_up_closed')
+  const refused = world.service.logLines.filter(line => line.includes('provider sign-in refused'))
+  t.same(
+    refused.map(line => JSON.parse(line).reason),
+    [
+      'email is of a domain that the provider is not authoritative for',
+      'sub is linked to no account, and this provider makes none',
+      'email is of a domain that may not sign up',
+      'email is an address that nobody has invited',
+    ],
+  )
+  t.notMatch(refused.join(''), /example/)
+})
+
 test('an address is verified by a boolean, and by the spellings that large providers write instead', async t => {
   const world = await federationWorld(t)
   const tried = async (claim: string, value: unknown, code?: string) => {

@@ -165,6 +165,18 @@ test('a provider steps up only where the operator says so, and only by a proof o
   world.provider.lies = {}
   world.provider.person = { sub: 'eve', email: 'eve@example.com', email_verified: true }
   t.equal(codeOf(await ada.comeBack(await begun())), 'federation_failed', 'another person’s identity')
+  t.same(
+    world.service.logLines
+      .filter(line => line.includes('provider sign-in refused'))
+      .map(line => JSON.parse(line).reason),
+    [
+      'the authentication at this provider does not count',
+      'auth_time is before the step-up began',
+      'auth_time is missing, or no time',
+      'it is not an identity of this person',
+    ],
+    'the log says which claim it was',
+  )
 })
 
 test('an operator ends all of a provider’s sessions, also those of a second proof', async t => {
