@@ -41,28 +41,67 @@ for (const input of document.querySelectorAll('input[type=password]')) {
 
 const linked = document.querySelectorAll('form[data-link]')
 if (linked.length > 0) {
-  const purpose = linked[0].action.split('/').at(-2)
+  const page = linked[0].dataset.look.replace(/\/address$/, '')
+  const tokenIn = text => /(?:#|%23)token(?:=|%3d)([\w-]+)/i.exec(text)?.[1] ?? null
   const keep = () => {
-    const given = new URLSearchParams(location.hash.slice(1)).get('token')
-    if (given !== null) sessionStorage.setItem(purpose, given)
+    const given = tokenIn(location.hash)
+    if (given !== null) sessionStorage.setItem(page, given)
     return given !== null
   }
-  const bare = location.pathname + location.search
+  const bare = page + location.search
   if (keep()) history.replaceState(null, '', bare)
-  else if (linked[0].dataset.link === 'spent') sessionStorage.removeItem(purpose)
+  else if (linked[0].dataset.link === 'spent') sessionStorage.removeItem(page)
   // Another link to this page is opened over it.
   addEventListener('hashchange', () => keep() && location.replace(bare))
-  fill(sessionStorage.getItem(purpose))
+  const token = sessionStorage.getItem(page)
+  if (token === null)
+    askForLink(pasted => {
+      const given = tokenIn(pasted)
+      if (given?.length !== 43) return
+      sessionStorage.setItem(page, given)
+      location.replace(bare)
+    })
+  else {
+    for (const form of linked) form.append(hidden(token))
+    look(token, () => {
+      // Another one may have been opened over it meanwhile.
+      if (sessionStorage.getItem(page) === token) sessionStorage.removeItem(page)
+    })
+  }
 }
 
-function fill(token) {
-  for (const form of linked) {
-    form.hidden = token === null
-    const input = document.createElement('input')
-    Object.assign(input, { type: 'hidden', name: 'token', value: token ?? '' })
-    form.append(input)
-  }
+function hidden(token) {
+  const input = document.createElement('input')
+  Object.assign(input, { type: 'hidden', name: 'token', value: token })
+  return input
+}
+
+// The field that a person without scripts has. A whole link that is put there is opened.
+function askForLink(open) {
   // A refusal says it already.
-  const refused = document.querySelector('[role=alert]') !== null
-  document.querySelector('[data-no-link]').hidden = token !== null || refused
+  document.querySelector('[data-no-link]').hidden = document.querySelector('[role=alert]') !== null
+  for (const form of linked) {
+    const place = form.querySelector('noscript')
+    place.insertAdjacentHTML('afterend', place.textContent)
+    form.elements.token.addEventListener('input', ({ target }) => open(target.value))
+  }
+}
+
+// For whom the link is, so that a person and their password manager see it.
+async function look(token, forget) {
+  const options = { method: 'POST', body: new URLSearchParams({ token }) }
+  const answer = await fetch(linked[0].dataset.look, options).catch(() => undefined)
+  if (answer?.status === 400) {
+    forget()
+    for (const form of linked) form.hidden = true
+    document.querySelector('[data-spent]').hidden = false
+  }
+  if (!answer?.ok) return
+  const found = await answer.json()
+  for (const place of document.querySelectorAll('[data-show]')) {
+    const text = found[place.dataset.show]
+    if (place.tagName === 'INPUT') place.value = text
+    else place.textContent = text
+  }
+  for (const place of document.querySelectorAll('[data-found]')) place.hidden = false
 }

@@ -1,16 +1,17 @@
 /** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
 import type { By, Occasion } from '../audit/events.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
+import { Outage } from '../core/errors.js'
 import { network } from '../core/network-address.js'
 import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
+import type { Credential } from '../sessions/credential.js'
 import type { Registered } from './address-verification.js'
 import { tellReclaimed } from './admission.js'
-import type { Browser, SignedIn } from './finish.js'
+import type { Browser, NotFinished, SignedIn } from './finish.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
 import type { Parts } from './parts.js'
-import type { RedemptionStore } from './redemptions.js'
-import type { Account, PendingLink } from './store.js'
+import type { Account, AccountStore, LinkPurpose, PendingLink } from './store.js'
 
 type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &
   Parts<'post' | 'inBackground' | 'sessions' | 'finish'>
@@ -23,6 +24,9 @@ export interface Choice {
 }
 
 export type LinkRefusal = { readonly refused: 'link_invalid' | { readonly weak: string } }
+
+/** The page that a link leads to. */
+export type LinkKind = LinkPurpose | 'invitation'
 
 export type ByLink = ReturnType<typeof createByLink>
 
@@ -64,8 +68,14 @@ export function createByLink(parts: ByLinkParts) {
   async function register(
     choice: Choice,
     browser: Browser,
-    { pending, complete }: Pick<RedemptionStore, 'pending'> & { complete: RedemptionStore['register'] },
-  ): Promise<SignedIn | LinkRefusal> {
+    {
+      pending,
+      complete,
+    }: {
+      pending: (hash: Buffer) => Promise<(Pick<PendingLink, 'email'> & Partial<PendingLink>) | undefined>
+      complete: AccountStore['register']
+    },
+  ): Promise<SignedIn | LinkRefusal | NotFinished> {
     const registered = await redeem(choice, browser.device.address, pending, async (hash, phc) => {
       await sessions.ready()
       return complete(hash, phc, choice.name, browser.occasion)
@@ -73,11 +83,29 @@ export function createByLink(parts: ByLinkParts) {
     if ('refused' in registered) return registered
     const { user, passwordVersion: version } = registered
     const credential = { kind: 'password', version } as const
-    const signedIn = await finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
-    return signedIn ?? { refused: 'link_invalid' }
+    return finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
+  }
+
+  /** Who has joined works there from then on. They are a member whether that succeeds or not, and can switch. */
+  async function workIn(tenant: TenantId, user: UserId, proven: Credential, occasion: Occasion) {
+    await sessions.switchTenant(proven, user, tenant, occasion).catch(error => {
+      if (!(error instanceof Outage)) throw error
+    })
   }
 
   return {
+    /** To whom an unused link was mailed, for its page: who holds the link has that mailbox. Looking changes nothing. */
+    async addressed(
+      kind: LinkKind,
+      token: string,
+      from: string,
+    ): Promise<{ readonly email: string; readonly tenant?: string } | undefined> {
+      const find = (hash: Buffer): Promise<{ email: string; tenant?: string } | undefined> =>
+        kind === 'invitation' ? invitations.pending(hash) : store.pendingLink(kind, hash)
+      const link = await usableLink(throttle, from, token, find)
+      return link && { email: link.email, ...(link.tenant !== undefined && { tenant: link.tenant }) }
+    },
+
     /** To an address that has an account goes a notice instead. `returnTo` is where the link leads on to. */
     askForSignUp: (email: string, from: string, returnTo?: string) =>
       ask(email, from, (address, account) =>
@@ -85,7 +113,7 @@ export function createByLink(parts: ByLinkParts) {
           throttle.mail('sign-up', address.canonical, async () => {
             const resetPage = `${issuer}/password/forgot`
             if (account) return post.send({ kind: 'already-registered', to: account.email, resetPage })
-            const link = await newLink(store, issuer, 'sign-up', address, returnTo)
+            const link = await newLink(store, issuer, 'sign-up', address, { returnTo })
             await post.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
           }),
         ),
@@ -138,14 +166,29 @@ export function createByLink(parts: ByLinkParts) {
       token: string,
       user: UserId,
       by: By,
+      proven: Credential,
     ): Promise<{ readonly tenant: TenantId } | undefined> {
       const from = by.occasion.address ?? ''
       const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
-      return taken && { tenant: taken.tenant }
+      if (!taken) return undefined
+      await workIn(taken.tenant, user, proven, by.occasion)
+      return { tenant: taken.tenant }
     },
 
     /** By somebody without an account, or with one whose address nobody has verified: the link verifies it. */
-    signUpByInvitation: (choice: Choice, browser: Browser) =>
-      register(choice, browser, { pending: invitations.pending, complete: invitations.register }),
+    async signUpByInvitation(choice: Choice, browser: Browser) {
+      let tenant: TenantId | undefined
+      const signedIn = await register(choice, browser, {
+        pending: invitations.pending,
+        async complete(...redeemed) {
+          const registered = await invitations.register(...redeemed)
+          tenant = registered?.tenant
+          return registered
+        },
+      })
+      if (tenant === undefined || 'refused' in signedIn) return signedIn
+      await workIn(tenant, signedIn.user, signedIn.credential, browser.occasion)
+      return signedIn
+    },
   }
 }

@@ -61,7 +61,8 @@ export function createOutcomes(parts: OutcomeParts) {
 
   async function opening(identity: Identity, browser: Browser) {
     const opened = await finish(identity, browser)
-    return opened ? { opened } : refusal('credential-changed', 'credential-changed', identity.user)
+    if (!('refused' in opened)) return { opened }
+    return refusal(opened.refused, opened.refused, identity.user)
   }
 
   async function link(

@@ -20,12 +20,16 @@ export interface SignedIn {
   readonly endsAt: number
 }
 
-/** `undefined`: the credential changed, or the person was disabled, while it was being verified. */
-export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn | undefined>
+/** The credential changed, or the person was disabled, while it was being verified. */
+export interface NotFinished {
+  readonly refused: 'credential-changed'
+}
+
+export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn | NotFinished>
 
 export function createFinish(sessions: Pick<Sessions, 'open'>): Finish {
   return async (identity, browser) => {
     const opened = await sessions.open(identity, browser.device, browser.credential, browser.occasion)
-    return opened === 'credential-changed' ? undefined : { ...opened, user: identity.user }
+    return opened === 'credential-changed' ? { refused: opened } : { ...opened, user: identity.user }
   }
 }

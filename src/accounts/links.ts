@@ -4,23 +4,26 @@ import { newSecret, parseSecret } from '../core/secret.js'
 import type { AccountStore, LinkPurpose } from './store.js'
 import type { Throttle } from './throttle.js'
 
+/** Of a link that its person has asked for, and waits for. */
 export const linkMinutes = 30
+/** Of one that comes unasked: to an account that an operator has made. */
+export const welcomeDays = 7
 
 const pages: Record<LinkPurpose, string> = {
   'sign-up': '/sign-up/verify',
   'password-reset': '/password/reset',
 }
 
-/** Saves a new link and returns its address. `returnTo` is where its page leads on to. */
+/** Saves a new link and returns its address. `returnTo` is where its page leads on to, `minutes` how long it works. */
 export async function newLink(
   store: AccountStore,
   issuer: string,
   purpose: LinkPurpose,
   email: EmailAddress,
-  returnTo?: string,
+  { returnTo, minutes = linkMinutes }: { returnTo?: string | undefined; minutes?: number } = {},
 ) {
   const token = newSecret()
-  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: linkMinutes * 60 })
+  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: minutes * 60 })
   const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
   return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
 }

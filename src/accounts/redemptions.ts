@@ -12,8 +12,8 @@ import type { Registered } from './address-verification.js'
  *   all of them would end the session that takes it.
  */
 export interface RedemptionStore {
-  /** To whom it was sent. Looking changes nothing. */
-  pending(tokenHash: Buffer): Promise<{ readonly email: string } | undefined>
+  /** To whom it was sent, and the name of the tenant that it is into. Looking changes nothing. */
+  pending(tokenHash: Buffer): Promise<{ readonly email: string; readonly tenant: string } | undefined>
   /** By a person who has an account of that address. */
   accept(tokenHash: Buffer, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined>
   /**
@@ -25,5 +25,5 @@ export interface RedemptionStore {
     phc: string,
     name: string | undefined,
     occasion: Occasion,
-  ): Promise<Registered | undefined>
+  ): Promise<(Registered & { readonly tenant: TenantId }) | undefined>
 }

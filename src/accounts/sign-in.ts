@@ -20,11 +20,9 @@ export function createSignIn(passwords: PasswordSignIn, { finish, refused }: Par
   ): Promise<SignedIn | NotSignedIn> => {
     const { device, occasion } = browser
     const answer = await passwords.prove(who.email, who.password, device.address, passHash)
-    if (!('refused' in answer)) {
-      const signedIn = await finish(answer.identity, browser)
-      if (signedIn) return signedIn
-    }
-    const reason = 'refused' in answer ? answer.refused : 'credential-changed'
+    const finished = 'refused' in answer ? answer : await finish(answer.identity, browser)
+    if (!('refused' in finished)) return finished
+    const { refused: reason } = finished
     const user = 'refused' in answer ? answer.user : answer.identity.user
     await refused({ action: 'session.opened', reason, actor: user, occasion })
     return { refused: reason, user }

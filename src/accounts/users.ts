@@ -5,7 +5,7 @@ import type { PlatformRole } from '../core/authority.js'
 import { type CanonicalEmail, type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { UserId } from '../core/principal.js'
-import { linkMinutes, newLink } from './links.js'
+import { newLink, welcomeDays } from './links.js'
 import type { Parts } from './parts.js'
 
 export interface User {
@@ -63,9 +63,9 @@ export function createUsers(
   function welcome(address: EmailAddress): void {
     inBackground('welcome mail', () =>
       throttle.mail('welcome', address.canonical, async () => {
-        const link = await newLink(store, issuer, 'password-reset', address)
+        const link = await newLink(store, issuer, 'password-reset', address, { minutes: welcomeDays * 1440 })
         const resetPage = `${issuer}/password/forgot`
-        const mail = { link, validMinutes: linkMinutes, resetPage }
+        const mail = { link, validDays: welcomeDays, resetPage }
         await post.send({ kind: 'welcome', to: address.asTyped, ...mail })
       }),
     )

@@ -8,7 +8,7 @@ export type Mail = { readonly to: string } & (
   | {
       readonly kind: 'welcome'
       readonly link: string
-      readonly validMinutes: number
+      readonly validDays: number
       readonly resetPage: string
     }
   /** `providers`: the names of those that sign the person in as well. */

@@ -83,7 +83,7 @@ function words(mail: Mail, product: string): Words {
         subject: `Your account at ${product}`,
         link: { address: mail.link, label: 'Choose a password' },
         paragraphs: [
-          `An account at ${product} was created for you. Open this link to choose your password. The link works once and expires in ${mail.validMinutes} minutes. After that, request a new one at ${mail.resetPage}.`,
+          `An account at ${product} was created for you. Open this link to choose your password. The link works once and expires in ${mail.validDays} days. After that, request a new one at ${mail.resetPage}.`,
         ],
       }
     case 'invitation':

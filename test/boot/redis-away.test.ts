@@ -41,12 +41,12 @@ test('a wrong certificate authority, a wrong password, TLS on one side alone and
 }, async t => {
   const withTls = await running(t, [...tlsOptions(t), '--tls-ca-cert-dir', '/etc/ssl/certs'])
   const withPassword = await running(t, ['--requirepass', 'right'])
-  const password = 'the server does not accept this user and password'
-  const authority = 'NODE_EXTRA_CA_CERTS must hold the authority that signed it'
+  const password = 'the server does not accept this user with this password'
+  const authority = 'NODE_EXTRA_CA_CERTS must contain the authority that signed it'
   const cases: readonly (readonly [address: string, remedy: string])[] = [
     [`rediss://127.0.0.1:${withTls}`, authority],
-    [`redis://127.0.0.1:${withTls}`, 'write rediss:// if the server uses TLS'],
-    [`rediss://127.0.0.1:${withPassword}`, 'that the server uses TLS (redis:// on'],
+    [`redis://127.0.0.1:${withTls}`, 'write rediss:// if the server requires TLS'],
+    [`rediss://127.0.0.1:${withPassword}`, 'that the server supports TLS (or use redis'],
     [`redis://127.0.0.1:${withPassword}`, password],
     [`redis://:wrong@127.0.0.1:${withPassword}`, password],
     [`redis://somebody:right@127.0.0.1:${withPassword}`, password],

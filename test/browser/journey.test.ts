@@ -155,8 +155,6 @@ test(
     const { here, page, sql } = await newPage(t)
     const email = freshAddress()
     await page.goto(`${here.issuer}/sign-up/verify#token=${'A'.repeat(43)}`)
-    await fill(page, 'New password', goodPassword)
-    await press(page, 'Set password and sign in')
     await page.getByText('has expired or was already used').waitFor()
     const token = await link(sql, 'sign-up', email)
     await page.goto(`${here.issuer}/sign-up/verify#token=${token}`)
@@ -204,9 +202,9 @@ test(
     await page.getByRole('link', { name: 'Sign in first' }).click()
     await signIn(page, me.email)
     await heading(page, 'You are invited')
+    await page.getByText(`Invited address: ${me.email}`).waitFor()
     await press(page, 'Join with this account')
-    await page.getByText('You are now a member.').waitFor()
-    await press(page, 'Switch to Acme')
+    await page.getByText('You are now a member of Acme.').waitFor()
     await page.getByText('Acme (member)').waitFor()
     await press(page, 'Switch to no tenant')
     await page.locator('dd', { hasText: 'None' }).waitFor()
@@ -215,12 +213,32 @@ test(
     const email = freshAddress()
     await page.goto(`${here.issuer}/invitations/accept#token=${await invitation(sql, email)}`)
     await page.getByText('Create an account to join.').waitFor()
+    await page.getByText(`Tenant: Acme. Invited address: ${email}.`).waitFor()
     await fill(page, 'New password', 'short')
     await press(page, 'Create account and join')
     await page.locator('#password-error').waitFor()
     await fill(page, 'New password', goodPassword)
     await press(page, 'Create account and join')
-    await page.getByText('You are now a member.').waitFor()
+    await page.getByText('You are now a member of Acme.').waitFor()
+  },
+)
+
+test(
+  'a link that lost its fragment on the way is pasted, with scripts or without',
+  unlessChromium,
+  async t => {
+    for (const scripts of [true, false]) {
+      const { here, page, sql } = await newPage(t, undefined, { scripts })
+      const email = freshAddress()
+      const whole = `${here.issuer}/sign-up/verify#token=${await link(sql, 'sign-up', email)}`
+      await page.goto(`${here.issuer}/sign-up/verify`)
+      if (scripts) await page.getByText('This link is incomplete.').waitFor()
+      await fill(page, 'The full link from the email', whole)
+      if (scripts) await page.getByText(`Account: ${email}`).waitFor()
+      await fill(page, 'New password', goodPassword)
+      await press(page, 'Set password and sign in')
+      await page.getByText('Welcome. You are signed in.').waitFor()
+    }
   },
 )
 

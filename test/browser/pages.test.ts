@@ -60,10 +60,11 @@ const sights: readonly Sight[] = [
   {
     name: 'verify',
     title: 'Choose your password',
-    open: async (here, page, email) =>
-      page.goto(
-        `${here.issuer}/sign-up/verify#token=${await link(here.service.database.sql, 'sign-up', `n${email}`)}`,
-      ),
+    async open(here, page, email) {
+      const token = await link(here.service.database.sql, 'sign-up', `n${email}`)
+      await page.goto(`${here.issuer}/sign-up/verify#token=${token}`)
+      await page.getByText(`Account: n${email}`).waitFor()
+    },
   },
   {
     name: 'verify-weak-password',
@@ -79,12 +80,10 @@ const sights: readonly Sight[] = [
   },
   {
     name: 'verify-spent-link',
-    title: 'Error: Choose your password',
+    title: 'Choose your password',
     refused: 400,
     async open(here, page) {
       await page.goto(`${here.issuer}/sign-up/verify#token=${'A'.repeat(43)}`)
-      await page.getByLabel('New password', { exact: true }).fill('several unrelated words here')
-      await press(page, 'Set password and sign in')
       await page.getByText('has expired or was already used').waitFor()
     },
   },
@@ -93,27 +92,30 @@ const sights: readonly Sight[] = [
   {
     name: 'reset',
     title: 'Choose a new password',
-    open: async (here, page, email) =>
-      page.goto(
-        `${here.issuer}/password/reset#token=${await link(here.service.database.sql, 'password-reset', email)}`,
-      ),
+    async open(here, page, email) {
+      const token = await link(here.service.database.sql, 'password-reset', email)
+      await page.goto(`${here.issuer}/password/reset#token=${token}`)
+      await page.getByText(`Account: ${email}`).waitFor()
+    },
   },
   {
     name: 'invitation',
     title: 'You are invited',
-    open: async (here, page, email) =>
-      page.goto(
-        `${here.issuer}/invitations/accept#token=${await invitation(here.service.database.sql, email)}`,
-      ),
+    async open(here, page, email) {
+      const token = await invitation(here.service.database.sql, email)
+      await page.goto(`${here.issuer}/invitations/accept#token=${token}`)
+      await page.getByText(`Tenant: Acme. Invited address: ${email}.`).waitFor()
+    },
   },
   {
     name: 'invitation-signed-in',
     title: 'You are invited',
     signedIn: true,
-    open: async (here, page, email) =>
-      page.goto(
-        `${here.issuer}/invitations/accept#token=${await invitation(here.service.database.sql, email)}`,
-      ),
+    async open(here, page, email) {
+      const token = await invitation(here.service.database.sql, email)
+      await page.goto(`${here.issuer}/invitations/accept#token=${token}`)
+      await page.getByText(`Tenant: Acme. Invited address: ${email}.`).waitFor()
+    },
   },
   { name: 'home', title: 'Your account', signedIn: true, open: at('/') },
   { name: 'devices', title: 'Your devices', signedIn: true, open: at('/devices') },
@@ -263,7 +265,7 @@ test('every hosted page is among those that were looked at', unlessChromium, asy
 
 test('password managers are told what each field is, and pasting works', unlessChromium, async t => {
   const here = await world()
-  const { cookie } = await person(here.service.database.sql)
+  const { cookie, email } = await person(here.service.database.sql)
   const browser = await here.browser(cookie)
   t.teardown(() => browser.close())
   await browser.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: here.issuer })
@@ -279,9 +281,23 @@ test('password managers are told what each field is, and pasting works', unlessC
     'current_password current-password',
     'new_password new-password',
   ])
-  t.same(await told('/step-up'), ['password current-password'])
-  t.same(await told('/password/reset'), ['password new-password'])
-  t.same(await told('/sign-up/verify'), ['name name', 'password new-password'])
+  t.same(await told('/step-up'), ['username', 'password current-password'])
+  const named = () => page.locator('input[autocomplete=username]').inputValue()
+  t.equal(await named(), email)
+  await page.getByText(`Enter the password of ${email}`).waitFor()
+  const { sql } = here.service.database
+  const reset = await link(sql, 'password-reset', email)
+  t.same(await told(`/password/reset#token=${reset}`), ['username', 'password new-password'])
+  await page.getByText(`Account: ${email}`).waitFor()
+  t.equal(await named(), email, 'the address that the link was mailed to')
+  const signUp = await link(sql, 'sign-up', `new.${email}`)
+  t.same(await told(`/sign-up/verify#token=${signUp}`), ['username', 'name name', 'password new-password'])
+  const invited = await invitation(sql, email)
+  t.same(await told(`/invitations/accept#token=${invited}`), [
+    'username',
+    'name name',
+    'password new-password',
+  ])
   t.same(await told('/sign-up'), ['email username'])
   await browser.clearCookies()
   t.same(await told('/sign-in'), ['email username', 'password current-password'])

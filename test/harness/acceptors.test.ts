@@ -91,19 +91,31 @@ const kinds: readonly Kind[] = [
   {
     kind: 'sign-up token',
     proves: 'mail_links.token_hash sign-up',
-    takenBy: ['sign-up/verify token', 'token at POST /sign-up/verify'],
+    takenBy: [
+      'sign-up/verify token',
+      'token at POST /sign-up/verify',
+      'token at POST /sign-up/verify/address',
+    ],
     make: signUpLink,
   },
   {
     kind: 'reset token',
     proves: 'mail_links.token_hash password-reset',
-    takenBy: ['password/reset token', 'token at POST /password/reset'],
+    takenBy: [
+      'password/reset token',
+      'token at POST /password/reset',
+      'token at POST /password/reset/address',
+    ],
     make: resetLink,
   },
   {
     kind: 'invitation',
     proves: 'invitations.token_hash',
-    takenBy: ['invitations/sign-up token', 'token at POST /invitations/sign-up'],
+    takenBy: [
+      'invitations/sign-up token',
+      'token at POST /invitations/sign-up',
+      'token at POST /invitations/accept/address',
+    ],
     make: () => invitation(sql, freshAddress()),
   },
   {
@@ -253,6 +265,9 @@ const pages: readonly Acceptor[] = [
     '/sign-up/verify': { password: goodPassword, name: '' },
     '/password/reset': { password: newPassword },
     '/invitations/sign-up': { password: goodPassword, name: '' },
+    '/sign-up/verify/address': {},
+    '/password/reset/address': {},
+    '/invitations/accept/address': {},
   }).map(([url, fields]) => ({
     at: `token at POST ${url}`,
     route: `POST ${url}`,

@@ -197,6 +197,11 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       password: goodPassword,
       name: 'Ada',
     }),
+    'POST /sign-up/verify/address': async sql => ({ token: await link(sql, 'sign-up', freshAddress()) }),
+    'POST /password/reset/address': async (sql, { email }) => ({
+      token: await link(sql, 'password-reset', email),
+    }),
+    'POST /invitations/accept/address': async sql => ({ token: await invitation(sql, freshAddress()) }),
     'POST /tenant': async (sql, { id }) => {
       const acme = await tenant(sql)
       await member(sql, id, acme, 'r1')

@@ -1,7 +1,7 @@
 /** Invitations by mail: sent, taken by an account or by making one, and worth nothing to anybody else. */
 import tap, { test } from 'tap'
 import { limits } from '../../src/accounts/throttle.js'
-import { freshAddress, member, person, serviceKey, tenant } from '../harness/world.js'
+import { freshAddress, invitation, link, member, person, serviceKey, tenant } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { goodPassword, issuer, testService, tokenIn } from '../support/service.js'
 
@@ -41,10 +41,9 @@ test('somebody without an account makes one with the invitation, and is a member
   )
   const joined = await guest.post('/v1/invitations/sign-up', { token, password: goodPassword, name: 'Grace' })
   t.equal(joined.statusCode, 201)
-  t.equal((await guest.put('/v1/session/tenant', { tenant: here })).statusCode, 204)
   t.match((await guest.get('/v1/session')).json(), {
     user: { email, name: 'Grace' },
-    tenant: { roles: ['member'] },
+    tenant: { id: here, roles: ['member'] },
   })
   const again = await service.browser().post('/v1/invitations/sign-up', { token, password: goodPassword })
   t.equal(again.json().code, 'link_invalid')
@@ -60,6 +59,47 @@ test('who has an account takes it signed in; another person cannot', async t => 
   t.same((await holding(me.cookie).post('/v1/invitations/accept', { token })).json(), { tenant: here })
   t.equal((await holding(me.cookie).post('/v1/invitations/accept', { token })).json().code, 'link_invalid')
   t.equal((await holding(me.cookie).get(`/v1/admin/tenants/${here}/members`)).statusCode, 200, 'an admin now')
+  t.match((await holding(me.cookie).get('/v1/session')).json().tenant, { id: here }, 'they work there now')
+  t.match((await holding(me.cookie).get('/?done=joined')).body, 'You are now a member of Acme.')
+})
+
+test('who holds a link is told its address, and of an invitation the tenant; looking consumes nothing', async t => {
+  const email = freshAddress()
+  const cases = [
+    ['/sign-up/verify', await link(sql, 'sign-up', email), { email }],
+    ['/password/reset', await link(sql, 'password-reset', email), { email }],
+    ['/invitations/accept', await invitation(sql, email), { email, tenant: 'Acme' }],
+  ] as const
+  const ask = (page: string, token: string) =>
+    service.app.inject({
+      method: 'POST',
+      url: `${page}/address`,
+      headers: { origin: issuer, 'content-type': 'application/x-www-form-urlencoded' },
+      payload: new URLSearchParams({ token }).toString(),
+    })
+  for (const [page, token] of cases)
+    for (const [other, , expected] of cases) {
+      const answer = await ask(other, token)
+      t.equal(answer.statusCode, page === other ? 200 : 400, `${page} at ${other}`)
+      if (page === other) t.same(answer.json(), expected)
+      t.equal(answer.headers['cache-control'], 'no-store')
+    }
+})
+
+test('a mailed link whose # was escaped leads to the link as it was sent, and no other address does', async t => {
+  const token = 'A'.repeat(43)
+  const led = async (url: string) => (await service.app.inject({ url })).headers.location
+  for (const page of ['/sign-up/verify', '/password/reset', '/invitations/accept']) {
+    t.equal(await led(`${page}%23token=${token}`), `${page}#token=${token}`)
+    t.equal(await led(`${page}%23token%3D${token}`), `${page}#token=${token}`)
+  }
+  t.equal(
+    await led(`/sign-up/verify?return_to=https%3A%2F%2Fapp.example%2F%23token=${token}`),
+    `/sign-up/verify?return_to=https%3A%2F%2Fapp.example%2F#token=${token}`,
+  )
+  for (const url of [`/%23token=${token}`, `//evil.example%23token=${token}`, `/sign-in%23token=${token}`])
+    t.equal(await led(url), undefined, url)
+  t.notMatch(service.logLines.join(''), token, 'it is in no log')
 })
 
 test('an invitation that is repeated under its Idempotency-Key is one, with one mail whose link works', async t => {

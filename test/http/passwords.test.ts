@@ -3,7 +3,7 @@ import { hash as argon2 } from '@node-rs/argon2'
 import type { LightMyRequestResponse } from 'fastify'
 import tap, { test } from 'tap'
 import { newCredential } from '../../src/sessions/credential.js'
-import { freshAddress, link, person, session } from '../harness/world.js'
+import { freshAddress, invitation, link, person, session } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import {
   eventually,
@@ -241,6 +241,44 @@ test('opening a link consumes nothing, a refused password consumes nothing, and 
     const again = await redeem(newPassword)
     t.equal(again.json().code, 'link_invalid')
     t.notOk(again.headers['set-cookie'])
+  }
+})
+
+test('who cannot be signed in to the account that was just made reads that it is there, and not that the link is no good', async t => {
+  // In the moment between the account and its session.
+  await sql`create function disabled_at_once() returns trigger language plpgsql as
+    $$ begin new.state = 'disabled'; return new; end $$`
+  await sql`create trigger disabled_at_once before insert on users for each row
+    when (new.canonical_email like 'at-once%') execute function disabled_at_once()`
+  const answer = async (url: string, more: object) => {
+    const email = `at-once-${freshAddress()}`
+    const token = await (url.includes('invitations') ? invitation(sql, email) : link(sql, 'sign-up', email))
+    return service.browser().post(url, { token, password: goodPassword, ...more })
+  }
+  for (const url of ['/v1/sign-up/verify', '/v1/invitations/sign-up']) {
+    const refused = await answer(url, {})
+    t.equal(refused.statusCode, 401, url)
+    t.match(refused.json(), { code: 'unauthenticated', detail: /^The account is there, .* Sign in\.$/ })
+    t.notOk(refused.headers['set-cookie'])
+  }
+  await sql`drop trigger disabled_at_once on users`
+})
+
+test('the link to an account that an operator has made is worth a week', async t => {
+  const admin = await person(sql)
+  await sql`update users set platform_roles = '{administrator}' where id = ${admin.id}`
+  for (const [age, expected] of [
+    ['6 days 23 hours', 204],
+    ['7 days', 400],
+  ] as const) {
+    const email = freshAddress()
+    t.equal((await holding(admin.cookie).post('/v1/admin/users', { email })).statusCode, 201)
+    const mail = await service.mailTo(email)
+    t.match(mail.text, 'expires in 7 days')
+    await sql`update mail_links set expires_at = expires_at - ${age}::interval, created_at = created_at - ${age}::interval
+      where canonical_email = ${email}`
+    const reset = { token: tokenIn(mail), password: newPassword }
+    t.equal((await service.browser().post('/v1/password/reset', reset)).statusCode, expected, age)
   }
 })
 

@@ -90,7 +90,7 @@ function mails(text: string): Record<Mail['kind'], readonly Mail[]> {
     'sign-up': [{ kind: 'sign-up', to, link, validMinutes: 30 }],
     'already-registered': [{ kind: 'already-registered', to, resetPage }],
     'password-reset': [{ kind: 'password-reset', to, link, validMinutes: 30 }],
-    welcome: [{ kind: 'welcome', to, link, validMinutes: 30, resetPage }],
+    welcome: [{ kind: 'welcome', to, link, validDays: 7, resetPage }],
     'password-changed': [{ kind: 'password-changed', to }],
     // The provider's name is an operator's.
     'identity-linked': [{ kind: 'identity-linked', to, provider: 'Acme' }],

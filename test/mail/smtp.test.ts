@@ -52,7 +52,7 @@ test('every kind of mail arrives as text and HTML, says whose it is and that no 
     [{ kind: 'sign-up', to, link, validMinutes: 30 }, /^Finish signing up to/, link],
     [{ kind: 'already-registered', to, resetPage }, /^You already have an account at/, resetPage],
     [{ kind: 'password-reset', to, link, validMinutes: 30 }, /^Choose a new password for/, link],
-    [{ kind: 'welcome', to, link, validMinutes: 30, resetPage }, /^Your account at/, link],
+    [{ kind: 'welcome', to, link, validDays: 7, resetPage }, /^Your account at/, link],
     [{ kind: 'password-changed', to }, /^Your password for .* was changed$/],
     [
       { kind: 'password-changed', to, providers: ['Acme', 'Käse & Co'] },

@@ -38,7 +38,14 @@ export function signUpRoutes(app: App, acts: Acts): void {
       summary: 'Consume the link, set the password, and open the session',
       body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
       answers: { 201: Opened },
-      refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+      refuses: [
+        ...jsonProblems,
+        'link_invalid',
+        'weak_password',
+        'unauthenticated',
+        'too_many_requests',
+        'busy',
+      ],
     }),
     (request, reply) => acts.verifySignUp(request, reply, request.body),
   )
@@ -52,7 +59,14 @@ export function invitationSignUpRoute(app: App, acts: Acts): void {
       summary: 'Take an invitation by making an account for its address, and open the session',
       body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
       answers: { 201: Opened },
-      refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
+      refuses: [
+        ...jsonProblems,
+        'link_invalid',
+        'weak_password',
+        'unauthenticated',
+        'too_many_requests',
+        'busy',
+      ],
     }),
     (request, reply) => acts.signUpByInvitation(request, reply, request.body),
   )

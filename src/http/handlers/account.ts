@@ -1,6 +1,7 @@
 /** What a JSON route and the hosted form beside it do alike: the use case asked, the cookie set, or the problem thrown. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { ByLink, Choice, LinkRefusal } from '../../accounts/by-link.js'
+import type { ByLink, Choice, LinkKind, LinkRefusal } from '../../accounts/by-link.js'
+import type { NotFinished } from '../../accounts/finish.js'
 import type { PasswordChanger } from '../../accounts/password-change.js'
 import type { SignIn } from '../../accounts/sign-in.js'
 import type { StepUp } from '../../accounts/step-up.js'
@@ -73,9 +74,17 @@ export function createActs(parts: ActParts) {
     },
 
     async acceptInvitation(request: FastifyRequest, token: string) {
-      const taken = await byLink.acceptInvitation(token, principalOf(request).user, bySession(request))
+      const { live, credential } = signedIn(request)
+      const { user } = live.principal
+      const taken = await byLink.acceptInvitation(token, user, bySession(request), credential)
       if (!taken) throw new Problem('link_invalid')
       return taken
+    },
+
+    async addressed(request: FastifyRequest, kind: LinkKind, token: string) {
+      const link = await byLink.addressed(kind, token, addressOf(request))
+      if (!link) throw new Problem('link_invalid')
+      return link
     },
 
     async askForReset(request: FastifyRequest, email: string): Promise<void> {
@@ -156,9 +165,15 @@ export function createActs(parts: ActParts) {
   }
 }
 
-function accepted<Done extends object>(answer: Done | LinkRefusal): Exclude<Done, LinkRefusal> {
-  if (!('refused' in answer)) return answer as Exclude<Done, LinkRefusal>
-  const { refused } = answer as LinkRefusal
+const notFinished =
+  'The account is there, but its password was changed, or it was disabled, at the same time. Sign in.'
+
+function accepted<Done extends object>(
+  answer: Done | LinkRefusal | NotFinished,
+): Exclude<Done, LinkRefusal | NotFinished> {
+  if (!('refused' in answer)) return answer as Exclude<Done, LinkRefusal | NotFinished>
+  const { refused } = answer as LinkRefusal | NotFinished
   if (refused === 'link_invalid') throw new Problem(refused)
+  if (refused === 'credential-changed') throw new Problem('unauthenticated', { detail: notFinished })
   throw new Problem('weak_password', { detail: refused.weak })
 }

@@ -80,7 +80,10 @@ export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, par
 
   async function home(request: FastifyRequest, fault?: Fault): Promise<Page> {
     const { live } = signedIn(request)
-    return { ...account(live, await memberships.placesOf(live.principal.user)), fault, done: told(request) }
+    const { user, tenant } = live.principal
+    const joined = parameter(request, 'done') === 'joined' && typeof tenant === 'object'
+    const done = joined ? `Welcome. You are now a member of ${tenant.name}.` : told(request)
+    return { ...account(live, await memberships.placesOf(user)), fault, done }
   }
 
   async function devices(request: FastifyRequest, fault?: Fault): Promise<Page> {

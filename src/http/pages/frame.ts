@@ -129,7 +129,8 @@ export function createFrame(parts: FrameParts) {
           if (request.validationError) throw request.validationError
           return await show(reply, await work(request, reply, form))
         } catch (error) {
-          if (error instanceof Problem && error.code === 'unauthenticated')
+          // With a detail it says something else than that nobody is signed in here.
+          if (error instanceof Problem && error.code === 'unauthenticated' && error.detail === undefined)
             return reply.redirect('/sign-in', 303)
           if (error instanceof Throttled) watch.metrics.throttled(error.limit)
           const fault = faultOf(refuse(error as Error, request, reply))

@@ -4,14 +4,27 @@ import { html } from '../../core/html.js'
 import type { Acts } from '../handlers/account.js'
 import { beside, type Frame, signInFor } from './frame.js'
 import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
-import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
+import {
+  addressRoute,
+  byLink,
+  given,
+  Link,
+  linkForm,
+  nameField,
+  noToken,
+  tokenIn,
+  username,
+} from './link-form.js'
+
+const page = '/invitations/accept'
 
 export function invitationPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
-  frame.get(app, '/invitations/accept', request => invited(request))
-  frame.post(app, '/invitations/accept', {
+  addressRoute(app, acts, page, 'invitation')
+  frame.get(app, page, request => invited(request))
+  frame.post(app, page, {
     fields: { token: Link },
     async work(request, _reply, { token }) {
-      if (!(await frame.visitor(request))) return signInFor('/invitations/accept')
+      if (!(await frame.visitor(request))) return signInFor(page)
       await acts.acceptInvitation(request, tokenIn(token))
       return '/?done=joined'
     },
@@ -35,22 +48,27 @@ export function invitationPages(app: FastifyInstance, frame: Frame, acts: Acts, 
 function invitation(minLength: number, signedInAs: string | undefined, fault?: Fault, name?: string): Page {
   const wrong = beside(fault, { weak_password: 'password' })
   const spent = fault?.code === 'link_invalid'
-  const fields = html`${nameField(wrong, name)}
+  const fields = html`${username}
+${nameField(wrong, name)}
 ${newPasswordField('password', minLength, wrong)}`
   const join =
     signedInAs === undefined
-      ? html`<p class="other">Already have an account with the invited address? <a href="${signInFor('/invitations/accept')}">Sign in first</a></p>`
+      ? html`<p class="other">Already have an account with the invited address? <a href="${signInFor(page)}">Sign in first</a></p>`
       : html`<p>You are signed in as <strong>${signedInAs}</strong>.</p>
-${linkForm('/invitations/accept', nothing, 'Join with this account', { spent })}
+${linkForm({ page, action: page, fields: nothing, button: 'Join with this account', spent })}
 <h2>Or create an account for the invited address</h2>`
-  const make = linkForm('/invitations/sign-up', fields, 'Create account and join', {
-    spent,
+  const make = linkForm({
+    ...{ page, action: '/invitations/sign-up', fields, spent },
+    button: 'Create account and join',
     quiet: signedInAs !== undefined,
   })
   return {
     title: 'You are invited',
     ...(signedInAs === undefined && { lead: 'Create an account to join.' }),
     fault: wrong,
-    body: [noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
+    body: [invitedTo, noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
   }
 }
+
+/** Who holds the link has read both in the mail that it came in. The name is what a customer has written. */
+const invitedTo = html`<p data-found hidden>Tenant: <strong data-show="tenant"></strong>. Invited address: <strong data-show="email"></strong>.</p>`

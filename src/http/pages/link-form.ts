@@ -1,7 +1,11 @@
 /** The form behind a mailed link: the token that a script or the person puts in, and what it is sent with. */
+import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
+import type { LinkKind } from '../../accounts/by-link.js'
 import { type Html, html } from '../../core/html.js'
-import { Password } from '../shapes/schemas.js'
+import type { Acts } from '../handlers/account.js'
+import { catalogue } from '../middleware/problem.js'
+import { Body, Password } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
 import { type Fault, field, nothing } from './layout.js'
 
@@ -21,22 +25,48 @@ export const given = ({ token, password, name }: ByLink) => ({
   password,
   name: name.trim() || undefined,
 })
-export const tokenIn = (link: string) => link.trim().replace(/^.*#token=/, '')
+/** Some programs escape the `#`, which then is no fragment. */
+export const tokenIn = (link: string) => link.trim().replace(/^.*(#|%23)token(=|%3d)/i, '')
 
-/** The script fills the token in from the address; without scripts the link is pasted. */
-export function linkForm(
-  action: string,
-  fields: Html,
-  button: string,
-  { spent = false, quiet = false } = {},
-): Html {
-  return html`<form method="post" action="${action}" data-link${spent ? html`="spent"` : nothing}>
-<noscript><div class="field"><label for="token">The full link from the email</label>
-<input id="token" name="token" type="text" autocomplete="off" required aria-describedby="token-hint">
-<p class="hint" id="token-hint">Copy it from the email. Without JavaScript, this page can’t read it from the address bar.</p></div></noscript>
+/** Where a page asks for whom its link is. */
+export const lookAt = (page: string) => `${page}/address`
+
+/** A form of a page behind a mailed link, at `page`. */
+interface LinkForm {
+  readonly page: string
+  readonly action: string
+  readonly fields: Html
+  readonly button: string
+  readonly spent?: boolean
+  readonly quiet?: boolean
+}
+
+/** The script fills the token in from the address; without scripts, or where the address holds none, the link is pasted. */
+export function linkForm({ page, action, fields, button, spent = false, quiet = false }: LinkForm): Html {
+  const id = `link${action.replaceAll('/', '-')}`
+  return html`<form method="post" action="${action}" data-look="${lookAt(page)}" data-link${spent ? html`="spent"` : nothing}>
+<noscript><div class="field"><label for="${id}">The full link from the email</label>
+<input id="${id}" name="token" type="text" autocomplete="off" required aria-describedby="${id}-hint">
+<p class="hint" id="${id}-hint">Copy it from the email. This page can’t read it from the address bar.</p></div></noscript>
 ${fields}
 <button${quiet ? html` class="quiet"` : nothing}>${button}</button>
 </form>`
+}
+
+/** For password managers: the address that the link was mailed to, once the script has asked for it. */
+export const username = html`<input type="text" autocomplete="username" data-show="email" readonly hidden>`
+
+/** For whom the link is, shown by the script once it has asked. */
+export const addressee = html`<p data-found hidden>Account: <strong data-show="email"></strong></p>`
+
+/** Answers the page's script with what a link is for, as JSON. Nothing is consumed. */
+export function addressRoute(app: FastifyInstance, acts: Acts, page: string, kind: LinkKind): void {
+  const consumes = ['application/x-www-form-urlencoded']
+  app.post<{ Body: { token: string } }>(
+    lookAt(page),
+    { schema: { hide: true, consumes, body: Body({ token: Link }) } },
+    request => acts.addressed(request, kind, tokenIn(request.body.token)),
+  )
 }
 
 export const nameField = (fault: Fault | undefined, name: string | undefined) =>
@@ -48,6 +78,7 @@ export const nameField = (fault: Fault | undefined, name: string | undefined) =>
     fault,
   )
 
-/** Shown by the script in place of the form when the address holds no token. */
+/** Shown by the script: above a field for the link where the address holds no token, or where the link is no good. */
 export const noToken = (another: Html) =>
-  html`<p class="alert" data-no-link hidden>This link is incomplete. Open it from the email again. ${another}</p>`
+  html`<p class="alert" data-no-link hidden>This link is incomplete. Paste the full link from the email. ${another}</p>
+<p class="alert" data-spent hidden>${catalogue.link_invalid[1]} ${another}</p>`

@@ -5,7 +5,18 @@ import type { Acts } from '../handlers/account.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
-import { byLink, given, Link, linkForm, nameField, noToken, tokenIn } from './link-form.js'
+import {
+  addressee,
+  addressRoute,
+  byLink,
+  given,
+  Link,
+  linkForm,
+  nameField,
+  noToken,
+  tokenIn,
+  username,
+} from './link-form.js'
 
 export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
   frame.get(app, '/sign-up', async request => signUp(await frame.destination(request)))
@@ -20,6 +31,7 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
     again: async (fault, request, { email }) => signUp(await frame.destination(request), fault, email),
   })
 
+  addressRoute(app, acts, '/sign-up/verify', 'sign-up')
   frame.get(app, '/sign-up/verify', async request => verify(minLength, await frame.destination(request)))
   frame.post(app, '/sign-up/verify', {
     fields: byLink,
@@ -42,6 +54,7 @@ export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, 
     again: (fault, _request, { email }) => forgot(fault, email),
   })
 
+  addressRoute(app, acts, '/password/reset', 'password-reset')
   frame.get(app, '/password/reset', () => reset(minLength))
   frame.post(app, '/password/reset', {
     fields: { token: Link, password: Password },
@@ -109,7 +122,9 @@ function onItsWay(lead: Html, more?: string, to?: Destination): Page {
 
 function verify(minLength: number, to: Destination | undefined, fault?: Fault, name?: string): Page {
   const wrong = beside(fault, { weak_password: 'password' })
+  const page = '/sign-up/verify'
   const fields = html`${hidden('return_to', to?.address)}
+${username}
 ${nameField(wrong, name)}
 ${newPasswordField('password', minLength, wrong)}`
   const another = html`<a href="/sign-up">Request a new link</a>`
@@ -120,8 +135,9 @@ ${newPasswordField('password', minLength, wrong)}`
     fault: wrong,
     returnTo: to?.application?.origin,
     body: [
+      addressee,
       noToken(another),
-      linkForm('/sign-up/verify', fields, 'Set password and sign in', { spent }),
+      linkForm({ page, action: page, fields, button: 'Set password and sign in', spent }),
       spent ? html`<p class="other">${another}</p>` : nothing,
     ],
   }
@@ -129,6 +145,9 @@ ${newPasswordField('password', minLength, wrong)}`
 
 function reset(minLength: number, fault?: Fault): Page {
   const wrong = beside(fault, { weak_password: 'password' })
+  const page = '/password/reset'
+  const fields = html`${username}
+${newPasswordField('password', minLength, wrong)}`
   const another = html`<a href="/password/forgot">Request a new link</a>`
   const spent = fault?.code === 'link_invalid'
   return {
@@ -136,10 +155,9 @@ function reset(minLength: number, fault?: Fault): Page {
     ...(!spent && { lead: 'This signs you out on all devices.' }),
     fault: wrong,
     body: [
+      addressee,
       noToken(another),
-      linkForm('/password/reset', newPasswordField('password', minLength, wrong), 'Set new password', {
-        spent,
-      }),
+      linkForm({ page, action: page, fields, button: 'Set new password', spent }),
       spent ? html`<p class="other">${another}</p>` : nothing,
     ],
   }

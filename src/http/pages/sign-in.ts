@@ -4,6 +4,7 @@ import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
 import type { Acts } from '../handlers/account.js'
 import type { FederationActs } from '../handlers/federation.js'
+import { signedIn } from '../middleware/signed-in.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { goingOn, ProviderId, providerButtons } from './federation.js'
 import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
@@ -69,7 +70,8 @@ export function stepUpPages(app: FastifyInstance, frame: Frame, acts: Acts, ways
   })
 
   async function asked(request: FastifyRequest, fault?: Fault): Promise<Page> {
-    return stepUp(await frame.destination(request), await waysToProve(ways, request), fault)
+    const { email } = signedIn(request).live.profile
+    return stepUp(await frame.destination(request), email, await waysToProve(ways, request), fault)
   }
 }
 
@@ -137,11 +139,17 @@ function signOut(to: Destination | undefined, fault?: Fault): Page {
   }
 }
 
-function stepUp(to: Destination | undefined, { password, providers }: WaysToProve, fault?: Fault): Page {
+function stepUp(
+  to: Destination | undefined,
+  email: string,
+  { password, providers }: WaysToProve,
+  fault?: Fault,
+): Page {
   const wrong = beside(fault, { wrong_password: 'password' })
   const back = hidden('return_to', to?.address)
   const byPassword = html`<form method="post" action="/step-up">
 ${back}
+<input type="text" autocomplete="username" value="${email}" readonly hidden>
 ${currentPassword(wrong, true)}
 <button>Confirm</button>
 </form>`
@@ -153,8 +161,8 @@ ${currentPassword(wrong, true)}
   return {
     title: 'Confirm that it’s you',
     lead: password
-      ? 'Enter your password again to continue.'
-      : 'Sign in again with one of these to continue.',
+      ? html`Enter the password of <strong>${email}</strong> again to continue.`
+      : html`You are signed in as <strong>${email}</strong>. Sign in again with one of these to continue.`,
     fault: wrong,
     returnTo: to?.application?.origin,
     body: html`${password ? byPassword : providers.length === 0 ? noWay : nothing}

@@ -89,10 +89,10 @@ type Cause = 'certificate' | 'password' | 'noTls' | 'tls'
 
 function remedyOfRedis(is: Readonly<Record<Cause, boolean>>): string {
   if (is.certificate)
-    return "check REDIS_URL: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it"
-  if (is.password) return 'check REDIS_URL: the server does not accept this user and password'
+    return "check REDIS_URL: its host must match the server's certificate, and NODE_EXTRA_CA_CERTS must contain the authority that signed it"
+  if (is.password) return 'check REDIS_URL: the server does not accept this user with this password'
   if (is.noTls)
-    return 'check REDIS_URL, and that the server uses TLS (redis:// on a network of your own)'
-  if (is.tls) return 'check REDIS_URL: write rediss:// if the server uses TLS'
+    return 'check REDIS_URL, and that the server supports TLS (or use redis:// on a private network)'
+  if (is.tls) return 'check REDIS_URL: write rediss:// if the server requires TLS'
   return 'check REDIS_URL, and that the server is running and accepts this user'
 }

@@ -127,24 +127,24 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
   ],
   [`…: ${takeOut}`, 'test/store/session-settings.test.ts', ': set DATABASE_URL to the address of Postgres'],
   [
-    "check REDIS_URL: its host must be the one that the server's certificate names, and NODE_EXTRA_CA_CERTS must hold the authority that signed it",
+    "check REDIS_URL: its host must match the server's certificate, and NODE_EXTRA_CA_CERTS must contain the authority that signed it",
     'test/boot/redis-away.test.ts',
-    'NODE_EXTRA_CA_CERTS must hold the authority that signed it',
+    'NODE_EXTRA_CA_CERTS must contain the authority that signed it',
   ],
   [
-    'check REDIS_URL: the server does not accept this user and password',
+    'check REDIS_URL: the server does not accept this user with this password',
     'test/boot/redis-away.test.ts',
-    'the server does not accept this user and password',
+    'the server does not accept this user with this password',
   ],
   [
-    'check REDIS_URL, and that the server uses TLS (redis:// on a network of your own)',
+    'check REDIS_URL, and that the server supports TLS (or use redis:// on a private network)',
     'test/boot/redis-away.test.ts',
-    'that the server uses TLS (redis:// on',
+    'that the server supports TLS (or use redis',
   ],
   [
-    'check REDIS_URL: write rediss:// if the server uses TLS',
+    'check REDIS_URL: write rediss:// if the server requires TLS',
     'test/boot/redis-away.test.ts',
-    'write rediss:// if the server uses TLS',
+    'write rediss:// if the server requires TLS',
   ],
   [
     'the Redis at …:… is a node of a Cluster: set REDIS_URL to several of its nodes, separated by commas',

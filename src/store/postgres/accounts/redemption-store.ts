@@ -9,7 +9,7 @@ import { auditDone } from '../audit/audit-log.js'
 import { authorityIn } from '../authority/authority-store.js'
 import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
-import { invitations, memberships, users } from '../schema/tables.js'
+import { invitations, memberships, tenants, users } from '../schema/tables.js'
 import { invitationColumns } from '../tenants/invitation-store.js'
 import { lockTenant } from '../tenants/tenant-store.js'
 import { textArray } from '../values.js'
@@ -23,7 +23,11 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
   return {
     async pending(tokenHash) {
       const [row] = await database.read(tx =>
-        tx.select({ email: invitations.canonicalEmail }).from(invitations).where(usable(tokenHash)),
+        tx
+          .select({ email: invitations.canonicalEmail, tenant: tenants.name })
+          .from(invitations)
+          .innerJoin(tenants, eq(tenants.id, invitations.tenantId))
+          .where(usable(tokenHash)),
       )
       // Taken, perhaps by the same request before: then that is confirmed.
       if (!row) await database.settled()
@@ -59,7 +63,7 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
         if (!registered) throw new Abandon(undefined)
         const { user } = registered
         await join(tx, taken, user, { actor: user, occasion })
-        return registered
+        return { ...registered, tenant: taken.place.id }
       })
     },
   }
