@@ -38,8 +38,8 @@ const notVerified: readonly [value: unknown, said: string][] = [
   [undefined, 'email_verified is missing'],
   [false, 'email_verified is false'],
   [null, 'email_verified is null'],
-  ['false', 'email_verified is the text "false"'],
-  ['0', 'email_verified is the text "0"'],
+  ['false', 'email_verified is the string "false"'],
+  ['0', 'email_verified is the string "0"'],
   ...['1', 'True', 'TRUE', 'yes', ' true', 'true ', 'true\0', '', 'eve@example.com'].map(
     text => [text, 'email_verified is a string that is not accepted'] as [unknown, string],
   ),
@@ -70,7 +70,7 @@ test('an address that is not verified matches nothing and makes nothing, and the
   await tried({ email: ['ada@example.com'], email_verified: true }, 'email is a list')
   await world.change({ claims: { email_verified: 'xms_edov' } })
   await tried({ email_verified: true }, 'xms_edov is missing')
-  await tried({ xms_edov: '0' }, 'xms_edov is the text "0"')
+  await tried({ xms_edov: '0' }, 'xms_edov is the string "0"')
   await tried({ xms_edov: 1 }, 'xms_edov is a number')
   const refused = service.logLines.filter(line => line.includes('provider sign-in refused'))
   t.same(
