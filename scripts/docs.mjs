@@ -5,7 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { limits } from '../dist/accounts/throttle.js'
-import { settings } from '../dist/boot/settings.js'
+import { allSettings } from '../dist/boot/config.js'
 import { includedInTenants, platformPermissions, platformRoles } from '../dist/core/authority.js'
 import { addGauges, createMetrics } from '../dist/http/middleware/metrics.js'
 import { catalogue } from '../dist/http/middleware/problem.js'
@@ -14,7 +14,7 @@ const root = new URL('../', import.meta.url)
 const read = file => readFileSync(new URL(file, root), 'utf8')
 const code = text => `\`${text}\``
 const codes = texts => texts.map(code).join(', ')
-const settingRows = Object.values(settings)
+const settingRows = allSettings
 const manifest = JSON.parse(read('package.json'))
 
 /** What the reference has. */

@@ -7,6 +7,12 @@ import type { TenantId, UserId } from '../core/principal.js'
  * Points within a window that begins with the first attempt; so at most twice as many in any window of that length.
  * Without Redis each instance counts by itself; while a configured Redis is away each allows half.
  */
+export interface Limit {
+  readonly points: number
+  readonly seconds: number
+}
+
+/** As documented. Each is a setting (src/boot/limit-settings.ts). */
 export const limits = {
   /** Wrong passwords for one account from one address. */
   'sign-in by account and address': { points: 10, seconds: 900 },
@@ -36,9 +42,17 @@ export const limits = {
   'admin by caller': { points: 1200, seconds: 60 },
   /** Refusals of one person, service key or session, or else from one address: each is a row that is kept. */
   'refusals by caller': { points: 300, seconds: 900 },
-} as const
+} as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof limits
+export type Limits = { readonly [K in LimitName]: Limit }
+
+/** What takes from the narrow limit takes from the wide one too. */
+export const narrower: readonly (readonly [wide: LimitName, narrow: LimitName])[] = [
+  ['sign-in by account', 'sign-in by account and address'],
+  ['sign-in by address', 'sign-in by account and address'],
+  ['invitation by tenant', 'invitation by person'],
+]
 
 /** Counts. Every instance shares the counts where there is a Redis; a limiter that fails counts here, and stricter. */
 export interface Limiter {

@@ -1,12 +1,17 @@
 /** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
+import type { Limit, Limits } from '../accounts/throttle.js'
 import { StartRefused } from '../core/errors.js'
+import { byLimit, limitFaults, limitSettings } from './limit-settings.js'
 import { type Setting, settings, type Values } from './settings.js'
 
 export { isLocalToBrowsers } from './settings.js'
 
 export type ListenAddress = Values['listen']
 
-export type Config = Readonly<ReturnType<typeof combined>>
+export type Config = Readonly<ReturnType<typeof combined> & { limits: Limits }>
+
+/** In the order of the documents. */
+export const allSettings: readonly Setting[] = [...Object.values(settings), ...Object.values(limitSettings)]
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -19,14 +24,15 @@ export function keysFolderOf(env: Environment): string {
 export function parseConfig(env: Environment): Config {
   const given = ({ env: name }: Setting) => env[name]?.trim() || undefined
   const faults = strayFaults(env)
-  const values: Record<string, unknown> = {}
-  for (const [name, row] of Object.entries<Setting>(settings)) {
+  const parsed = (row: Setting): unknown => {
     const text = given(row)
     faults.push(...[(text && row.faults?.(text, row.env)) || []].flat())
     const used = text ?? row.default
-    values[name] = used === undefined ? undefined : (row.parse ?? String)(used)
+    return used === undefined ? undefined : (row.parse ?? String)(used)
   }
-  const all = values as Values
+  const values = Object.entries<Setting>(settings).map(([name, row]) => [name, parsed(row)])
+  const all = Object.fromEntries(values) as Values
+  const limits = byLimit(name => parsed(limitSettings[name]) as Limit)
   const { listen, healthListen, databaseUrl, smtpUrl } = all
   const outbox = given(settings.outboxFolder)
   const relations: Readonly<Record<string, unknown>> = {
@@ -46,9 +52,9 @@ export function parseConfig(env: Environment): Config {
     'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS: set it to the same value or less':
       all.idleSeconds > all.absoluteSeconds,
   }
-  faults.push(...Object.keys(relations).filter(fault => relations[fault]))
+  faults.push(...Object.keys(relations).filter(fault => relations[fault]), ...limitFaults(limits))
   if (faults.length > 0) throw new StartRefused(faults)
-  return frozen(combined(all))
+  return frozen({ ...combined(all), limits })
 }
 
 /** What several settings say together has a member, and each of the others its own. */
@@ -68,7 +74,7 @@ function combined(values: Values) {
 /** Names that are like a setting, and what of Node's own would undo one. */
 function strayFaults(env: Environment): string[] {
   const faults: string[] = []
-  const known = Object.values<Setting>(settings).flatMap(row => /^MINTMARK_.*/.exec(row.env) ?? [])
+  const known = allSettings.flatMap(row => /^MINTMARK_.*/.exec(row.env) ?? [])
   for (const name of Object.keys(env)) {
     if (name === 'NODE_TLS_REJECT_UNAUTHORIZED' && env[name]?.trim() === '0') {
       faults.push(

@@ -89,7 +89,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   log.info({ ...share, hashesAtOnce: hashing.concurrency }, 'resources of this process')
   const hasher = createPasswordHasher({ ...hashing, queueLimit: mostQueuedHashes, parameters: parts.argon2 })
   const policy = createPasswordPolicy({ minLength: passwordMinLength, product: config.product })
-  const throttle = createThrottle(createLimiter(parts.redis))
+  const throttle = createThrottle(createLimiter(parts.redis, config))
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
   const refused = refusals.record
   const finish = createFinish(sessions)

@@ -1,7 +1,9 @@
 /** Configuration: every fault named at once with its mend, nothing guessed, nothing that fails open. */
 import { readFileSync } from 'node:fs'
 import { test } from 'tap'
+import { limits } from '../../src/accounts/throttle.js'
 import { isLocalToBrowsers, keysFolderOf, parseConfig } from '../../src/boot/config.js'
+import { limitSettings } from '../../src/boot/limit-settings.js'
 import { StartRefused } from '../../src/core/errors.js'
 import { loadTheme, noTheme } from '../../src/http/pages/theme.js'
 import { tlsOf } from '../../src/store/postgres/database-address.js'
@@ -47,9 +49,16 @@ test('an empty environment is the embedded default, on loopback only', t => {
     themeFolder: undefined,
     product: 'Mintmark',
     mailFrom: 'no-reply@localhost',
+    limits,
   })
   t.end()
 })
+
+/** Each other than its default, and than the others. */
+const otherLimits = Object.entries(limitSettings).map(
+  ([name, { env, parse, default: usual }], index) =>
+    [name, env, { points: parse(usual).points + 1, seconds: 60 * (index + 2) }] as const,
+)
 
 test('every setting arrives where it belongs, and an empty value counts as missing', t => {
   const env = {
@@ -69,6 +78,9 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     MINTMARK_THEME_FOLDER: '/etc/mintmark/theme',
     MINTMARK_PRODUCT: 'Größe & Söhne',
     MINTMARK_MAIL_FROM: 'id@example.com',
+    ...Object.fromEntries(
+      otherLimits.map(([, env, { points, seconds }]) => [env, `${points}/${seconds / 60}m`]),
+    ),
   }
   const expected = {
     issuer: 'https://id.example.com',
@@ -88,6 +100,7 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     themeFolder: '/etc/mintmark/theme',
     product: 'Größe & Söhne',
     mailFrom: 'id@example.com',
+    limits: Object.fromEntries(otherLimits.map(([name, , limit]) => [name, limit])),
   }
   t.strictSame(parseConfig(env), expected)
   const blank = Object.fromEntries([...known, ...plain].map((name, i) => [name, i % 2 ? '' : '  ']))
@@ -99,6 +112,41 @@ test('every setting arrives where it belongs, and an empty value counts as missi
   t.strictSame(parseConfig({ MINTMARK_DATA_FOLDER: '/srv/data' }).database, { embeddedIn: '/srv/data' })
   const asFiles = { ...env, SMTP_URL: '', MINTMARK_OUTBOX_FOLDER: '/var/spool/mintmark' }
   t.strictSame(parseConfig(asFiles), { ...expected, mail: { outboxFolder: '/var/spool/mintmark' } })
+  t.end()
+})
+
+test('a limit is attempts and a window, within a range that switches nothing off, and no part is larger than its whole', t => {
+  for (const [name, { env }] of Object.entries(limitSettings)) {
+    t.match(parseConfig({ [env]: '50/30m' }).limits, { [name]: { points: 50, seconds: 1800 } })
+    for (const text of [
+      '0/15m',
+      '100001/15m',
+      '50',
+      '50/0m',
+      '50/15',
+      '50/15s',
+      '50/8d',
+      '-1/15m',
+      '1e3/15m',
+      'off',
+    ])
+      t.match(faultsOf({ [env]: text }), [
+        new RegExp(`^${env} must be attempts and their window, like \\d+/\\d+[mhd]: from`),
+      ])
+  }
+  const ofMail = 'MINTMARK_LIMIT_MAIL_BY_RECIPIENT'
+  t.match(faultsOf({ [ofMail]: '3/31m' }), [/to 100000\/30m/], 'no longer than a link lives')
+  const parts = {
+    MINTMARK_LIMIT_SIGN_IN_BY_ACCOUNT: 'MINTMARK_LIMIT_SIGN_IN_BY_ACCOUNT_AND_ADDRESS',
+    MINTMARK_LIMIT_SIGN_IN_BY_ADDRESS: 'MINTMARK_LIMIT_SIGN_IN_BY_ACCOUNT_AND_ADDRESS',
+    MINTMARK_LIMIT_INVITATION_BY_TENANT: 'MINTMARK_LIMIT_INVITATION_BY_PERSON',
+  }
+  for (const [wide, narrow] of Object.entries(parts)) {
+    t.strictSame(faultsOf({ [wide]: '9/1h', [narrow]: '10/1h' }), [
+      `${wide} allows fewer attempts than ${narrow}: allow at least as many`,
+    ])
+    t.strictSame(faultsOf({ [wide]: '10/1h', [narrow]: '10/1h' }), [])
+  }
   t.end()
 })
 

@@ -28,7 +28,7 @@ const plain = (entry: string) => entry.replace(mark, '')
 const what = (entry: string) => entry.slice(entry.indexOf(mark) + mark.length)
 
 const verbs =
-  'add|change|check|chmod|chown|choose|connect|create|dump|end|free|give|have|install|leave|let|list|look|make|fix|migrate|name|point|put|raise|read|remove|run|say|see|send|serve|set|start|stop|synchronize|take|try|upgrade|use|write'
+  'add|allow|change|check|chmod|chown|choose|connect|create|dump|end|free|give|have|install|leave|let|list|look|make|fix|migrate|name|point|put|raise|read|remove|run|say|see|send|serve|set|start|stop|synchronize|take|try|upgrade|use|write'
 /** An imperative, a command, or what a setting takes. */
 const remedy = new RegExp(
   `^[:,.\\n]?\\s*(so |first |it |On such a system, |On this system, )?((${verbs})\\b|takes |must |\`mintmark )`,

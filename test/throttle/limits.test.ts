@@ -1,6 +1,7 @@
-/** Every limit that is documented, reached: by one instance alone, and by three that share a Redis. PW-07, RL-02, RL-07, RL-09. */
+/** Every limit, set and reached: by one instance alone, and by three that share a Redis. PW-07, RL-02, RL-07, RL-09. */
 import { test } from 'tap'
-import { type LimitName, limits } from '../../src/accounts/throttle.js'
+import { type Limit, type LimitName, limits, narrower } from '../../src/accounts/throttle.js'
+import { limitSettings, writtenLimit } from '../../src/boot/limit-settings.js'
 import { type Credential, newCredential } from '../../src/sessions/credential.js'
 import { administrator, freshAddress, link, member, type Person, person, tenant } from '../harness/world.js'
 import { skipWithoutRedis } from '../support/redis.js'
@@ -18,7 +19,7 @@ import {
   wrongPassword,
 } from './world.js'
 
-/** One limit: an attempt that passes as often as documented, and what it must not be in the way of. */
+/** One limit: an attempt that passes as often as the setting says, and what it must not be in the way of. */
 interface Case {
   readonly what: string
   readonly passes: number
@@ -255,6 +256,16 @@ const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
   },
 }
 
+/** Other than the default, and few; what is narrower must fit into it. */
+const few: Limit = { points: 6, seconds: 420 }
+const fewer: Limit = { points: 3, seconds: 300 }
+
+function settingsFor(limit: LimitName): Record<string, string> {
+  const parts = narrower.flatMap(([wide, narrow]) => (wide === limit ? [narrow] : []))
+  const set = (name: LimitName, to: Limit) => [limitSettings[name].env, writtenLimit(to)]
+  return Object.fromEntries([set(limit, few), ...parts.map(narrow => set(narrow, fewer))])
+}
+
 for (const [where, skip, open] of [
   ['by an instance alone', false, alone],
   ['over three instances on one Redis', skipWithoutRedis, threeOnRedis],
@@ -262,15 +273,16 @@ for (const [where, skip, open] of [
   for (const [name, { what, passes, atOnce, prepare, atLast, unhindered }] of Object.entries(cases)) {
     const limit = name as LimitName
     test(`PW-07, RL-02, RL-09: ${what}: limited ${where}`, { skip }, async t => {
-      const world = await open(t)
+      const world = await open(t, settingsFor(limit))
       const me = await person(world.sql)
       const { attempt } = prepare(world, me)
-      const { points } = limits[limit]
+      const { points, seconds } = few
       t.same(statuses(await many(points - 1, attempt, atOnce)), { [passes]: points - 1 })
       const race = await many(20, attempt)
       t.same(statuses(race), { [passes]: 1, 429: 19 }, 'of those who try at once at the limit one passes')
-      for (const answer of race.filter(({ statusCode }) => statusCode === 429)) refused(t, answer, limit)
-      refused(t, await atLast(world, me), limit)
+      for (const answer of race.filter(({ statusCode }) => statusCode === 429))
+        refused(t, answer, limit, seconds)
+      refused(t, await atLast(world, me), limit, seconds)
       for (const [other, answer, status] of await unhindered(world, me))
         t.equal(answer.statusCode, status, `${other}: ${answer.body}`)
     })
@@ -279,18 +291,18 @@ for (const [where, skip, open] of [
   test(`RL-07: mails to one victim, asked for from many addresses: capped ${where}, with one answer`, {
     skip,
   }, async t => {
-    const world = await open(t)
+    const { points } = fewer
+    const world = await open(t, { [limitSettings['mail by recipient'].env]: writtenLimit(fewer) })
     const [victim, stranger] = [await person(world.sql), freshAddress()]
     const spellings = [victim.email, victim.email.toUpperCase()]
     const ask = (route: string, email: string) => world.at().post(route, { email })
-    const { points } = limits['mail by recipient']
     const asked = [
-      ...(await many(30, index => ask('/v1/password/forgot', spellings[index % 2] as string))),
-      ...(await many(30, index => ask('/v1/sign-up', spellings[index % 2] as string))),
-      ...(await many(30, () => ask('/v1/sign-up', stranger))),
-      ...(await many(30, () => ask('/v1/password/forgot', stranger))),
+      ...(await many(points + 3, index => ask('/v1/password/forgot', spellings[index % 2] as string))),
+      ...(await many(points + 3, index => ask('/v1/sign-up', spellings[index % 2] as string))),
+      ...(await many(points + 3, () => ask('/v1/sign-up', stranger))),
+      ...(await many(points + 3, () => ask('/v1/password/forgot', stranger))),
     ]
-    t.same(statuses(asked), { 202: 120 })
+    t.same(statuses(asked), { 202: 4 * (points + 3) })
     t.same(new Set(asked.map(answer => answer.body)).size, 1, 'one answer')
     t.notOk(asked.some(({ headers }) => headers['retry-after'] !== undefined))
     // A service that has closed has done what it had begun.

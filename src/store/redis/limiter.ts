@@ -1,6 +1,12 @@
 /** The counters behind the throttle: in Redis for all instances together; here, and stricter, while Redis is away. */
 import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-import { type Limiter, type LimitName, limits } from '../../accounts/throttle.js'
+import {
+  limits as documented,
+  type Limit,
+  type Limiter,
+  type LimitName,
+  type Limits,
+} from '../../accounts/throttle.js'
 import { answers, giveUpOn, type RedisClient } from './connection.js'
 import { redisCounter } from './counter.js'
 import { inTime } from './in-time.js'
@@ -11,9 +17,12 @@ const mostKeys = 20_000
 /** Milliseconds that an attempt may lose to a Redis that hangs. */
 const patienceMs = 100
 
-export function createLimiter(redis: RedisClient | undefined, { patience = patienceMs } = {}): Limiter {
+export function createLimiter(
+  redis: RedisClient | undefined,
+  { limits = documented as Limits, patience = patienceMs } = {},
+): Limiter {
   const names = Object.keys(limits) as LimitName[]
-  const counters = new Map(names.map(name => [name, countersFor(name, redis)]))
+  const counters = new Map(names.map(name => [name, countersFor(name, limits[name], redis)]))
 
   /** Redis first; when it gives no answer, here. A Redis that hangs costs one time-out, then it counts as away. */
   async function count(
@@ -80,8 +89,11 @@ async function giveBackHere(counter: RateLimiterMemory, key: string): Promise<vo
   if (consumedPoints < 0) await counter.penalty(key)
 }
 
-function countersFor(name: LimitName, redis: RedisClient | undefined): Counters {
-  const { points, seconds: duration } = limits[name]
+function countersFor(
+  name: LimitName,
+  { points, seconds: duration }: Limit,
+  redis: RedisClient | undefined,
+): Counters {
   const keyPrefix = `mintmark:limit:${name.replaceAll(' ', '-')}`
   if (!redis) return { shared: undefined, local: new BoundedMemory({ keyPrefix, points, duration }) }
   return {

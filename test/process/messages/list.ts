@@ -167,6 +167,9 @@ export const list: readonly string[] = [
   'there is no key-encryption key in …⟶: make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)), and keep it safe',
   'there is no key-encryption key in …⟶: put back the one that this database was sealed with, or make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)) for a new database, and keep it safe',
   '…⟶: check DATABASE_URL, and that the server is running and accepts this user',
+  // src/boot/limit-settings.ts
+  '… allows fewer attempts than …⟶: allow at least as many',
+  '…⟶ must be attempts and their window, like …: from 1/1m to …, in minutes (m), hours (h) or days (d)',
   // src/boot/redis-settings.ts
   '… has a percent sign that begins no escape, or an escape that is not UTF-8⟶: write %25 for a percent sign',
   'the first key-encryption key cannot be made in … (…)⟶: set MINTMARK_KEYS_FOLDER to another folder',

@@ -60,6 +60,8 @@ export async function wrongSettings(cwd: string): Promise<Start[]> {
         MINTMARK_TRUSTED_PROXIES: `proxy,0.0.0.0/0,${half}`,
         MINTMARK_LOG_LEVEL: 'loud',
         MINTMARK_PASSWORD_MIN_LENGTH: '6',
+        MINTMARK_LIMIT_LINK_BY_ADDRESS: 'none',
+        MINTMARK_LIMIT_SIGN_IN_BY_ADDRESS: '5/15m',
         MINTMARK_PRODUCT: 'x'.repeat(201),
         MINTMARK_KEYS_FOLDER: bad,
       },
