@@ -33,6 +33,7 @@ export interface CreatedInvitation {
 export interface NewInvitation {
   readonly tenant: TenantId
   readonly email: EmailAddress
+  /** By id or by name. */
   readonly roleIds: readonly string[]
   readonly tokenHash: Buffer
   readonly lifetimeSeconds: number

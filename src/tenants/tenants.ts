@@ -77,6 +77,7 @@ export interface MembershipStore {
   list(tenant: TenantId, page: PageRequest): Promise<Page<Membership>>
   /** The tenants in which this person is a member, of any state. */
   of(user: UserId): Promise<readonly Membership[]>
+  /** Its roles by id or by name. */
   put(
     membership: Pick<Membership, 'tenant' | 'user' | 'roleIds' | 'state'>,
     by: By,
@@ -97,6 +98,17 @@ export function bytesInToken(roles: readonly Omit<Role, 'id'>[]): number {
 /** What these roles permit together. An id without a role permits nothing. */
 export function permissionsOfRoles(roles: readonly Role[], ids: readonly string[]): Set<string> {
   return new Set(roles.filter(({ id }) => ids.includes(id)).flatMap(({ permissions }) => permissions))
+}
+
+/**
+ * The ids of roles that are asked for by id or by name, sorted; undefined where the tenant has no such role. What is
+ * one role's id and another's name means the id.
+ */
+export function roleIdsOf(roles: readonly Role[], asked: readonly string[]): string[] | undefined {
+  const ids = asked.map(
+    text => (roles.find(({ id }) => id === text) ?? roles.find(({ name }) => name === text))?.id,
+  )
+  return ids.includes(undefined) ? undefined : [...new Set(ids as string[])].sort()
 }
 
 /** As JSON shows it. */

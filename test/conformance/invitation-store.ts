@@ -165,6 +165,11 @@ async function offering(t: Test, world: World): Promise<void> {
     const nowhere = { ...owner, tenant: wanted.email.canonical as never }
     await t.rejects(world.invitations.create(nowhere, byOperator))
     t.same((await world.invitations.list(place.id, { limit: 10, after: undefined })).items, [])
+    const named = await world.tenants.createRole(place.id, { name: 'By Name', permissions: [] }, byOperator)
+    t.match(
+      await world.invitations.create({ ...wanted, roleIds: ['By Name'], tokenHash: random(32) }, byOperator),
+      { invitation: { roleIds: [(named as { id: string }).id] } },
+    )
   })
 }
 

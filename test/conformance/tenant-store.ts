@@ -219,6 +219,25 @@ async function memberships(t: Test, world: World): Promise<void> {
     t.same(await world.memberships.of(user), [])
   })
 
+  await t.test('a role is meant by its id or its name, and by its id where both would do', async t => {
+    const tenant = await made(world)
+    const { user } = await person(world)
+    const editor = await role(world, tenant, 'Editor of texts')
+    const shadow = await role(world, tenant, editor.id)
+    const set = async (...roleIds: string[]) => {
+      const put = await world.memberships.put(
+        { tenant: tenant.id, user, roleIds, state: 'active' },
+        byOperator,
+      )
+      return typeof put === 'string' ? put : put.roleIds
+    }
+    t.same(await set('Editor of texts'), [editor.id])
+    t.same(await set('Editor of texts', editor.id, 'member'), [editor.id, 'member'].sort())
+    t.same(await set(editor.id), [editor.id])
+    t.same(await set(shadow.id), [shadow.id])
+    t.equal(await set('editor of texts'), 'unknown-role')
+  })
+
   await t.test('TN-07: nobody gives what they may not, nor takes it from others', async t => {
     const tenant = await made(world)
     const { user } = await person(world)

@@ -1,6 +1,9 @@
 /** Every field of every body, as the schemas name them, with what has broken other services. HT of the attack list. */
+import { readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import tap, { test } from 'tap'
+import { parse } from 'yaml'
 import {
   acceptable,
   type BodyMember,
@@ -14,6 +17,7 @@ import { hostile, notText } from '../red/text.js'
 import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
+import { root } from '../support/project.mjs'
 import { goodPassword, issuer, testService } from '../support/service.js'
 
 const service = await testService(tap)
@@ -136,6 +140,62 @@ test('HT-12: what is not text where text is expected is a 400 that says where', 
       t.equal(answer.json().code, 'invalid_request')
       t.equal(answer.json().errors[0].pointer.split('/')[1], field.path[0], name)
     }
+  }
+})
+
+test('HT-12: a number at the edge of what can be written, wherever one is taken, is never a 500', async t => {
+  const numbers = fields.filter(({ member }) => member.type === 'integer' || member.type === 'number')
+  t.ok(numbers.length >= 4, `${numbers.length} fields`)
+  for (const field of numbers) {
+    for (const value of [-1, 0, 1, 2 ** 31, 2 ** 53, 2 ** 63, 1e308, -1e308, 0.5]) {
+      const me = await administrator(sql)
+      const { statusCode } = await send(field.route, await bodyWith(field, value, me), me.cookie)
+      t.ok(harmless.has(statusCode) || statusCode === 404, `${field.route.key} ${field.path} ${value}`)
+    }
+  }
+})
+
+/** What a cursor of any list may look like, at the edges of what Postgres takes for it. */
+const session = 'A'.repeat(22)
+const cursors = [
+  '9223372036854775807',
+  '00000000-0000-0000-0000-000000000000',
+  'ffffffff-ffff-ffff-ffff-ffffffffffff',
+  `9999999999999999 ${session}`,
+  `0 ${session}`,
+  session,
+  'aa',
+  '9223372036854775808',
+  '9999999999999999999',
+  '0',
+  '-1',
+  '1e3',
+  '1\0',
+  `99999999999999999 ${session}`,
+  `9223372036854775808 ${session}`,
+  'ffffffff-ffff-ffff-ffff-fffffffffffg',
+  '\u{d7ff}'.repeat(40),
+]
+
+test('TN-17: at the edges and beyond, a cursor of every list is a page or a bad request', async t => {
+  const { paths: documented } = parse(readFileSync(join(root, 'openapi.yaml'), 'utf8'))
+  const lists = Object.keys(documented).filter(path =>
+    documented[path].get?.parameters?.some(({ name }: { name: string }) => name === 'cursor'),
+  )
+  t.ok(lists.length > 8, `${lists.length} lists`)
+  const me = await administrator(sql)
+  const routes = (await listRoutes()).filter(({ method }) => method === 'GET')
+  for (const list of lists) {
+    const route = routes.find(({ url }) => url.replaceAll(/:(\w+)/g, '{$1}') === list)
+    if (!route) throw new Error(`${list} is not served`)
+    const path = await pathFor(sql, route, me)
+    const ask = async (id: string) => {
+      const cursor = Buffer.from(id).toString('base64url')
+      return (await app.inject({ url: `${path}?cursor=${cursor}`, headers: headersFrom(issuer, me.cookie) }))
+        .statusCode
+    }
+    const answers = await Promise.all(cursors.map(ask))
+    t.same([...new Set(answers)].sort(), [200, 400], `${list}: ${answers}`)
   }
 })
 

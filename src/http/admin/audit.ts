@@ -24,7 +24,8 @@ const Event = Type.Object(
   },
   { title: 'AuditEvent', description: 'What docs/audit-log.md describes.' },
 )
-const idForm = /^[1-9][0-9]{0,18}$/
+/** What a `bigint` of Postgres holds. */
+const idForm = { test: (id: string) => /^[1-9][0-9]{0,18}$/.test(id) && BigInt(id) < 2n ** 63n }
 
 export function auditRoutes(app: App, audit: AuditLog): void {
   app.get(

@@ -8,7 +8,7 @@ import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Email, Id, Instant, Nothing } from '../shapes/schemas.js'
-import { accepted, operation, TenantPath, within } from './shapes.js'
+import { accepted, operation, RoleList, TenantPath, within } from './shapes.js'
 
 const InvitationObject = Type.Object(
   {
@@ -44,7 +44,7 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
       params: TenantPath,
       body: Body({
         email: Email,
-        roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+        roles: RoleList,
       }),
       answers: { 201: InvitationObject },
       refuses: ['not_found', 'invalid_email', 'unknown_role', 'idempotency_conflict'],

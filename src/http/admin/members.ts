@@ -6,7 +6,7 @@ import { by, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Id, Instant, Nothing, UserProfile } from '../shapes/schemas.js'
-import { accepted, operation, TenantPath, within } from './shapes.js'
+import { accepted, operation, RoleList, TenantPath, within } from './shapes.js'
 
 export const Member = Type.Object(
   {
@@ -42,7 +42,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
       summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
       params: MemberPath,
       body: Body({
-        roles: Type.Array(Type.String({ maxLength: 64, pattern: '^[a-z0-9-]+$' }), { maxItems: 50 }),
+        roles: RoleList,
         state: Type.Optional(Type.Union([Type.Literal('active'), Type.Literal('suspended')])),
       }),
       answers: { 200: Member },

@@ -35,10 +35,10 @@ export function PageOf<T extends TSchema & { readonly title?: unknown }>(item: T
   )
 }
 
-/** `form` is what an id of this list looks like: a cursor that holds anything else is none of ours. */
+/** `form` tells an id of this list: a cursor that holds anything else is none of ours, and would be a fault in Postgres. */
 export function pageRequest(
   { limit = '50', cursor }: Static<typeof PageQuery>,
-  form = uuidForm,
+  form: { test(id: string): boolean } = uuidForm,
 ): PageRequest {
   if (cursor === undefined) return { limit: Number(limit), after: undefined }
   const after = Buffer.from(cursor, 'base64url').toString()

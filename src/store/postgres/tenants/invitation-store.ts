@@ -5,7 +5,7 @@ import { mayGrant } from '../../../core/authority.js'
 import type { Inviter } from '../../../core/mail.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import type { InvitationStore } from '../../../tenants/invitations.js'
-import { permissionsOfRoles } from '../../../tenants/tenants.js'
+import { permissionsOfRoles, roleIdsOf } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce, lockAnswer } from '../audit/once.js'
 import { changeBy } from '../authority/authorized-change.js'
@@ -32,9 +32,8 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         const answer = await createOnce(tx, by.once, async () => {
           const place = await lockTenant(tx, tenant)
           if (!place) throw new Abandon('unknown' as const)
-          const wanted = [...new Set(roleIds)].sort()
-          if (wanted.some(id => !place.roles.some(role => role.id === id)))
-            throw new Abandon('unknown-role' as const)
+          const wanted = roleIdsOf(place.roles, roleIds)
+          if (!wanted) throw new Abandon('unknown-role' as const)
           if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, wanted)))
             throw new Abandon('forbidden' as const)
           await tx

@@ -2,7 +2,12 @@
 import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { type builtInRoles, may, mayGrant } from '../../../core/authority.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
-import { type Membership, type MembershipStore, permissionsOfRoles } from '../../../tenants/tenants.js'
+import {
+  type Membership,
+  type MembershipStore,
+  permissionsOfRoles,
+  roleIdsOf,
+} from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
@@ -55,8 +60,8 @@ export function postgresMembershipStore(database: Database): MembershipStore {
         const before = await memberOf(tx, tenant, user)
         const [person] = await tx.select({ id: users.id }).from(users).where(eq(users.id, user))
         if (!person || (!before && !everyTenant)) return 'unknown'
-        const wanted = [...new Set(roleIds)].sort()
-        if (wanted.some(id => !place.roles.some(role => role.id === id))) return 'unknown-role'
+        const wanted = roleIdsOf(place.roles, roleIds)
+        if (!wanted) return 'unknown-role'
         const concerned = permissionsOfRoles(place.roles, [...(before?.roleIds ?? []), ...wanted])
         if (!mayGrant(held, tenant, concerned)) return 'forbidden'
         const stays = state === 'active' && wanted.includes(owner)
