@@ -24,6 +24,8 @@ export interface UserChange {
   readonly platformRoles?: readonly PlatformRole[] | undefined
 }
 
+type NotChanged = 'unknown' | 'forbidden' | 'last-administrator'
+
 export interface NewUser {
   readonly email: EmailAddress
   readonly name: string | undefined
@@ -35,6 +37,8 @@ export interface NewUser {
  * Rules (test/conformance/user-store.ts): each is one transaction with its audit rows.
  * - `change` and `remove` are for callers who hold, in that moment, what the person holds and will hold: nobody gives
  *   what they do not hold, nor stops or lowers those above them. `disable` and `enable` are changes of the state alone.
+ * - An installation keeps its last active administrator, also where several lay down the role at once: no request
+ *   disables, lowers or removes them. An operator's command does: it makes the next one, too.
  * - `disable` ends all sessions of the person, by the epoch, in the transaction that disables. It is no error twice.
  * - `enable` brings none of them back.
  * - `remove` deletes the person with password, memberships, sessions and unused links. What the audit log says stays.
@@ -44,11 +48,13 @@ export interface UserStore {
   read(user: UserId): Promise<User | undefined>
   /** Of all people, or of the one with this address. */
   list(page: PageRequest, email?: CanonicalEmail): Promise<Page<User>>
-  change(user: UserId, to: UserChange, by: By): Promise<User | 'unknown' | 'forbidden'>
+  change(user: UserId, to: UserChange, by: By): Promise<User | NotChanged>
   find(who: UserId | { readonly email: CanonicalEmail }): Promise<UserId | undefined>
-  disable(user: UserId, by: By): Promise<'disabled' | 'unknown' | 'forbidden'>
-  enable(user: UserId, by: By): Promise<'enabled' | 'unknown' | 'forbidden'>
-  remove(user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
+  disable(user: UserId, by: By): Promise<'disabled' | NotChanged>
+  enable(user: UserId, by: By): Promise<'enabled' | NotChanged>
+  /** Whether somebody is an active administrator. */
+  hasAdministrator(): Promise<boolean>
+  remove(user: UserId, by: By): Promise<'removed' | NotChanged>
 }
 
 export type Users = ReturnType<typeof createUsers>

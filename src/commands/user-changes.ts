@@ -1,12 +1,13 @@
 /** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
 import { Option } from 'commander'
-import { describeUser } from '../accounts/users.js'
+import { describeUser, type User } from '../accounts/users.js'
+import type { Operator } from '../boot/operator.js'
 import { type PlatformRole, platformRoles } from '../core/authority.js'
 import { CommandFailed } from '../core/errors.js'
 import { printable, replacement, who } from './arguments.js'
 import type { OperatorCommand } from './command.js'
 import { answered, noUser, operator, personOf, withOperator } from './context.js'
-import { asJson, type Form, say } from './output.js'
+import { asJson, type Form, note, say } from './output.js'
 
 interface Change extends Form {
   /** `false`: forget it. */
@@ -51,8 +52,10 @@ export function userChangeCommands(users: OperatorCommand): void {
     .description('delete a person with password, memberships and sessions; the audit log stays')
     .acts(async (domain, user: string, form: Form) => {
       const id = await personOf(domain, user)
+      const before = await domain.users.read(id)
       answered(await domain.users.remove(id, operator), noUser(user))
       say(form, { id, deleted: true }, `Deleted ${id}.`)
+      await noteTheLast(domain, before, form)
     })
 }
 
@@ -70,12 +73,14 @@ async function change(
     )
   await withOperator(form, async domain => {
     const id = await personOf(domain, user)
+    const before = await domain.users.read(id)
     const changed = answered(await domain.users.change(id, to, operator), noUser(user))
     say(
       form,
       describeUser(changed),
       `Changed ${id}: platform roles ${changed.platformRoles.join(', ') || 'none'}.`,
     )
+    await noteTheLast(domain, before, form)
   })
 }
 
@@ -83,7 +88,15 @@ async function turn(user: string, form: Form, which: 'disable' | 'enable', done:
   await withOperator(form, async domain => {
     const { users } = domain
     const id = await personOf(domain, user)
+    const before = await users.read(id)
     answered(await users[which](id, operator), noUser(user))
     say(form, describeUser(answered(await users.read(id), noUser(user))), `${done} ${id}.`)
+    await noteTheLast(domain, before, form)
   })
+}
+
+/** Nobody but an operator takes the last administrator away: they learn that there is none. */
+async function noteTheLast({ users }: Operator, before: User | undefined, form: Form): Promise<void> {
+  if (!before?.platformRoles.includes('administrator') || (await users.hasAdministrator())) return
+  note(form, 'No active administrator is left: `mintmark users change <user> --platform-role administrator`.')
 }

@@ -78,6 +78,12 @@ test('users change renames, and gives and takes platform roles at once', async t
   t.same(changed, await api(`users/${me.id}`))
   t.equal(await adminStatus(), 403)
   t.match(await document(t, 'users', 'change', me.id, '--no-name'), { name: null, platform_roles: [] })
+  await document(t, 'users', 'change', me.id, '--platform-role', 'administrator')
+  t.equal(
+    await prose(t, 'users', 'disable', me.id),
+    `Disabled ${me.id}.\nNo active administrator is left: \`mintmark users change <user> --platform-role administrator\`.\n`,
+    'an operator may take the last one, and is told',
+  )
   const bad: [string[], RegExp][] = [
     [[], /nothing to change: give at least one of --name/],
     [['--name', 'a\nb'], /1 to 100 printable characters/],

@@ -77,6 +77,7 @@ const refusals = {
   forbidden: 'forbidden',
   'unknown-role': 'unknown_role',
   'last-owner': 'last_owner',
+  'last-administrator': 'last_administrator',
   'name-taken': 'name_taken',
   'address-taken': 'name_taken',
   'client-id-taken': 'name_taken',

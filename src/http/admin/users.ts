@@ -94,7 +94,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
         platform_roles: Type.Optional(PlatformRoles),
       }),
       answers: { 200: UserObject },
-      refuses: ['not_found'],
+      refuses: ['not_found', 'last_administrator'],
     }),
     async request => {
       const { name, state, platform_roles: platformRoles } = request.body
@@ -109,7 +109,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
       summary: 'Delete a person, with sessions and memberships',
       params: UserPath,
       answers: { 204: Nothing('Deleted.') },
-      refuses: ['not_found'],
+      refuses: ['not_found', 'last_administrator'],
     }),
     async (request, reply) => {
       accepted(await users.remove(request.params.user as UserId, by(request)))

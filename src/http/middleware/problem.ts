@@ -34,6 +34,10 @@ export const catalogue = {
   request_timeout: [408, 'The request took too long to arrive.'],
   session_changed: [409, 'The signed-in user or the tenant is not the one that this request expects.'],
   last_owner: [409, 'A tenant needs at least one active owner. Add another owner first.'],
+  last_administrator: [
+    409,
+    'An installation needs at least one active administrator. Appoint another administrator first.',
+  ],
   account_exists: [
     409,
     'An account with this email address already exists. Sign in to it, then link the provider.',

@@ -119,9 +119,10 @@ export class World {
     return { me, one: await this.session(me), other: await this.session(me) }
   }
 
+  /** One of two: the last one stays. */
   async administrator() {
-    const me = await this.person()
-    await this.sql`update users set platform_roles = '{administrator}' where id = ${me.id}`
+    const [me, other] = [await this.person(), await this.person()]
+    await this.sql`update users set platform_roles = '{administrator}' where id in (${me.id}, ${other.id})`
     return { me, ...(await this.session(me)) }
   }
 

@@ -1,5 +1,5 @@
 /** People as operators create, stop and remove them, in Postgres. */
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, ne, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { By } from '../../../audit/events.js'
 import { type Authority, may, type PlatformRole, permissionsOf } from '../../../core/authority.js'
@@ -28,12 +28,14 @@ export function postgresUserStore(database: Database): UserStore {
       const before = await lock(tx, user)
       if (!before) return 'unknown' as const
       if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
+      const after = { state: state ?? before.state, platformRoles: platformRoles ?? before.platformRoles }
+      if (await takesTheLast(tx, by, before, after)) return 'last-administrator' as const
       const enabling = state === 'active' && before.state === 'disabled'
       const renamed = name !== undefined || platformRoles !== undefined
       if (!renamed && state !== 'disabled' && !enabling) return before
       const [row] = await tx
         .update(users)
-        .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: state ?? before.state })
+        .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: after.state })
         .where(eq(users.id, user))
         .returning(columns)
       if (state === 'disabled') await replaceEpoch(tx, user)
@@ -83,11 +85,14 @@ export function postgresUserStore(database: Database): UserStore {
       return typeof answer === 'string' ? answer : 'enabled'
     },
 
+    hasAdministrator: () => database.read(tx => hasOther(tx, undefined)),
+
     remove(user, by) {
       return changeTaking(database, by, { person: user }, async (tx, held) => {
         const before = await lock(tx, user)
         if (!before) return 'unknown'
         if (!mayRule(held, before.platformRoles)) return 'forbidden'
+        if (await takesTheLast(tx, by, before, undefined)) return 'last-administrator'
         const [person] = await tx
           .delete(users)
           .where(eq(users.id, user))
@@ -109,6 +114,40 @@ async function find(tx: Queries, user: UserId): Promise<User | undefined> {
 async function lock(tx: Queries, user: UserId): Promise<User | undefined> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
   return find(tx, user)
+}
+
+const isAdministrator = ({ state, platformRoles }: Pick<User, 'state' | 'platformRoles'>) =>
+  state === 'active' && platformRoles.includes('administrator')
+
+/** Of the advisory lock of whoever takes an administrator away: of two at once the second sees what the first did. */
+const administratorsLock = 735_194_604
+
+/** `after`: undefined where the person is removed. An operator's command may: it makes the next one, too. */
+async function takesTheLast(
+  tx: Queries,
+  { authorized }: By,
+  before: User,
+  after: Pick<User, 'state' | 'platformRoles'> | undefined,
+): Promise<boolean> {
+  if (!authorized || !isAdministrator(before) || (after && isAdministrator(after))) return false
+  await tx.execute(sql`select pg_advisory_xact_lock(${administratorsLock})`)
+  return !(await hasOther(tx, before.id))
+}
+
+/** An active administrator beside this person. */
+async function hasOther(tx: Queries, user: UserId | undefined): Promise<boolean> {
+  const found = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(
+      and(
+        eq(users.state, 'active'),
+        sql`'administrator' = any(${users.platformRoles})`,
+        user === undefined ? undefined : ne(users.id, user),
+      ),
+    )
+    .limit(1)
+  return found.length > 0
 }
 
 /** Nobody gives what they do not hold, nor stops or lowers those above them. */
