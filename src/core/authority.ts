@@ -99,6 +99,10 @@ export function may({ platform }: Authority, permission: PlatformPermission): bo
   return platform.has(permission)
 }
 
+export function mayAll(authority: Authority, permissions: Iterable<PlatformPermission>): boolean {
+  return [...permissions].every(permission => may(authority, permission))
+}
+
 /** A platform permission over tenants includes what tenants' own administrators may do. */
 export function mayIn(authority: Authority, tenant: TenantId, permission: TenantPermission): boolean {
   if (authority.tenants.get(tenant)?.has(permission)) return true

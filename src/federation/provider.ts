@@ -1,4 +1,5 @@
 /** A provider as an operator declares it, and everything that can be wrong with the declaration. */
+import { type Authority, may, mayAll, platformPermissions } from '../core/authority.js'
 import { parseEmailAddress } from '../core/email-address.js'
 import { isLoopback } from '../core/loopback.js'
 import type { TenantId } from '../core/principal.js'
@@ -68,6 +69,18 @@ export interface ProviderWithSecret extends Provider {
 
 export type ProviderChange = Partial<Omit<ProviderDeclaration, 'id' | 'kind'>> & {
   readonly state?: Provider['state']
+}
+
+/**
+ * Whether a caller may declare this, or change and remove what is declared so. Whoever decides what is authoritative for
+ * a domain has every account with an address there, and who maps claims to roles gives the roles.
+ */
+export function mayDeclare(
+  held: Authority,
+  { authoritativeFor = [], grants = [] }: Partial<Pick<ProviderDeclaration, 'authoritativeFor' | 'grants'>>,
+): boolean {
+  if (authoritativeFor.length > 0 && !mayAll(held, platformPermissions)) return false
+  return grants.length === 0 || may(held, 'tenants:write')
 }
 
 /** What nobody has said: nothing is allowed by it. */

@@ -52,7 +52,7 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     const provider = await store.change(id, { state }, undefined, by)
     // Neither the issuer changes nor who is linked.
     if (provider === 'issuer-taken' || provider === 'linked') throw new Error(provider)
-    if (provider === 'unknown') return provider
+    if (typeof provider === 'string') return provider
     return { provider, ended: ends ? await endSessions(id, judged(by)) : undefined }
   }
 
@@ -85,7 +85,9 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     async remove(id: string, ends: boolean, by: By) {
       const turned = ends ? await turn(id, 'disabled', true, by) : undefined
       const rest = turned === undefined ? by : judged(by)
-      if (turned === 'unknown' || (await store.remove(id, rest)) === 'unknown') return 'unknown' as const
+      if (typeof turned === 'string') return turned
+      const removed = await store.remove(id, rest)
+      if (removed !== 'removed') return removed
       return { ended: turned?.ended }
     },
 

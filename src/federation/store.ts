@@ -14,6 +14,7 @@ export interface SealedSecret {
  * - When `change` to disabled or `remove` has returned, nobody is signed in through the provider any more. Sessions
  *   that it opened before live on: they are ours. `endSessions` ends them.
  * - The issuer stays while anybody is linked: an identity is an issuer's, and a provider's own are of its issuer.
+ * - It is declared, changed and removed only by who may declare that in that moment (`mayDeclare`).
  * - `remove` takes the links with it: an identity does not come back with a provider of the same name.
  */
 export interface ProviderStore {
@@ -23,7 +24,7 @@ export interface ProviderStore {
     declaration: ProviderDeclaration,
     secret: SealedSecret,
     by: By,
-  ): Promise<Provider | 'id-taken' | 'issuer-taken' | 'repeated-differently'>
+  ): Promise<Provider | 'forbidden' | 'id-taken' | 'issuer-taken' | 'repeated-differently'>
   list(): Promise<readonly Provider[]>
   read(id: string): Promise<ProviderWithSecret | undefined>
   change(
@@ -31,8 +32,8 @@ export interface ProviderStore {
     to: ProviderChange,
     secret: SealedSecret | undefined,
     by: By,
-  ): Promise<Provider | 'unknown' | 'issuer-taken' | 'linked'>
-  remove(id: string, by: By): Promise<'removed' | 'unknown'>
+  ): Promise<Provider | 'unknown' | 'forbidden' | 'issuer-taken' | 'linked'>
+  remove(id: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
   /**
    * All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. It goes with
    * a change that was judged: the caller's own session may be among them. Answers how many.

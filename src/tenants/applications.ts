@@ -1,6 +1,7 @@
 /** Applications: which browser origins are registered, to whom each belongs, and what its owner may do here. */
 import { parse } from 'tldts'
 import type { By } from '../audit/events.js'
+import { type Authority, mayAll, platformPermissions } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { ClientId } from '../core/principal.js'
 
@@ -39,13 +40,22 @@ export interface OriginOwner {
   readonly returnAddresses: readonly string[]
 }
 
+/**
+ * Whether a caller may give these grants, or change an application that has them. A page with either sees passwords or
+ * acts for administrators: whoever decides what it is could do everything.
+ */
+export function mayGiveGrants(held: Authority, grants: readonly Grant[]): boolean {
+  return grants.length === 0 || mayAll(held, platformPermissions)
+}
+
+/** Rules: an application with grants is made, changed and removed only by who may give them in that moment. */
 export interface ApplicationStore {
   /** All registered origins of enabled applications. */
   origins(): Promise<ReadonlyMap<string, OriginOwner>>
   create(
     application: NewApplication & { readonly grants?: readonly Grant[] },
     by: By,
-  ): Promise<Application | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
+  ): Promise<Application | 'forbidden' | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
   read(clientId: string): Promise<Application | undefined>
   list(page: PageRequest): Promise<Page<Application>>
   /** Lists that are given replace those before. */
@@ -53,9 +63,9 @@ export interface ApplicationStore {
     clientId: string,
     to: ApplicationChange,
     by: By,
-  ): Promise<Application | 'unknown' | { originTaken: string }>
+  ): Promise<Application | 'unknown' | 'forbidden' | { originTaken: string }>
   /** The hosted pages are an application of their own and stay. */
-  remove(clientId: string, by: By): Promise<'removed' | 'unknown'>
+  remove(clientId: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
 /** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */

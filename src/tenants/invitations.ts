@@ -41,7 +41,8 @@ export interface NewInvitation {
 
 /**
  * Rules (test/conformance/invitation-store.ts), each change in one transaction with its audit row:
- * - It offers only roles that its caller may grant in that moment (`by.authorized`).
+ * - It offers only roles that its caller may grant in that moment (`by.authorized`); so does what it replaces, and
+ *   what is withdrawn.
  * - A new invitation of an address to a tenant replaces the one before.
  * - One that is repeated under its Idempotency-Key is the one that was made. Until its mail was claimed it gets the new
  *   token, since nobody may know the one before; a claim succeeds once, and only under the token that it has then.
@@ -55,7 +56,7 @@ export interface InvitationStore {
   /** Whether the caller, who made it under this key, is the one who sends its mail. */
   claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
-  withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown'>
+  withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown' | 'forbidden'>
 }
 
 const invitationDays = 7

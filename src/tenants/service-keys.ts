@@ -35,7 +35,7 @@ export interface NewServiceKey extends KeyGrant {
  * Rules (test/conformance/service-key-store.ts):
  * - `create` and `revoke` are one transaction each with their audit row. A creation that is repeated under its
  *   Idempotency-Key answers the key that was made, which is not the one of this call: its secret is lost.
- * - A key is made only of what its maker holds in that moment.
+ * - A key is made only of what its maker holds in that moment, and revoked only by who holds what it holds.
  * - A revoked key stays listed. Revoking twice is no error, and one event.
  * - `find` is one fresh statement on the primary: a revocation that has returned is in it.
  * - `touch` moves last-used of a key that works, at most once a minute; it never waits for a lock.
@@ -44,12 +44,12 @@ export interface ServiceKeyStore {
   create(key: NewServiceKey, by: By): Promise<ServiceKey | 'unknown' | 'forbidden' | 'repeated-differently'>
   read(id: ServiceKeyId): Promise<ServiceKey | undefined>
   list(page: PageRequest): Promise<Page<ServiceKey>>
-  revoke(id: ServiceKeyId, by: By): Promise<'revoked' | 'unknown'>
+  revoke(id: ServiceKeyId, by: By): Promise<'revoked' | 'unknown' | 'forbidden'>
   find(id: ServiceKeyId): Promise<KeyRow | undefined>
   touch(id: ServiceKeyId): Promise<void>
 }
 
-/** Nobody gives what they do not hold. */
+/** Nobody gives what they do not hold, nor takes it. */
 export function mayGiveKey(authority: Authority, { scopes, audiences }: KeyGrant): boolean {
   if (!scopes.every(scope => may(authority, scope))) return false
   const held = authority.audiences

@@ -2,7 +2,7 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { By } from '../../../audit/events.js'
-import { type Authority, may, type PlatformRole, permissionsOf } from '../../../core/authority.js'
+import { type Authority, mayAll, type PlatformRole, permissionsOf } from '../../../core/authority.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeTaking, createBy } from '../authority/authorized-change.js'
@@ -152,5 +152,5 @@ async function hasOther(tx: Queries, user: UserId | undefined): Promise<boolean>
 
 /** Nobody gives what they do not hold, nor stops or lowers those above them. */
 function mayRule(held: Authority, roles: readonly PlatformRole[]): boolean {
-  return [...permissionsOf(roles)].every(permission => may(held, permission))
+  return mayAll(held, permissionsOf(roles))
 }

@@ -3,6 +3,7 @@ import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
 import {
   type ClaimMap,
   directoryPlace,
+  mayDeclare,
   type ProviderChange,
   type ProviderGrant,
   type ProviderWithSecret,
@@ -11,7 +12,7 @@ import type { ProviderStore } from '../../../federation/store.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeBy, createBy, judgeBy } from '../authority/authorized-change.js'
 import { DatabaseFault } from '../connection.js'
-import type { Database, Queries } from '../database.js'
+import { Abandon, type Database, type Queries } from '../database.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
 import type { SessionsWithin } from '../sessions-within.js'
 import { exactSecondsOf, listOf, textArray } from '../values.js'
@@ -55,7 +56,8 @@ export function postgresProviderStore(
     judge: by => judgeBy(database, by),
 
     async create(declaration, { sealed, kekId }, by) {
-      return createBy(database, by, async tx => {
+      return createBy(database, by, async (tx, held) => {
+        if (!mayDeclare(held, declaration)) throw new Abandon('forbidden' as const)
         if (await find(tx, declaration.id)) return 'id-taken'
         const { id, kind } = declaration
         const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(declaration) }
@@ -78,7 +80,11 @@ export function postgresProviderStore(
     read: id => database.read(tx => find(tx, id)),
 
     async change(id, to, secret, by) {
-      const changing = changeBy(database, by, async tx => {
+      const changing = changeBy(database, by, async (tx, held) => {
+        // Whoever links waits for another issuer, or is seen.
+        const before = await lock(tx, id, to.issuer === undefined ? 'no key update' : 'update')
+        if (!before) return 'unknown' as const
+        if (!mayDeclare(held, before) || !mayDeclare(held, to)) return 'forbidden' as const
         if (to.issuer !== undefined && (await hasOthers(tx, id, to.issuer))) return 'linked' as const
         const set = {
           ...columnsOf(to),
@@ -101,9 +107,10 @@ export function postgresProviderStore(
     },
 
     remove(id, by) {
-      return changeBy(database, by, async tx => {
-        const gone = await tx.delete(providers).where(eq(providers.id, id)).returning({ id: providers.id })
-        if (gone.length === 0) return 'unknown'
+      return changeBy(database, by, async (tx, held) => {
+        const [gone] = await tx.delete(providers).where(eq(providers.id, id)).returning(providerColumns)
+        if (!gone) return 'unknown'
+        if (!mayDeclare(held, gone)) throw new Abandon('forbidden' as const)
         await auditDone(tx, 'provider.deleted', by, { subject: id })
         return 'removed'
       })
@@ -144,9 +151,18 @@ export function postgresProviderStore(
   }
 }
 
-/** Whether people are linked by another issuer. Under the provider's lock: whoever links waits, or is seen. */
+/** Locked first and read afterwards. */
+async function lock(
+  tx: Queries,
+  id: string,
+  strength: 'update' | 'no key update',
+): Promise<ProviderWithSecret | undefined> {
+  await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, id)).for(strength)
+  return find(tx, id)
+}
+
+/** Whether people are linked by another issuer. Under the provider's lock. */
 async function hasOthers(tx: Queries, id: string, issuer: string): Promise<boolean> {
-  await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, id)).for('update')
   const pattern = issuer.replace(/[\\%_]/g, '\\$&').replace(directoryPlace, '%')
   const linked = await tx
     .select({ id: federatedIdentities.id })

@@ -5,6 +5,7 @@ import {
   type Application,
   type ApplicationStore,
   hostedPages,
+  mayGiveGrants,
   type OriginOwner,
 } from '../../../tenants/applications.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -48,7 +49,8 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 
     create(application, by) {
       const { clientId, name, origins, tokenLifetimeSeconds } = application
-      return createBy(database, by, async tx => {
+      return createBy(database, by, async (tx, held) => {
+        if (!mayGiveGrants(held, application.grants ?? [])) throw new Abandon('forbidden' as const)
         const created = await tx
           .insert(applications)
           .values({
@@ -77,7 +79,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 
     change(clientId, to, by) {
       const { origins, audiences, grants, returnAddresses, name, state, tokenLifetimeSeconds } = to
-      return changeBy(database, by, async tx => {
+      return changeBy(database, by, async (tx, held) => {
         const set = {
           name,
           state,
@@ -89,6 +91,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
         const is = eq(applications.clientId, clientId)
         const [locked] = await tx.select(columns).from(applications).where(is).for('no key update')
         if (!locked) return 'unknown'
+        if (!mayGiveGrants(held, [...locked.grants, ...(grants ?? [])])) return 'forbidden'
         if (Object.values(set).some(value => value !== undefined))
           await tx.update(applications).set(set).where(is)
         if (origins !== undefined) {
@@ -101,13 +104,14 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
     },
 
     remove(clientId, by) {
-      return changeBy(database, by, async tx => {
+      return changeBy(database, by, async (tx, held) => {
         if (clientId === hostedPages) return 'unknown'
-        const removed = await tx
+        const [removed] = await tx
           .delete(applications)
           .where(eq(applications.clientId, clientId))
-          .returning({ clientId: applications.clientId })
-        if (removed.length === 0) return 'unknown'
+          .returning({ grants: columns.grants })
+        if (!removed) return 'unknown'
+        if (!mayGiveGrants(held, removed.grants)) throw new Abandon('forbidden' as const)
         await auditDone(tx, 'application.deleted', by, { subject: clientId })
         return 'removed'
       })

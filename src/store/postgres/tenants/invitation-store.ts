@@ -36,9 +36,13 @@ export function postgresInvitationStore(database: Database): InvitationStore {
           if (!wanted) throw new Abandon('unknown-role' as const)
           if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, wanted)))
             throw new Abandon('forbidden' as const)
-          await tx
+          const replaced = await tx
             .delete(invitations)
             .where(and(eq(invitations.tenantId, tenant), eq(invitations.canonicalEmail, email.canonical)))
+            .returning({ roleIds: invitationColumns.roleIds })
+          const offered = replaced.flatMap(one => one.roleIds)
+          if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, offered)))
+            throw new Abandon('forbidden' as const)
           const [invitation] = await tx
             .insert(invitations)
             .values({
@@ -85,12 +89,15 @@ export function postgresInvitationStore(database: Database): InvitationStore {
     },
 
     withdraw(tenant, id, by) {
-      return changeBy(database, by, async tx => {
-        const gone = await tx
+      return changeBy(database, by, async (tx, held) => {
+        const place = await lockTenant(tx, tenant)
+        const [gone] = await tx
           .delete(invitations)
           .where(and(eq(invitations.tenantId, tenant), eq(invitations.id, id)))
-          .returning({ id: invitations.id })
-        if (gone.length === 0) return 'unknown'
+          .returning({ roleIds: invitationColumns.roleIds })
+        if (!place || !gone) return 'unknown'
+        if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, gone.roleIds)))
+          throw new Abandon('forbidden' as const)
         await auditDone(tx, 'invitation.withdrawn', by, { subject: id, tenant })
         return 'withdrawn'
       })

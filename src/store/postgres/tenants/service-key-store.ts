@@ -54,14 +54,17 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
       ),
 
     revoke(id, by) {
-      return changeTaking(database, by, { serviceKey: id }, async tx => {
+      return changeTaking(database, by, { serviceKey: id }, async (tx, held) => {
+        const key = await one(tx, id)
+        if (!key) return 'unknown'
+        if (!mayGiveKey(held, key)) return 'forbidden'
         const revoked = await tx
           .update(serviceKeys)
           .set({ revokedAt: sql`now()` })
           .where(sql`${serviceKeys.id} = ${id} and ${serviceKeys.revokedAt} is null`)
           .returning({ tenant: columns.tenant })
         const [row] = revoked
-        if (!row) return (await one(tx, id)) ? 'revoked' : 'unknown'
+        if (!row) return 'revoked'
         const { tenant } = row
         await auditDone(tx, 'service-key.revoked', by, { subject: id, ...(tenant !== null && { tenant }) })
         return 'revoked'
