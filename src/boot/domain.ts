@@ -23,6 +23,8 @@ import { endingSessions } from './session-stores.js'
 export interface DomainParts extends Parts<'store' | 'throttle' | 'post' | 'inBackground'> {
   readonly config: Pick<Config, 'issuer' | 'sessionStore'>
   readonly database: Database
+  /** For what takes something away at once; a command has one connection for everything. */
+  readonly reserved?: Database
   /** To open what was sealed, and to seal with. */
   readonly keks: () => Promise<KeyEncryptionKeys>
   readonly sealing: () => Promise<KeyEncryptionKeys>
@@ -32,13 +34,13 @@ export interface DomainParts extends Parts<'store' | 'throttle' | 'post' | 'inBa
 
 export type Domain = ReturnType<typeof createDomain>
 
-export function createDomain({ config, database, changed, ...parts }: DomainParts) {
+export function createDomain({ config, database, reserved = database, changed, ...parts }: DomainParts) {
   const { issuer } = config
   const mailing = { ...parts, issuer }
   // Ending some with their cause needs no connection to where they are.
   const providers = postgresProviderStore(database, endingSessions(config))
   return {
-    users: createUsers(postgresUserStore(database), mailing),
+    users: createUsers(postgresUserStore(database, reserved), mailing),
     tenants: postgresTenantStore(database),
     members: postgresMembershipStore(database),
     invitations: createInvitations({ ...mailing, store: postgresInvitationStore(database) }),
@@ -47,7 +49,7 @@ export function createDomain({ config, database, changed, ...parts }: DomainPart
       issuer,
       changed: () => changed('applications'),
     }),
-    serviceKeys: createServiceKeys(postgresServiceKeyStore(database)),
+    serviceKeys: createServiceKeys(postgresServiceKeyStore(database, reserved)),
     providers: createProviders({ ...parts, issuer, store: providers }),
     audit: postgresAuditLog(database),
   }

@@ -30,7 +30,7 @@ import { postgresAccountStore } from '../store/postgres/accounts/account-store.j
 import { postgresIdentityStore } from '../store/postgres/accounts/identity-store.js'
 import { postgresRedemptionStore } from '../store/postgres/accounts/redemption-store.js'
 import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
-import { postgresAuthorityStore } from '../store/postgres/authority/authority-store.js'
+import { postgresCallers } from '../store/postgres/authority/authority-store.js'
 import type { Database } from '../store/postgres/database.js'
 import { postgresFederationStore } from '../store/postgres/federation/federation-store.js'
 import type { HotReads } from '../store/postgres/hot-reads.js'
@@ -60,6 +60,8 @@ export interface GivenParts {
   readonly log: FastifyBaseLogger
   /** Cheaper password hashes, for tests alone: there is no setting for it. */
   readonly argon2?: Argon2Parameters
+  /** A shorter deadline of requests, for tests alone. */
+  readonly answerWithinMs?: number
 }
 
 export interface AssemblyParts extends GivenParts {
@@ -79,7 +81,7 @@ export interface AssemblyParts extends GivenParts {
 }
 
 export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
-  const { config, metrics, log, post, inBackground, database, hot, ring, stores, keks } = parts
+  const { config, metrics, log, post, inBackground, database, hot, reserved, ring, stores, keks } = parts
   const { issuer, passwordMinLength } = config
   const { revocations } = stores
   const store = postgresAccountStore(database, stores.within)
@@ -98,9 +100,9 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const shared = { ...mailing, sessions, finish, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))
   const keys = async () => keks
-  const domain = createDomain({ ...shared, config, database, keks: keys, sealing: keys, changed })
+  const domain = createDomain({ ...shared, config, database, reserved, keks: keys, sealing: keys, changed })
   const keyOperations = createKeyOperations({
-    store: postgresKeyRingStore(database),
+    store: postgresKeyRingStore(reserved),
     keks,
     issuer,
     resealOthers: domain.providers.reseal,
@@ -128,7 +130,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     stepUp: createStepUp(passwords, shared),
     exchange: createExchange({ ...shared, signer: ring.signer }),
     admin: { ...domain, issuer, revocations, keyOperations },
-    authorities: postgresAuthorityStore(database),
+    callers: postgresCallers(hot),
     serviceKeys: postgresServiceKeyStore(database),
     introspection: { issuer, introspections: stores.introspections, keyOf: createVerificationKeys() },
     federation: createFederation(federating),

@@ -54,6 +54,11 @@ export interface KeyRow extends KeyGrant {
   readonly useDue: boolean
 }
 
+/** One fresh statement on the primary: a revocation that has returned is in it. */
+export interface KeyReads {
+  find(id: ServiceKeyId): Promise<KeyRow | undefined>
+}
+
 /** A key that works now. */
 export interface LiveKey extends KeyGrant {
   readonly id: ServiceKeyId

@@ -8,6 +8,7 @@ import type { RecordRefusal } from '../audit/events.js'
 import type { AuthorityStore } from '../core/authority.js'
 import { callerId } from '../core/caller.js'
 import { trusting } from '../core/network-address.js'
+import type { KeyReads } from '../core/service-key.js'
 import type { ProviderLogouts } from '../federation/logout.js'
 import type { KeyRing } from '../keys/key-ring.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -34,6 +35,7 @@ import {
   requireSessionOrKey,
 } from './middleware/admin-context.js'
 import { readClientAddresses } from './middleware/client-address.js'
+import { answerInTime, mostAnsweringMs } from './middleware/deadline.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './middleware/frame.js'
 import { freshProofGuard, requireFreshProof } from './middleware/fresh-proof.js'
 import { answerProblems } from './middleware/problems.js'
@@ -67,13 +69,15 @@ export interface AppParts extends ActParts, FederationActParts {
   readonly sessions: Sessions
   readonly exchange: Exchange
   readonly admin: AdminParts
-  readonly authorities: AuthorityStore
-  readonly serviceKeys: Pick<ServiceKeyStore, 'find' | 'touch'>
+  readonly callers: AuthorityStore & KeyReads
+  readonly serviceKeys: Pick<ServiceKeyStore, 'touch'>
   readonly introspection: IntrospectionParts
   readonly providerLogouts: ProviderLogouts
   readonly throttle: Pick<Throttle, 'signOut' | 'admin' | 'adminFailed'>
   readonly refused: RecordRefusal
   readonly settled: Settled
+  /** Milliseconds: for tests alone, there is no setting for it. */
+  readonly answerWithinMs?: number
   /** The embedded default answers probes on the main listener too. */
   readonly health: Health | undefined
   /** Sees the app before its routes: how the reference is generated from them. */
@@ -81,7 +85,7 @@ export interface AppParts extends ActParts, FederationActParts {
 }
 
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
-  const { issuer, log, registry, ring, sessions, refused, metrics, settled, serviceKeys } = parts
+  const { issuer, log, registry, ring, sessions, refused, metrics, settled, serviceKeys, callers } = parts
   const watch = { metrics, refused, settled }
   const acts = createActs(parts)
   const ways = createFederationActs(parts)
@@ -109,6 +113,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   answerUnknownRoutes(app, parts)
   readClientAddresses(app, trusts, log)
   metrics.observe(app)
+  answerInTime(app, parts.answerWithinMs ?? mostAnsweringMs)
   await parts.beforeRoutes?.(app)
   if (parts.health) await app.register(healthRoutes(parts.health))
   await app.register(wellKnownRoutes(issuer, ring))
@@ -144,9 +149,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
           originGuard(origins, 'admin applications'),
           sessionGuard(sessions, watch),
           freshProofGuard(refused),
-          personGuard(parts.authorities),
+          personGuard(callers),
         ],
-        key: [keyGuard(serviceKeys, settled)],
+        key: [keyGuard(callers, settled)],
       })
       requireAuthority(app, { refused, throttle: parts.throttle, settled })
       takeTurns(app, request => callerId(callerOf(request)))

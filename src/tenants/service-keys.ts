@@ -3,12 +3,7 @@ import type { By } from '../audit/events.js'
 import { type Authority, includedInTenants, may } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { ServiceKeyId } from '../core/principal.js'
-import {
-  type KeyGrant,
-  type KeyRow,
-  newServiceCredential,
-  revealServiceCredential,
-} from '../core/service-key.js'
+import { type KeyGrant, newServiceCredential, revealServiceCredential } from '../core/service-key.js'
 import { audienceFaults } from './applications.js'
 
 export interface ServiceKey extends KeyGrant {
@@ -37,7 +32,6 @@ export interface NewServiceKey extends KeyGrant {
  *   Idempotency-Key answers the key that was made, which is not the one of this call: its secret is lost.
  * - A key is made only of what its maker holds in that moment, and revoked only by who holds what it holds.
  * - A revoked key stays listed. Revoking twice is no error, and one event.
- * - `find` is one fresh statement on the primary: a revocation that has returned is in it.
  * - `touch` moves last-used of a key that works, at most once a minute; it never waits for a lock.
  */
 export interface ServiceKeyStore {
@@ -45,7 +39,6 @@ export interface ServiceKeyStore {
   read(id: ServiceKeyId): Promise<ServiceKey | undefined>
   list(page: PageRequest): Promise<Page<ServiceKey>>
   revoke(id: ServiceKeyId, by: By): Promise<'revoked' | 'unknown' | 'forbidden'>
-  find(id: ServiceKeyId): Promise<KeyRow | undefined>
   touch(id: ServiceKeyId): Promise<void>
 }
 

@@ -6,7 +6,7 @@ import { postgresAccountStore } from '../../src/store/postgres/accounts/account-
 import { postgresRedemptionStore } from '../../src/store/postgres/accounts/redemption-store.js'
 import { postgresUserStore } from '../../src/store/postgres/accounts/user-store.js'
 import { postgresAuditLog } from '../../src/store/postgres/audit/audit-log.js'
-import { postgresAuthorityStore } from '../../src/store/postgres/authority/authority-store.js'
+import { postgresCallers } from '../../src/store/postgres/authority/authority-store.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { HotReads } from '../../src/store/postgres/hot-reads.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/keys/key-ring-store.js'
@@ -43,9 +43,9 @@ export async function postgresParts(t: Test) {
     users: postgresUserStore(database),
     tenants: postgresTenantStore(database),
     memberships: postgresMembershipStore(database),
-    authorities: postgresAuthorityStore(database),
+    authorities: postgresCallers(hot),
     invitations: { ...postgresInvitationStore(database), ...postgresRedemptionStore(database) },
-    serviceKeys: postgresServiceKeyStore(database),
+    serviceKeys: { ...postgresServiceKeyStore(database), find: postgresCallers(hot).find },
     keys: postgresKeyRingStore(database),
     audit: postgresAuditLog(database),
     arrange: arrange(sql),

@@ -9,6 +9,7 @@ import type { AuditLog, By, Occasion } from '../../src/audit/events.js'
 import type { Authority, AuthorityStore } from '../../src/core/authority.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/core/email-address.js'
 import type { Identity, ServiceKeyId, SessionId, TenantId, UserId } from '../../src/core/principal.js'
+import type { KeyReads } from '../../src/core/service-key.js'
 import type { KeyRingStore } from '../../src/keys/store.js'
 import type { Credential } from '../../src/sessions/credential.js'
 import type { Revocations } from '../../src/sessions/revocations.js'
@@ -34,7 +35,7 @@ export interface World {
   readonly memberships: MembershipStore
   readonly authorities: AuthorityStore
   readonly invitations: InvitationStore & RedemptionStore
-  readonly serviceKeys: ServiceKeyStore
+  readonly serviceKeys: ServiceKeyStore & KeyReads
   readonly keys: KeyRingStore
   readonly audit: AuditLog
   readonly arrange: Arrange

@@ -82,7 +82,7 @@ export async function listRoutes(): Promise<Route[]> {
     stepUp: behind,
     exchange: behind,
     admin: behind,
-    authorities: behind,
+    callers: behind,
     serviceKeys: behind,
     introspection: behind,
     federation: behind,

@@ -48,6 +48,7 @@ export interface TestServiceOptions {
   readonly beside?: TestService
   readonly lookEveryMs?: number
   readonly cleanEveryMs?: number
+  readonly answerWithinMs?: number
   /** A database that the test made, when it puts something between. */
   readonly database?: TestDatabase
   /** Where Postgres is reached, when not directly. */
@@ -95,6 +96,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     log,
     argon2: options.argon2 ?? lightArgon2,
     lookEveryMs: options.lookEveryMs ?? 5000,
+    ...(options.answerWithinMs !== undefined && { answerWithinMs: options.answerWithinMs }),
     ...(options.cleanEveryMs !== undefined && { cleanEveryMs: options.cleanEveryMs }),
   })
   t.teardown(() => service.close())

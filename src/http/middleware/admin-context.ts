@@ -6,8 +6,7 @@ import { actedBy, type By, type RecordRefusal } from '../../audit/events.js'
 import type { Authority, AuthorityStore, Authorized } from '../../core/authority.js'
 import { type Caller, callerId } from '../../core/caller.js'
 import type { TenantId } from '../../core/principal.js'
-import { authorityOfKey, judgeKey } from '../../core/service-key.js'
-import type { ServiceKeyStore } from '../../tenants/service-keys.js'
+import { authorityOfKey, judgeKey, type KeyReads } from '../../core/service-key.js'
 import { occasionOf } from './browser.js'
 import { Problem } from './problem.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from './service-key.js'
@@ -39,7 +38,7 @@ export function requireSessionOrKey(
 }
 
 /** A service key that works, and what it holds. It travels in no cookie, so no page can make a browser send it. */
-export function keyGuard(keys: Pick<ServiceKeyStore, 'find'>, settled: Settled): Guard {
+export function keyGuard(keys: KeyReads, settled: Settled): Guard {
   return async request => {
     const credential = presentedKey(request)
     const judged = judgeKey(credential, await keys.find(credential.id))

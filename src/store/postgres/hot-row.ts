@@ -3,6 +3,7 @@
  * lost, or is of another type, must not be taken for a no: "there is no session" is what most of them would say.
  */
 
+import type { PlatformRole } from '../../core/authority.js'
 import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../core/principal.js'
 import type { KeyRow } from '../../core/service-key.js'
 import type { OfferedProvider } from '../../federation/store.js'
@@ -135,6 +136,51 @@ const person: Shape<CheckRow> = {
 }
 
 const tenant: Shape<CheckRow> = { tenant_id: isText, tenant_name: isText, role_ids: isTexts, roles: isObject }
+
+/** Of one membership, or of a user without any. */
+export interface HeldRow extends Record<string, unknown> {
+  readonly platform: PlatformRole[]
+  readonly tenant: TenantId | null
+  readonly role_ids: string[] | null
+  readonly roles: TenantStanding['roles'] | null
+}
+
+export interface PersonRow extends Answer {
+  held: HeldRow[]
+}
+
+export function isSoundPerson(row: PersonRow): boolean {
+  const shape: Shape<HeldRow> = {
+    platform: isTexts,
+    tenant: or(isText, isNull),
+    role_ids: or(isTexts, isNull),
+    roles: or(isObject, isNull),
+  }
+  return (
+    fits(row, itself) && Array.isArray(row.held) && row.held.every(one => isObject(one) && fits(one, shape))
+  )
+}
+
+/** The row of a service key, with its hash in hexadecimal digits. */
+export type StoredKey = Omit<KeyRow, 'secretHash'> & { readonly hash: string }
+
+export interface KeyAnswer extends Answer {
+  key: StoredKey | null
+}
+
+export function isSoundKey(row: KeyAnswer): boolean {
+  const shape: Shape<StoredKey> = {
+    hash: value => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
+    scopes: isTexts,
+    audiences: isTexts,
+    tenant: or(isText, isNull),
+    tenantActive: isBoolean,
+    revoked: isBoolean,
+    expired: isBoolean,
+    useDue: isBoolean,
+  }
+  return fits(row, itself) && (row.key === null || (isObject(row.key) && fits(row.key, shape)))
+}
 
 export interface OfferedRow extends Answer {
   offered: OfferedProvider[]

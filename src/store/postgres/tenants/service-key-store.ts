@@ -5,7 +5,7 @@ import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tena
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce } from '../audit/once.js'
 import { changeBy, changeTaking } from '../authority/authorized-change.js'
-import { betweenUses, findKey, grantColumns } from '../authority/service-key-row.js'
+import { betweenUses, grantColumns } from '../authority/service-key-row.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { readPage } from '../page.js'
 import { serviceKeys, tenants } from '../schema/tables.js'
@@ -23,7 +23,8 @@ const columns = {
   lastUsedAt: secondsOf(serviceKeys.lastUsedAt),
 }
 
-export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
+/** `reserved` has connections of its own: whatever else waits, a revocation does not wait for it. */
+export function postgresServiceKeyStore(database: Database, reserved: Database = database): ServiceKeyStore {
   return {
     create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, by) {
       return changeBy(database, by, async (tx, held) => {
@@ -54,7 +55,7 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
       ),
 
     revoke(id, by) {
-      return changeTaking(database, by, { serviceKey: id }, async (tx, held) => {
+      return changeTaking(reserved, by, { serviceKey: id }, async (tx, held) => {
         const key = await one(tx, id)
         if (!key) return 'unknown'
         if (!mayGiveKey(held, key)) return 'forbidden'
@@ -70,8 +71,6 @@ export function postgresServiceKeyStore(database: Database): ServiceKeyStore {
         return 'revoked'
       })
     },
-
-    find: id => database.read(tx => findKey(tx, id)),
 
     async touch(id) {
       await database.transaction(tx =>
