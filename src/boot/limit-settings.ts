@@ -50,7 +50,7 @@ function settingOf(name: LimitName): LimitSetting {
       !read(text, name) &&
       `${env} must be attempts and their window, like ${usual}: from 1/1m to ${longest}, in minutes (m), hours (h) or days (d)`,
     default: usual,
-    meaning: `The [limit](operations.md#throttling) \`${name}\`: attempts and their window, from \`1/1m\` to \`${longest}\`.`,
+    meaning: `The [limit](rate-limits.md) \`${name}\`: attempts and their window, from \`1/1m\` to \`${longest}\`.`,
   }
 }
 

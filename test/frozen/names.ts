@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { is } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import { parse } from 'yaml'
-import { settings } from '../../src/boot/settings.js'
+import { allSettings } from '../../src/boot/config.js'
 import type { OperatorCommand } from '../../src/commands/command.js'
 import { createProgram } from '../../src/commands/program.js'
 import {
@@ -121,7 +121,7 @@ export async function frozenNames(): Promise<Record<string, string[]>> {
     errors: Object.entries(catalogue).map(([code, [status]]) => `${code} ${status}`),
     api: api(),
     'operations and schemas of openapi.yaml': referenceNames(),
-    settings: Object.values(settings).map(({ env }) => env),
+    settings: allSettings.map(({ env }) => env),
     commands: commands(createProgram()),
     metrics: await metrics(),
     permissions: [...platformPermissions, ...tenantPermissions],

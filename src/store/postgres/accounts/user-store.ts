@@ -24,33 +24,30 @@ const columns = {
 
 /** `reserved` has connections of its own: whatever else waits, what stops a person does not wait for it. */
 export function postgresUserStore(database: Database, reserved: Database = database): UserStore {
-  const change = (user: UserId, { name, state, platformRoles }: UserChange, by: By) =>
-    changeTaking(
-      state === 'disabled' || platformRoles ? reserved : database,
-      by,
-      { person: user },
-      async (tx, held) => {
-        const before = await lock(tx, user)
-        if (!before) return 'unknown' as const
-        if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
-        const after = { state: state ?? before.state, platformRoles: platformRoles ?? before.platformRoles }
-        if (await takesTheLast(tx, by, before, after)) return 'last-administrator' as const
-        const enabling = state === 'active' && before.state === 'disabled'
-        const renamed = name !== undefined || platformRoles !== undefined
-        if (!renamed && state !== 'disabled' && !enabling) return before
-        const [row] = await tx
-          .update(users)
-          .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: after.state })
-          .where(eq(users.id, user))
-          .returning(columns)
-        if (state === 'disabled') await replaceEpoch(tx, user)
-        const about = { subject: user }
-        if (state === 'disabled') await auditDone(tx, 'account.disabled', by, about)
-        if (enabling) await auditDone(tx, 'account.enabled', by, about)
-        if (renamed) await auditDone(tx, 'account.changed', by, about)
-        return row as User
-      },
-    )
+  const change = (user: UserId, { name, state, platformRoles }: UserChange, by: By) => {
+    const connections = state === 'disabled' || platformRoles ? reserved : database
+    return changeTaking(connections, by, { person: user }, async (tx, held) => {
+      const before = await lock(tx, user)
+      if (!before) return 'unknown' as const
+      if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
+      const after = { state: state ?? before.state, platformRoles: platformRoles ?? before.platformRoles }
+      if (await takesTheLast(tx, by, before, after)) return 'last-administrator' as const
+      const enabling = state === 'active' && before.state === 'disabled'
+      const renamed = name !== undefined || platformRoles !== undefined
+      if (!renamed && state !== 'disabled' && !enabling) return before
+      const [row] = await tx
+        .update(users)
+        .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: after.state })
+        .where(eq(users.id, user))
+        .returning(columns)
+      if (state === 'disabled') await replaceEpoch(tx, user)
+      const about = { subject: user }
+      if (state === 'disabled') await auditDone(tx, 'account.disabled', by, about)
+      if (enabling) await auditDone(tx, 'account.enabled', by, about)
+      if (renamed) await auditDone(tx, 'account.changed', by, about)
+      return row as User
+    })
+  }
 
   return {
     create({ email, name, phc }, by) {
