@@ -24,7 +24,7 @@ const sizes = sizesGiven.split(',').map(Number)
 const [rounds, seconds] = [Number(roundsGiven), Number(secondsGiven)]
 const connections = 32
 const device = { userAgent: 'bench', address: '127.0.0.1' }
-const occasion = { requestId: undefined, address: undefined }
+const context = { requestId: undefined, address: undefined }
 
 await withPostgres(async (connection, keysFolder) => {
   const redis = store === 'redis' ? await startRedis() : undefined
@@ -166,7 +166,7 @@ function opening(one) {
     const user = one.users[index++ % one.users.length]
     const identity = { user, amr: ['pwd'], acr: 'aal1', credential: { kind: 'password', version: 1 } }
     const limits = { idleSeconds: 604_800, absoluteSeconds: 2_592_000 }
-    const opened = { id, secretHash: secret.hash(), identity, device, occasion, ...limits }
+    const opened = { id, secretHash: secret.hash(), identity, device, context, ...limits }
     if ((await sessions.open(opened)) === 'credential-changed') throw new Error('it was not opened')
   })
 }

@@ -1,5 +1,5 @@
 /** Whom a provider's identity lets in: who is linked to it, whose address it may speak for, or somebody new. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
 import { type Claimed, domainOf } from '../federation/claimed.js'
@@ -25,11 +25,11 @@ type Refused = {
   readonly reason?: string | undefined
 }
 
-/** Of whom a provider speaks, and on which occasion. */
+/** Of whom a provider speaks, and on which context. */
 interface Said {
   readonly provider: Provider
   readonly claimed: Claimed
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }
 
 export type AdmissionParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
@@ -40,11 +40,11 @@ export type AdmissionParts = Parts<'identities' | 'store' | 'post' | 'inBackgrou
  */
 export async function admit(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
   const { identities } = parts
-  const { provider, claimed, occasion } = said
+  const { provider, claimed, context } = said
   const admitted = await identityOf(parts, said)
   if ('refused' in admitted || provider.grants.length === 0) return admitted
   // No person acts: the provider's word does, and the audit row of what it changes names none.
-  await identities.applyGrants(provider, claimed, admitted.user, { actor: undefined, occasion })
+  await identities.applyGrants(provider, claimed, admitted.user, { actor: undefined, context })
   return admitted
 }
 
@@ -67,7 +67,7 @@ async function identityOf(parts: AdmissionParts, said: Said): Promise<Admitted |
 
 async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
   const { identities, store } = parts
-  const { provider, claimed, occasion } = said
+  const { provider, claimed, context } = said
   if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
   const account = await store.findByEmail(claimed.email.canonical)
   if (account) {
@@ -78,14 +78,14 @@ async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Re
   }
   if (!(await maySignUp(identities, provider, claimed)))
     return { refused: 'sign-up-closed', reason: closedTo[provider.signUp] }
-  const registered = await identities.register(provider.id, claimed, occasion)
+  const registered = await identities.register(provider.id, claimed, context)
   if (registered === 'turned-off') return { refused: registered }
   return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
 
 async function adopt(parts: AdmissionParts, said: Said, user: UserId): Promise<Admitted | Refused> {
-  const { provider, claimed, occasion } = said
-  const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, occasion })
+  const { provider, claimed, context } = said
+  const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, context })
   if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'not-authoritative') return { refused: 'account-exists', reason: notAuthoritative, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }

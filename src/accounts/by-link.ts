@@ -1,5 +1,5 @@
 /** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
-import type { By, Occasion } from '../audit/events.js'
+import type { By, RequestContext } from '../audit/events.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { Outage } from '../core/errors.js'
 import { network } from '../core/network-address.js'
@@ -78,7 +78,7 @@ export function createByLink(parts: ByLinkParts) {
   ): Promise<SignedIn | LinkRefusal | NotFinished> {
     const registered = await redeem(choice, browser.device.address, pending, async (hash, phc) => {
       await sessions.ready()
-      return complete(hash, phc, choice.name, browser.occasion)
+      return complete(hash, phc, choice.name, browser.context)
     })
     if ('refused' in registered) return registered
     const { user, passwordVersion: version } = registered
@@ -87,8 +87,8 @@ export function createByLink(parts: ByLinkParts) {
   }
 
   /** Who has joined works there from then on. They are a member whether that succeeds or not, and can switch. */
-  async function workIn(tenant: TenantId, user: UserId, proven: Credential, occasion: Occasion) {
-    await sessions.switchTenant(proven, user, tenant, occasion).catch(error => {
+  async function workIn(tenant: TenantId, user: UserId, proven: Credential, context: RequestContext) {
+    await sessions.switchTenant(proven, user, tenant, context).catch(error => {
       if (!(error instanceof Outage)) throw error
     })
   }
@@ -144,16 +144,16 @@ export function createByLink(parts: ByLinkParts) {
      */
     async resetPassword(
       choice: Choice,
-      occasion: Occasion,
+      context: RequestContext,
     ): Promise<{ readonly pass: Secret } | LinkRefusal> {
-      const from = occasion.address ?? ''
+      const from = context.address ?? ''
       const pass = newSecret()
       const fresh = { passHash: pass.hash(), network: network(from), lifetimeSeconds: linkMinutes * 60 }
       const reset = await redeem(
         choice,
         from,
         hash => store.pendingLink('password-reset', hash),
-        (hash, phc) => store.resetPassword(hash, phc, occasion, fresh),
+        (hash, phc) => store.resetPassword(hash, phc, context, fresh),
       )
       if ('refused' in reset) return reset
       const { email: to, providers } = reset
@@ -168,10 +168,10 @@ export function createByLink(parts: ByLinkParts) {
       by: By,
       proven: Credential,
     ): Promise<{ readonly tenant: TenantId } | undefined> {
-      const from = by.occasion.address ?? ''
+      const from = by.context.address ?? ''
       const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
       if (!taken) return undefined
-      await workIn(taken.tenant, user, proven, by.occasion)
+      await workIn(taken.tenant, user, proven, by.context)
       return { tenant: taken.tenant }
     },
 
@@ -187,7 +187,7 @@ export function createByLink(parts: ByLinkParts) {
         },
       })
       if (tenant === undefined || 'refused' in signedIn) return signedIn
-      await workIn(tenant, signedIn.user, signedIn.credential, browser.occasion)
+      await workIn(tenant, signedIn.user, signedIn.credential, browser.context)
       return signedIn
     },
   }

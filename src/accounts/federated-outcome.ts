@@ -1,5 +1,5 @@
 /** What is made of the person that a provider says this is: signed in, linked, or proved again. */
-import type { By, Occasion } from '../audit/events.js'
+import type { By, RequestContext } from '../audit/events.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
 import type { Claimed } from '../federation/claimed.js'
 import { federatedIdentity, staleness } from '../federation/proof.js'
@@ -50,11 +50,11 @@ export function createOutcomes(parts: OutcomeParts) {
     if (!who || who.principal.user !== user) return signedOut(user)
     return purpose === 'link'
       ? link(consumed, claimed, who, browser, returning)
-      : stepUp(consumed, claimed, who, browser.occasion)
+      : stepUp(consumed, claimed, who, browser.context)
   }
 
   async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
-    const admitted = await admit(parts, { provider, claimed, occasion: browser.occasion })
+    const admitted = await admit(parts, { provider, claimed, context: browser.context })
     if ('refused' in admitted) return { ...admitted, reason: admitted.reason ?? admitted.refused }
     return opening(federatedIdentity(provider, claimed, admitted, now), browser)
   }
@@ -72,7 +72,7 @@ export function createOutcomes(parts: OutcomeParts) {
     browser: Browser,
     returning: () => Promise<Returning | undefined>,
   ) {
-    const by: By = { actor: user, occasion: browser.occasion }
+    const by: By = { actor: user, context: browser.context }
     const stillSignedIn = async () => (await returning())?.principal.user === user
     const linked = await identities.link(provider.id, claimed, user, stillSignedIn, by)
     if (linked === 'taken') return refusal('identity-taken', 'linked to another account', user)
@@ -88,7 +88,7 @@ export function createOutcomes(parts: OutcomeParts) {
     { provider, beganAt, now }: ConsumedFlow,
     claimed: Claimed,
     { principal, credential }: Returning,
-    occasion: Occasion,
+    context: RequestContext,
   ) {
     const { user } = principal
     const known = await identities.find(claimed.issuer, claimed.subject)
@@ -96,7 +96,7 @@ export function createOutcomes(parts: OutcomeParts) {
     const stale = staleness(provider, claimed, beganAt)
     if (stale !== undefined) return refusal('not-fresh', stale, user)
     const identity = federatedIdentity(provider, claimed, known, now)
-    const renewed = await sessions.renew(credential, identity, occasion)
+    const renewed = await sessions.renew(credential, identity, context)
     return renewed === 'superseded' ? refusal('credential-changed', renewed, user) : { renewed }
   }
 }

@@ -1,5 +1,5 @@
 /** A provider as a sign-in method: sent there and back, with what is written down of a refusal. */
-import type { AuditAction, Occasion } from '../audit/events.js'
+import type { AuditAction, RequestContext } from '../audit/events.js'
 import type { UserId } from '../core/principal.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
 import type { Claimed } from '../federation/claimed.js'
@@ -100,15 +100,15 @@ export function createFederation(parts: FederationParts) {
       const leave = await takePlace(providerId)
       if (leave === 'full') return unread(providerId, 'busy', 'too many callbacks at once')
       const done = await completed(...callback).finally(leave)
-      await record(done, browser.occasion)
+      await record(done, browser.context)
       return done
     },
   }
 
   /** That nobody has begun anything here is not worth a row that anybody can cause. */
-  async function record({ purpose, outcome }: Completed, occasion: Occasion): Promise<void> {
+  async function record({ purpose, outcome }: Completed, context: RequestContext): Promise<void> {
     if (!('refused' in outcome) || ['no-flow', 'unavailable', 'busy'].includes(outcome.refused)) return
-    await refused({ action: actions[purpose], reason: outcome.refused, actor: outcome.user, occasion })
+    await refused({ action: actions[purpose], reason: outcome.refused, actor: outcome.user, context })
   }
 
   async function completed(

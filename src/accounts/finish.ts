@@ -1,5 +1,5 @@
 /** The one way in: an Identity becomes a session, whatever the method was. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import type { Identity, UserId } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -9,7 +9,7 @@ import type { Device } from '../sessions/store.js'
 export interface Browser {
   readonly device: Device
   readonly credential: Credential | undefined
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }
 
 export interface SignedIn {
@@ -29,7 +29,7 @@ export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn 
 
 export function createFinish(sessions: Pick<Sessions, 'open'>): Finish {
   return async (identity, browser) => {
-    const opened = await sessions.open(identity, browser.device, browser.credential, browser.occasion)
+    const opened = await sessions.open(identity, browser.device, browser.credential, browser.context)
     return opened === 'credential-changed' ? { refused: opened } : { ...opened, user: identity.user }
   }
 }

@@ -1,5 +1,5 @@
 /** The contract of the store of identities: which accounts at providers sign a person in, and who gets one. */
-import type { By, Occasion } from '../audit/events.js'
+import type { By, RequestContext } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
@@ -51,7 +51,7 @@ export interface IdentityStore {
   register(
     provider: string,
     claimed: Claimed,
-    occasion: Occasion,
+    context: RequestContext,
   ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
   /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
   link(

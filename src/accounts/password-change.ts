@@ -1,5 +1,5 @@
 /** Changing a password while signed in: the current one is proved, the other sessions end, this one gets a new secret. */
-import { type Occasion, refusalOf } from '../audit/events.js'
+import { type RequestContext, refusalOf } from '../audit/events.js'
 import type { Principal } from '../core/principal.js'
 import { type Credential, newCredential } from '../sessions/credential.js'
 import type { Parts } from './parts.js'
@@ -17,8 +17,8 @@ export function createPasswordChange(
 ) {
   const { store, hasher, policy, post, inBackground, refused } = parts
 
-  async function wrong(principal: Principal, occasion: Occasion): Promise<PasswordChangeAnswer> {
-    await refused(refusalOf(principal, 'password.changed', 'wrong-password', occasion))
+  async function wrong(principal: Principal, context: RequestContext): Promise<PasswordChangeAnswer> {
+    await refused(refusalOf(principal, 'password.changed', 'wrong-password', context))
     return { refused: 'wrong_password' }
   }
 
@@ -28,10 +28,10 @@ export function createPasswordChange(
     proven: Credential,
     currentPassword: string,
     newPassword: string,
-    occasion: Occasion,
+    context: RequestContext,
   ): Promise<PasswordChangeAnswer> {
     const proof = await passwords.proveAgain(principal.user, currentPassword)
-    if ('refused' in proof) return wrong(principal, occasion)
+    if ('refused' in proof) return wrong(principal, context)
     const { email, name } = profile
     const verdict = await policy.check(newPassword, { email, name: name ?? undefined })
     if (!verdict.ok) return { refused: { weak: verdict.detail } }
@@ -44,10 +44,10 @@ export function createPasswordChange(
       next: { id: next.id, secretHash: next.secret.hash() },
       expectedVersion: proof.identity.credential.version,
       phc: await hasher.hash(verdict.password, principal.user),
-      occasion,
+      context,
     })
     if (answer === 'superseded') return { refused: 'session_superseded' }
-    if (answer === 'credential-changed') return wrong(principal, occasion)
+    if (answer === 'credential-changed') return wrong(principal, context)
     inBackground('password changed mail', () => post.send({ kind: 'password-changed', to: email }))
     return { changed: { id: answer.changed, secret: next.secret } }
   }

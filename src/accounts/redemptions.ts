@@ -1,5 +1,5 @@
 /** The contract of redeeming an invitation: it makes a member, once, and may make an account. */
-import type { By, Occasion } from '../audit/events.js'
+import type { By, RequestContext } from '../audit/events.js'
 import type { TenantId, UserId } from '../core/principal.js'
 import type { Registered } from './address-verification.js'
 
@@ -24,6 +24,6 @@ export interface RedemptionStore {
     tokenHash: Buffer,
     phc: string,
     name: string | undefined,
-    occasion: Occasion,
+    context: RequestContext,
   ): Promise<(Registered & { readonly tenant: TenantId }) | undefined>
 }

@@ -18,13 +18,13 @@ export function createSignIn(passwords: PasswordSignIn, { finish, refused }: Par
     browser: Browser,
     passHash: Buffer | undefined,
   ): Promise<SignedIn | NotSignedIn> => {
-    const { device, occasion } = browser
+    const { device, context } = browser
     const answer = await passwords.prove(who.email, who.password, device.address, passHash)
     const finished = 'refused' in answer ? answer : await finish(answer.identity, browser)
     if (!('refused' in finished)) return finished
     const { refused: reason } = finished
     const user = 'refused' in answer ? answer.user : answer.identity.user
-    await refused({ action: 'session.opened', reason, actor: user, occasion })
+    await refused({ action: 'session.opened', reason, actor: user, context })
     return { refused: reason, user }
   }
 }

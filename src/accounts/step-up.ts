@@ -1,5 +1,5 @@
 /** Step-up: who is signed in proves themselves again, and their session gets a new secret and a new `auth_time`. */
-import { type Occasion, refusalOf } from '../audit/events.js'
+import { type RequestContext, refusalOf } from '../audit/events.js'
 import type { Identity, Principal } from '../core/principal.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Parts } from './parts.js'
@@ -34,14 +34,14 @@ export function createStepUp(
     principal: Principal,
     proven: Credential,
     proof: Proof,
-    occasion: Occasion,
+    context: RequestContext,
   ): Promise<StepUpAnswer> {
     const answer = await passwords.proveAgain(principal.user, proof.password)
     if ('refused' in answer) {
-      await refused(refusalOf(principal, 'session.stepped-up', answer.refused, occasion))
+      await refused(refusalOf(principal, 'session.stepped-up', answer.refused, context))
       return { refused: answer.refused }
     }
-    const renewed = await sessions.renew(proven, answer.identity, occasion)
+    const renewed = await sessions.renew(proven, answer.identity, context)
     if (renewed === 'superseded') return { refused: 'session_superseded' }
     return { proved: { ...renewed, identity: answer.identity } }
   }

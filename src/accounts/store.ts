@@ -1,5 +1,5 @@
 /** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import type { CanonicalEmail, EmailAddress } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { SessionId, UserId } from '../core/principal.js'
@@ -71,13 +71,13 @@ export interface AccountStore {
     tokenHash: Buffer,
     phc: string,
     name: string | undefined,
-    occasion: Occasion,
+    context: RequestContext,
   ): Promise<Registered | undefined>
   /** Consumes a reset link and sets the password of its (still active) person. Without `fresh` it carries no sign-in. */
   resetPassword(
     tokenHash: Buffer,
     phc: string,
-    occasion: Occasion,
+    context: RequestContext,
     fresh?: NewFreshReset,
   ): Promise<PasswordReset | undefined>
 
@@ -116,5 +116,5 @@ export interface PasswordChange {
   readonly next: Successor
   readonly expectedVersion: number
   readonly phc: string
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }

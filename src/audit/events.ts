@@ -5,7 +5,7 @@ import type { Page, PageRequest } from '../core/page.js'
 import type { Principal, SessionId, TenantId, UserId } from '../core/principal.js'
 
 /** Where something was done: the request and the client's network address. Operators' commands have neither. */
-export interface Occasion {
+export interface RequestContext {
   readonly requestId: string | undefined
   readonly address: string | undefined
 }
@@ -15,7 +15,7 @@ export interface By {
   /** Undefined: an operator's command, or a service key. */
   readonly actor: UserId | undefined
   readonly serviceKey?: string
-  readonly occasion: Occasion
+  readonly context: RequestContext
   /** Under an Idempotency-Key: what was created under it once is answered again. */
   readonly once?: Once
   /** Of a request: judged again in the transaction of the change. None: an operator's command, or the service itself. */
@@ -31,7 +31,7 @@ export interface Once {
 }
 
 /** Of what the service does by itself, and what an operator does by a command. */
-export const noRequest: Occasion = { requestId: undefined, address: undefined }
+export const noRequest: RequestContext = { requestId: undefined, address: undefined }
 
 /** `sessions.ended` is all others, or all, of the person who is its subject; `service.sessions-ended` everybody's. */
 export type AuditAction =
@@ -95,7 +95,7 @@ export interface AuditEvent {
   /** The person or thing it was done to. */
   readonly subject?: string
   readonly session?: SessionId
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }
 
 /**
@@ -139,15 +139,15 @@ export function refusalOf(
   { user: actor, session }: Principal,
   action: AuditAction,
   reason: string,
-  occasion: Occasion,
+  context: RequestContext,
 ) {
-  return { action, reason, actor, session, occasion }
+  return { action, reason, actor, session, context }
 }
 
 /** Who does something, as it is written down. */
-export function actedBy(caller: Caller, occasion: Occasion): By {
-  if ('user' in caller) return { actor: caller.user.user, occasion }
-  return { actor: undefined, serviceKey: caller.service.id, occasion }
+export function actedBy(caller: Caller, context: RequestContext): By {
+  if ('user' in caller) return { actor: caller.user.user, context }
+  return { actor: undefined, serviceKey: caller.service.id, context }
 }
 
 /** As JSON shows it. */

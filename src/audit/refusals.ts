@@ -122,9 +122,9 @@ export function createRefusals({ audit, throttle, log, metrics }: RefusalParts):
 
   return {
     async record({ actor, ...event }) {
-      const { session, serviceKey, occasion } = event
+      const { session, serviceKey, context } = event
       const caller = serviceKey ?? (session && (actor ?? session))
-      await throttle.refused(caller, occasion.address ?? '', async () =>
+      await throttle.refused(caller, context.address ?? '', async () =>
         enqueue({ ...event, outcome: 'refused', ...(actor && { actor }) }),
       )
     },

@@ -10,7 +10,7 @@ import type { UserId } from '../core/principal.js'
 import { type Form, note } from './output.js'
 
 /** Whoever runs a command: the audit log has no person and no request for it. */
-export const operator: By = { actor: undefined, occasion: noRequest }
+export const operator: By = { actor: undefined, context: noRequest }
 
 export function configuration(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')

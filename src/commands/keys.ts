@@ -57,7 +57,7 @@ export function keyCommands(program: OperatorCommand): void {
     .description('reseal all keys under the newest key-encryption key (the last id in alphabetical order)')
     .option(...dryRun)
     .acts(async (domain, form: ChangeForm) => {
-      const answer = await (await domain.keys('changes')).reseal(occasion(form))
+      const answer = await (await domain.keys('changes')).reseal(options(form))
       const sealed = answer === 'already-sealed'
       sayChange(
         form,
@@ -107,7 +107,7 @@ async function rotate(form: RotateForm): Promise<void> {
 }
 
 async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
-  const answer = await operations.rotate(occasion(form))
+  const answer = await operations.rotate(options(form))
   if (answer === 'no-standby')
     throw new CommandFailed('there is no next key: start the service, which publishes one')
   if (answer === 'shut')
@@ -119,7 +119,7 @@ async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
 }
 
 async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm) {
-  const answer = await operations.compromise(leak, form.since ?? null, occasion(form))
+  const answer = await operations.compromise(leak, form.since ?? null, options(form))
   if (answer === 'unknown-key')
     throw new CommandFailed('there is no such key: run `mintmark keys list` to see all')
   if (answer === 'no-other-kek')
@@ -138,7 +138,7 @@ async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm
   sayChange(form, answer, [...said, ...exposureInWords(policy)], { exposure: describeExposure(policy) })
 }
 
-const occasion = ({ dryRun = false }: ChangeForm) => ({ by: operator, dryRun })
+const options = ({ dryRun = false }: ChangeForm) => ({ by: operator, dryRun })
 
 function leakOf(compromised: string | undefined, kek: string | undefined): Leak | undefined {
   if (kek !== undefined) return { kekId: kek }

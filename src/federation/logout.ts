@@ -1,5 +1,5 @@
 /** A provider ends the sessions that it opened: its logout token is verified, and exactly those it names end. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import { ProviderUnavailable } from './bounded-fetch.js'
 import { type ConnectionParts, connectionTo } from './connection.js'
 import { judgeLogoutToken } from './logout-token.js'
@@ -19,14 +19,14 @@ export interface ProviderLogoutParts extends ConnectionParts {
 export function createProviderLogouts(parts: ProviderLogoutParts) {
   const { federation } = parts
   return {
-    async take(providerId: string, token: string, occasion: Occasion): Promise<LogoutAnswer> {
+    async take(providerId: string, token: string, context: RequestContext): Promise<LogoutAnswer> {
       const found = await federation.provider(providerId)
       if (!found) return { refused: 'unknown-provider' }
       try {
         const connection = await connectionTo(parts, found.provider)
         const judged = await judgeLogoutToken(found.provider, connection, token, found.now)
         if ('refused' in judged) return judged
-        return { ended: await federation.logOut(judged.logout, { actor: undefined, occasion }) }
+        return { ended: await federation.logOut(judged.logout, { actor: undefined, context }) }
       } catch (error) {
         if (error instanceof ProviderUnavailable) return { unavailable: error.message }
         throw error

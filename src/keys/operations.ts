@@ -9,11 +9,11 @@ import { generateSealedKey, openSealedKey, sealedAs } from './signing-key.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring } from './store.js'
 
 /** What an instance does to the ring by itself. */
-export const noOperator: By = { actor: undefined, occasion: noRequest }
+export const noOperator: By = { actor: undefined, context: noRequest }
 
 export type KeyOperations = ReturnType<typeof createKeyOperations>
 
-export interface Occasion {
+export interface ChangeOptions {
   readonly by: By
   /** Everything is done and checked, and nothing is kept. */
   readonly dryRun: boolean
@@ -35,7 +35,7 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
 
   async function change<Refusal extends string>(
     decide: (ring: Ring) => Plan | Refusal | Promise<Plan | Refusal>,
-    { by, dryRun }: Occasion,
+    { by, dryRun }: ChangeOptions,
   ): Promise<Ring | Refusal> {
     await keks.reload()
     const answer = await store.change(decide, make, by, dryRun)
@@ -52,26 +52,26 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
     },
 
     /** `shut`: the key that would sign next does not open here, and every mint would fail. */
-    rotate(occasion: Occasion) {
+    rotate(options: ChangeOptions) {
       return change(async ring => {
         const plan = rotation(ring)
         return typeof plan !== 'string' && (await isShut(ring, plan, keks, issuer)) ? 'shut' : plan
-      }, occasion)
+      }, options)
     },
 
     /** `no-other-kek`: fresh keys would be sealed under the key-encryption key that leaked. */
-    compromise(leak: Leak, since: number | null, occasion: Occasion) {
+    compromise(leak: Leak, since: number | null, options: ChangeOptions) {
       return change(async ring => {
         if (typeof leak === 'object' && 'kekId' in leak && keks.newest() === leak.kekId) return 'no-other-kek'
         if (since !== null && since > ring.now) return 'since-in-future'
         return compromise(ring, leak, since, await shutKeys(ring.keys, keks, issuer))
-      }, occasion)
+      }, options)
     },
 
     /** Moves what can still sign, and what providers know us by, under the newest key-encryption key. */
-    async reseal(occasion: Occasion) {
-      const ring = await change(ring => resealing(ring, keks, issuer), occasion)
-      if (!occasion.dryRun) await resealOthers(occasion.by)
+    async reseal(options: ChangeOptions) {
+      const ring = await change(ring => resealing(ring, keks, issuer), options)
+      if (!options.dryRun) await resealOthers(options.by)
       return ring
     },
   }

@@ -1,5 +1,5 @@
 /** What people do with their own sessions: switch the tenant of one, see where they are signed in, and end that. */
-import { type By, type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
+import { type By, type RecordRefusal, type RequestContext, refusalOf } from '../audit/events.js'
 import type { PageRequest } from '../core/page.js'
 import type { Principal, SessionId, TenantId } from '../core/principal.js'
 import { type Credential, newCredential } from './credential.js'
@@ -22,11 +22,11 @@ export function createOwnSessions({ sessions, revocations, refused }: OwnSession
       principal: Principal,
       proven: Credential,
       tenant: TenantId | null,
-      occasion: Occasion,
+      context: RequestContext,
     ) {
-      const answer = await sessions.switchTenant(proven, principal.user, tenant, occasion)
+      const answer = await sessions.switchTenant(proven, principal.user, tenant, context)
       if (answer === 'forbidden')
-        await refused(refusalOf(principal, 'session.tenant', 'tenant_forbidden', occasion))
+        await refused(refusalOf(principal, 'session.tenant', 'tenant_forbidden', context))
       return answer
     },
 

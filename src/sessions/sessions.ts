@@ -1,5 +1,5 @@
 /** A session's life: open, resume, touch, end. The row decides; this file only says in words what the row means. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import type { Identity, Principal, SessionId, TenantContext, TenantId, UserId } from '../core/principal.js'
 import { proves } from '../core/secret.js'
 import { type Credential, newCredential } from './credential.js'
@@ -68,14 +68,19 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
     },
 
     /** Opens a session for a proved identity and ends the one the browser came with. */
-    async open(identity: Identity, device: Device, replaces: Credential | undefined, occasion: Occasion) {
+    async open(
+      identity: Identity,
+      device: Device,
+      replaces: Credential | undefined,
+      context: RequestContext,
+    ) {
       const credential = newCredential()
       const answer = await store.open({
         id: credential.id,
         secretHash: credential.secret.hash(),
         identity,
         device,
-        occasion,
+        context,
         ...limits,
         most: mostSessions,
         ...(replaces && { replaces: { id: replaces.id, secretHash: replaces.secret.hash() } }),
@@ -99,31 +104,31 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
     touch: (id: SessionId) => store.touch(id),
 
     /** The person proved themselves again: the session gets a new secret, and the time and manner of this proof. */
-    async renew(proven: Credential, identity: Identity, occasion: Occasion) {
+    async renew(proven: Credential, identity: Identity, context: RequestContext) {
       const next = newCredential()
       const answer = await store.renew({
         id: proven.id,
         provenSecretHash: proven.secret.hash(),
         next: { id: next.id, secretHash: next.secret.hash() },
         identity,
-        occasion,
+        context,
       })
       if (answer === 'superseded') return answer
       const { id, now, endsAt } = answer.renewed
       return { credential: { id, secret: next.secret } satisfies Credential, now, endsAt }
     },
 
-    switchTenant: (proven: Credential, actor: UserId, tenant: TenantId | null, occasion: Occasion) =>
+    switchTenant: (proven: Credential, actor: UserId, tenant: TenantId | null, context: RequestContext) =>
       store.switchTenant({
         id: proven.id,
         provenSecretHash: proven.secret.hash(),
         tenant,
         actor,
-        occasion,
+        context,
       }),
 
-    end: (credential: Credential, occasion: Occasion) =>
-      store.end(credential.id, credential.secret.hash(), 'signed-out', occasion),
+    end: (credential: Credential, context: RequestContext) =>
+      store.end(credential.id, credential.secret.hash(), 'signed-out', context),
   }
 }
 

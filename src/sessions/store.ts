@@ -1,5 +1,5 @@
 /** The contract of a session store: what a back end must hold so that the session can be the truth. */
-import type { Occasion } from '../audit/events.js'
+import type { RequestContext } from '../audit/events.js'
 import type {
   AssuranceLevel,
   AuthenticationMethod,
@@ -26,7 +26,7 @@ export interface NewSession {
   readonly absoluteSeconds: number
   /** Live ones of its person, this one among them. */
   readonly most: number
-  readonly occasion: Occasion
+  readonly context: RequestContext
   /** The session that the browser came with: it ends in the same statement if this hash proves it. */
   readonly replaces?: { readonly id: SessionId; readonly secretHash: Buffer }
 }
@@ -102,7 +102,7 @@ export interface Renewal {
   readonly provenSecretHash: Buffer
   readonly next: Successor
   readonly identity: Identity
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }
 
 export interface TenantSwitch {
@@ -110,7 +110,7 @@ export interface TenantSwitch {
   readonly provenSecretHash: Buffer
   readonly tenant: TenantId | null
   readonly actor: UserId
-  readonly occasion: Occasion
+  readonly context: RequestContext
 }
 
 /** The back end lacks the session, and it could come back: `refuse` has the presented secret open nothing if it does. */
@@ -142,5 +142,10 @@ export interface SessionStore {
   touch(id: SessionId): Promise<void>
   renew(renewal: Renewal): Promise<{ renewed: { id: SessionId; now: number; endsAt: number } } | 'superseded'>
   switchTenant(change: TenantSwitch): Promise<'switched' | 'forbidden' | 'superseded'>
-  end(id: SessionId, secretHash: Buffer, reason: 'signed-out', occasion: Occasion): Promise<'ended' | NotHere>
+  end(
+    id: SessionId,
+    secretHash: Buffer,
+    reason: 'signed-out',
+    context: RequestContext,
+  ): Promise<'ended' | NotHere>
 }

@@ -1,5 +1,5 @@
 /** The exchange of a session for an access token: one reading of the session and what it may have, a decision, the mint. */
-import { type Occasion, type RecordRefusal, refusalOf } from '../audit/events.js'
+import { type RecordRefusal, type RequestContext, refusalOf } from '../audit/events.js'
 import type { ClientId, Kid, TenantId, UserId } from '../core/principal.js'
 import type { SigningKey } from '../keys/signing-key.js'
 import type { Credential } from '../sessions/credential.js'
@@ -44,7 +44,7 @@ export function createExchange({ issuer, sessions, signer, refused }: ExchangePa
   return async (
     credential: Credential,
     request: TokenRequest,
-    occasion: Occasion,
+    context: RequestContext,
     seen: (live: Live) => void,
   ): Promise<Exchanged> => {
     const resumed = await sessions.resumeForMint(credential, request)
@@ -54,7 +54,7 @@ export function createExchange({ issuer, sessions, signer, refused }: ExchangePa
     const { principal } = live
     const decision = decide(live, application, request)
     if ('refused' in decision) {
-      await refused(refusalOf(principal, 'session.token', decision.refused, occasion))
+      await refused(refusalOf(principal, 'session.token', decision.refused, context))
       return { live, ...decision }
     }
     const order = { issuer, principal, clientId: request.client, ...decision.granted }

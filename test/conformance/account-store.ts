@@ -7,12 +7,12 @@ import {
   address,
   byOperator,
   changed,
+  context,
   goneOf,
   identityOf,
   liveness,
   newSession,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -126,8 +126,8 @@ async function links(t: Test, world: World): Promise<void> {
       await link(world, 'password-reset', email),
       await link(world, 'sign-up', address()),
     ]
-    t.equal(await world.accounts.register(reset, 'phc-x', undefined, occasion), undefined)
-    t.equal(await world.accounts.resetPassword(signUp, 'phc-x', occasion), undefined)
+    t.equal(await world.accounts.register(reset, 'phc-x', undefined, context), undefined)
+    t.equal(await world.accounts.resetPassword(signUp, 'phc-x', context), undefined)
     t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
     t.ok(await world.accounts.pendingLink('password-reset', reset))
     t.ok(await world.accounts.pendingLink('sign-up', signUp))
@@ -143,8 +143,8 @@ async function links(t: Test, world: World): Promise<void> {
       t.equal(await world.accounts.pendingLink(purpose, tokenHash), undefined)
       const late =
         purpose === 'sign-up'
-          ? world.accounts.register(tokenHash, 'phc-late', undefined, occasion)
-          : world.accounts.resetPassword(tokenHash, 'phc-late', occasion)
+          ? world.accounts.register(tokenHash, 'phc-late', undefined, context)
+          : world.accounts.resetPassword(tokenHash, 'phc-late', context)
       t.equal(await late, undefined)
     }
     t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
@@ -161,7 +161,7 @@ async function links(t: Test, world: World): Promise<void> {
       'a value that is no SHA-256 cannot be saved',
     )
     const tokenHash = await link(world, 'sign-up', address())
-    t.equal(await world.accounts.register(tokenHash.subarray(0, 31), 'phc', undefined, occasion), undefined)
+    t.equal(await world.accounts.register(tokenHash.subarray(0, 31), 'phc', undefined, context), undefined)
   })
 }
 
@@ -169,7 +169,7 @@ async function registering(t: Test, world: World): Promise<void> {
   await t.test('a sign-up link is worth one account, however many use it at once', async t => {
     const email = address('New.Person@Example.com')
     const tokenHash = await link(world, 'sign-up', email)
-    const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊', occasion))
+    const answers = await times(50, i => world.accounts.register(tokenHash, `phc-${i}`, 'Zoë 🦊', context))
     const winners = answers.flatMap((one, i) => (one ? [{ user: one.user, phc: `phc-${i}`, one }] : []))
     t.equal(winners.length, 1)
     t.match(winners[0]?.one, { passwordVersion: 1, reclaimed: undefined })
@@ -189,7 +189,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const [used, other] = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
     const reset = await link(world, 'password-reset', email)
     const stranger = await link(world, 'sign-up', address())
-    t.ok(await world.accounts.register(used, 'phc', undefined, occasion))
+    t.ok(await world.accounts.register(used, 'phc', undefined, context))
     t.equal(await world.accounts.pendingLink('sign-up', used), undefined)
     t.equal(await world.accounts.pendingLink('sign-up', other), undefined)
     t.equal(await world.accounts.pendingLink('password-reset', reset), undefined, 'another purpose')
@@ -201,7 +201,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const { user } = await person(world, address('taken@example.com'))
     await world.arrange.verify(user)
     const tokenHash = await link(world, 'sign-up', email)
-    t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory', occasion), undefined)
+    t.equal(await world.accounts.register(tokenHash, 'phc-attacker', 'Mallory', context), undefined)
     t.match(await world.accounts.findByEmail(email.canonical), {
       user,
       email: 'taken@example.com',
@@ -217,7 +217,7 @@ async function registering(t: Test, world: World): Promise<void> {
       const email = address('held@example.com')
       const tokenHash = await link(world, 'sign-up', email)
       const before = (await world.arrange.audited()).length
-      const answers = await times(10, i => world.accounts.register(tokenHash, `phc-${i}`, 'Ada', occasion))
+      const answers = await times(10, i => world.accounts.register(tokenHash, `phc-${i}`, 'Ada', context))
       const winner = answers.findIndex(Boolean)
       const reclaimed = { to: 'held@example.com', password: true, providers: [] }
       t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
@@ -234,7 +234,7 @@ async function registering(t: Test, world: World): Promise<void> {
       const own = await opened(world, user, { identity: identityOf(user, 2) })
       t.equal((await world.sessions.read(own.id)).row?.user.name, 'Ada')
       const second = await link(world, 'sign-up', email)
-      t.equal(await world.accounts.register(second, 'phc-x', 'Eve', occasion), undefined, 'verified by now')
+      t.equal(await world.accounts.register(second, 'phc-x', 'Eve', context), undefined, 'verified by now')
       t.equal(await liveness(world, own.id), 'live')
     },
   )
@@ -243,7 +243,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const { user, email } = await person(world)
     await world.arrange.disable(user)
     t.equal(
-      await world.accounts.register(await link(world, 'sign-up', email), 'phc-2', 'Eve', occasion),
+      await world.accounts.register(await link(world, 'sign-up', email), 'phc-2', 'Eve', context),
       undefined,
     )
     t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1 } })
@@ -260,8 +260,8 @@ async function registering(t: Test, world: World): Promise<void> {
       ]
       const answers = await atOnceBehind<unknown>(world, gate, [signUp, reset], hash =>
         hash === signUp
-          ? world.accounts.register(hash, 'phc-2', undefined, occasion)
-          : world.accounts.resetPassword(hash, 'phc-3', occasion),
+          ? world.accounts.register(hash, 'phc-2', undefined, context)
+          : world.accounts.resetPassword(hash, 'phc-3', context),
       )
       t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
       t.equal([answers].flat().filter(Boolean).length, 1)
@@ -274,7 +274,7 @@ async function registering(t: Test, world: World): Promise<void> {
     const gate = await link(world, 'sign-up', email)
     const both = [await link(world, 'sign-up', email), await link(world, 'sign-up', email)]
     const answers = await atOnceBehind(world, gate, both, hash =>
-      world.accounts.register(hash, 'phc', undefined, occasion),
+      world.accounts.register(hash, 'phc', undefined, context),
     )
     t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
     t.equal([answers].flat().filter(Boolean).length, 1)
@@ -305,7 +305,7 @@ async function resetting(t: Test, world: World): Promise<void> {
       const sessions = [await opened(world, user), await opened(world, user)]
       const stranger = await opened(world, (await person(world)).user)
       const tokenHash = await link(world, 'password-reset', email)
-      const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`, occasion))
+      const answers = await times(50, i => world.accounts.resetPassword(tokenHash, `phc-new-${i}`, context))
       t.match(answers.filter(Boolean), [{ user }])
       t.equal(answers.filter(Boolean).length, 1)
       const phc = `phc-new-${answers.findIndex(Boolean)}`
@@ -324,8 +324,8 @@ async function resetting(t: Test, world: World): Promise<void> {
       await link(world, 'sign-up', email),
       await link(world, 'password-reset', other),
     ]
-    t.ok(await world.accounts.resetPassword(used, 'phc-2', occasion))
-    t.equal(await world.accounts.resetPassword(second, 'phc-3', occasion), undefined)
+    t.ok(await world.accounts.resetPassword(used, 'phc-2', context))
+    t.equal(await world.accounts.resetPassword(second, 'phc-3', context), undefined)
     t.equal(await world.accounts.pendingLink('sign-up', signUp), undefined)
     t.ok(await world.accounts.pendingLink('password-reset', stranger))
   })
@@ -336,7 +336,7 @@ async function resetting(t: Test, world: World): Promise<void> {
     const reset = await world.accounts.resetPassword(
       await link(world, 'password-reset', email),
       'phc-first',
-      occasion,
+      context,
     )
     const user = reset?.user ?? nobody
     const password = (await world.accounts.findByEmail(email.canonical))?.password
@@ -350,7 +350,7 @@ async function resetting(t: Test, world: World): Promise<void> {
     async t => {
       const { user, email } = await person(world)
       const reset = async (phc: string) =>
-        world.accounts.resetPassword(await link(world, 'password-reset', email), phc, occasion)
+        world.accounts.resetPassword(await link(world, 'password-reset', email), phc, context)
       const whom = { user, email: email.asTyped, providers: [] }
       const had = { to: email.asTyped, password: true, providers: [] }
       t.strictSame(await reset('phc-2'), { ...whom, reclaimed: had })
@@ -361,7 +361,7 @@ async function resetting(t: Test, world: World): Promise<void> {
       const first = await world.accounts.resetPassword(
         await link(world, 'password-reset', bare),
         'phc-1',
-        occasion,
+        context,
       )
       t.match(first?.reclaimed, { to: bare.asTyped, password: false, providers: [] })
       const rows = (await world.arrange.audited()).slice(before).map(({ action }) => action)
@@ -373,10 +373,10 @@ async function resetting(t: Test, world: World): Promise<void> {
     const { user, email } = await person(world)
     const tokenHash = await link(world, 'password-reset', email)
     await world.arrange.disable(user)
-    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2', occasion), undefined)
+    t.equal(await world.accounts.resetPassword(tokenHash, 'phc-2', context), undefined)
     t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
     t.equal(
-      await world.accounts.resetPassword(await link(world, 'password-reset', address()), 'phc-2', occasion),
+      await world.accounts.resetPassword(await link(world, 'password-reset', address()), 'phc-2', context),
       undefined,
     )
   })
@@ -388,7 +388,7 @@ async function resetting(t: Test, world: World): Promise<void> {
       const gate = await link(world, 'password-reset', email)
       const both = [await link(world, 'password-reset', email), await link(world, 'password-reset', email)]
       const answers = await atOnceBehind(world, gate, both, hash =>
-        world.accounts.resetPassword(hash, 'phc-2', occasion),
+        world.accounts.resetPassword(hash, 'phc-2', context),
       )
       t.type(answers, Array, `one waited for the other and was killed: ${answers}`)
       t.match([answers].flat().filter(Boolean), [{ user }])
@@ -404,7 +404,7 @@ async function changing(t: Test, world: World): Promise<void> {
     more: Partial<PasswordChange> = {},
   ): PasswordChange => ({
     user,
-    occasion,
+    context,
     session: own.id as PasswordChange['session'],
     provenSecretHash: own.secretHash,
     next: successor(),
@@ -497,7 +497,7 @@ async function changing(t: Test, world: World): Promise<void> {
     }
     await world.arrange.age(dead.idle.id, { idle: 1234 })
     await world.arrange.age(dead.absolute.id, { absolute: 56_789 })
-    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', occasion)
+    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', context)
     const proven: Record<string, Buffer> = {
       superseded: random(32),
       previous: before.secretHash,
@@ -550,7 +550,7 @@ async function changing(t: Test, world: World): Promise<void> {
         const tokenHash = await link(world, 'password-reset', email)
         const [change, reset] = await Promise.all([
           changed(world, changeOf(own, user)),
-          world.accounts.resetPassword(tokenHash, 'phc-reset', occasion),
+          world.accounts.resetPassword(tokenHash, 'phc-reset', context),
         ])
         const { password } = (await world.accounts.findById(user)) ?? {}
         if (reset === undefined) {
@@ -599,7 +599,7 @@ async function rehashing(t: Test, world: World): Promise<void> {
       const tokenHash = await link(world, 'password-reset', email)
       await Promise.all([
         world.accounts.rehash(user, 1, 'phc-1', 'phc-1-stronger'),
-        world.accounts.resetPassword(tokenHash, 'phc-new', occasion),
+        world.accounts.resetPassword(tokenHash, 'phc-new', context),
       ])
       t.strictSame((await world.accounts.findById(user))?.password, {
         phc: 'phc-new',
@@ -615,7 +615,7 @@ async function fresh(t: Test, world: World): Promise<void> {
     const passHash = random(32)
     const from = { passHash, network: '203.0.113.7', lifetimeSeconds }
     const tokenHash = await link(world, 'password-reset', email)
-    await world.accounts.resetPassword(tokenHash, 'phc-new', occasion, from)
+    await world.accounts.resetPassword(tokenHash, 'phc-new', context, from)
     return { passHash, network: '203.0.113.7' }
   }
   const freshOf = async (user: UserId) => (await world.accounts.findById(user))?.password?.freshReset
@@ -647,7 +647,7 @@ async function fresh(t: Test, world: World): Promise<void> {
       await world.accounts.forgetFailures(user)
       t.equal(await freshOf(user), undefined)
       await reset(email)
-      await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-3', occasion)
+      await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-3', context)
       t.equal(await freshOf(user), undefined)
     },
   )
@@ -693,7 +693,7 @@ async function failing(t: Test, world: World): Promise<void> {
     ]
     const own = await opened(world, changed)
     for (const user of [reset, changed, rehashed]) await fail(user, 5)
-    await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-2', occasion)
+    await world.accounts.resetPassword(await link(world, 'password-reset', email), 'phc-2', context)
     t.equal(await failuresOf(reset), 0)
     const change = {
       user: changed,
@@ -702,7 +702,7 @@ async function failing(t: Test, world: World): Promise<void> {
       next: successor(),
       expectedVersion: 1,
       phc: 'phc-2',
-      occasion,
+      context,
     }
     t.type(await world.accounts.changePassword(change), 'object')
     t.equal(await failuresOf(changed), 0)

@@ -1,6 +1,6 @@
 /** What every store owes the audit log (src/audit/events.ts): a row for each change, in the transaction of the change. */
 import { type Test, test } from 'tap'
-import type { AuditEvent, Occasion } from '../../src/audit/events.js'
+import type { AuditEvent, RequestContext } from '../../src/audit/events.js'
 import type { EmailAddress } from '../../src/core/email-address.js'
 import type { Kid, UserId } from '../../src/core/principal.js'
 import { maintenance } from '../../src/keys/schedule.js'
@@ -9,10 +9,10 @@ import {
   type AuditRow,
   address,
   byOperator,
+  context,
   liveness,
   newSession,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -23,7 +23,7 @@ import {
 } from './world.js'
 
 const noTenant = { serviceKey: null, tenant: null }
-const fromHere = { address: occasion.address, requestId: occasion.requestId, ...noTenant }
+const fromHere = { address: context.address, requestId: context.requestId, ...noTenant }
 const fromNowhere = { address: null, requestId: null, ...noTenant }
 const bare = { reason: null, session: null }
 /** The stores do not look into a key. */
@@ -73,7 +73,7 @@ const changeOf = (own: { id: string; secretHash: Buffer; identity: { user: strin
     next: successor(),
     expectedVersion: version,
     phc: 'phc-changed',
-    occasion,
+    context,
   }) as Parameters<World['accounts']['changePassword']>[0]
 
 async function done(t: Test, world: World): Promise<void> {
@@ -82,12 +82,12 @@ async function done(t: Test, world: World): Promise<void> {
     let user: UserId | undefined
     const signUp = await link(world, 'sign-up', email)
     const registered = await added(world, async () => {
-      user = (await world.accounts.register(signUp, 'phc-1', 'Ada', occasion))?.user
+      user = (await world.accounts.register(signUp, 'phc-1', 'Ada', context))?.user
     })
     const whom = { actor: user, subject: user, outcome: 'done', ...bare, ...fromHere }
     t.strictSame(registered, [{ action: 'account.created', ...whom }])
     const reset = await link(world, 'password-reset', email)
-    const resets = await added(world, () => world.accounts.resetPassword(reset, 'phc-2', occasion))
+    const resets = await added(world, () => world.accounts.resetPassword(reset, 'phc-2', context))
     t.strictSame(resets, [{ action: 'password.reset', ...whom }])
   })
 
@@ -118,7 +118,7 @@ async function done(t: Test, world: World): Promise<void> {
     const replaced = await added(world, () => world.sessions.open({ ...own, replaces: first }))
     t.strictSame(sorted(replaced), [row('session.ended', ada, first.id), row('session.opened', ada, own.id)])
     const signedOut = await added(world, () =>
-      world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
+      world.sessions.end(own.id, own.secretHash, 'signed-out', context),
     )
     t.strictSame(signedOut, [row('session.ended', ada, own.id)])
     // Of the browser that Bob signs in on, somebody else's session ends: Bob did it.
@@ -155,7 +155,7 @@ async function done(t: Test, world: World): Promise<void> {
     const email = address()
     const signUp = await link(world, 'sign-up', email)
     const rows = await added(world, () =>
-      times(50, i => world.accounts.register(signUp, `phc-${i}`, undefined, occasion)),
+      times(50, i => world.accounts.register(signUp, `phc-${i}`, undefined, context)),
     )
     t.equal(rows.length, 1)
   })
@@ -168,15 +168,15 @@ async function nothing(t: Test, world: World): Promise<void> {
     const { user, email } = await person(world)
     const own = await opened(world, user)
     const ended = await opened(world, user)
-    await world.sessions.end(ended.id, ended.secretHash, 'signed-out', occasion)
+    await world.sessions.end(ended.id, ended.secretHash, 'signed-out', context)
     await register(world, application('owner', 'http://localhost:9001'))
     await world.arrange.verify(user)
     const taken = await link(world, 'sign-up', email)
     const idle: Record<string, () => Promise<unknown>> = {
-      'a link that is none': () => world.accounts.register(random(32), 'phc', undefined, occasion),
+      'a link that is none': () => world.accounts.register(random(32), 'phc', undefined, context),
       'a sign-up with an address that is taken': () =>
-        world.accounts.register(taken, 'phc', undefined, occasion),
-      'a reset link that is none': () => world.accounts.resetPassword(random(32), 'phc', occasion),
+        world.accounts.register(taken, 'phc', undefined, context),
+      'a reset link that is none': () => world.accounts.resetPassword(random(32), 'phc', context),
       'a change with an old version': () => world.accounts.changePassword(changeOf(own, 7)),
       'a change whose session is superseded, undone when all of it was written': () =>
         world.accounts.changePassword({ ...changeOf(own), provenSecretHash: random(32) }),
@@ -184,8 +184,8 @@ async function nothing(t: Test, world: World): Promise<void> {
         world.sessions.open(
           newSession(user, { identity: { ...own.identity, credential: { kind: 'password', version: 9 } } }),
         ),
-      'an end with another secret': () => world.sessions.end(own.id, random(32), 'signed-out', occasion),
-      'a second end': () => world.sessions.end(ended.id, ended.secretHash, 'signed-out', occasion),
+      'an end with another secret': () => world.sessions.end(own.id, random(32), 'signed-out', context),
+      'a second end': () => world.sessions.end(ended.id, ended.secretHash, 'signed-out', context),
       'an address that somebody has': () =>
         world.users.create({ email, name: undefined, phc: undefined }, byOperator),
       'a client id that is taken': () => register(world, application('owner')),
@@ -213,11 +213,11 @@ async function together(t: Test, world: World): Promise<void> {
     const another = address()
     await world.arrange.whileAuditRefuses(async () => {
       const changes: Record<string, () => Promise<unknown>> = {
-        'a sign-up': () => world.accounts.register(signUp, 'phc', undefined, occasion),
-        'a reset': () => world.accounts.resetPassword(reset, 'phc-2', occasion),
+        'a sign-up': () => world.accounts.register(signUp, 'phc', undefined, context),
+        'a reset': () => world.accounts.resetPassword(reset, 'phc-2', context),
         'a change of password': () => world.accounts.changePassword(changeOf(own)),
         'a sign-in': () => world.sessions.open(late),
-        'a sign-out': () => world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
+        'a sign-out': () => world.sessions.end(own.id, own.secretHash, 'signed-out', context),
         'an account by an operator': () =>
           world.users.create({ email: another, name: undefined, phc: undefined }, byOperator),
         'an application': () => register(world, application('unwritten', 'http://localhost:9100')),
@@ -230,8 +230,8 @@ async function together(t: Test, world: World): Promise<void> {
     t.equal(await world.accounts.findByEmail(newcomer.canonical), undefined)
     t.equal(await world.accounts.findByEmail(another.canonical), undefined)
     t.notOk((await world.applications.origins()).has('http://localhost:9100'))
-    t.ok(await world.accounts.register(signUp, 'phc', undefined, occasion), 'its link was not consumed')
-    t.ok(await world.accounts.resetPassword(reset, 'phc-2', occasion), 'nor this one')
+    t.ok(await world.accounts.register(signUp, 'phc', undefined, context), 'its link was not consumed')
+    t.ok(await world.accounts.resetPassword(reset, 'phc-2', context), 'nor this one')
   })
 }
 
@@ -248,16 +248,16 @@ async function recording(t: Test, world: World): Promise<void> {
         actor: user,
         subject: 'a "quoted" \\ Ünïcode 🔑',
         session,
-        occasion,
+        context,
       }
-      const unknown: Occasion = { requestId: undefined, address: undefined }
+      const unknown: RequestContext = { requestId: undefined, address: undefined }
       const rows = await added(world, async () => {
         await world.audit.record([
           everything,
-          { action: 'session.opened', outcome: 'refused', reason: 'unknown-address', occasion: unknown },
+          { action: 'session.opened', outcome: 'refused', reason: 'unknown-address', context: unknown },
         ])
       })
-      const { occasion: _, ...told } = everything
+      const { context: _, ...told } = everything
       t.strictSame(rows, [
         { ...told, ...fromHere },
         {
@@ -274,7 +274,7 @@ async function recording(t: Test, world: World): Promise<void> {
   )
 
   await t.test('a refusal has a reason, and of many rows all are there or none', async t => {
-    const event = { action: 'session.opened', outcome: 'refused', occasion } as const
+    const event = { action: 'session.opened', outcome: 'refused', context } as const
     const reasons = Array.from({ length: 300 }, (_, index) => `reason ${index}`)
     const told = reasons.map(reason => ({ ...event, reason }))
     t.same(await added(world, () => t.rejects(world.audit.record([...told, event]))), [])

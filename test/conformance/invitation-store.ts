@@ -11,9 +11,9 @@ import {
   byCaller,
   byOperator,
   byPerson,
+  context,
   liveness,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -198,7 +198,7 @@ async function taking(t: Test, world: World): Promise<void> {
       t.equal(await world.invitations.accept(tokenHash, stranger.user, byPerson(stranger.user)), undefined)
       t.equal(await world.invitations.accept(random(32), user, byPerson(user)), undefined)
       t.equal(
-        await world.invitations.register(tokenHash, 'phc', 'Eve', occasion),
+        await world.invitations.register(tokenHash, 'phc', 'Eve', context),
         undefined,
         'the account exists',
       )
@@ -212,7 +212,7 @@ async function taking(t: Test, world: World): Promise<void> {
     const email = address()
     const { tokenHash } = await invited(world, place, email, ['admin'])
     const users = (
-      await times(10, () => world.invitations.register(tokenHash, 'phc-1', 'Grace', occasion))
+      await times(10, () => world.invitations.register(tokenHash, 'phc-1', 'Grace', context))
     ).filter(one => one !== undefined)
     t.equal(users.length, 1)
     const user = users[0]?.user as UserId
@@ -229,7 +229,7 @@ async function taking(t: Test, world: World): Promise<void> {
       await world.memberships.put({ tenant: place.id, user, roleIds: ['owner'], state: 'active' }, byOperator)
       const friend = await invited(world, place, address(), ['member'], byPerson(user))
       const { tokenHash } = await invited(world, place, email, ['admin'])
-      const answers = await times(10, () => world.invitations.register(tokenHash, 'phc-2', 'Grace', occasion))
+      const answers = await times(10, () => world.invitations.register(tokenHash, 'phc-2', 'Grace', context))
       const reclaimed = { to: email.asTyped, password: true, providers: [] }
       t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
       t.match(await membership(world, user), { roleIds: ['admin', 'owner'] })
@@ -250,7 +250,7 @@ async function taking(t: Test, world: World): Promise<void> {
     t.ok(await world.invitations.accept(tokenHash, user, byPerson(user)))
     t.equal(await liveness(world, session.id), 'live')
     const again = await invited(world, place, email)
-    t.match(await world.invitations.register(again.tokenHash, 'phc-2', undefined, occasion), {
+    t.match(await world.invitations.register(again.tokenHash, 'phc-2', undefined, context), {
       reclaimed: { password: true },
     })
   })

@@ -16,11 +16,11 @@ import { type RedisWorld, redisWorld, worldOn } from './redis-world.js'
 import {
   byOperator,
   byPerson,
+  context,
   goneOf,
   listOf,
   liveness,
   newSession,
-  occasion,
   opened,
   person,
   random,
@@ -126,7 +126,7 @@ test('a fail-back of Redis brings nothing to life: what was ended stands in Post
   const world = await redisWorld(t)
   const { user } = await person(world)
   const ends: Record<string, (own: Awaited<ReturnType<typeof opened>>) => Promise<unknown>> = {
-    'signed out': own => world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
+    'signed out': own => world.sessions.end(own.id, own.secretHash, 'signed-out', context),
     'ended by its person': own => world.revocations.endOne(own.id, user, byPerson(user)),
     'ended by an operator': own => world.revocations.endOne(own.id, 'anyone', byOperator),
     replaced: own => opened(world, user, { replaces: own }),
@@ -161,7 +161,7 @@ test('a fail-back of Redis brings nothing to life: what was ended stands in Post
     const { row } = await world.sessions.readForMint(own.id, question)
     t.ok(!row || row.ended || !row.epochsCurrent, `${what}: nothing is minted`)
     t.equal(await world.sessions.renew(renewalOf(own)), 'superseded', `${what}: nothing is renewed`)
-    const moved = { id: own.id, provenSecretHash: own.secretHash, tenant: null, actor: user, occasion }
+    const moved = { id: own.id, provenSecretHash: own.secretHash, tenant: null, actor: user, context }
     t.equal(await world.sessions.switchTenant(moved), 'superseded', what)
     await world.sessions.touch(own.id)
     t.notOk(
@@ -181,7 +181,7 @@ test('signing out with the secret before ends the session under its new id, also
     const last = await renewed(world, await renewed(world, first))
     const fields = await fieldsOf(world, last.id)
     if (lost) await world.redis.flushall()
-    t.equal(await world.sessions.end(first.id, first.secretHash, 'signed-out', occasion), 'ended')
+    t.equal(await world.sessions.end(first.id, first.secretHash, 'signed-out', context), 'ended')
     await putBack(world, last.id, fields)
     t.not(await goneOf(world, last), 'live')
   }
@@ -231,7 +231,7 @@ test('touches, ends and renewals of one session at once leave at most what the r
     await world.arrange.age(own.id, { idle: 500 })
     const renewal = { ...renewalOf(own), next: successor() }
     const [ended, answer] = await Promise.all([
-      world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
+      world.sessions.end(own.id, own.secretHash, 'signed-out', context),
       world.sessions.renew(renewal),
       ...Array.from({ length: 10 }, () => world.sessions.touch(own.id)),
     ])
@@ -370,7 +370,7 @@ test('P4: a Redis that cannot be asked is an outage, and nobody is told that the
     renew: () => world.sessions.renew(renewalOf(own)),
     switch: () =>
       world.sessions.switchTenant({
-        ...{ id: own.id, provenSecretHash: own.secretHash, tenant: null, actor: user, occasion },
+        ...{ id: own.id, provenSecretHash: own.secretHash, tenant: null, actor: user, context },
       }),
     open: () => world.sessions.open(newSession(user)),
     list: () => listOf(world, user),
@@ -418,7 +418,7 @@ test('P4: a Redis that cannot be asked is an outage, and nobody is told that the
     t.match(await world.sessions.renew(renewalOf(full)).catch(error => error), outage, 'OOM')
     t.match(await asks.open?.().catch(error => error), outage, 'OOM')
     t.equal(await goneOf(world, full), 'live')
-    t.equal(await world.sessions.end(full.id, full.secretHash, 'signed-out', occasion), 'ended')
+    t.equal(await world.sessions.end(full.id, full.secretHash, 'signed-out', context), 'ended')
     t.not(await goneOf(world, full), 'live')
   })
 })
@@ -441,7 +441,7 @@ test('the list of devices forgets what has ended, and nothing that is only about
   t.equal(await world.revocations.endOne(own.id, user, byPerson(user)), 'ended')
   const inIndex = () => world.redis.zrange(indexKey(user), '0', '-1')
   t.same(await inIndex(), [next.id], 'ended, replaced and renewed ones make room by themselves')
-  t.equal(await world.sessions.end(next.id, next.secretHash, 'signed-out', occasion), 'ended')
+  t.equal(await world.sessions.end(next.id, next.secretHash, 'signed-out', context), 'ended')
   t.same(await inIndex(), [])
 })
 
@@ -539,11 +539,11 @@ test('a Cluster: slots that move lose nobody, and a node that is gone takes only
 
 function renewalOf(own: Awaited<ReturnType<typeof opened>>) {
   const { id, secretHash: provenSecretHash, identity } = own
-  return { id, provenSecretHash, next: successor(), identity, occasion }
+  return { id, provenSecretHash, next: successor(), identity, context }
 }
 
 /** Signs out of what Redis lacks. */
 async function refused(world: RedisWorld, { id, secretHash }: { id: SessionId; secretHash: Buffer }) {
-  const ending = await world.sessions.end(id, secretHash, 'signed-out', occasion)
+  const ending = await world.sessions.end(id, secretHash, 'signed-out', context)
   if (ending !== 'ended') await ending.refuse()
 }

@@ -4,12 +4,12 @@ import type { TenantId, UserId } from '../../src/core/principal.js'
 import type { Renewal } from '../../src/sessions/store.js'
 import {
   byOperator,
+  context,
   goneOf,
   identityOf,
   listOf,
   liveness,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -25,7 +25,7 @@ const renewalOf = (own: Own, more: Partial<Renewal> = {}): Renewal => ({
   provenSecretHash: own.secretHash,
   next: successor(),
   identity: own.identity,
-  occasion,
+  context,
   ...more,
 })
 
@@ -72,7 +72,7 @@ async function renewing(t: Test, world: World): Promise<void> {
       'an older password': async own => ({ identity: identityOf(own.identity.user, 2) }),
       'another person': async () => ({ identity: identityOf((await person(world)).user) }),
       ended: async own => {
-        await world.sessions.end(own.id, own.secretHash, 'signed-out', occasion)
+        await world.sessions.end(own.id, own.secretHash, 'signed-out', context)
         return undefined
       },
       'past idle': async own => {
@@ -158,7 +158,7 @@ async function switching(t: Test, world: World): Promise<void> {
       provenSecretHash: more.secretHash ?? own.secretHash,
       tenant,
       actor: more.actor ?? own.identity.user,
-      occasion,
+      context,
     })
 
   await t.test(
@@ -199,7 +199,7 @@ async function switching(t: Test, world: World): Promise<void> {
     const own = await opened(world, (await person(world)).user)
     t.equal(await move(own, null, { secretHash: random(32) }), 'superseded')
     t.equal(await move(own, null, { actor: (await person(world)).user }), 'superseded')
-    await world.sessions.end(own.id, own.secretHash, 'signed-out', occasion)
+    await world.sessions.end(own.id, own.secretHash, 'signed-out', context)
     t.equal(await move(own, null), 'superseded')
   })
 }

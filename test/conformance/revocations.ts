@@ -5,6 +5,7 @@ import type { OwnSession } from '../../src/sessions/revocations.js'
 import {
   byOperator,
   byPerson,
+  context,
   count,
   goesOn,
   goneOf,
@@ -13,7 +14,6 @@ import {
   liveness,
   newSession,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -57,7 +57,7 @@ async function listing(t: Test, world: World): Promise<void> {
       Opened,
     ]
     await world.arrange.age(first.id, { idle: 500 })
-    await world.sessions.end(over.id, over.secretHash, 'signed-out', occasion)
+    await world.sessions.end(over.id, over.secretHash, 'signed-out', context)
     await world.arrange.age(idle.id, { idle: idle.idleSeconds })
     const listed = await listOf(world, user)
     t.same(
@@ -181,7 +181,7 @@ async function others(t: Test, world: World): Promise<void> {
     const { user } = await person(world)
     const other = await opened(world, user)
     const over: Record<string, (own: Opened) => Promise<unknown>> = {
-      ended: own => world.sessions.end(own.id, own.secretHash, 'signed-out', occasion),
+      ended: own => world.sessions.end(own.id, own.secretHash, 'signed-out', context),
       idle: own => world.arrange.age(own.id, { idle: own.idleSeconds }),
       expired: own => world.arrange.age(own.id, { absolute: own.absoluteSeconds }),
     }
@@ -286,7 +286,7 @@ async function auditing(t: Test, world: World): Promise<void> {
       const before = (await world.arrange.audited()).length
       await work()
       const added = (await world.arrange.audited()).slice(before)
-      t.match(added, [{ action, outcome: 'done', actor: user, address: occasion.address }], action)
+      t.match(added, [{ action, outcome: 'done', actor: user, address: context.address }], action)
       t.equal(added.length, 1)
     }
   })

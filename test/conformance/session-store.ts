@@ -4,13 +4,13 @@ import type { ClientId, SessionId, TenantId } from '../../src/core/principal.js'
 import {
   address,
   byOperator,
+  context,
   goesOn,
   identityOf,
   listOf,
   liveness,
   newSession,
   type OpenWorld,
-  occasion,
   opened,
   person,
   random,
@@ -146,7 +146,7 @@ async function opening(t: Test, world: World): Promise<void> {
     const account = await world.accounts.findByEmail(email.canonical)
     const tokenHash = random(32)
     await world.accounts.saveLink({ purpose: 'password-reset', tokenHash, email, lifetimeSeconds: 600 })
-    t.match(await world.accounts.resetPassword(tokenHash, 'phc-2', occasion), { user })
+    t.match(await world.accounts.resetPassword(tokenHash, 'phc-2', context), { user })
     const late = newSession(user, { identity: identityOf(user, account?.password?.version) })
     t.equal(await world.sessions.open(late), 'credential-changed')
     await opened(world, user, { identity: identityOf(user, 2) })
@@ -215,7 +215,7 @@ const changeOf = (own: { id: string; secretHash: Buffer; identity: { user: strin
     next: successor(),
     expectedVersion: 1,
     phc: 'phc-changed',
-    occasion,
+    context,
   }) as Parameters<World['accounts']['changePassword']>[0]
 
 async function replacing(t: Test, world: World): Promise<void> {
@@ -260,7 +260,7 @@ async function replacing(t: Test, world: World): Promise<void> {
   await t.test('the time and reason of an earlier end are kept', async t => {
     const { user } = await person(world)
     const old = await opened(world, user)
-    await world.sessions.end(old.id, old.secretHash, 'signed-out', occasion)
+    await world.sessions.end(old.id, old.secretHash, 'signed-out', context)
     const row = await world.arrange.rowOf(old.id)
     await opened(world, user, { replaces: old })
     t.equal(await world.arrange.rowOf(old.id), row)
@@ -332,7 +332,7 @@ async function crowding(t: Test, world: World): Promise<void> {
     const { user } = await person(world)
     const sessions = await times(4, () => opened(world, user, { most: 4 }))
     const [signedOut, replaced, ...kept] = sessions as [Session, Session, Session, Session]
-    await world.sessions.end(signedOut.id, signedOut.secretHash, 'signed-out', occasion)
+    await world.sessions.end(signedOut.id, signedOut.secretHash, 'signed-out', context)
     await opened(world, user, { most: 4 })
     t.equal(await liveness(world, replaced.id), 'live')
     const last = await opened(world, user, { most: 4, replaces: replaced })
@@ -430,7 +430,7 @@ async function revoking(t: Test, world: World): Promise<void> {
     for (let round = 0; round < 5; round++) {
       const { id, secretHash } = await opened(world, user)
       const under = times(20, () => world.sessions.read(id))
-      await world.sessions.end(id, secretHash, 'signed-out', occasion)
+      await world.sessions.end(id, secretHash, 'signed-out', context)
       const after = await times(20, () => world.sessions.read(id))
       t.ok(after.every(({ row }) => row?.ended))
       await under
@@ -468,7 +468,7 @@ async function touching(t: Test, world: World): Promise<void> {
     }
     await world.arrange.age(dead.idle.id, { idle: 1234 })
     await world.arrange.age(dead.absolute.id, { absolute: 56_789 })
-    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', occasion)
+    await world.sessions.end(dead.ended.id, dead.ended.secretHash, 'signed-out', context)
     await world.arrange.replaceUserEpoch(other)
     for (const [why, { id }] of Object.entries(dead)) {
       const row = await world.arrange.rowOf(id)
@@ -510,7 +510,7 @@ async function touching(t: Test, world: World): Promise<void> {
       const { id, secretHash } = await opened(world, user)
       await world.arrange.age(id, { idle: 500 })
       const touches = times(20, () => world.sessions.touch(id))
-      await world.sessions.end(id, secretHash, 'signed-out', occasion)
+      await world.sessions.end(id, secretHash, 'signed-out', context)
       await touches
       t.equal(await liveness(world, id), 'ended')
     }
@@ -521,11 +521,11 @@ async function ending(t: Test, world: World): Promise<void> {
   await t.test('the current secret ends a session, and ending twice changes nothing', async t => {
     const { user } = await person(world)
     const [session, other] = [await opened(world, user), await opened(world, user)]
-    await world.sessions.end(session.id, session.secretHash, 'signed-out', occasion)
+    await world.sessions.end(session.id, session.secretHash, 'signed-out', context)
     t.equal(await liveness(world, session.id), 'ended')
     t.equal(await world.arrange.endOf(session.id), 'signed-out')
     const row = await world.arrange.rowOf(session.id)
-    await world.sessions.end(session.id, session.secretHash, 'signed-out', occasion)
+    await world.sessions.end(session.id, session.secretHash, 'signed-out', context)
     t.equal(await world.arrange.rowOf(session.id), row)
     t.equal(await liveness(world, other.id), 'live', 'the other device stays signed in')
   })
@@ -535,7 +535,7 @@ async function ending(t: Test, world: World): Promise<void> {
     const session = await opened(world, user)
     const later = await renewed(world, session)
     t.equal(await liveness(world, later.id), 'live')
-    await world.sessions.end(session.id, session.secretHash, 'signed-out', occasion)
+    await world.sessions.end(session.id, session.secretHash, 'signed-out', context)
     t.equal(await liveness(world, later.id), 'ended')
     t.equal(await world.arrange.endOf(later.id), 'signed-out')
   })
@@ -544,10 +544,10 @@ async function ending(t: Test, world: World): Promise<void> {
     const { user } = await person(world)
     const [session, other] = [await opened(world, user), await opened(world, user)]
     for (const hash of [random(32), other.secretHash, Buffer.alloc(0), Buffer.alloc(32)]) {
-      await world.sessions.end(session.id, hash, 'signed-out', occasion)
+      await world.sessions.end(session.id, hash, 'signed-out', context)
       t.equal(await liveness(world, session.id), 'live')
     }
-    await world.sessions.end(sessionId(), session.secretHash, 'signed-out', occasion)
+    await world.sessions.end(sessionId(), session.secretHash, 'signed-out', context)
     t.equal(await liveness(world, session.id), 'live')
   })
 }

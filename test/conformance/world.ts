@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import type { RedemptionStore } from '../../src/accounts/redemptions.js'
 import type { AccountStore, PasswordChange } from '../../src/accounts/store.js'
 import type { UserStore } from '../../src/accounts/users.js'
-import type { AuditLog, By, Occasion } from '../../src/audit/events.js'
+import type { AuditLog, By, RequestContext } from '../../src/audit/events.js'
 import type { Authority, AuthorityStore } from '../../src/core/authority.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/core/email-address.js'
 import type { Identity, ServiceKeyId, SessionId, TenantId, UserId } from '../../src/core/principal.js'
@@ -131,7 +131,7 @@ export async function person(world: World, email = address()) {
 }
 
 /** Where every change of these suites comes from. */
-export const occasion: Occasion = {
+export const context: RequestContext = {
   requestId: 'b2a1c0de-0000-4000-8000-000000000001',
   address: '2001:db8::1',
 }
@@ -148,7 +148,7 @@ export async function register(
 /** A request of this person, allowed by what they hold in the moment of the change and by nothing else. */
 export const byCaller = (person: UserId, tenant?: TenantId): By => ({
   actor: person,
-  occasion,
+  context,
   authorized: {
     caller: { person, session: sessionId(), confirm: async () => {} },
     ...(tenant !== undefined && { tenant }),
@@ -157,10 +157,10 @@ export const byCaller = (person: UserId, tenant?: TenantId): By => ({
 })
 
 /** By the person, and by an operator's command. */
-export const byPerson = (actor: UserId): By => ({ actor, occasion })
+export const byPerson = (actor: UserId): By => ({ actor, context })
 export const byOperator: By = {
   actor: undefined,
-  occasion: { requestId: undefined, address: undefined },
+  context: { requestId: undefined, address: undefined },
 }
 
 export const identityOf = (user: UserId, version = 1): Identity => ({
@@ -179,7 +179,7 @@ export function newSession(user: UserId, more: Partial<NewSession> = {}): NewSes
     idleSeconds: 1234,
     absoluteSeconds: 56_789,
     most: 100,
-    occasion,
+    context,
     ...more,
   }
 }
@@ -230,7 +230,7 @@ export const count = ({ countsNone }: World, ended: number) => (countsNone ? {} 
 export async function renewed<Own extends Awaited<ReturnType<typeof opened>>>(world: World, own: Own) {
   const next = successor()
   const { id, secretHash: provenSecretHash, identity } = own
-  const answer = await world.sessions.renew({ id, provenSecretHash, next, identity, occasion })
+  const answer = await world.sessions.renew({ id, provenSecretHash, next, identity, context })
   if (answer === 'superseded') throw new Error('the session was not renewed')
   return goesOn(own, next, answer.renewed.id)
 }

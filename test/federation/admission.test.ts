@@ -181,7 +181,7 @@ test('a disabled person, and a provider that was turned off meanwhile, let nobod
   t.equal(
     await world.store.endSessions('acme', {
       actor: undefined,
-      occasion: { requestId: undefined, address: undefined },
+      context: { requestId: undefined, address: undefined },
     }),
     1,
   )

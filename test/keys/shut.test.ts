@@ -8,7 +8,7 @@ import { ageKeys, unguarded } from '../support/keys.js'
 import { testRing } from '../support/ring.js'
 
 const issuer = 'http://localhost:4000'
-const occasion = { by: { actor: undefined, occasion: noRequest }, dryRun: false }
+const options = { by: { actor: undefined, context: noRequest }, dryRun: false }
 
 /** A ring whose standby was altered in its row. */
 async function withShutStandby(t: Test) {
@@ -33,7 +33,7 @@ async function withShutStandby(t: Test) {
 
 test('a leaked signer is followed by a key that opens, not by the standby that does not', async t => {
   const { operations, ring, signer, leaked, standby } = await withShutStandby(t)
-  const answer = (await operations.compromise({ kid: leaked }, null, occasion)) as Ring
+  const answer = (await operations.compromise({ kid: leaked }, null, options)) as Ring
   t.type(answer, 'object')
   const { kid } = await signer()
   t.notOk([leaked, standby.kid].includes(kid), 'a fresh one')
@@ -42,7 +42,7 @@ test('a leaked signer is followed by a key that opens, not by the standby that d
 
 test('a rotation that an operator asks for stays undone', async t => {
   const { operations, signer, leaked, standby } = await withShutStandby(t)
-  t.equal(await operations.rotate(occasion), 'shut')
+  t.equal(await operations.rotate(options), 'shut')
   t.equal((await signer()).kid, leaked)
   t.match(
     (await operations.doctor()).filter(({ ok }) => !ok),

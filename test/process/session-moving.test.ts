@@ -13,9 +13,9 @@ import { type RedisWorld, redisClusterWorld, redisWorld } from '../conformance/r
 import {
   byOperator,
   byPerson,
+  context,
   goneOf,
   listOf,
-  occasion,
   opened,
   person,
   renewed,
@@ -94,7 +94,7 @@ test('a copy under a foreign key is mended by the next one, and the tenant is th
   t.equal(await copyToRedis(world.database, world.rows), 1)
   t.equal(await goneOf(world, own), 'live')
 
-  const move = { id: own.id, provenSecretHash: own.secretHash, actor: user, occasion }
+  const move = { id: own.id, provenSecretHash: own.secretHash, actor: user, context }
   t.equal(await world.sessions.switchTenant({ ...move, tenant }), 'switched')
   await copyToTable(world.database, world.rows)
   t.equal(await table.sessions.switchTenant({ ...move, tenant: null }), 'switched')
@@ -114,7 +114,7 @@ test('P1: what is signed out of, replaced or ended beside the table while its ro
     await opened(world, user),
   ]
   const fourth = await renewed(world, await opened(world, user))
-  const signOut = (one: typeof own) => table.sessions.end(one.id, one.secretHash, 'signed-out', occasion)
+  const signOut = (one: typeof own) => table.sessions.end(one.id, one.secretHash, 'signed-out', context)
   t.equal(await signOut(own), 'ended', 'who never had sessions in Redis keeps no list of what is not here')
   t.same(await world.sql`select from revoked_sessions where secret_hash = ${own.secretHash}`, [])
 
@@ -149,9 +149,7 @@ test('what ends while sessions are copied into the table is over there, however 
       copyToTable(world.database, world.rows),
       copyToTable(world.database, world.rows),
       ...sessions.slice(0, 12).map(({ id }) => world.revocations.endOne(id, user, byPerson(user))),
-      ...sessions
-        .slice(12, 20)
-        .map(own => world.sessions.end(own.id, own.secretHash, 'signed-out', occasion)),
+      ...sessions.slice(12, 20).map(own => world.sessions.end(own.id, own.secretHash, 'signed-out', context)),
       ...sessions.slice(20, 28).map(own => renewed(world, own)),
     ])
     for (const own of sessions.slice(0, 28))
@@ -170,7 +168,7 @@ test('what ends while sessions are copied into Redis is over there', { skip }, a
   await Promise.all([
     copyToRedis(world.database, world.rows),
     copyToRedis(world.database, world.rows),
-    ...sessions.slice(0, 10).map(own => table.sessions.end(own.id, own.secretHash, 'signed-out', occasion)),
+    ...sessions.slice(0, 10).map(own => table.sessions.end(own.id, own.secretHash, 'signed-out', context)),
     ...sessions.slice(10, 20).map(own => renewed(table, own)),
   ])
   for (const own of sessions.slice(0, 40)) t.not(await goneOf(world, own), 'live')
@@ -218,7 +216,7 @@ async function there(t: Test, world: RedisWorld): Promise<void> {
   const [same] = await world.sql`select s::text as row from sessions s where id = ${own.id}`
   t.equal(same?.row, before?.row)
 
-  await table.sessions.end(own.id, own.secretHash, 'signed-out', occasion)
+  await table.sessions.end(own.id, own.secretHash, 'signed-out', context)
   t.equal(await copyToTable(world.database, world.rows), 0, 'what ended in the table is not brought back')
   t.not(await goneOf(table, own), 'live')
   t.equal(await world.revocations.endOne(own.id, 'anyone', byOperator), 'ended')

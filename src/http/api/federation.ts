@@ -4,7 +4,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ProviderLogouts } from '../../federation/logout.js'
 import type { FederationActs } from '../handlers/federation.js'
-import { occasionOf } from '../middleware/browser.js'
+import { contextOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import {
@@ -142,7 +142,7 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
       }),
       async (request, reply) => {
         const { provider } = request.params
-        const answer = await logouts.take(provider, request.body.logout_token, occasionOf(request))
+        const answer = await logouts.take(provider, request.body.logout_token, contextOf(request))
         reply.header('cache-control', 'no-store')
         if ('ended' in answer) {
           request.log.info({ provider, ended: answer.ended }, 'provider logout')

@@ -3,7 +3,7 @@ import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ClientId, TenantId, UserId } from '../../core/principal.js'
 import type { Exchange } from '../../tokens/exchange.js'
-import { occasionOf } from '../middleware/browser.js'
+import { contextOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
 import { presentedCredential, recordSession, refusal, type Watch } from '../middleware/signed-in.js'
 import { Body, DescribedId, forSessions, Id, jsonProblems, operation } from '../shapes/schemas.js'
@@ -93,7 +93,7 @@ export function tokenRoute({ issuer, exchange, watch }: TokenParts): FastifyPlug
           audience,
           expect: expect as { sub?: UserId; tenant?: TenantId | null } | undefined,
         }
-        const exchanged = await exchange(credential, wanted, occasionOf(request), live =>
+        const exchanged = await exchange(credential, wanted, contextOf(request), live =>
           recordSession(request, { live, credential }),
         )
         if (exchanged.gone !== undefined) throw await refusal(request, credential, exchanged.gone, watch)

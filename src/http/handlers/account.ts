@@ -9,7 +9,7 @@ import type { Throttle } from '../../accounts/throttle.js'
 import type { SessionId, TenantId } from '../../core/principal.js'
 import type { OwnSessions } from '../../sessions/own.js'
 import type { Sessions } from '../../sessions/sessions.js'
-import { addressOf, browserOf, occasionOf } from '../middleware/browser.js'
+import { addressOf, browserOf, contextOf } from '../middleware/browser.js'
 import {
   clearSessionCookie,
   readResetCookie,
@@ -51,7 +51,7 @@ export function createActs(parts: ActParts) {
     /** With a session or without: signing out twice is no error. */
     async signOut(request: FastifyRequest, reply: FastifyReply): Promise<void> {
       const credential = readSessionCookie(request)
-      const ending = credential ? await sessions.end(credential, occasionOf(request)) : 'ended'
+      const ending = credential ? await sessions.end(credential, contextOf(request)) : 'ended'
       if (ending !== 'ended') {
         // Anybody may have made that cookie up, and each costs a row.
         await parts.throttle.signOut(addressOf(request), () => ending.refuse())
@@ -92,7 +92,7 @@ export function createActs(parts: ActParts) {
     },
 
     async resetPassword(request: FastifyRequest, reply: FastifyReply, choice: Choice): Promise<void> {
-      setResetCookie(reply, accepted(await byLink.resetPassword(choice, occasionOf(request))).pass)
+      setResetCookie(reply, accepted(await byLink.resetPassword(choice, contextOf(request))).pass)
     },
 
     async changePassword(
@@ -108,7 +108,7 @@ export function createActs(parts: ActParts) {
         credential,
         current_password,
         new_password,
-        occasionOf(request),
+        contextOf(request),
       )
       if ('refused' in answer) {
         if (typeof answer.refused === 'string') throw new Problem(answer.refused)
@@ -119,7 +119,7 @@ export function createActs(parts: ActParts) {
 
     async stepUp(request: FastifyRequest, reply: FastifyReply, proof: { password: string }) {
       const { live, credential } = signedIn(request)
-      const answer = await parts.stepUp(live.principal, credential, proof, occasionOf(request))
+      const answer = await parts.stepUp(live.principal, credential, proof, contextOf(request))
       if ('refused' in answer) {
         if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
         request.log.info({ refused: answer.refused }, 'step-up refused')
@@ -133,7 +133,7 @@ export function createActs(parts: ActParts) {
     async switchTenant(request: FastifyRequest, tenant: string | null): Promise<void> {
       const { live, credential } = signedIn(request)
       const to = tenant as TenantId | null
-      const answer = await ownSessions.switchTenant(live.principal, credential, to, occasionOf(request))
+      const answer = await ownSessions.switchTenant(live.principal, credential, to, contextOf(request))
       if (answer === 'superseded') throw new Problem('session_superseded')
       if (answer === 'forbidden') throw new Problem('tenant_forbidden')
     },

@@ -7,7 +7,7 @@ import type { Authority, AuthorityStore, Authorized } from '../../core/authority
 import { type Caller, callerId } from '../../core/caller.js'
 import type { TenantId } from '../../core/principal.js'
 import { authorityOfKey, judgeKey, type KeyReads } from '../../core/service-key.js'
-import { occasionOf } from './browser.js'
+import { contextOf } from './browser.js'
 import { Problem } from './problem.js'
 import { type Guard, isByBearer, keyRefusal, presentedKey, recordKey } from './service-key.js'
 import { mayChange, principalOf, type Settled, sessionCaller } from './signed-in.js'
@@ -86,7 +86,7 @@ export function requireAuthority(
     await refused({
       action: 'admin.request',
       reason: 'forbidden',
-      ...actedBy(caller, occasionOf(request)),
+      ...actedBy(caller, contextOf(request)),
       ...('user' in caller && { session: caller.user.session }),
       subject: `${request.method} ${url ?? ''}`,
     })
@@ -112,7 +112,7 @@ export function callerOf({ caller }: FastifyRequest): Caller {
 
 /** Who does it, by what they may, and under which Idempotency-Key. */
 export function by(request: FastifyRequest): By {
-  const by = { ...actedBy(callerOf(request), occasionOf(request)), authorized: authorizedBy(request) }
+  const by = { ...actedBy(callerOf(request), contextOf(request)), authorized: authorizedBy(request) }
   const key = request.headers['idempotency-key']
   if (typeof key !== 'string' || request.method !== 'POST') return by
   if (!/^[\x21-\x7e]{1,100}$/.test(key))

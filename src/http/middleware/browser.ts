@@ -1,7 +1,7 @@
 /** What a sign-in knows of the browser it came from. */
 import type { FastifyRequest } from 'fastify'
 import type { Browser } from '../../accounts/finish.js'
-import type { Occasion } from '../../audit/events.js'
+import type { RequestContext } from '../../audit/events.js'
 import { readSessionCookie } from './cookie.js'
 
 /** The user agent is cut to size: it is shown to people. */
@@ -12,11 +12,11 @@ export function browserOf(request: FastifyRequest): Browser {
       address: addressOf(request),
     },
     credential: readSessionCookie(request),
-    occasion: occasionOf(request),
+    context: contextOf(request),
   }
 }
 
-export function occasionOf(request: FastifyRequest): Occasion {
+export function contextOf(request: FastifyRequest): RequestContext {
   return { requestId: request.id, address: addressOf(request) }
 }
 

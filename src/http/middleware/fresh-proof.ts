@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { type RecordRefusal, refusalOf } from '../../audit/events.js'
 import type { Live } from '../../sessions/sessions.js'
-import { occasionOf } from './browser.js'
+import { contextOf } from './browser.js'
 import { Problem } from './problem.js'
 import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
@@ -24,7 +24,7 @@ export function freshProofGuard(refused: RecordRefusal): Guard {
     const { live } = signedIn(request)
     if (proofIsFresh(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
-    await refused(refusalOf(live.principal, 'session.stepped-up', 'stale-proof', occasionOf(request)))
+    await refused(refusalOf(live.principal, 'session.stepped-up', 'stale-proof', contextOf(request)))
     throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
   }
 }

@@ -4,7 +4,7 @@ import type { By, RecordRefusal } from '../../audit/events.js'
 import type { Authority } from '../../core/authority.js'
 import type { Credential } from '../../sessions/credential.js'
 import type { Gone, Live, Sessions } from '../../sessions/sessions.js'
-import { occasionOf } from './browser.js'
+import { contextOf } from './browser.js'
 import { readSessionCookie } from './cookie.js'
 import type { Metrics } from './metrics.js'
 import { Problem } from './problem.js'
@@ -111,7 +111,7 @@ export const userOf = (request: FastifyRequest) => principalOf(request).user
 export function bySession(request: FastifyRequest): By {
   const actor = userOf(request)
   const judge = async (held: Authority | undefined) => held as Authority
-  return { actor, occasion: occasionOf(request), authorized: { caller: sessionCaller(request), judge } }
+  return { actor, context: contextOf(request), authorized: { caller: sessionCaller(request), judge } }
 }
 
 /** The person of the session before it, as a change confirms them. */
@@ -139,8 +139,8 @@ export async function refusal(
   metrics.sessionRefused(gone)
   // A secret from long ago may be a copy in other hands. Whose, was not proved.
   if (gone === 'replayed') {
-    const occasion = occasionOf(request)
-    await refused({ action: 'session.reuse-detected', reason: gone, actor: undefined, session, occasion })
+    const context = contextOf(request)
+    await refused({ action: 'session.reuse-detected', reason: gone, actor: undefined, session, context })
   }
   request.log.info({ gone }, 'session refused')
   const renewed = gone === 'superseded' || gone === 'replayed'

@@ -1,6 +1,6 @@
 /** The list of what Redis must not be believed about: sessions that ended, and secrets whose session it lacked. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { By, Occasion } from '../../audit/events.js'
+import type { By, RequestContext } from '../../audit/events.js'
 import type { SessionId } from '../../core/principal.js'
 import { auditDone, writeAudit } from '../postgres/audit/audit-log.js'
 import type { Database, Queries } from '../postgres/database.js'
@@ -105,12 +105,12 @@ export async function refuseUnknown(
   id: SessionId,
   secretHash: Buffer,
   reason: SessionEnd,
-  occasion: Occasion,
+  context: RequestContext,
 ): Promise<void> {
   await lockSession(tx, id)
   if (await endListed(tx, id, secretHash, reason)) return
   await refuseSecret(tx, id, secretHash, reason)
-  await writeAudit(tx, { action: 'session.ended', outcome: 'done', occasion })
+  await writeAudit(tx, { action: 'session.ended', outcome: 'done', context })
 }
 
 /** Said before the first row is written there. */

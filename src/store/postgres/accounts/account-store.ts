@@ -99,21 +99,21 @@ export function postgresAccountStore(
       return row
     },
 
-    register(tokenHash, phc, name, occasion) {
+    register(tokenHash, phc, name, context) {
       return database.transaction(async tx => {
         const address = await consume(tx, 'sign-up', tokenHash)
-        return address && registerByMail(tx, address, { phc, name }, 'sign-up', occasion)
+        return address && registerByMail(tx, address, { phc, name }, 'sign-up', context)
       })
     },
 
-    resetPassword(tokenHash, phc, occasion, fresh) {
+    resetPassword(tokenHash, phc, context, fresh) {
       return database.transaction(async tx => {
         const address = await consume(tx, 'password-reset', tokenHash)
         if (!address) return undefined
         const person = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
         if (person?.state !== 'active') return undefined
         const { id: user, email } = person
-        const by = { actor: user, occasion }
+        const by = { actor: user, context }
         const reclaimed = await verifyAddress(tx, person, 'password-reset', by, { password: true })
         if (!reclaimed) await endOpenOf(tx, person)
         await setPassword(tx, user, phc, fresh)
@@ -122,7 +122,7 @@ export function postgresAccountStore(
       })
     },
 
-    changePassword({ user, session, provenSecretHash, next, expectedVersion, phc, occasion }) {
+    changePassword({ user, session, provenSecretHash, next, expectedVersion, phc, context }) {
       return database.transaction(async tx => {
         await lockLinks(tx, addressOf(user))
         const person = await lockUser(tx, eq(users.id, user))
@@ -136,7 +136,7 @@ export function postgresAccountStore(
           .where(
             and(eq(mailLinks.canonicalEmail, person.canonicalEmail), eq(mailLinks.purpose, 'password-reset')),
           )
-        await auditDone(tx, 'password.changed', { actor: user, occasion }, { subject: user, session })
+        await auditDone(tx, 'password.changed', { actor: user, context }, { subject: user, session })
         const own = { id: session, user, provenSecretHash, next, former: person.epoch, epoch, proved: true }
         const carried = await within.spare(tx, own)
         if (typeof carried === 'string') throw new Abandon('superseded' as const)

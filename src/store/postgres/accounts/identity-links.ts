@@ -1,7 +1,7 @@
 /** Making a provider's identity somebody's: a new person's, a person's who asked for it, or that of the address. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { LinkedNow } from '../../../accounts/identities.js'
-import type { By, Occasion } from '../../../audit/events.js'
+import type { By, RequestContext } from '../../../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
 import type { Claimed } from '../../../federation/claimed.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -12,13 +12,13 @@ import { users } from '../schema/tables.js'
 import { addressOf, lockLinks, lockUser, verifyAddress } from './address-verification.js'
 import { insertPerson } from './new-person.js'
 
-export async function register(tx: Queries, provider: string, claimed: Claimed, occasion: Occasion) {
+export async function register(tx: Queries, provider: string, claimed: Claimed, context: RequestContext) {
   const { email, name } = claimed
   if (!email) throw new Error('a person cannot be registered without a verified address')
   const word = await wordOf(tx, provider, claimed)
   if (!word) return 'turned-off'
-  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { occasion })
-  const id = user && (await insert(tx, provider, claimed, user, { actor: user, occasion }))
+  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { context })
+  const id = user && (await insert(tx, provider, claimed, user, { actor: user, context }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
 }

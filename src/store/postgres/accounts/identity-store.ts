@@ -58,8 +58,8 @@ export function postgresIdentityStore(
       })
     },
 
-    register: (provider, claimed, occasion) =>
-      database.transaction(tx => register(tx, provider, claimed, occasion)),
+    register: (provider, claimed, context) =>
+      database.transaction(tx => register(tx, provider, claimed, context)),
     link: (provider, claimed, user, stillSignedIn, by) =>
       database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, by)),
     adopt: (provider, claimed, user, by) =>

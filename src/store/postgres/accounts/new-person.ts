@@ -1,7 +1,7 @@
 /** Making a person: by themselves, with a mailed link, an invitation or a provider; or by an operator. */
 import { eq } from 'drizzle-orm'
 import type { AddressVerification, Registered } from '../../../accounts/address-verification.js'
-import type { By, Occasion } from '../../../audit/events.js'
+import type { By, RequestContext } from '../../../audit/events.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
@@ -19,7 +19,7 @@ export async function insertPerson(
   { asTyped, canonical }: Address,
   name: string | undefined,
   how: AddressVerification | null,
-  by: By | Pick<By, 'occasion'>,
+  by: By | Pick<By, 'context'>,
 ): Promise<UserId | undefined> {
   const [person] = await tx
     .insert(users)
@@ -43,9 +43,9 @@ export async function registerByMail(
   address: Address,
   { phc, name }: { readonly phc: string; readonly name: string | undefined },
   how: AddressVerification,
-  occasion: Occasion,
+  context: RequestContext,
 ): Promise<Registered | undefined> {
-  const created = await insertPerson(tx, address, name, how, { occasion })
+  const created = await insertPerson(tx, address, name, how, { context })
   if (created) {
     await tx.insert(passwords).values({ userId: created, phc })
     return { user: created, passwordVersion: 1, reclaimed: undefined }
@@ -53,7 +53,7 @@ export async function registerByMail(
   const found = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
   if (found?.state !== 'active' || found.verifiedBy !== null) return undefined
   const { id: user } = found
-  const by = { actor: user, occasion }
+  const by = { actor: user, context }
   // From now on mail goes where this link went: the address may have been typed in another way before.
   const holder = { ...found, email: address.asTyped }
   const reclaimed = await verifyAddress(tx, holder, how, by, { password: true })

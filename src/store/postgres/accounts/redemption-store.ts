@@ -47,7 +47,7 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
       })
     },
 
-    register(tokenHash, phc, name, occasion) {
+    register(tokenHash, phc, name, context) {
       return database.transaction(async tx => {
         const taken = await take(tx, tokenHash)
         if (!taken) throw new Abandon(undefined)
@@ -58,11 +58,11 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
           { asTyped, canonical },
           { phc, name },
           'invitation',
-          occasion,
+          context,
         )
         if (!registered) throw new Abandon(undefined)
         const { user } = registered
-        await join(tx, taken, user, { actor: user, occasion })
+        await join(tx, taken, user, { actor: user, context })
         return { ...registered, tenant: taken.place.id }
       })
     },

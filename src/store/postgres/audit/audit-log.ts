@@ -12,7 +12,7 @@ export async function writeAudit(tx: Queries, event: AuditEvent): Promise<void> 
 }
 
 function rowOf(event: AuditEvent) {
-  const { action, outcome, reason, actor, serviceKey, tenant, subject, session, occasion } = event
+  const { action, outcome, reason, actor, serviceKey, tenant, subject, session, context } = event
   return {
     action,
     outcome,
@@ -22,8 +22,8 @@ function rowOf(event: AuditEvent) {
     tenant: tenant ?? null,
     subject: subject ?? null,
     session: session ?? null,
-    address: occasion.address ?? null,
-    requestId: occasion.requestId ?? null,
+    address: context.address ?? null,
+    requestId: context.requestId ?? null,
   }
 }
 
@@ -45,7 +45,7 @@ async function writeMany(tx: Queries, events: readonly AuditEvent[]): Promise<vo
 export async function auditDone(
   tx: Queries,
   action: AuditAction,
-  { actor, serviceKey, occasion }: By,
+  { actor, serviceKey, context }: By,
   about: { readonly subject?: string; readonly tenant?: TenantId; readonly session?: SessionId } = {},
 ): Promise<void> {
   await writeAudit(tx, {
@@ -54,7 +54,7 @@ export async function auditDone(
     ...(actor !== undefined && { actor }),
     ...(serviceKey !== undefined && { serviceKey }),
     ...about,
-    occasion,
+    context,
   })
 }
 

@@ -14,7 +14,7 @@ import { allStored, mayBeBelieved, timestamp } from './stored-row.js'
 export async function endCrowded(
   tx: Queries,
   rows: SessionRows,
-  { identity: { user }, most, occasion }: Pick<NewSession, 'identity' | 'most' | 'occasion'>,
+  { identity: { user }, most, context }: Pick<NewSession, 'identity' | 'most' | 'context'>,
 ): Promise<readonly SessionId[]> {
   const ids = await rows.idsOf(user)
   if (ids.length < most) return []
@@ -29,7 +29,7 @@ export async function endCrowded(
     await lockSession(tx, id)
     const end: SQL = sql`${until}::timestamptz`
     if (!(await revoke(tx, { id, reason: 'too-many', until: end }))) continue
-    const about = { actor: user, subject: user, session: id, occasion }
+    const about = { actor: user, subject: user, session: id, context }
     await writeAudit(tx, { action: 'session.ended', outcome: 'done', reason: 'too-many', ...about })
     ended.push(id)
   }

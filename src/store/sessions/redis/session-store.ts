@@ -28,7 +28,7 @@ export function redisSessionStore(
     readForMint: (id, question) => reads.readForMint(id, question),
 
     async open(session) {
-      const { id, identity, replaces, occasion } = session
+      const { id, identity, replaces, context } = session
       const { user: actor } = identity
       const before = replaces && { ...replaces, row: await rows.read(replaces.id).catch(unreachable) }
       const opened = await database.transaction<Opened | 'credential-changed'>(async tx => {
@@ -37,7 +37,7 @@ export function redisSessionStore(
         const [row] = await tx.execute<Made>(opening(session))
         if (!row) throw new Abandon('credential-changed' as const)
         await recordFederated(tx, id, identity, row.ends_at)
-        const by = { actor, occasion }
+        const by = { actor, context }
         await auditDone(tx, 'session.opened', by, { subject: actor, session: id })
         const replaced = before && (await replace(tx, before))
         if (replaced) {
@@ -62,7 +62,7 @@ export function redisSessionStore(
       await rows.touch(id, stored, timestampOf(now))
     },
 
-    async renew({ id, provenSecretHash, next, identity, occasion }) {
+    async renew({ id, provenSecretHash, next, identity, context }) {
       const row = await rows.read(id)
       if (!row) return 'superseded'
       const { user: actor } = identity
@@ -77,7 +77,7 @@ export function redisSessionStore(
         if (!own) throw new Abandon('superseded' as const)
         await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
         await recordFederated(tx, next.id, identity, own.ends_at)
-        await auditDone(tx, 'session.stepped-up', { actor, occasion }, { subject: actor, session: id })
+        await auditDone(tx, 'session.stepped-up', { actor, context }, { subject: actor, session: id })
         await rows.write({ id: next.id, ...forRedis(own) })
         return own
       })
@@ -86,7 +86,7 @@ export function redisSessionStore(
       return { renewed: { id: next.id, now: answer.now, endsAt: Math.floor(answer.ends_at) } }
     },
 
-    async switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
+    async switchTenant({ id, provenSecretHash, tenant, actor, context }) {
       const row = await rows.read(id)
       if (!row) return 'superseded'
       return database.transaction(async tx => {
@@ -101,13 +101,13 @@ export function redisSessionStore(
           ) as open`)
         if (!place?.open) throw new Abandon('forbidden' as const)
         const about = { ...(tenant !== null && { subject: tenant }), session: id }
-        await auditDone(tx, 'session.tenant', { actor, occasion }, about)
+        await auditDone(tx, 'session.tenant', { actor, context }, about)
         if (!(await rows.place(id, row, tenant))) throw new Abandon('superseded' as const)
         return 'switched' as const
       })
     },
 
-    async end(id, secretHash, reason, occasion) {
+    async end(id, secretHash, reason, context) {
       const row = await rows.read(id).catch(unreachable)
       const ended = await reserved.transaction(async tx => {
         await lockSession(tx, id)
@@ -115,7 +115,7 @@ export function redisSessionStore(
         const mine = await ownerOf(tx, row, isSecret(secretHash, { orBefore: true }))
         const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
         if (!mine || at === undefined) return undefined
-        const by = { actor: mine.user, occasion }
+        const by = { actor: mine.user, context }
         await auditDone(tx, 'session.ended', by, { subject: mine.user, session: at })
         return { at, user: mine.user }
       })
@@ -124,7 +124,7 @@ export function redisSessionStore(
         return 'ended'
       }
       return {
-        refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)),
+        refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, context)),
       }
     },
   }

@@ -22,14 +22,14 @@ export function postgresSessionStore(
     readForMint: (id, question) => hot.readForMint(id, question),
 
     async open(session) {
-      const { id, identity, occasion, replaces } = session
+      const { id, identity, context, replaces } = session
       const open = database.transaction(async db => {
         await lockCredential(db, identity)
         await lockOpenings(db, identity.user)
         const [row] = await db.execute<Opened>(opening(session))
         if (row) await recordFederated(db, id, identity, row.ends_at)
         if (row?.elsewhere && replaces)
-          await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', occasion)
+          await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', context)
         return row
       })
       // The person was deleted while this waited.
@@ -54,7 +54,7 @@ export function postgresSessionStore(
       )
     },
 
-    async renew({ id, provenSecretHash, next, identity, occasion }) {
+    async renew({ id, provenSecretHash, next, identity, context }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
       // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
       const row = await database.transaction(async db => {
@@ -72,7 +72,7 @@ export function postgresSessionStore(
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
             select 'session.stepped-up', 'done', ${identity.user}::uuid, ${identity.user}::text, ${id}::text,
-              ${occasion.address ?? null}, ${occasion.requestId ?? null}
+              ${context.address ?? null}, ${context.requestId ?? null}
             from renewed
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
@@ -83,7 +83,7 @@ export function postgresSessionStore(
       return row ? { renewed: { id, now: row.now, endsAt: row.ends_at } } : 'superseded'
     },
 
-    switchTenant({ id, provenSecretHash, tenant, actor, occasion }) {
+    switchTenant({ id, provenSecretHash, tenant, actor, context }) {
       return database.transaction(async tx => {
         const [session] = await tx.execute(sql`
           select from sessions s where id = ${id} and user_id = ${actor} and secret_hash = ${provenSecretHash}
@@ -101,12 +101,12 @@ export function postgresSessionStore(
           returning id`)
         if (switched.length === 0) throw new Abandon('forbidden' as const)
         const about = { ...(tenant !== null && { subject: tenant }), session: id }
-        await auditDone(tx, 'session.tenant', { actor, occasion }, about)
+        await auditDone(tx, 'session.tenant', { actor, context }, about)
         return 'switched' as const
       })
     },
 
-    async end(id, secretHash, reason, occasion) {
+    async end(id, secretHash, reason, context) {
       const [answer] = await reserved.transaction(db =>
         db.execute<{ elsewhere: boolean }>(sql`
           with ended as (
@@ -116,14 +116,14 @@ export function postgresSessionStore(
             returning user_id
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
-            select 'session.ended', 'done', user_id, user_id::text, ${id}::text, ${occasion.address ?? null},
-              ${occasion.requestId ?? null}
+            select 'session.ended', 'done', user_id, user_id::text, ${id}::text, ${context.address ?? null},
+              ${context.requestId ?? null}
             from ended
           )
           select ${mayLieInRedis(id)} as elsewhere`),
       )
       if (!answer?.elsewhere) return 'ended'
-      return { refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, occasion)) }
+      return { refuse: () => reserved.transaction(tx => refuseUnknown(tx, id, secretHash, reason, context)) }
     },
   }
 }
@@ -139,7 +139,7 @@ interface Opened extends Record<string, unknown> {
  * replaced them by the time it returns, and the new row is dead with the old ones.
  */
 function opening(session: NewSession): SQL {
-  const { id, secretHash, identity, device, idleSeconds, absoluteSeconds, most, occasion, replaces } = session
+  const { id, secretHash, identity, device, idleSeconds, absoluteSeconds, most, context, replaces } = session
   return sql`
     with opened as (
       insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, auth_time, amr, acr, ends_at,
@@ -167,8 +167,8 @@ function opening(session: NewSession): SQL {
         and s.last_seen_at + s.idle_seconds * interval '1 second' > now() as lived
     ), audited as (
       insert into audit_events (action, outcome, reason, actor, subject, session, address, request_id)
-      select what, 'done', why, ${identity.user}::uuid, whose, which, ${occasion.address ?? null},
-        ${occasion.requestId ?? null}
+      select what, 'done', why, ${identity.user}::uuid, whose, which, ${context.address ?? null},
+        ${context.requestId ?? null}
       from (select 'session.opened', null, ${identity.user}::text, ${id}::text from opened union all
         select 'session.ended', null, user_id::text, id from replaced union all
         select 'session.ended', 'too-many', user_id::text, id from crowded where lived

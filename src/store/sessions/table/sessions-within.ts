@@ -24,7 +24,7 @@ export const sessionsInTable: SessionsWithin = {
   },
 
   async end(tx, ids, reason, by) {
-    const { actor, serviceKey, occasion } = by
+    const { actor, serviceKey, context } = by
     const ended = await tx.execute(sql`
       with ended as (
         update sessions s set ended_at = now(), ended_reason = ${reason}
@@ -33,7 +33,7 @@ export const sessionsInTable: SessionsWithin = {
       )
       insert into audit_events (action, outcome, actor, service_key, subject, session, address, request_id)
       select 'session.ended', 'done', ${actor ?? null}::uuid, ${serviceKey ?? null}, user_id::text, id,
-        ${occasion.address ?? null}, ${occasion.requestId ?? null}
+        ${context.address ?? null}, ${context.requestId ?? null}
       from ended returning 1`)
     const elsewhere = await tx.execute<{ id: SessionId }>(sql`
       select given.id from unnest(${textArray(ids)}) given (id) where ${mayLieInRedis(sql`given.id`)} order by given.id`)
