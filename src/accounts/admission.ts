@@ -44,7 +44,7 @@ export async function admit(parts: AdmissionParts, said: Said): Promise<Admitted
   const admitted = await identityOf(parts, said)
   if ('refused' in admitted || provider.grants.length === 0) return admitted
   // No person acts: the provider's word does, and the audit row of what it changes names none.
-  await identities.applyGrants(provider, claimed, admitted.user, { actor: undefined, context })
+  await identities.applyGrants(provider, claimed, admitted.user, { user: undefined, context })
   return admitted
 }
 
@@ -85,7 +85,7 @@ async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Re
 
 async function adopt(parts: AdmissionParts, said: Said, user: UserId): Promise<Admitted | Refused> {
   const { provider, claimed, context } = said
-  const adopted = await parts.identities.adopt(provider.id, claimed, user, { actor: undefined, context })
+  const adopted = await parts.identities.adopt(provider.id, claimed, user, { user: undefined, context })
   if (adopted === 'turned-off') return { refused: adopted, user }
   if (adopted === 'not-authoritative') return { refused: 'account-exists', reason: notAuthoritative, user }
   if (adopted === 'taken') return { refused: 'identity-taken', user }

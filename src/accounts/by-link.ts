@@ -1,5 +1,5 @@
 /** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
-import type { By, RequestContext } from '../audit/events.js'
+import type { Actor, RequestContext } from '../audit/events.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { Outage } from '../core/errors.js'
 import { network } from '../core/network-address.js'
@@ -165,13 +165,13 @@ export function createByLink(parts: ByLinkParts) {
     async acceptInvitation(
       token: string,
       user: UserId,
-      by: By,
+      actor: Actor,
       proven: Credential,
     ): Promise<{ readonly tenant: TenantId } | undefined> {
-      const from = by.context.address ?? ''
-      const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, by))
+      const from = actor.context.address ?? ''
+      const taken = await usableLink(throttle, from, token, hash => invitations.accept(hash, user, actor))
       if (!taken) return undefined
-      await workIn(taken.tenant, user, proven, by.context)
+      await workIn(taken.tenant, user, proven, actor.context)
       return { tenant: taken.tenant }
     },
 

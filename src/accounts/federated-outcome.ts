@@ -1,5 +1,5 @@
 /** What is made of the person that a provider says this is: signed in, linked, or proved again. */
-import type { By, RequestContext } from '../audit/events.js'
+import type { Actor, RequestContext } from '../audit/events.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
 import type { Claimed } from '../federation/claimed.js'
 import { federatedIdentity, staleness } from '../federation/proof.js'
@@ -72,9 +72,9 @@ export function createOutcomes(parts: OutcomeParts) {
     browser: Browser,
     returning: () => Promise<Returning | undefined>,
   ) {
-    const by: By = { actor: user, context: browser.context }
+    const actor: Actor = { user: user, context: browser.context }
     const stillSignedIn = async () => (await returning())?.principal.user === user
-    const linked = await identities.link(provider.id, claimed, user, stillSignedIn, by)
+    const linked = await identities.link(provider.id, claimed, user, stillSignedIn, actor)
     if (linked === 'taken') return refusal('identity-taken', 'linked to another account', user)
     if (linked === 'turned-off') return refusal(linked, linked, user)
     if (linked === 'signed-out') return signedOut(user)

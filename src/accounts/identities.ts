@@ -1,5 +1,5 @@
 /** The contract of the store of identities: which accounts at providers sign a person in, and who gets one. */
-import type { By, RequestContext } from '../audit/events.js'
+import type { Actor, RequestContext } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
@@ -59,13 +59,13 @@ export interface IdentityStore {
     claimed: Claimed,
     user: UserId,
     stillSignedIn: () => Promise<boolean>,
-    by: By,
+    actor: Actor,
   ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
   adopt(
     provider: string,
     claimed: Claimed,
     user: UserId,
-    by: By,
+    actor: Actor,
   ): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'>
 
   identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
@@ -73,9 +73,9 @@ export interface IdentityStore {
     user: UserId,
     identity: FederatedIdentityId,
     keeping: string,
-    by: By,
+    actor: Actor,
   ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in'>
 
   /** Gives and takes the mapped roles, as the provider says now. Answers whether anything changed. */
-  applyGrants(provider: Provider, claimed: Claimed, user: UserId, by: By): Promise<boolean>
+  applyGrants(provider: Provider, claimed: Claimed, user: UserId, actor: Actor): Promise<boolean>
 }

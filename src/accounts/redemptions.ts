@@ -1,5 +1,5 @@
 /** The contract of redeeming an invitation: it makes a member, once, and may make an account. */
-import type { By, RequestContext } from '../audit/events.js'
+import type { Actor, RequestContext } from '../audit/events.js'
 import type { TenantId, UserId } from '../core/principal.js'
 import type { Registered } from './address-verification.js'
 
@@ -15,7 +15,7 @@ export interface RedemptionStore {
   /** To whom it was sent, and the name of the tenant that it is into. Looking changes nothing. */
   pending(tokenHash: Buffer): Promise<{ readonly email: string; readonly tenant: string } | undefined>
   /** By a person who has an account of that address. */
-  accept(tokenHash: Buffer, user: UserId, by: By): Promise<{ readonly tenant: TenantId } | undefined>
+  accept(tokenHash: Buffer, user: UserId, actor: Actor): Promise<{ readonly tenant: TenantId } | undefined>
   /**
    * By somebody who makes an account with it: whoever holds the mailbox chooses the password. As with a sign-up link,
    * an account that is there already is theirs if nobody has verified its address.

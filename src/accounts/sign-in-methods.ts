@@ -1,5 +1,5 @@
 /** The ways in that a person has: a password, and the accounts at providers; and giving one of those up. */
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { FederatedIdentityId, Principal, UserId } from '../core/principal.js'
 import type { Parts } from './parts.js'
 
@@ -14,8 +14,8 @@ export function createSignInMethods(parts: Parts<'identities' | 'store' | 'post'
     },
 
     /** The session that asks goes on. `to` is the address of the account, which is told. */
-    async unlink({ user, session }: Principal, id: FederatedIdentityId, to: string, by: By) {
-      const answer = await identities.unlink(user, id, session, by)
+    async unlink({ user, session }: Principal, id: FederatedIdentityId, to: string, actor: Actor) {
+      const answer = await identities.unlink(user, id, session, actor)
       if (typeof answer === 'string') return answer
       const provider = answer.unlinked.providerName
       inBackground('identity unlinked mail', () => post.send({ kind: 'identity-unlinked', to, provider }))

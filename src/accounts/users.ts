@@ -1,6 +1,6 @@
 /** People as operators create, stop and remove them. (People who sign up themselves come in by a mailed link.) */
 
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { PlatformRole } from '../core/authority.js'
 import { type CanonicalEmail, type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import type { Page, PageRequest } from '../core/page.js'
@@ -44,17 +44,17 @@ export interface NewUser {
  * - `remove` deletes the person with password, memberships, sessions and unused links. What the audit log says stays.
  */
 export interface UserStore {
-  create(user: NewUser, by: By): Promise<User | 'address-taken' | 'repeated-differently'>
+  create(user: NewUser, actor: Actor): Promise<User | 'address-taken' | 'repeated-differently'>
   read(user: UserId): Promise<User | undefined>
   /** Of all people, or of the one with this address. */
   list(page: PageRequest, email?: CanonicalEmail): Promise<Page<User>>
-  change(user: UserId, to: UserChange, by: By): Promise<User | NotChanged>
+  change(user: UserId, to: UserChange, actor: Actor): Promise<User | NotChanged>
   find(who: UserId | { readonly email: CanonicalEmail }): Promise<UserId | undefined>
-  disable(user: UserId, by: By): Promise<'disabled' | NotChanged>
-  enable(user: UserId, by: By): Promise<'enabled' | NotChanged>
+  disable(user: UserId, actor: Actor): Promise<'disabled' | NotChanged>
+  enable(user: UserId, actor: Actor): Promise<'enabled' | NotChanged>
   /** Whether somebody is an active administrator. */
   hasAdministrator(): Promise<boolean>
-  remove(user: UserId, by: By): Promise<'removed' | NotChanged>
+  remove(user: UserId, actor: Actor): Promise<'removed' | NotChanged>
 }
 
 export type Users = ReturnType<typeof createUsers>
@@ -81,16 +81,16 @@ export function createUsers(
     ...users,
 
     /** Without a password they get a link by mail. */
-    async create(user: NewUser, by: By) {
-      const created = await users.create(user, by)
+    async create(user: NewUser, actor: Actor) {
+      const created = await users.create(user, actor)
       if (typeof created !== 'string' && user.phc === undefined) welcome(user.email)
       return created
     },
 
     /** The link once more, to somebody who has not chosen a password yet. `ready` throws where mail cannot be sent. */
-    async sendLink(id: UserId, by: By, ready = async () => {}) {
+    async sendLink(id: UserId, actor: Actor, ready = async () => {}) {
       // A change of nothing: whether this caller may change this person.
-      const user = await users.change(id, {}, by)
+      const user = await users.change(id, {}, actor)
       if (typeof user === 'string') return user
       const account = await store.findById(id)
       if (account?.password !== undefined) return 'has-password' as const

@@ -11,9 +11,9 @@ export interface RequestContext {
 }
 
 /** Who does something, and from where. */
-export interface By {
+export interface Actor {
   /** Undefined: an operator's command, or a service key. */
-  readonly actor: UserId | undefined
+  readonly user: UserId | undefined
   readonly serviceKey?: string
   readonly context: RequestContext
   /** Under an Idempotency-Key: what was created under it once is answered again. */
@@ -145,9 +145,9 @@ export function refusalOf(
 }
 
 /** Who does something, as it is written down. */
-export function actedBy(caller: Caller, context: RequestContext): By {
-  if ('user' in caller) return { actor: caller.user.user, context }
-  return { actor: undefined, serviceKey: caller.service.id, context }
+export function actorOf(caller: Caller, context: RequestContext): Actor {
+  if ('user' in caller) return { user: caller.user.user, context }
+  return { user: undefined, serviceKey: caller.service.id, context }
 }
 
 /** As JSON shows it. */

@@ -49,7 +49,7 @@ export async function prepareEmbedded(config: Config, address: Address, keks: Ke
       audiences: ['demo-api'],
       tokenLifetimeSeconds: 300,
     }
-    await postgresApplicationStore(database).create(demo, { actor: undefined, context: noRequest })
+    await postgresApplicationStore(database).create(demo, { user: undefined, context: noRequest })
     const { keys } = await postgresKeyRingStore(database).read()
     // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
     if (keks.size > 0 || keys.length > 0) return keks

@@ -1,6 +1,6 @@
 /** What every command needs: the configuration, the domain, who is meant, and how a failure is said. */
 import { existsSync } from 'node:fs'
-import { type By, noRequest } from '../audit/events.js'
+import { type Actor, noRequest } from '../audit/events.js'
 import { type Config, parseConfig } from '../boot/config.js'
 import { isEmbeddedRefusal } from '../boot/embedded.js'
 import { type Operator, operate } from '../boot/operator.js'
@@ -10,7 +10,7 @@ import type { UserId } from '../core/principal.js'
 import { type Form, note } from './output.js'
 
 /** Whoever runs a command: the audit log has no person and no request for it. */
-export const operator: By = { actor: undefined, context: noRequest }
+export const operator: Actor = { user: undefined, context: noRequest }
 
 export function configuration(): Config {
   if (existsSync('.env')) process.loadEnvFile('.env')

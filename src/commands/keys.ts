@@ -138,7 +138,7 @@ async function endLeaked(operations: KeyOperations, leak: Leak, form: RotateForm
   sayChange(form, answer, [...said, ...exposureInWords(policy)], { exposure: describeExposure(policy) })
 }
 
-const options = ({ dryRun = false }: ChangeForm) => ({ by: operator, dryRun })
+const options = ({ dryRun = false }: ChangeForm) => ({ actor: operator, dryRun })
 
 function leakOf(compromised: string | undefined, kek: string | undefined): Leak | undefined {
   if (kek !== undefined) return { kekId: kek }

@@ -26,7 +26,7 @@ export function createProviderLogouts(parts: ProviderLogoutParts) {
         const connection = await connectionTo(parts, found.provider)
         const judged = await judgeLogoutToken(found.provider, connection, token, found.now)
         if ('refused' in judged) return judged
-        return { ended: await federation.logOut(judged.logout, { actor: undefined, context }) }
+        return { ended: await federation.logOut(judged.logout, { user: undefined, context }) }
       } catch (error) {
         if (error instanceof ProviderUnavailable) return { unavailable: error.message }
         throw error

@@ -1,5 +1,5 @@
 /** Providers as operators manage them: what is declared is judged and tried before it is stored, and secrets are sealed. */
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { boundedFetch, ProviderUnavailable } from './bounded-fetch.js'
 import { clientSecretOf } from './connection.js'
@@ -48,12 +48,12 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     clientSecretOf({ issuer, keks: await keks() }, provider)
 
   /** Sessions that it opened live on, unless they are to end, too. */
-  async function turn(id: string, state: Provider['state'], ends: boolean, by: By) {
-    const provider = await store.change(id, { state }, undefined, by)
+  async function turn(id: string, state: Provider['state'], ends: boolean, actor: Actor) {
+    const provider = await store.change(id, { state }, undefined, actor)
     // Neither the issuer changes nor who is linked.
     if (provider === 'issuer-taken' || provider === 'linked') throw new Error(provider)
     if (typeof provider === 'string') return provider
-    return { provider, ended: ends ? await endSessions(id, judged(by)) : undefined }
+    return { provider, ended: ends ? await endSessions(id, judged(actor)) : undefined }
   }
 
   return {
@@ -61,15 +61,15 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     read,
     turn,
 
-    async create(declaration: ProviderDeclaration, secret: string, by: By) {
-      await store.judge(by)
+    async create(declaration: ProviderDeclaration, secret: string, actor: Actor) {
+      await store.judge(actor)
       const refused = await notStorable(declaration, () => secret)
-      return refused ?? store.create(declaration, await seal(declaration.id, secret), by)
+      return refused ?? store.create(declaration, await seal(declaration.id, secret), actor)
     },
 
     /** Lists that are given replace those before. Where it is, and as whom it is asked, is tried before it is stored. */
-    async change(id: string, to: ProviderChange, secret: string | undefined, by: By) {
-      await store.judge(by)
+    async change(id: string, to: ProviderChange, secret: string | undefined, actor: Actor) {
+      await store.judge(actor)
       const before = await read(id)
       if (!before) return 'unknown' as const
       const tries = secret !== undefined || tried.some(member => member in to)
@@ -78,13 +78,13 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
         tries ? () => secret ?? opened(before) : undefined,
       )
       if (refused) return refused
-      return store.change(id, to, secret === undefined ? undefined : await seal(id, secret), by)
+      return store.change(id, to, secret === undefined ? undefined : await seal(id, secret), actor)
     },
 
     /** Repeated after a failure it finds the provider, and what it had opened, where it left them. */
-    async remove(id: string, ends: boolean, by: By) {
-      const turned = ends ? await turn(id, 'disabled', true, by) : undefined
-      const rest = turned === undefined ? by : judged(by)
+    async remove(id: string, ends: boolean, actor: Actor) {
+      const turned = ends ? await turn(id, 'disabled', true, actor) : undefined
+      const rest = turned === undefined ? actor : judged(actor)
       if (typeof turned === 'string') return turned
       const removed = await store.remove(id, rest)
       if (removed !== 'removed') return removed
@@ -92,23 +92,23 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     },
 
     /** Asked as a sign-in asks. */
-    async check(id: string, by: By) {
-      await store.judge(by)
+    async check(id: string, actor: Actor) {
+      await store.judge(actor)
       const provider = await read(id)
       if (!provider) return 'unknown' as const
       return (await unreachable(provider, () => opened(provider))) ?? ('answers' as const)
     },
 
     /** Secrets move under the newest key-encryption key. */
-    async reseal(by: By) {
+    async reseal(actor: Actor) {
       const keys = await keks()
-      return store.reseal((id, secret) => resealed(id, secret, keys, issuer), by)
+      return store.reseal((id, secret) => resealed(id, secret, keys, issuer), actor)
     },
   }
 }
 
 /** The rest of a request whose first change was judged: the caller's own session may have ended with it. */
-const judged = ({ authorized: _, ...by }: By): By => by
+const judged = ({ authorized: _, ...by }: Actor): Actor => by
 
 /** What of a change is tried before it is stored. */
 const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]

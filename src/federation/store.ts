@@ -1,5 +1,5 @@
 /** The contracts of the stores of providers: one for operators, one for what is under way with a provider. */
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { UserId } from '../core/principal.js'
 import type { Purpose } from './flow.js'
 import type { Provider, ProviderChange, ProviderDeclaration, ProviderWithSecret } from './provider.js'
@@ -19,11 +19,11 @@ export interface SealedSecret {
  */
 export interface ProviderStore {
   /** Throws what the request is answered with, unless its caller may still: asked before a provider is. */
-  judge(by: By): Promise<void>
+  judge(actor: Actor): Promise<void>
   create(
     declaration: ProviderDeclaration,
     secret: SealedSecret,
-    by: By,
+    actor: Actor,
   ): Promise<Provider | 'forbidden' | 'id-taken' | 'issuer-taken' | 'repeated-differently'>
   list(): Promise<readonly Provider[]>
   read(id: string): Promise<ProviderWithSecret | undefined>
@@ -31,18 +31,18 @@ export interface ProviderStore {
     id: string,
     to: ProviderChange,
     secret: SealedSecret | undefined,
-    by: By,
+    actor: Actor,
   ): Promise<Provider | 'unknown' | 'forbidden' | 'issuer-taken' | 'linked'>
-  remove(id: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
+  remove(id: string, actor: Actor): Promise<'removed' | 'unknown' | 'forbidden'>
   /**
    * All that were opened or proved through it and live; a part of them where it fails, and it can be repeated. It goes with
    * a change that was judged: the caller's own session may be among them. Answers how many.
    */
-  endSessions(id: string, by: By): Promise<number>
+  endSessions(id: string, actor: Actor): Promise<number>
   /** Seals every secret again that is not sealed under the newest key. Answers which. */
   reseal(
     again: (provider: string, secret: SealedSecret) => SealedSecret | undefined,
-    by: By,
+    actor: Actor,
   ): Promise<readonly string[]>
 }
 
@@ -98,5 +98,5 @@ export interface FederationStore {
   provider(id: string): Promise<{ readonly provider: ProviderWithSecret; readonly now: number } | undefined>
   begin(flow: NewFlow): Promise<'begun' | 'unknown-provider'>
   consume(provider: string, stateHash: Buffer, browserHash: Buffer): Promise<ConsumedFlow | undefined>
-  logOut(logout: ProviderLogout, by: By): Promise<number>
+  logOut(logout: ProviderLogout, actor: Actor): Promise<number>
 }

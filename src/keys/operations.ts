@@ -1,5 +1,5 @@
 /** What operators do to the key ring, by command or by the admin API; each can be tried first, as a dry run. */
-import { type By, noRequest } from '../audit/events.js'
+import { type Actor, noRequest } from '../audit/events.js'
 import type { Kid } from '../core/principal.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { compromise, type Leak } from './compromise.js'
@@ -9,12 +9,12 @@ import { generateSealedKey, openSealedKey, sealedAs } from './signing-key.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring } from './store.js'
 
 /** What an instance does to the ring by itself. */
-export const noOperator: By = { actor: undefined, context: noRequest }
+export const noOperator: Actor = { user: undefined, context: noRequest }
 
 export type KeyOperations = ReturnType<typeof createKeyOperations>
 
 export interface ChangeOptions {
-  readonly by: By
+  readonly actor: Actor
   /** Everything is done and checked, and nothing is kept. */
   readonly dryRun: boolean
 }
@@ -24,7 +24,7 @@ export interface KeyOperationParts {
   readonly keks: KeyEncryptionKeys
   readonly issuer: string
   /** Seals what else lies under key-encryption keys again. */
-  readonly resealOthers: (by: By) => Promise<unknown>
+  readonly resealOthers: (actor: Actor) => Promise<unknown>
   /** Instances look at the ring at once. */
   readonly changed: () => void
 }
@@ -35,10 +35,10 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
 
   async function change<Refusal extends string>(
     decide: (ring: Ring) => Plan | Refusal | Promise<Plan | Refusal>,
-    { by, dryRun }: ChangeOptions,
+    { actor, dryRun }: ChangeOptions,
   ): Promise<Ring | Refusal> {
     await keks.reload()
-    const answer = await store.change(decide, make, by, dryRun)
+    const answer = await store.change(decide, make, actor, dryRun)
     if (typeof answer !== 'string' && !dryRun) changed()
     return answer
   }
@@ -71,7 +71,7 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
     /** Moves what can still sign, and what providers know us by, under the newest key-encryption key. */
     async reseal(options: ChangeOptions) {
       const ring = await change(ring => resealing(ring, keks, issuer), options)
-      if (!options.dryRun) await resealOthers(options.by)
+      if (!options.dryRun) await resealOthers(options.actor)
       return ring
     },
   }

@@ -1,6 +1,6 @@
 /** The contract of the key ring's store: rows whose state follows from times, never from a flag. */
 import type { JWK } from 'jose'
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { Kid } from '../core/principal.js'
 
 /** A public P-256 key as JWKS publishes it (RFC 7517): kty, crv, x, y, kid, alg, use. */
@@ -96,7 +96,7 @@ export interface KeyRingStore {
   change<Nothing extends string>(
     decide: (ring: Ring) => Plan | Nothing | Promise<Plan | Nothing>,
     make: () => Promise<SealedKey>,
-    by: By,
+    actor: Actor,
     dryRun?: boolean,
   ): Promise<Ring | Nothing>
 }

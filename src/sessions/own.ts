@@ -1,5 +1,5 @@
 /** What people do with their own sessions: switch the tenant of one, see where they are signed in, and end that. */
-import { type By, type RecordRefusal, type RequestContext, refusalOf } from '../audit/events.js'
+import { type Actor, type RecordRefusal, type RequestContext, refusalOf } from '../audit/events.js'
 import type { PageRequest } from '../core/page.js'
 import type { Principal, SessionId, TenantId } from '../core/principal.js'
 import { type Credential, newCredential } from './credential.js'
@@ -30,10 +30,10 @@ export function createOwnSessions({ sessions, revocations, refused }: OwnSession
       return answer
     },
 
-    endOne: ({ user }: Principal, id: SessionId, by: By) => revocations.endOne(id, user, by),
+    endOne: ({ user }: Principal, id: SessionId, actor: Actor) => revocations.endOne(id, user, actor),
 
     /** `renewed`: the session that asks goes on under this credential. */
-    async endOthers({ user }: Principal, proven: Credential, by: By) {
+    async endOthers({ user }: Principal, proven: Credential, actor: Actor) {
       const next = newCredential()
       const own = {
         user,
@@ -41,12 +41,12 @@ export function createOwnSessions({ sessions, revocations, refused }: OwnSession
         provenSecretHash: proven.secret.hash(),
         next: { id: next.id, secretHash: next.secret.hash() },
       }
-      const answer = await revocations.endOthers(own, by)
+      const answer = await revocations.endOthers(own, actor)
       if (typeof answer === 'string') return answer
       const { renewed: id, ...ended } = answer
       return { ended, renewed: id === undefined ? undefined : { id, secret: next.secret } }
     },
 
-    endAll: ({ user }: Principal, by: By) => revocations.endAllOf(user, by),
+    endAll: ({ user }: Principal, actor: Actor) => revocations.endAllOf(user, actor),
   }
 }

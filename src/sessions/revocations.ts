@@ -1,6 +1,6 @@
 /** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
 
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { SessionId, UserId } from '../core/principal.js'
 import { deviceName } from './device-name.js'
@@ -48,15 +48,15 @@ export interface Revocations {
   /** Live ones, the latest used first. One that is used meanwhile moves to the front. */
   list(user: UserId, page: PageRequest): Promise<Page<ListedSession>>
   /** `owner` is whose it must be. Ending what has ended is no error; of another's it is not even said that it exists. */
-  endOne(id: SessionId, owner: UserId | 'anyone', by: By): Promise<'ended' | 'unknown'>
+  endOne(id: SessionId, owner: UserId | 'anyone', actor: Actor): Promise<'ended' | 'unknown'>
   /** `gone`: the caller's own session has ended meanwhile. `superseded`: it lives, under a newer secret. */
   endOthers(
     own: OwnSession,
-    by: By,
+    actor: Actor,
   ): Promise<(Ended & { readonly renewed?: SessionId }) | 'gone' | 'superseded'>
-  endAllOf(user: UserId, by: By): Promise<Ended | 'unknown'>
+  endAllOf(user: UserId, actor: Actor): Promise<Ended | 'unknown'>
   /** Everybody's. */
-  endAll(by: By): Promise<Ended>
+  endAll(actor: Actor): Promise<Ended>
 }
 
 /** As JSON shows it. */

@@ -46,7 +46,7 @@ export function recover(
     const links = await tx.delete(mailLinks).returning({ purpose: mailLinks.purpose })
     const invitations = await withdrawAll(tx)
     const flows = await tx.delete(federationFlows).returning({ purpose: federationFlows.purpose })
-    await applyPlan(tx, recovery(await lockRing(tx)), make, { actor: undefined, context: noRequest })
+    await applyPlan(tx, recovery(await lockRing(tx)), make, { user: undefined, context: noRequest })
     const { keys, now } = await lockRing(tx)
     await audit(tx, signerOf(keys, now)?.kid ?? '')
     const counts = { ended: live?.count ?? 0, links: links.length, invitations, flows: flows.length }

@@ -1,6 +1,6 @@
 /** Applications: which browser origins are registered, to whom each belongs, and what its owner may do here. */
 import { parse } from 'tldts'
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import { type Authority, mayAll, platformPermissions } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { ClientId } from '../core/principal.js'
@@ -54,7 +54,7 @@ export interface ApplicationStore {
   origins(): Promise<ReadonlyMap<string, OriginOwner>>
   create(
     application: NewApplication & { readonly grants?: readonly Grant[] },
-    by: By,
+    actor: Actor,
   ): Promise<Application | 'forbidden' | 'client-id-taken' | { originTaken: string } | 'repeated-differently'>
   read(clientId: string): Promise<Application | undefined>
   list(page: PageRequest): Promise<Page<Application>>
@@ -62,10 +62,10 @@ export interface ApplicationStore {
   change(
     clientId: string,
     to: ApplicationChange,
-    by: By,
+    actor: Actor,
   ): Promise<Application | 'unknown' | 'forbidden' | { originTaken: string }>
   /** The hosted pages are an application of their own and stay. */
-  remove(clientId: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
+  remove(clientId: string, actor: Actor): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
 /** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */
@@ -153,20 +153,20 @@ export function createApplications({ store, issuer, changed }: ApplicationParts)
     list,
     read,
 
-    async create(application: NewApplication & { readonly grants: readonly Grant[] }, by: By) {
+    async create(application: NewApplication & { readonly grants: readonly Grant[] }, actor: Actor) {
       const faults = faultsOf(application, issuer)
-      return faults.length > 0 ? { faults } : announced(await store.create(application, by))
+      return faults.length > 0 ? { faults } : announced(await store.create(application, actor))
     },
 
     /** A change is judged together with what stays. */
-    async change(clientId: string, to: ApplicationChange, by: By) {
+    async change(clientId: string, to: ApplicationChange, actor: Actor) {
       const before = await read(clientId)
       if (!before) return 'unknown' as const
       const faults = faultsOf({ ...before, ...to }, issuer)
-      return faults.length > 0 ? { faults } : announced(await store.change(clientId, to, by))
+      return faults.length > 0 ? { faults } : announced(await store.change(clientId, to, actor))
     },
 
-    remove: async (clientId: string, by: By) => announced(await store.remove(clientId, by)),
+    remove: async (clientId: string, actor: Actor) => announced(await store.remove(clientId, actor)),
   }
 }
 

@@ -1,7 +1,7 @@
 /** Invitations: a place in a tenant, offered by mail to one address. Who takes one: src/accounts/redemptions.ts. */
 
 import type { Throttle } from '../accounts/throttle.js'
-import type { By, Once } from '../audit/events.js'
+import type { Actor, Once } from '../audit/events.js'
 import type { InBackground } from '../core/background.js'
 import type { EmailAddress } from '../core/email-address.js'
 import type { Inviter, Post } from '../core/mail.js'
@@ -51,12 +51,12 @@ export interface NewInvitation {
 export interface InvitationStore {
   create(
     invitation: NewInvitation,
-    by: By,
+    actor: Actor,
   ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden' | 'repeated-differently'>
   /** Whether the caller, who made it under this key, is the one who sends its mail. */
   claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
-  withdraw(tenant: TenantId, id: string, by: By): Promise<'withdrawn' | 'unknown' | 'forbidden'>
+  withdraw(tenant: TenantId, id: string, actor: Actor): Promise<'withdrawn' | 'unknown' | 'forbidden'>
 }
 
 const invitationDays = 7
@@ -77,19 +77,20 @@ export function createInvitations({ store, issuer, throttle, post, inBackground 
     list,
     withdraw,
 
-    async invite(tenant: TenantId, email: EmailAddress, roleIds: readonly string[], by: By) {
+    async invite(tenant: TenantId, email: EmailAddress, roleIds: readonly string[], actor: Actor) {
       const token = newSecret()
       const lifetimeSeconds = invitationDays * 86_400
       const wanted = { tenant, email, roleIds, tokenHash: token.hash(), lifetimeSeconds }
-      const answer = await throttle.invitation(tenant, by.actor, async undone => {
-        const created = await store.create(wanted, by)
+      const answer = await throttle.invitation(tenant, actor.user, async undone => {
+        const created = await store.create(wanted, actor)
         if (typeof created === 'string' || created.mailed) await undone()
         return created
       })
       if (typeof answer === 'string') return answer
       const { invitation, tenantName, inviter, mailed } = answer
       if (mailed) return invitation
-      if (by.once && !(await store.claimMail(invitation.id, wanted.tokenHash, by.once))) return invitation
+      if (actor.once && !(await store.claimMail(invitation.id, wanted.tokenHash, actor.once)))
+        return invitation
       const link = `${issuer}/invitations/accept#token=${token.reveal()}`
       const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const
       inBackground('invitation mail', () =>

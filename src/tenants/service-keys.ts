@@ -1,5 +1,5 @@
 /** Service keys, by which internal services call: what a key may be, what it holds, and what its store must keep. */
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import { type Authority, includedInTenants, may } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { ServiceKeyId } from '../core/principal.js'
@@ -35,10 +35,13 @@ export interface NewServiceKey extends KeyGrant {
  * - `touch` moves last-used of a key that works, at most once a minute; it never waits for a lock.
  */
 export interface ServiceKeyStore {
-  create(key: NewServiceKey, by: By): Promise<ServiceKey | 'unknown' | 'forbidden' | 'repeated-differently'>
+  create(
+    key: NewServiceKey,
+    actor: Actor,
+  ): Promise<ServiceKey | 'unknown' | 'forbidden' | 'repeated-differently'>
   read(id: ServiceKeyId): Promise<ServiceKey | undefined>
   list(page: PageRequest): Promise<Page<ServiceKey>>
-  revoke(id: ServiceKeyId, by: By): Promise<'revoked' | 'unknown' | 'forbidden'>
+  revoke(id: ServiceKeyId, actor: Actor): Promise<'revoked' | 'unknown' | 'forbidden'>
   touch(id: ServiceKeyId): Promise<void>
 }
 
@@ -78,12 +81,12 @@ export function createServiceKeys(store: ServiceKeyStore) {
     revoke,
 
     /** With the key itself, this once; null where its creation was repeated, since the secret is lost then. */
-    async create(wanted: Omit<NewServiceKey, 'id' | 'secretHash'>, by: By) {
+    async create(wanted: Omit<NewServiceKey, 'id' | 'secretHash'>, actor: Actor) {
       const faults = faultsOfKey(wanted)
       if (faults.length > 0) return { faults }
       const credential = newServiceCredential()
       const { id, secret } = credential
-      const made = await store.create({ ...wanted, id, secretHash: secret.hash() }, by)
+      const made = await store.create({ ...wanted, id, secretHash: secret.hash() }, actor)
       if (typeof made === 'string') return made
       return { made, key: made.id === id ? revealServiceCredential(credential) : null }
     },

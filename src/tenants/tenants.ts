@@ -1,5 +1,5 @@
 /** Tenants, their roles, and who is a member of them with which roles. */
-import type { By } from '../audit/events.js'
+import type { Actor } from '../audit/events.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { TenantId, UserId } from '../core/principal.js'
 
@@ -43,26 +43,26 @@ export interface Place {
  * - All roles of a tenant together fit into a token (`longestRoles`); a change that leaves less than before always may.
  */
 export interface TenantStore {
-  create(name: string, by: By): Promise<Tenant | 'repeated-differently'>
+  create(name: string, actor: Actor): Promise<Tenant | 'repeated-differently'>
   read(tenant: TenantId): Promise<Tenant | undefined>
   list(page: PageRequest): Promise<Page<Tenant>>
   change(
     tenant: TenantId,
     to: { readonly name?: string | undefined; readonly state?: Tenant['state'] | undefined },
-    by: By,
+    actor: Actor,
   ): Promise<Tenant | 'unknown' | 'forbidden'>
-  remove(tenant: TenantId, by: By): Promise<'removed' | 'unknown'>
+  remove(tenant: TenantId, actor: Actor): Promise<'removed' | 'unknown'>
   createRole(
     tenant: TenantId,
     role: Omit<Role, 'id'>,
-    by: By,
+    actor: Actor,
   ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large' | 'repeated-differently'>
   changeRole(
     tenant: TenantId,
     role: Role,
-    by: By,
+    actor: Actor,
   ): Promise<Role | 'unknown' | 'forbidden' | 'name-taken' | 'too-large'>
-  removeRole(tenant: TenantId, roleId: string, by: By): Promise<'removed' | 'unknown' | 'forbidden'>
+  removeRole(tenant: TenantId, roleId: string, actor: Actor): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
 /**
@@ -80,9 +80,13 @@ export interface MembershipStore {
   /** Its roles by id or by name. */
   put(
     membership: Pick<Membership, 'tenant' | 'user' | 'roleIds' | 'state'>,
-    by: By,
+    actor: Actor,
   ): Promise<Membership | 'unknown' | 'unknown-role' | 'forbidden' | 'last-owner'>
-  remove(tenant: TenantId, user: UserId, by: By): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
+  remove(
+    tenant: TenantId,
+    user: UserId,
+    actor: Actor,
+  ): Promise<'removed' | 'unknown' | 'forbidden' | 'last-owner'>
 }
 
 /** Bytes. A token that holds all of it stays under 8 KiB, which common proxies and servers take as one header. */

@@ -1,6 +1,6 @@
 /** The rules of src/tenants/invitations.ts and src/accounts/redemptions.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit/events.js'
+import type { Actor } from '../../src/audit/events.js'
 import type { EmailAddress } from '../../src/core/email-address.js'
 import type { UserId } from '../../src/core/principal.js'
 import { newServiceCredential } from '../../src/core/service-key.js'
@@ -42,11 +42,11 @@ async function invited(
   place: Tenant,
   email: EmailAddress,
   roleIds = ['member'],
-  by: By = byOperator,
+  actor: Actor = byOperator,
 ) {
   const tokenHash = random(32)
   const wanted = { tenant: place.id, email, roleIds, tokenHash, lifetimeSeconds: 600 }
-  const answer = await world.invitations.create(wanted, by)
+  const answer = await world.invitations.create(wanted, actor)
   if (typeof answer === 'string') throw new Error(answer)
   return { tokenHash, ...answer.invitation }
 }
@@ -100,7 +100,7 @@ async function offering(t: Test, world: World): Promise<void> {
     'who invites is named: a person by the address of their account, a service key by its name',
     async t => {
       const place = await tenant(world)
-      const create = async (by: By) => {
+      const create = async (actor: Actor) => {
         const wanted = {
           tenant: place.id,
           email: address(),
@@ -108,7 +108,7 @@ async function offering(t: Test, world: World): Promise<void> {
           tokenHash: random(32),
           lifetimeSeconds: 600,
         }
-        const answer = await world.invitations.create(wanted, by)
+        const answer = await world.invitations.create(wanted, actor)
         return typeof answer === 'string' ? answer : [answer.tenantName, answer.inviter]
       }
       const { user } = await person(world, address('Ada.Lovelace@Bücher.example'))

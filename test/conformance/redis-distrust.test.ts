@@ -146,9 +146,9 @@ test('a fail-back of Redis brings nothing to life: what was ended stands in Post
       t.equal(await world.revocations.endOne(own.id, 'anyone', byOperator), 'ended')
     },
     'all others ended': async own => {
-      const by = byPerson(user)
+      const actor = byPerson(user)
       const last = await opened(world, user)
-      await world.revocations.endOthers({ ...renewalOf(last), user, id: last.id }, by)
+      await world.revocations.endOthers({ ...renewalOf(last), user, id: last.id }, actor)
       t.not(await goneOf(world, own), 'live')
     },
   }

@@ -1,7 +1,7 @@
 /** The rules of src/tenants/service-keys.ts, for every back end. */
 import { randomUUID } from 'node:crypto'
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit/events.js'
+import type { Actor } from '../../src/audit/events.js'
 import type { ServiceKeyId, TenantId } from '../../src/core/principal.js'
 import { judgeKey, type KeyRow, newServiceCredential } from '../../src/core/service-key.js'
 import type { NewServiceKey } from '../../src/tenants/service-keys.js'
@@ -20,14 +20,14 @@ function newKey(more: Partial<NewServiceKey> = {}): NewServiceKey {
   }
 }
 
-async function created(world: World, more: Partial<NewServiceKey> = {}, by: By = byOperator) {
+async function created(world: World, more: Partial<NewServiceKey> = {}, actor: Actor = byOperator) {
   const wanted = newKey(more)
-  const key = await world.serviceKeys.create(wanted, by)
+  const key = await world.serviceKeys.create(wanted, actor)
   if (typeof key === 'string') throw new Error(key)
   return { wanted, key }
 }
 
-const under = (key: string, text = 'asked'): By => ({
+const under = (key: string, text = 'asked'): Actor => ({
   ...byOperator,
   once: { caller: 'caller', key, requestHash: Buffer.from(text.padEnd(32)) },
 })

@@ -1,6 +1,6 @@
 /** The rules of src/tenants/tenants.ts and src/core/authority.ts, for every back end. */
 import { type Test, test } from 'tap'
-import type { By } from '../../src/audit/events.js'
+import type { Actor } from '../../src/audit/events.js'
 import { builtInRoles } from '../../src/core/authority.js'
 import type { TenantId, UserId } from '../../src/core/principal.js'
 import {
@@ -158,8 +158,8 @@ async function roles(t: Test, world: World): Promise<void> {
       return byCaller(user, tenant.id)
     }
     const before = async () => (await world.tenants.read(tenant.id))?.roles.find(({ id }) => id === writer.id)
-    for (const by of [await holding(), await holding('doc:read'), await holding('doc:write', 'a:b')])
-      t.equal(await world.tenants.changeRole(tenant.id, wanted, by), 'forbidden')
+    for (const actor of [await holding(), await holding('doc:read'), await holding('doc:write', 'a:b')])
+      t.equal(await world.tenants.changeRole(tenant.id, wanted, actor), 'forbidden')
     const reader = await holding('doc:read')
     t.equal(await world.tenants.removeRole(tenant.id, writer.id, reader), 'forbidden')
     const fresh = { name: 'new', permissions: ['doc:read', 'a:b'] }
@@ -210,8 +210,8 @@ async function memberships(t: Test, world: World): Promise<void> {
     const foreign = await role(world, other, 'foreign')
     const owner = (await person(world)).user
     await put(world, tenant, owner, 'owner')
-    const set = (more: object, by = byOperator) =>
-      world.memberships.put({ tenant: tenant.id, user, roleIds: [], state: 'active', ...more }, by)
+    const set = (more: object, actor = byOperator) =>
+      world.memberships.put({ tenant: tenant.id, user, roleIds: [], state: 'active', ...more }, actor)
     t.equal(await set({}, byCaller(owner, tenant.id)), 'unknown', 'only who is invited comes in')
     t.equal(await set({ user: nothing }), 'unknown')
     t.equal(await set({ tenant: nothing }), 'unknown')
@@ -260,8 +260,11 @@ async function memberships(t: Test, world: World): Promise<void> {
       const [first, second] = [await person(world), await person(world)]
       await put(world, tenant, first.user, 'owner')
       await put(world, tenant, second.user, 'owner', 'admin')
-      const set = (user: UserId, more: object, by = byCaller(user, tenant.id)) =>
-        world.memberships.put({ tenant: tenant.id, user, roleIds: ['owner'], state: 'active', ...more }, by)
+      const set = (user: UserId, more: object, actor = byCaller(user, tenant.id)) =>
+        world.memberships.put(
+          { tenant: tenant.id, user, roleIds: ['owner'], state: 'active', ...more },
+          actor,
+        )
       const leave = (user: UserId) => world.memberships.remove(tenant.id, user, byCaller(user, tenant.id))
       const left = await Promise.all([leave(first.user), leave(second.user)])
       t.same(left.sort(), ['last-owner', 'removed'], 'of two who leave at once one stays')
@@ -353,7 +356,7 @@ async function effects(t: Test, world: World): Promise<void> {
 }
 
 async function once(t: Test, world: World): Promise<void> {
-  const under = (key: string, request = 'the same'): By => ({
+  const under = (key: string, request = 'the same'): Actor => ({
     ...byOperator,
     once: { caller: 'somebody', key, requestHash: Buffer.from(request.padEnd(32)) },
   })

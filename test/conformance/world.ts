@@ -5,7 +5,7 @@ import type { Test } from 'tap'
 import type { RedemptionStore } from '../../src/accounts/redemptions.js'
 import type { AccountStore, PasswordChange } from '../../src/accounts/store.js'
 import type { UserStore } from '../../src/accounts/users.js'
-import type { AuditLog, By, RequestContext } from '../../src/audit/events.js'
+import type { Actor, AuditLog, RequestContext } from '../../src/audit/events.js'
 import type { Authority, AuthorityStore } from '../../src/core/authority.js'
 import { type EmailAddress, parseEmailAddress } from '../../src/core/email-address.js'
 import type { Identity, ServiceKeyId, SessionId, TenantId, UserId } from '../../src/core/principal.js'
@@ -146,8 +146,8 @@ export async function register(
 }
 
 /** A request of this person, allowed by what they hold in the moment of the change and by nothing else. */
-export const byCaller = (person: UserId, tenant?: TenantId): By => ({
-  actor: person,
+export const byCaller = (person: UserId, tenant?: TenantId): Actor => ({
+  user: person,
   context,
   authorized: {
     caller: { person, session: sessionId(), confirm: async () => {} },
@@ -157,9 +157,9 @@ export const byCaller = (person: UserId, tenant?: TenantId): By => ({
 })
 
 /** By the person, and by an operator's command. */
-export const byPerson = (actor: UserId): By => ({ actor, context })
-export const byOperator: By = {
-  actor: undefined,
+export const byPerson = (user: UserId): Actor => ({ user, context })
+export const byOperator: Actor = {
+  user: undefined,
   context: { requestId: undefined, address: undefined },
 }
 

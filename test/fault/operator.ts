@@ -6,7 +6,7 @@ import type { SessionId, UserId } from '../../src/core/principal.js'
 import { until } from './cluster/postgres.js'
 import type { History, Op, Told } from './history.js'
 
-const by = { actor: undefined, context: { requestId: undefined, address: undefined } }
+const by = { user: undefined, context: { requestId: undefined, address: undefined } }
 
 export class Operator {
   readonly #history: History

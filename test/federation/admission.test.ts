@@ -180,7 +180,7 @@ test('a disabled person, and a provider that was turned off meanwhile, let nobod
   )
   t.equal(
     await world.store.endSessions('acme', {
-      actor: undefined,
+      user: undefined,
       context: { requestId: undefined, address: undefined },
     }),
     1,

@@ -132,7 +132,7 @@ test('FD-05: each request has a state, nonce and verifier of its own, of 256 bit
 test('FD-14: a provider that is disabled or deleted meanwhile lets nobody in, wherever they are on the way', async t => {
   const world = await federationWorld(t)
   const { provider, service } = world
-  const by = { actor: undefined, context: { requestId: undefined, address: undefined } }
+  const by = { user: undefined, context: { requestId: undefined, address: undefined } }
   const disable = () => world.change({ state: 'disabled' })
   const remove = async () => void (await world.store.remove('acme', by))
   for (const [what, off] of Object.entries({ disabled: disable, deleted: remove })) {

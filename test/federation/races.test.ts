@@ -12,7 +12,7 @@ import {
   type Visitor,
 } from './world.js'
 
-const by = { actor: undefined, context: { requestId: undefined, address: undefined } }
+const by = { user: undefined, context: { requestId: undefined, address: undefined } }
 
 const others = new WeakMap<FederationWorld, TestService>()
 /** Browsers that are about to come back, on two instances in turn. */

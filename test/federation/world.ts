@@ -19,7 +19,7 @@ import { issuer, type TestService, type TestServiceOptions, testService } from '
 
 export const clientId = 'mintmark'
 export const clientSecret = 'a secret that only the two of them know'
-export const operator = { actor: undefined, context: noRequest }
+export const operator = { user: undefined, context: noRequest }
 
 export const declared: Omit<ProviderDeclaration, 'issuer'> = {
   id: 'acme',

@@ -8,7 +8,7 @@ import { ageKeys, unguarded } from '../support/keys.js'
 import { testRing } from '../support/ring.js'
 
 const issuer = 'http://localhost:4000'
-const options = { by: { actor: undefined, context: noRequest }, dryRun: false }
+const options = { actor: { user: undefined, context: noRequest }, dryRun: false }
 
 /** A ring whose standby was altered in its row. */
 async function withShutStandby(t: Test) {

@@ -1,7 +1,7 @@
 /** Admin: manage the applications that may request tokens, their origins, audiences and grants. */
 import { Type } from 'typebox'
 import { type Applications, describeApplication } from '../../tenants/applications.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Instant, Nothing } from '../shapes/schemas.js'
@@ -85,7 +85,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
         returnAddresses: return_addresses,
         tokenLifetimeSeconds: token_lifetime_seconds,
       }
-      const application = accepted(await applications.create(wanted, by(request)))
+      const application = accepted(await applications.create(wanted, adminActor(request)))
       return reply.code(201).send(describeApplication(application))
     },
   )
@@ -128,7 +128,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
         ...(addresses !== undefined && { returnAddresses: addresses }),
       }
       const { client } = request.params
-      return describeApplication(accepted(await applications.change(client, to, by(request))))
+      return describeApplication(accepted(await applications.change(client, to, adminActor(request))))
     },
   )
 
@@ -141,7 +141,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
       refuses: ['not_found'],
     }),
     async (request, reply) => {
-      accepted(await applications.remove(request.params.client, by(request)))
+      accepted(await applications.remove(request.params.client, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { parseEmailAddress } from '../../core/email-address.js'
 import type { TenantId } from '../../core/principal.js'
 import { describeInvitation, type Invitations } from '../../tenants/invitations.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
@@ -54,7 +54,9 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
       const parsed = parseEmailAddress(request.body.email)
       if (!parsed.ok) throw new Problem('invalid_email')
       const { roles } = request.body
-      const invitation = accepted(await invitations.invite(tenant, parsed.address, roles, by(request)))
+      const invitation = accepted(
+        await invitations.invite(tenant, parsed.address, roles, adminActor(request)),
+      )
       return reply.code(201).send(describeInvitation(invitation))
     },
   )
@@ -69,7 +71,7 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
     }),
     async (request, reply) => {
       const { tenant, invitation } = request.params as { tenant: TenantId; invitation: string }
-      accepted(await invitations.withdraw(tenant, invitation, by(request)))
+      accepted(await invitations.withdraw(tenant, invitation, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { TenantId, UserId } from '../../core/principal.js'
 import { describeMembership, type MembershipStore } from '../../tenants/tenants.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Id, Instant, Nothing, UserProfile } from '../shapes/schemas.js'
@@ -51,7 +51,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
     async request => {
       const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
       const { roles, state = 'active' } = request.body
-      const answer = await memberships.put({ tenant, user, roleIds: roles, state }, by(request))
+      const answer = await memberships.put({ tenant, user, roleIds: roles, state }, adminActor(request))
       return describeMembership(accepted(answer))
     },
   )
@@ -66,7 +66,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
     }),
     async (request, reply) => {
       const { tenant, user } = request.params as { tenant: TenantId; user: UserId }
-      accepted(await memberships.remove(tenant, user, by(request)))
+      accepted(await memberships.remove(tenant, user, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

@@ -4,7 +4,7 @@ import type { TenantId } from '../../core/principal.js'
 import { type PresetName, plain, presets } from '../../federation/presets.js'
 import { withDefaults } from '../../federation/provider.js'
 import { describeProvider, type Providers } from '../../federation/providers.js'
-import { by } from '../middleware/admin-context.js'
+import { adminActor } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { Body, Ended, Id, Instant } from '../shapes/schemas.js'
@@ -127,7 +127,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
     async (request, reply) => {
       const { id, preset, client_secret, ...given } = request.body
       const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
-      const made = accepted(await providers.create(declaration, client_secret, by(request)))
+      const made = accepted(await providers.create(declaration, client_secret, adminActor(request)))
       return reply.code(201).send(describe(made))
     },
   )
@@ -161,13 +161,13 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
       const { client_secret: secret, state, ...given } = request.body
       const to = changeOf(given)
       if (secret !== undefined || Object.keys(to).length > 0) {
-        const changed = accepted(await providers.change(id, to, secret, by(request)))
+        const changed = accepted(await providers.change(id, to, secret, adminActor(request)))
         if (changed === 'linked') throw new Problem('invalid_request', { detail: linked })
         if (state === undefined) return describe(changed)
       }
       if (state === undefined) return describe(found(await providers.read(id)))
       const ends = request.query.end_sessions === 'true'
-      return describe(accepted(await providers.turn(id, state, ends, by(request))).provider)
+      return describe(accepted(await providers.turn(id, state, ends, adminActor(request))).provider)
     },
   )
 
@@ -182,7 +182,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
     }),
     async request => {
       const ends = request.query.end_sessions === 'true'
-      const { ended } = accepted(await providers.remove(request.params.provider, ends, by(request)))
+      const { ended } = accepted(await providers.remove(request.params.provider, ends, adminActor(request)))
       return ended === undefined ? {} : { ended }
     },
   )
@@ -201,7 +201,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
       refuses: ['not_found'],
     }),
     async request => {
-      const answer = await providers.check(request.params.provider, by(request))
+      const answer = await providers.check(request.params.provider, adminActor(request))
       if (answer === 'unknown') throw new Problem('not_found')
       return answer === 'answers' ? { ok: true, reason: null } : { ok: false, reason: answer.unreachable }
     },

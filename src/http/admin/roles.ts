@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
 import { describeRole, type TenantStore } from '../../tenants/tenants.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { Body, Id, Nothing } from '../shapes/schemas.js'
 import { accepted, Name, operation, Permission, TenantPath, within } from './shapes.js'
@@ -27,7 +27,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
     }),
     async (request, reply) => {
       const tenant = request.params.tenant as TenantId
-      const role = accepted(await tenants.createRole(tenant, request.body, by(request)))
+      const role = accepted(await tenants.createRole(tenant, request.body, adminActor(request)))
       return reply.code(201).send(describeRole(role))
     },
   )
@@ -43,7 +43,9 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
     }),
     async request => {
       const { tenant, role: id } = request.params as { tenant: TenantId; role: string }
-      return describeRole(accepted(await tenants.changeRole(tenant, { id, ...request.body }, by(request))))
+      return describeRole(
+        accepted(await tenants.changeRole(tenant, { id, ...request.body }, adminActor(request))),
+      )
     },
   )
 
@@ -57,7 +59,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
     }),
     async (request, reply) => {
       const { tenant, role } = request.params as { tenant: TenantId; role: string }
-      accepted(await tenants.removeRole(tenant, role, by(request)))
+      accepted(await tenants.removeRole(tenant, role, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { platformPermissions } from '../../core/authority.js'
 import type { ServiceKeyId, TenantId } from '../../core/principal.js'
 import { describeServiceKey, type ServiceKeys } from '../../tenants/service-keys.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
@@ -89,7 +89,7 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
         tenant: tenant as TenantId | null,
         lifetimeSeconds: expires_in,
       }
-      const { made, key } = accepted(await keys.create(wanted, by(request)))
+      const { made, key } = accepted(await keys.create(wanted, adminActor(request)))
       return reply.code(201).send({ ...describeServiceKey(made), key })
     },
   )
@@ -116,7 +116,7 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
       refuses: ['not_found'],
     }),
     async (request, reply) => {
-      accepted(await keys.revoke(request.params.key as ServiceKeyId, by(request)))
+      accepted(await keys.revoke(request.params.key as ServiceKeyId, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

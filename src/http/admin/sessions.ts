@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { SessionId, UserId } from '../../core/principal.js'
 import { describeSession, type Revocations } from '../../sessions/revocations.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import { Ended, Id, Instant, Nothing, SessionHandle } from '../shapes/schemas.js'
@@ -47,7 +47,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
       answers: { 200: Ended('They have ended.') },
       refuses: ['not_found'],
     }),
-    async request => accepted(await revocations.endAllOf(request.params.user as UserId, by(request))),
+    async request => accepted(await revocations.endAllOf(request.params.user as UserId, adminActor(request))),
   )
 
   app.delete(
@@ -59,7 +59,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
       refuses: ['not_found'],
     }),
     async (request, reply) => {
-      accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', by(request)))
+      accepted(await revocations.endOne(request.params.session as SessionId, 'anyone', adminActor(request)))
       return reply.code(204).send(null)
     },
   )
@@ -70,6 +70,6 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
       summary: 'End the sessions of everybody, the caller’s too',
       answers: { 200: Ended('They have ended.') },
     }),
-    async request => revocations.endAll(by(request)),
+    async request => revocations.endAll(adminActor(request)),
   )
 }

@@ -4,7 +4,7 @@ import type { Kid } from '../../core/principal.js'
 import type { Leak } from '../../keys/compromise.js'
 import { describeExposure, describeRing, type KeyOperations } from '../../keys/operations.js'
 import type { Ring } from '../../keys/store.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { Body } from '../shapes/schemas.js'
@@ -108,7 +108,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
     }),
     async request => {
       const { dry_run = false } = request.body
-      const answer = await operations.rotate({ by: by(request), dryRun: dry_run })
+      const answer = await operations.rotate({ actor: adminActor(request), dryRun: dry_run })
       if (answer === 'shut') throw new Problem('invalid_request', { detail: nextIsShut })
       return answerOf(answer, dry_run)
     },
@@ -143,7 +143,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
     async request => {
       const { since = null, dry_run = false } = request.body
       const answer = await operations.compromise(leakOf(request.body), since, {
-        by: by(request),
+        actor: adminActor(request),
         dryRun: dry_run,
       })
       if (answer === 'unknown-key') throw new Problem('not_found')
@@ -164,7 +164,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
     }),
     async request => {
       const { dry_run = false } = request.body
-      return answerOf(await operations.reseal({ by: by(request), dryRun: dry_run }), dry_run)
+      return answerOf(await operations.reseal({ actor: adminActor(request), dryRun: dry_run }), dry_run)
     },
   )
 

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { TenantId } from '../../core/principal.js'
 import { describeTenant, type TenantStore } from '../../tenants/tenants.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
 import { Body, Instant, Nothing } from '../shapes/schemas.js'
@@ -50,7 +50,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
       refuses: ['idempotency_conflict'],
     }),
     async (request, reply) => {
-      const tenant = accepted(await tenants.create(request.body.name, by(request)))
+      const tenant = accepted(await tenants.create(request.body.name, adminActor(request)))
       return reply.code(201).send(describeTenant(tenant))
     },
   )
@@ -86,7 +86,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
       const tenant =
         name === undefined && state === undefined
           ? ((await tenants.read(id)) ?? 'unknown')
-          : await tenants.change(id, { name, state }, by(request))
+          : await tenants.change(id, { name, state }, adminActor(request))
       return describeTenant(accepted(tenant))
     },
   )
@@ -100,7 +100,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
       refuses: ['not_found'],
     }),
     async (request, reply) => {
-      accepted(await tenants.remove(request.params.tenant as TenantId, by(request)))
+      accepted(await tenants.remove(request.params.tenant as TenantId, adminActor(request)))
       return reply.code(204).send(null)
     },
   )

@@ -5,7 +5,7 @@ import { may, type PlatformRole, platformRoles } from '../../core/authority.js'
 import { parseEmailAddress } from '../../core/email-address.js'
 import type { UserId } from '../../core/principal.js'
 import { describeMembership, type MembershipStore } from '../../tenants/tenants.js'
-import { by, type Needs } from '../middleware/admin-context.js'
+import { adminActor, type Needs } from '../middleware/admin-context.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
 import { PageOf, PageQuery, page, pageRequest } from '../shapes/lists.js'
@@ -65,7 +65,9 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
       const { email, name } = request.body
       const parsed = parseEmailAddress(email)
       if (!parsed.ok) throw new Problem('invalid_email')
-      const user = accepted(await users.create({ email: parsed.address, name, phc: undefined }, by(request)))
+      const user = accepted(
+        await users.create({ email: parsed.address, name, phc: undefined }, adminActor(request)),
+      )
       return reply.code(201).send(describeUser(user))
     },
   )
@@ -99,7 +101,9 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
     async request => {
       const { name, state, platform_roles: platformRoles } = request.body
       const to = { name, state, platformRoles }
-      return describeUser(accepted(await users.change(request.params.user as UserId, to, by(request))))
+      return describeUser(
+        accepted(await users.change(request.params.user as UserId, to, adminActor(request))),
+      )
     },
   )
 
@@ -112,7 +116,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
       refuses: ['not_found', 'last_administrator'],
     }),
     async (request, reply) => {
-      accepted(await users.remove(request.params.user as UserId, by(request)))
+      accepted(await users.remove(request.params.user as UserId, adminActor(request)))
       return reply.code(204).send(null)
     },
   )
@@ -126,7 +130,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
       refuses: ['not_found'],
     }),
     async (request, reply) => {
-      const answer = await users.sendLink(request.params.user as UserId, by(request))
+      const answer = await users.sendLink(request.params.user as UserId, adminActor(request))
       if (answer === 'has-password') throw new Problem('invalid_request', { detail: hasPassword })
       accepted(answer)
       return reply.code(202).send({ accepted: true })

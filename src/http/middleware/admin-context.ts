@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Throttle } from '../../accounts/throttle.js'
-import { actedBy, type By, type RecordRefusal } from '../../audit/events.js'
+import { type Actor, actorOf, type RecordRefusal } from '../../audit/events.js'
 import type { Authority, AuthorityStore, Authorized } from '../../core/authority.js'
 import { type Caller, callerId } from '../../core/caller.js'
 import type { TenantId } from '../../core/principal.js'
@@ -83,10 +83,12 @@ export function requireAuthority(
     // Who took their own authority away, and asks once more, is told so when that is confirmed.
     if (confirmed && mayChange(request)) await confirmed()
     const caller = callerOf(request)
+    const { user: actor, ...more } = actorOf(caller, contextOf(request))
     await refused({
       action: 'admin.request',
       reason: 'forbidden',
-      ...actedBy(caller, contextOf(request)),
+      actor,
+      ...more,
       ...('user' in caller && { session: caller.user.session }),
       subject: `${request.method} ${url ?? ''}`,
     })
@@ -111,17 +113,17 @@ export function callerOf({ caller }: FastifyRequest): Caller {
 }
 
 /** Who does it, by what they may, and under which Idempotency-Key. */
-export function by(request: FastifyRequest): By {
-  const by = { ...actedBy(callerOf(request), contextOf(request)), authorized: authorizedBy(request) }
+export function adminActor(request: FastifyRequest): Actor {
+  const actor = { ...actorOf(callerOf(request), contextOf(request)), authorized: authorizedBy(request) }
   const key = request.headers['idempotency-key']
-  if (typeof key !== 'string' || request.method !== 'POST') return by
+  if (typeof key !== 'string' || request.method !== 'POST') return actor
   if (!/^[\x21-\x7e]{1,100}$/.test(key))
     throw new Problem('invalid_request', {
       detail: 'An Idempotency-Key must be 1 to 100 printable characters without spaces.',
     })
   const asked = JSON.stringify([request.method, request.url, request.body])
   const requestHash = createHash('sha256').update(asked).digest()
-  return { ...by, once: { caller: callerId(callerOf(request)), key, requestHash } }
+  return { ...actor, once: { caller: callerId(callerOf(request)), key, requestHash } }
 }
 
 function authorizedBy(request: FastifyRequest): Authorized {

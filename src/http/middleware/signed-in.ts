@@ -1,6 +1,6 @@
 /** The signed-in context: every route registered in it has a live session before its body is parsed. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { By, RecordRefusal } from '../../audit/events.js'
+import type { Actor, RecordRefusal } from '../../audit/events.js'
 import type { Authority } from '../../core/authority.js'
 import type { Credential } from '../../sessions/credential.js'
 import type { Gone, Live, Sessions } from '../../sessions/sessions.js'
@@ -108,10 +108,10 @@ export const principalOf = (request: FastifyRequest) => signedIn(request).live.p
 export const userOf = (request: FastifyRequest) => principalOf(request).user
 
 /** As whom a signed-in person changes something: only while that session is live, also in the moment of the change. */
-export function bySession(request: FastifyRequest): By {
-  const actor = userOf(request)
+export function bySession(request: FastifyRequest): Actor {
+  const user = userOf(request)
   const judge = async (held: Authority | undefined) => held as Authority
-  return { actor, context: contextOf(request), authorized: { caller: sessionCaller(request), judge } }
+  return { user, context: contextOf(request), authorized: { caller: sessionCaller(request), judge } }
 }
 
 /** The person of the session before it, as a change confirms them. */

@@ -1,6 +1,6 @@
 /** What the transactions of other stores do with sessions, wherever those are: lock one, spare one, end some. */
 import { sql } from 'drizzle-orm'
-import type { By } from '../../audit/events.js'
+import type { Actor } from '../../audit/events.js'
 import type { SessionId, UserId } from '../../core/principal.js'
 import type { Successor } from '../../sessions/store.js'
 import type { Queries } from './database.js'
@@ -47,5 +47,5 @@ export type Spare = (
 export interface SessionsWithin {
   readonly spare: Spare
   /** Ends these, under whatever ids they go on, when the transaction commits. Answers how many that were. */
-  end(tx: Queries, ids: readonly SessionId[], reason: SessionEnd, by: By): Promise<number>
+  end(tx: Queries, ids: readonly SessionId[], reason: SessionEnd, actor: Actor): Promise<number>
 }

@@ -21,35 +21,35 @@ export function revocationsByEpoch(
   count: Count,
 ): Pick<Revocations, 'endOthers' | 'endAllOf' | 'endAll'> {
   return {
-    endOthers(own, by) {
+    endOthers(own, actor) {
       return database.transaction(async tx => {
         const former = await lockPerson(tx, own.user)
         if (former === undefined) throw new Abandon('gone' as const)
         const live = await count(tx, sql`s.user_id = ${own.user}`)
         const epoch = await replaceEpoch(tx, own.user)
-        await auditDone(tx, 'sessions.ended', by, { subject: own.user, session: own.id })
+        await auditDone(tx, 'sessions.ended', actor, { subject: own.user, session: own.id })
         const carried = await within.spare(tx, { ...own, former, epoch, proved: false })
         if (typeof carried === 'string') throw new Abandon(carried)
         return { ...counted(live, 1), ...(carried.id !== own.id && { renewed: carried.id }) }
       })
     },
 
-    endAllOf(user, by) {
-      return changeTaking(database, by, { person: user }, async tx => {
+    endAllOf(user, actor) {
+      return changeTaking(database, actor, { person: user }, async tx => {
         if ((await lockPerson(tx, user)) === undefined) return 'unknown'
         const ended = await count(tx, sql`s.user_id = ${user}`)
         await replaceEpoch(tx, user)
-        await auditDone(tx, 'sessions.ended', by, { subject: user })
+        await auditDone(tx, 'sessions.ended', actor, { subject: user })
         return counted(ended)
       })
     },
 
-    endAll(by) {
-      return changeTaking(database, by, { everybody: true }, async tx => {
+    endAll(actor) {
+      return changeTaking(database, actor, { everybody: true }, async tx => {
         await tx.execute(sql`select from service for no key update`)
         const ended = await count(tx, sql`true`)
         await replaceServiceEpoch(tx)
-        await auditDone(tx, 'service.sessions-ended', by)
+        await auditDone(tx, 'service.sessions-ended', actor)
         return counted(ended)
       })
     },

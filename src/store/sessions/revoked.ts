@@ -1,6 +1,6 @@
 /** The list of what Redis must not be believed about: sessions that ended, and secrets whose session it lacked. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { By, RequestContext } from '../../audit/events.js'
+import type { Actor, RequestContext } from '../../audit/events.js'
 import type { SessionId } from '../../core/principal.js'
 import { auditDone, writeAudit } from '../postgres/audit/audit-log.js'
 import type { Database, Queries } from '../postgres/database.js'
@@ -72,13 +72,13 @@ export async function endSessionsIn(
   tx: Queries,
   ids: readonly SessionId[],
   reason: SessionEnd,
-  by: By,
+  actor: Actor,
 ): Promise<number> {
   let ended = 0
   for (const id of ids) {
     const at = await revokeLine(tx, { id, reason, until: longestLife })
     if (at === undefined) continue
-    await auditDone(tx, 'session.ended', by, { session: at })
+    await auditDone(tx, 'session.ended', actor, { session: at })
     ended++
   }
   return ended

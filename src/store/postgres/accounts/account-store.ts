@@ -113,11 +113,11 @@ export function postgresAccountStore(
         const person = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
         if (person?.state !== 'active') return undefined
         const { id: user, email } = person
-        const by = { actor: user, context }
-        const reclaimed = await verifyAddress(tx, person, 'password-reset', by, { password: true })
+        const actor = { user, context }
+        const reclaimed = await verifyAddress(tx, person, 'password-reset', actor, { password: true })
         if (!reclaimed) await endOpenOf(tx, person)
         await setPassword(tx, user, phc, fresh)
-        await auditDone(tx, 'password.reset', by, { subject: user })
+        await auditDone(tx, 'password.reset', actor, { subject: user })
         return { user, email, reclaimed, providers: await providersOf(tx, user) }
       })
     },
@@ -136,7 +136,7 @@ export function postgresAccountStore(
           .where(
             and(eq(mailLinks.canonicalEmail, person.canonicalEmail), eq(mailLinks.purpose, 'password-reset')),
           )
-        await auditDone(tx, 'password.changed', { actor: user, context }, { subject: user, session })
+        await auditDone(tx, 'password.changed', { user: user, context }, { subject: user, session })
         const own = { id: session, user, provenSecretHash, next, former: person.epoch, epoch, proved: true }
         const carried = await within.spare(tx, own)
         if (typeof carried === 'string') throw new Abandon('superseded' as const)

@@ -2,7 +2,7 @@
 import { eq, type SQL, sql } from 'drizzle-orm'
 import type { AddressVerification } from '../../../accounts/address-verification.js'
 import type { NewFreshReset } from '../../../accounts/store.js'
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import type { Reclaimed } from '../../../core/mail.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -59,7 +59,7 @@ export async function verifyAddress(
   tx: Queries,
   user: LockedUser,
   how: AddressVerification,
-  by: By,
+  actor: Actor,
   brings: Brings,
 ): Promise<Reclaimed | undefined> {
   if (user.verifiedBy !== null) return undefined
@@ -67,11 +67,11 @@ export async function verifyAddress(
   await endOpenOf(tx, user)
   const password = user.passwordVersion !== null
   if (!brings.password) await tx.delete(passwords).where(eq(passwords.userId, id))
-  const providers = await unlinkAllBut(tx, id, brings.identity, by)
-  const sent = await withdrawAllOf(tx, id, by)
+  const providers = await unlinkAllBut(tx, id, brings.identity, actor)
+  const sent = await withdrawAllOf(tx, id, actor)
   await tx.update(users).set(verified(how)).where(eq(users.id, id))
   if (password || providers.length > 0 || sent > 0)
-    await auditDone(tx, 'account.reclaimed', by, { subject: id })
+    await auditDone(tx, 'account.reclaimed', actor, { subject: id })
   return { to: user.email, password, providers }
 }
 
@@ -124,24 +124,24 @@ async function unlinkAllBut(
   tx: Queries,
   user: UserId,
   kept: Brings['identity'],
-  by: By,
+  actor: Actor,
 ): Promise<readonly string[]> {
   const removed = await tx.execute<{ name: string }>(sql`
     delete from federated_identities f using providers p
     where p.id = f.provider_id and f.user_id = ${user}
       and (f.issuer, f.subject) is distinct from (${kept?.issuer ?? null}::text, ${kept?.subject ?? null}::text)
     returning p.name`)
-  for (const _ of removed) await auditDone(tx, 'identity.unlinked', by, { subject: user })
+  for (const _ of removed) await auditDone(tx, 'identity.unlinked', actor, { subject: user })
   return [...new Set(removed.map(({ name }) => name))].sort()
 }
 
 /** What it offered to others may have been for whoever set it up. */
-async function withdrawAllOf(tx: Queries, inviter: UserId, by: By): Promise<number> {
+async function withdrawAllOf(tx: Queries, inviter: UserId, actor: Actor): Promise<number> {
   const withdrawn = await tx
     .delete(invitations)
     .where(eq(invitations.inviter, inviter))
     .returning({ id: invitations.id, tenant: sql<TenantId>`${invitations.tenantId}` })
   for (const { id, tenant } of withdrawn)
-    await auditDone(tx, 'invitation.withdrawn', by, { subject: id, tenant })
+    await auditDone(tx, 'invitation.withdrawn', actor, { subject: id, tenant })
   return withdrawn.length
 }

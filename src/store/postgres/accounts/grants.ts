@@ -1,5 +1,5 @@
 /** Roles that a provider's claims give and take: those that are mapped, and no others. */
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
 import { type Claimed, keyOf } from '../../../federation/claimed.js'
 import type { Provider } from '../../../federation/provider.js'
@@ -20,7 +20,7 @@ export async function applyGrants(
   { id, grants }: Provider,
   { holds }: Claimed,
   user: UserId,
-  by: By,
+  actor: Actor,
 ): Promise<boolean> {
   if (!(await isEnabled(tx, id))) return false
   let changed = false
@@ -28,7 +28,7 @@ export async function applyGrants(
     const mapped = grants.filter(grant => grant.tenant === tenant)
     const held = new Set(mapped.filter(grant => holds.has(keyOf(grant))).map(({ role }) => role))
     const taken = new Set(mapped.map(({ role }) => role).filter(role => !held.has(role)))
-    changed = (await applyIn(tx, tenant, user, held, taken, by)) || changed
+    changed = (await applyIn(tx, tenant, user, held, taken, actor)) || changed
   }
   return changed
 }
@@ -39,7 +39,7 @@ async function applyIn(
   user: UserId,
   held: ReadonlySet<string>,
   taken: ReadonlySet<string>,
-  by: By,
+  actor: Actor,
 ): Promise<boolean> {
   const place = await lockTenant(tx, tenant)
   if (!place) return false
@@ -55,6 +55,6 @@ async function applyIn(
     .insert(memberships)
     .values({ userId: user, tenantId: tenant, roleIds })
     .onConflictDoUpdate({ target: [memberships.userId, memberships.tenantId], set: { roleIds } })
-  await auditDone(tx, 'membership.set', by, { subject: user, tenant })
+  await auditDone(tx, 'membership.set', actor, { subject: user, tenant })
   return true
 }

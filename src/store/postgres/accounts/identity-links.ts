@@ -1,7 +1,7 @@
 /** Making a provider's identity somebody's: a new person's, a person's who asked for it, or that of the address. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { LinkedNow } from '../../../accounts/identities.js'
-import type { By, RequestContext } from '../../../audit/events.js'
+import type { Actor, RequestContext } from '../../../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
 import type { Claimed } from '../../../federation/claimed.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -18,7 +18,7 @@ export async function register(tx: Queries, provider: string, claimed: Claimed, 
   const word = await wordOf(tx, provider, claimed)
   if (!word) return 'turned-off'
   const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { context })
-  const id = user && (await insert(tx, provider, claimed, user, { actor: user, context }))
+  const id = user && (await insert(tx, provider, claimed, user, { user: user, context }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
 }
@@ -29,17 +29,17 @@ export function link(
   claimed: Claimed,
   user: UserId,
   stillSignedIn: () => Promise<boolean>,
-  by: By,
+  actor: Actor,
 ) {
   // Asked under the lock: whatever ends all sessions has done so by now, or waits, and ends this link with them.
   const may = async () => ((await stillSignedIn()) ? undefined : ('signed-out' as const))
-  return attach(tx, provider, claimed, user, may, by)
+  return attach(tx, provider, claimed, user, may, actor)
 }
 
 /** Nobody proved the account: whoever made it may have been somebody else. */
-export function adopt(tx: Queries, provider: string, claimed: Claimed, user: UserId, by: By) {
+export function adopt(tx: Queries, provider: string, claimed: Claimed, user: UserId, actor: Actor) {
   const may = async (verifies: boolean) => (verifies ? undefined : ('not-authoritative' as const))
-  return attach(tx, provider, claimed, user, may, by)
+  return attach(tx, provider, claimed, user, may, actor)
 }
 
 /** `may` says why not, if so. `verifies`: the provider is authoritative for the account's own address. */
@@ -49,7 +49,7 @@ async function attach<Refusal>(
   claimed: Claimed,
   user: UserId,
   may: (verifies: boolean) => Promise<Refusal | undefined>,
-  by: By,
+  actor: Actor,
 ): Promise<LinkedNow | 'taken' | 'turned-off' | Refusal> {
   const word = await wordOf(tx, provider, claimed)
   if (!word) return 'turned-off'
@@ -60,16 +60,16 @@ async function attach<Refusal>(
   const refusal = await may(verifies)
   if (refusal !== undefined) return refusal
   const reclaimed = verifies
-    ? await verifyAddress(tx, person, 'provider', by, { identity: claimed })
+    ? await verifyAddress(tx, person, 'provider', actor, { identity: claimed })
     : undefined
-  const id = await insert(tx, provider, claimed, user, by)
+  const id = await insert(tx, provider, claimed, user, actor)
   if (id) return { id, notify: person.email, reclaimed }
   const own = await ownIdentity(tx, claimed, user)
   if (!own) throw new Abandon('taken' as const)
   return { id: own, notify: undefined, reclaimed }
 }
 
-async function insert(tx: Queries, provider: string, claimed: Claimed, user: UserId, by: By) {
+async function insert(tx: Queries, provider: string, claimed: Claimed, user: UserId, actor: Actor) {
   const { issuer, subject, label } = claimed
   const [row] = await tx
     .insert(federatedIdentities)
@@ -77,7 +77,7 @@ async function insert(tx: Queries, provider: string, claimed: Claimed, user: Use
     .onConflictDoNothing()
     .returning({ id: sql<FederatedIdentityId>`${federatedIdentities.id}` })
   if (!row) return undefined
-  await auditDone(tx, 'identity.linked', by, { subject: user })
+  await auditDone(tx, 'identity.linked', actor, { subject: user })
   return row.id
 }
 

@@ -60,17 +60,17 @@ export function postgresIdentityStore(
 
     register: (provider, claimed, context) =>
       database.transaction(tx => register(tx, provider, claimed, context)),
-    link: (provider, claimed, user, stillSignedIn, by) =>
-      database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, by)),
-    adopt: (provider, claimed, user, by) =>
-      database.transaction(tx => adopt(tx, provider, claimed, user, by)),
-    applyGrants: (provider, claimed, user, by) =>
-      database.transaction(tx => applyGrants(tx, provider, claimed, user, by)),
+    link: (provider, claimed, user, stillSignedIn, actor) =>
+      database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, actor)),
+    adopt: (provider, claimed, user, actor) =>
+      database.transaction(tx => adopt(tx, provider, claimed, user, actor)),
+    applyGrants: (provider, claimed, user, actor) =>
+      database.transaction(tx => applyGrants(tx, provider, claimed, user, actor)),
 
     identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
 
-    unlink(user, identity, keeping, by) {
-      return changeTaking(database, by, { person: user }, async tx => {
+    unlink(user, identity, keeping, actor) {
+      return changeTaking(database, actor, { person: user }, async tx => {
         // The person first: of two unlinked at once the second sees what the first has left.
         await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
         const all = await identitiesOf(tx, user)
@@ -81,8 +81,8 @@ export function postgresIdentityStore(
         await tx.delete(federatedIdentities).where(eq(federatedIdentities.id, identity))
         const proved = await sessionsOf(tx, eq(federatedSessions.identityId, identity))
         const ended = proved.filter(id => id !== keeping)
-        await within.end(tx, ended, 'unlinked', by)
-        await auditDone(tx, 'identity.unlinked', by, { subject: user })
+        await within.end(tx, ended, 'unlinked', actor)
+        await auditDone(tx, 'identity.unlinked', actor, { subject: user })
         return { unlinked: gone }
       })
     },

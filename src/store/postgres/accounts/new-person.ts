@@ -1,7 +1,7 @@
 /** Making a person: by themselves, with a mailed link, an invitation or a provider; or by an operator. */
 import { eq } from 'drizzle-orm'
 import type { AddressVerification, Registered } from '../../../accounts/address-verification.js'
-import type { By, RequestContext } from '../../../audit/events.js'
+import type { Actor, RequestContext } from '../../../audit/events.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
@@ -19,7 +19,7 @@ export async function insertPerson(
   { asTyped, canonical }: Address,
   name: string | undefined,
   how: AddressVerification | null,
-  by: By | Pick<By, 'context'>,
+  actor: Actor | Pick<Actor, 'context'>,
 ): Promise<UserId | undefined> {
   const [person] = await tx
     .insert(users)
@@ -30,7 +30,7 @@ export async function insertPerson(
   const user = person.id as UserId
   if (how !== null) await endLinksOf(tx, canonical)
   // Who comes in by themselves is the one who acts.
-  await auditDone(tx, 'account.created', { actor: user, ...by }, { subject: user })
+  await auditDone(tx, 'account.created', { user, ...actor }, { subject: user })
   return user
 }
 
@@ -53,15 +53,15 @@ export async function registerByMail(
   const found = await lockUser(tx, eq(users.canonicalEmail, address.canonical))
   if (found?.state !== 'active' || found.verifiedBy !== null) return undefined
   const { id: user } = found
-  const by = { actor: user, context }
+  const actor = { user, context }
   // From now on mail goes where this link went: the address may have been typed in another way before.
   const holder = { ...found, email: address.asTyped }
-  const reclaimed = await verifyAddress(tx, holder, how, by, { password: true })
+  const reclaimed = await verifyAddress(tx, holder, how, actor, { password: true })
   const passwordVersion = await setPassword(tx, user, phc)
   await tx
     .update(users)
     .set({ email: address.asTyped, ...(name !== undefined && { name }) })
     .where(eq(users.id, user))
-  await auditDone(tx, 'password.reset', by, { subject: user })
+  await auditDone(tx, 'password.reset', actor, { subject: user })
   return { user, passwordVersion, reclaimed }
 }

@@ -1,7 +1,7 @@
 /** Invitations redeemed, in Postgres: each taken by one DELETE, in the transaction that makes the member. */
 import { and, eq, gt, sql } from 'drizzle-orm'
 import type { RedemptionStore } from '../../../accounts/redemptions.js'
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import { mayGrant, mayIn } from '../../../core/authority.js'
 import type { UserId } from '../../../core/principal.js'
 import { permissionsOfRoles, type Tenant } from '../../../tenants/tenants.js'
@@ -34,15 +34,15 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
       return row
     },
 
-    accept(tokenHash, user, by) {
-      return changeBy(database, by, async tx => {
+    accept(tokenHash, user, actor) {
+      return changeBy(database, actor, async tx => {
         const [person] = await tx
           .select({ email: users.canonicalEmail, state: users.state })
           .from(users)
           .where(eq(users.id, user))
         const taken = person?.state === 'active' ? await take(tx, tokenHash, person.email) : undefined
         if (!taken) throw new Abandon(undefined)
-        await join(tx, taken, user, by)
+        await join(tx, taken, user, actor)
         return { tenant: taken.place.id }
       })
     },
@@ -62,7 +62,7 @@ export function postgresRedemptionStore(database: Database): RedemptionStore {
         )
         if (!registered) throw new Abandon(undefined)
         const { user } = registered
-        await join(tx, taken, user, { actor: user, context })
+        await join(tx, taken, user, { user: user, context })
         return { ...registered, tenant: taken.place.id }
       })
     },
@@ -96,7 +96,7 @@ async function take(tx: Queries, tokenHash: Buffer, address?: string): Promise<T
 }
 
 /** A member keeps the roles they have; who was suspended is not let in again by an invitation. */
-async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, by: By): Promise<void> {
+async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, actor: Actor): Promise<void> {
   await tx
     .insert(memberships)
     .values({ userId: user, tenantId: place.id, roleIds: textArray(roleIds) })
@@ -106,5 +106,5 @@ async function join(tx: Queries, { id, roleIds, place }: Taken, user: UserId, by
         roleIds: sql`array(select distinct unnest(${memberships.roleIds} || excluded.role_ids) order by 1)`,
       },
     })
-  await auditDone(tx, 'invitation.accepted', by, { subject: id, tenant: place.id })
+  await auditDone(tx, 'invitation.accepted', actor, { subject: id, tenant: place.id })
 }

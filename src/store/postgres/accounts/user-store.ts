@@ -1,7 +1,7 @@
 /** People as operators create, stop and remove them, in Postgres. */
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import { type Authority, mayAll, type PlatformRole, permissionsOf } from '../../../core/authority.js'
 import type { UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -24,14 +24,14 @@ const columns = {
 
 /** `reserved` has connections of its own: whatever else waits, what stops a person does not wait for it. */
 export function postgresUserStore(database: Database, reserved: Database = database): UserStore {
-  const change = (user: UserId, { name, state, platformRoles }: UserChange, by: By) => {
+  const change = (user: UserId, { name, state, platformRoles }: UserChange, actor: Actor) => {
     const connections = state === 'disabled' || platformRoles ? reserved : database
-    return changeTaking(connections, by, { person: user }, async (tx, held) => {
+    return changeTaking(connections, actor, { person: user }, async (tx, held) => {
       const before = await lock(tx, user)
       if (!before) return 'unknown' as const
       if (!mayRule(held, [...before.platformRoles, ...(platformRoles ?? [])])) return 'forbidden' as const
       const after = { state: state ?? before.state, platformRoles: platformRoles ?? before.platformRoles }
-      if (await takesTheLast(tx, by, before, after)) return 'last-administrator' as const
+      if (await takesTheLast(tx, actor, before, after)) return 'last-administrator' as const
       const enabling = state === 'active' && before.state === 'disabled'
       const renamed = name !== undefined || platformRoles !== undefined
       if (!renamed && state !== 'disabled' && !enabling) return before
@@ -42,17 +42,17 @@ export function postgresUserStore(database: Database, reserved: Database = datab
         .returning(columns)
       if (state === 'disabled') await replaceEpoch(tx, user)
       const about = { subject: user }
-      if (state === 'disabled') await auditDone(tx, 'account.disabled', by, about)
-      if (enabling) await auditDone(tx, 'account.enabled', by, about)
-      if (renamed) await auditDone(tx, 'account.changed', by, about)
+      if (state === 'disabled') await auditDone(tx, 'account.disabled', actor, about)
+      if (enabling) await auditDone(tx, 'account.enabled', actor, about)
+      if (renamed) await auditDone(tx, 'account.changed', actor, about)
       return row as User
     })
   }
 
   return {
-    create({ email, name, phc }, by) {
-      return createBy(database, by, async tx => {
-        const user = await insertPerson(tx, email, name, null, by)
+    create({ email, name, phc }, actor) {
+      return createBy(database, actor, async tx => {
+        const user = await insertPerson(tx, email, name, null, actor)
         if (user === undefined) return 'address-taken'
         if (phc !== undefined) await tx.insert(passwords).values({ userId: user, phc })
         return (await find(tx, user)) as User
@@ -78,31 +78,31 @@ export function postgresUserStore(database: Database, reserved: Database = datab
       })
     },
 
-    async disable(user, by) {
-      const answer = await change(user, { state: 'disabled' }, by)
+    async disable(user, actor) {
+      const answer = await change(user, { state: 'disabled' }, actor)
       return typeof answer === 'string' ? answer : 'disabled'
     },
 
-    async enable(user, by) {
-      const answer = await change(user, { state: 'active' }, by)
+    async enable(user, actor) {
+      const answer = await change(user, { state: 'active' }, actor)
       return typeof answer === 'string' ? answer : 'enabled'
     },
 
     hasAdministrator: () => database.read(tx => hasOther(tx, undefined)),
 
-    remove(user, by) {
-      return changeTaking(reserved, by, { person: user }, async (tx, held) => {
+    remove(user, actor) {
+      return changeTaking(reserved, actor, { person: user }, async (tx, held) => {
         const before = await lock(tx, user)
         if (!before) return 'unknown'
         if (!mayRule(held, before.platformRoles)) return 'forbidden'
-        if (await takesTheLast(tx, by, before, undefined)) return 'last-administrator'
+        if (await takesTheLast(tx, actor, before, undefined)) return 'last-administrator'
         const [person] = await tx
           .delete(users)
           .where(eq(users.id, user))
           .returning({ email: users.canonicalEmail })
         if (!person) return 'unknown'
         await tx.delete(mailLinks).where(eq(mailLinks.canonicalEmail, person.email))
-        await auditDone(tx, 'account.deleted', by, { subject: user })
+        await auditDone(tx, 'account.deleted', actor, { subject: user })
         return 'removed'
       })
     },
@@ -128,7 +128,7 @@ const administratorsLock = 735_194_604
 /** `after`: undefined where the person is removed. An operator's command may: it makes the next one, too. */
 async function takesTheLast(
   tx: Queries,
-  { authorized }: By,
+  { authorized }: Actor,
   before: User,
   after: Pick<User, 'state' | 'platformRoles'> | undefined,
 ): Promise<boolean> {

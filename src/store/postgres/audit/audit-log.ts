@@ -1,6 +1,6 @@
 /** The audit table in Postgres: rows are added, in the transaction of what they record. */
 import { and, desc, eq, lt, sql } from 'drizzle-orm'
-import type { AuditAction, AuditEvent, AuditLog, By } from '../../../audit/events.js'
+import type { Actor, AuditAction, AuditEvent, AuditLog } from '../../../audit/events.js'
 import { pageOf } from '../../../core/page.js'
 import type { SessionId, TenantId } from '../../../core/principal.js'
 import type { Database, Queries } from '../database.js'
@@ -45,13 +45,13 @@ async function writeMany(tx: Queries, events: readonly AuditEvent[]): Promise<vo
 export async function auditDone(
   tx: Queries,
   action: AuditAction,
-  { actor, serviceKey, context }: By,
+  { user, serviceKey, context }: Actor,
   about: { readonly subject?: string; readonly tenant?: TenantId; readonly session?: SessionId } = {},
 ): Promise<void> {
   await writeAudit(tx, {
     action,
     outcome: 'done',
-    ...(actor !== undefined && { actor }),
+    ...(user !== undefined && { actor: user }),
     ...(serviceKey !== undefined && { serviceKey }),
     ...about,
     context,

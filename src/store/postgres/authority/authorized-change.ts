@@ -1,6 +1,6 @@
 /** Changes that a request asks for: what its caller holds is read in the transaction of the change, and stays until its end. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../../core/authority.js'
 import type { ServiceKeyId, SessionId, UserId } from '../../../core/principal.js'
 import { authorityOfKey, judgeProvedKey } from '../../../core/service-key.js'
@@ -22,12 +22,12 @@ export interface Taken {
 }
 
 /** Everything that `by` may do is done by way of this, whoever that is: an operator's command may everything. */
-export function changeBy<T>(database: Database, by: By, work: Work<T>): Promise<T> {
-  return changeTaking(database, by, {}, work)
+export function changeBy<T>(database: Database, actor: Actor, work: Work<T>): Promise<T> {
+  return changeTaking(database, actor, {}, work)
 }
 
 /** Before work that no transaction can take back. The change itself is judged once more. */
-export async function judgeBy(database: Database, { authorized }: By): Promise<void> {
+export async function judgeBy(database: Database, { authorized }: Actor): Promise<void> {
   if (!authorized) return
   const { caller } = authorized
   await database.read(async tx => {
@@ -39,18 +39,18 @@ export async function judgeBy(database: Database, { authorized }: By): Promise<v
 /** Something created so, once under the caller's Idempotency-Key. */
 export function createBy<T>(
   database: Database,
-  by: By,
+  actor: Actor,
   create: (tx: Queries, held: Authority) => Promise<T>,
 ): Promise<T | 'repeated-differently'> {
-  return changeBy(database, by, (tx, held) => createOnce(tx, by.once, () => create(tx, held)))
+  return changeBy(database, actor, (tx, held) => createOnce(tx, actor.once, () => create(tx, held)))
 }
 
 /**
  * The same, where `work` takes a row that callers rest on. It is named before: two who shared such a row first, and
  * took it afterwards, would wait for each other.
  */
-export function changeTaking<T>(database: Database, by: By, taken: Taken, work: Work<T>): Promise<T> {
-  return database.transaction(async tx => work(tx, await authorityNow(tx, by, taken)))
+export function changeTaking<T>(database: Database, actor: Actor, taken: Taken, work: Work<T>): Promise<T> {
+  return database.transaction(async tx => work(tx, await authorityNow(tx, actor, taken)))
 }
 
 /**
@@ -58,7 +58,7 @@ export function changeTaking<T>(database: Database, by: By, taken: Taken, work: 
  * seen, or waits until the change is made. Always in this order, and within each kind in the order of the ids, so that
  * no two who take something from each other wait for each other. The tenant comes first, as in every change within one.
  */
-async function authorityNow(tx: Queries, { authorized }: By, taken: Taken): Promise<Authority> {
+async function authorityNow(tx: Queries, { authorized }: Actor, taken: Taken): Promise<Authority> {
   if (!authorized) return operatorAuthority
   const { caller, tenant } = authorized
   const calling = 'person' in caller ? caller : undefined

@@ -84,7 +84,7 @@ export function postgresFederationStore(
       })
     },
 
-    logOut({ provider, issuer, jti, subject, sid, issuedAt }, by) {
+    logOut({ provider, issuer, jti, subject, sid, issuedAt }, actor) {
       return database.transaction(async tx => {
         // Sign-ins under way hold this row: they are over when it is ours, or begin after it.
         await tx.select({ id: providers.id }).from(providers).where(eq(providers.id, provider)).for('update')
@@ -105,8 +105,8 @@ export function postgresFederationStore(
           sid === undefined ? undefined : eq(federatedSessions.providerSession, sid),
           subject === undefined ? undefined : eq(federatedSessions.subject, subject),
         )
-        const ended = await within.end(tx, await sessionsOf(tx, named), 'by-provider', by)
-        await auditDone(tx, 'provider.logout', by, { subject: provider })
+        const ended = await within.end(tx, await sessionsOf(tx, named), 'by-provider', actor)
+        await auditDone(tx, 'provider.logout', actor, { subject: provider })
         return ended
       })
     },

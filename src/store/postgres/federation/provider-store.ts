@@ -53,10 +53,10 @@ export function postgresProviderStore(
   within: Pick<SessionsWithin, 'end'>,
 ): ProviderStore {
   return {
-    judge: by => judgeBy(database, by),
+    judge: actor => judgeBy(database, actor),
 
-    async create(declaration, { sealed, kekId }, by) {
-      return createBy(database, by, async (tx, held) => {
+    async create(declaration, { sealed, kekId }, actor) {
+      return createBy(database, actor, async (tx, held) => {
         if (!mayDeclare(held, declaration)) throw new Abandon('forbidden' as const)
         if (await find(tx, declaration.id)) return 'id-taken'
         const { id, kind } = declaration
@@ -67,7 +67,7 @@ export function postgresProviderStore(
           .onConflictDoNothing()
           .returning(providerColumns)
         if (!row) return 'issuer-taken'
-        await auditDone(tx, 'provider.created', by, { subject: id })
+        await auditDone(tx, 'provider.created', actor, { subject: id })
         return row
       })
     },
@@ -79,8 +79,8 @@ export function postgresProviderStore(
 
     read: id => database.read(tx => find(tx, id)),
 
-    async change(id, to, secret, by) {
-      const changing = changeBy(database, by, async (tx, held) => {
+    async change(id, to, secret, actor) {
+      const changing = changeBy(database, actor, async (tx, held) => {
         // Whoever links waits for another issuer, or is seen.
         const before = await lock(tx, id, to.issuer === undefined ? 'no key update' : 'update')
         if (!before) return 'unknown' as const
@@ -97,7 +97,7 @@ export function postgresProviderStore(
           .where(eq(providers.id, id))
           .returning(providerColumns)
         if (!row) return 'unknown' as const
-        await auditDone(tx, 'provider.changed', by, { subject: id })
+        await auditDone(tx, 'provider.changed', actor, { subject: id })
         return row
       })
       return changing.catch(error => {
@@ -106,23 +106,23 @@ export function postgresProviderStore(
       })
     },
 
-    remove(id, by) {
-      return changeBy(database, by, async (tx, held) => {
+    remove(id, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         const [gone] = await tx.delete(providers).where(eq(providers.id, id)).returning(providerColumns)
         if (!gone) return 'unknown'
         if (!mayDeclare(held, gone)) throw new Abandon('forbidden' as const)
-        await auditDone(tx, 'provider.deleted', by, { subject: id })
+        await auditDone(tx, 'provider.deleted', actor, { subject: id })
         return 'removed'
       })
     },
 
-    async endSessions(id, by) {
+    async endSessions(id, actor) {
       const own = eq(federatedSessions.providerId, id)
       for (let all = 0; ; ) {
         // Each batch is a transaction of its own: there may be more than any deadline has time for.
         const { ids, ended } = await database.transaction(async tx => {
           const ids = await sessionsOf(tx, own, batchOfEnded)
-          const ended = await within.end(tx, ids, 'by-operator', by)
+          const ended = await within.end(tx, ids, 'by-operator', actor)
           if (ids.length > 0)
             await tx.delete(federatedSessions).where(and(own, inArray(federatedSessions.sessionId, ids)))
           return { ids, ended }
@@ -133,8 +133,8 @@ export function postgresProviderStore(
       }
     },
 
-    reseal(again, by) {
-      return changeBy(database, by, async tx => {
+    reseal(again, actor) {
+      return changeBy(database, actor, async tx => {
         const rows = await tx.select(withSecret).from(providers).orderBy(asc(providers.id)).for('update')
         const done: string[] = []
         for (const { id, sealedSecret, kekId } of rows) {
@@ -142,7 +142,7 @@ export function postgresProviderStore(
           if (!secret) continue
           const set = { sealedSecret: secret.sealed, kekId: secret.kekId }
           await tx.update(providers).set(set).where(eq(providers.id, id))
-          await auditDone(tx, 'provider.changed', by, { subject: id })
+          await auditDone(tx, 'provider.changed', actor, { subject: id })
           done.push(id)
         }
         return done

@@ -1,6 +1,6 @@
 /** The key ring in Postgres: rows read with the database's clock, and changed by one at a time. */
 import { asc, eq, sql } from 'drizzle-orm'
-import type { AuditAction, By } from '../../../audit/events.js'
+import type { Actor, AuditAction } from '../../../audit/events.js'
 import type { Kid } from '../../../core/principal.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring, SealedKey } from '../../../keys/store.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -26,12 +26,12 @@ export function postgresKeyRingStore(database: Database): KeyRingStore {
   return {
     read: () => database.read(readRing),
 
-    async change(decide, make, by, dryRun = false) {
+    async change(decide, make, actor, dryRun = false) {
       try {
-        return await changeBy(database, by, async tx => {
+        return await changeBy(database, actor, async tx => {
           const plan = await decide(await lockRing(tx))
           if (typeof plan === 'string') return plan
-          await applyPlan(tx, plan, make, by)
+          await applyPlan(tx, plan, make, actor)
           const ring = await readRing(tx)
           if (dryRun) throw new DryRun(ring)
           return ring
@@ -54,19 +54,21 @@ export async function applyPlan(
   tx: Queries,
   { publish, alter }: Plan,
   make: () => Promise<SealedKey>,
-  by: By,
+  actor: Actor,
 ): Promise<void> {
-  for (const alteration of alter) await alterKey(tx, alteration, by)
+  for (const alteration of alter) await alterKey(tx, alteration, actor)
   for (const { signsFrom, exempt } of publish) {
     const key = await make()
     await tx
       .insert(signingKeys)
       .values({ ...key, signsFrom: instantOf(signsFrom), exempt, leastLead: 0, leastTail: 0 })
-    await auditDone(tx, exempt === 'first' ? 'keys.bootstrapped' : 'keys.published', by, { subject: key.kid })
+    await auditDone(tx, exempt === 'first' ? 'keys.bootstrapped' : 'keys.published', actor, {
+      subject: key.kid,
+    })
   }
 }
 
-async function alterKey(tx: Queries, { kid, compromised, sealed, ...times }: Alteration, by: By) {
+async function alterKey(tx: Queries, { kid, compromised, sealed, ...times }: Alteration, actor: Actor) {
   await tx
     .update(signingKeys)
     .set({
@@ -85,7 +87,7 @@ async function alterKey(tx: Queries, { kid, compromised, sealed, ...times }: Alt
     [sealed && sealed !== 'erased', 'keys.resealed'],
     [sealed === 'erased' && !compromised, 'keys.erased'],
   ]
-  for (const [done, action] of actions) if (done) await auditDone(tx, action, by, { subject: kid })
+  for (const [done, action] of actions) if (done) await auditDone(tx, action, actor, { subject: kid })
 }
 
 /** What is undefined stays as it is. */

@@ -47,9 +47,9 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
       return new Map<string, OriginOwner>(rows.map(({ origin, ...owner }) => [origin, owner]))
     },
 
-    create(application, by) {
+    create(application, actor) {
       const { clientId, name, origins, tokenLifetimeSeconds } = application
-      return createBy(database, by, async (tx, held) => {
+      return createBy(database, actor, async (tx, held) => {
         if (!mayGiveGrants(held, application.grants ?? [])) throw new Abandon('forbidden' as const)
         const created = await tx
           .insert(applications)
@@ -65,7 +65,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
           .returning({ clientId: applications.clientId })
         if (created.length === 0) return 'client-id-taken'
         await giveOrigins(tx, clientId, origins)
-        await auditDone(tx, 'application.created', by, { subject: clientId })
+        await auditDone(tx, 'application.created', actor, { subject: clientId })
         return (await find(tx, clientId)) as Application
       })
     },
@@ -77,9 +77,9 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
         readPage(tx.select(columns).from(applications).$dynamic(), applications.clientId, 'clientId', page),
       ),
 
-    change(clientId, to, by) {
+    change(clientId, to, actor) {
       const { origins, audiences, grants, returnAddresses, name, state, tokenLifetimeSeconds } = to
-      return changeBy(database, by, async (tx, held) => {
+      return changeBy(database, actor, async (tx, held) => {
         const set = {
           name,
           state,
@@ -98,13 +98,13 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
           await tx.delete(applicationOrigins).where(eq(applicationOrigins.clientId, clientId))
           await giveOrigins(tx, clientId, origins)
         }
-        await auditDone(tx, 'application.changed', by, { subject: clientId })
+        await auditDone(tx, 'application.changed', actor, { subject: clientId })
         return (await find(tx, clientId)) as Application
       })
     },
 
-    remove(clientId, by) {
-      return changeBy(database, by, async (tx, held) => {
+    remove(clientId, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         if (clientId === hostedPages) return 'unknown'
         const [removed] = await tx
           .delete(applications)
@@ -112,7 +112,7 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
           .returning({ grants: columns.grants })
         if (!removed) return 'unknown'
         if (!mayGiveGrants(held, removed.grants)) throw new Abandon('forbidden' as const)
-        await auditDone(tx, 'application.deleted', by, { subject: clientId })
+        await auditDone(tx, 'application.deleted', actor, { subject: clientId })
         return 'removed'
       })
     },

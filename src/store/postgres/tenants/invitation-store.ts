@@ -1,6 +1,6 @@
 /** Invitations in Postgres: taken by one DELETE, in the transaction that makes the member. */
 import { and, eq, gt, sql } from 'drizzle-orm'
-import type { By } from '../../../audit/events.js'
+import type { Actor } from '../../../audit/events.js'
 import { mayGrant } from '../../../core/authority.js'
 import type { Inviter } from '../../../core/mail.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
@@ -26,10 +26,10 @@ export const invitationColumns = {
 }
 export function postgresInvitationStore(database: Database): InvitationStore {
   return {
-    create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, by) {
-      return changeBy(database, by, async (tx, held) => {
+    create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         let made = false
-        const answer = await createOnce(tx, by.once, async () => {
+        const answer = await createOnce(tx, actor.once, async () => {
           const place = await lockTenant(tx, tenant)
           if (!place) throw new Abandon('unknown' as const)
           const wanted = roleIdsOf(place.roles, roleIds)
@@ -51,19 +51,19 @@ export function postgresInvitationStore(database: Database): InvitationStore {
               email: email.asTyped,
               canonicalEmail: email.canonical,
               roleIds: textArray(wanted),
-              inviter: by.actor ?? null,
+              inviter: actor.user ?? null,
               expiresAt: inSeconds(lifetimeSeconds),
             })
             .returning(invitationColumns)
           if (!invitation) throw new Error('an insert returned nothing')
-          await auditDone(tx, 'invitation.created', by, { subject: invitation.id, tenant })
+          await auditDone(tx, 'invitation.created', actor, { subject: invitation.id, tenant })
           made = true
           return { invitation, tenantName: place.name, mailed: false }
         })
         if (typeof answer === 'string') return answer
-        const inviter = await inviterOf(tx, by)
-        if (made || !by.once) return { ...answer, inviter }
-        const mailed = (await lockAnswer<typeof answer>(tx, by.once))?.mailed ?? true
+        const inviter = await inviterOf(tx, actor)
+        if (made || !actor.once) return { ...answer, inviter }
+        const mailed = (await lockAnswer<typeof answer>(tx, actor.once))?.mailed ?? true
         if (!mailed) await replaceToken(tx, answer.invitation.id, tokenHash)
         return { ...answer, inviter, mailed }
       })
@@ -88,8 +88,8 @@ export function postgresInvitationStore(database: Database): InvitationStore {
       )
     },
 
-    withdraw(tenant, id, by) {
-      return changeBy(database, by, async (tx, held) => {
+    withdraw(tenant, id, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         const place = await lockTenant(tx, tenant)
         const [gone] = await tx
           .delete(invitations)
@@ -98,7 +98,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         if (!place || !gone) return 'unknown'
         if (!mayGrant(held, tenant, permissionsOfRoles(place.roles, gone.roleIds)))
           throw new Abandon('forbidden' as const)
-        await auditDone(tx, 'invitation.withdrawn', by, { subject: id, tenant })
+        await auditDone(tx, 'invitation.withdrawn', actor, { subject: id, tenant })
         return 'withdrawn'
       })
     },
@@ -115,12 +115,9 @@ async function replaceToken(tx: Queries, id: string, tokenHash: Buffer): Promise
     ${old.row}::text::jsonb || jsonb_build_object('token_hash', ${tokenHash}::bytea))).*`)
 }
 
-async function inviterOf(tx: Queries, { actor, serviceKey }: By): Promise<Inviter | undefined> {
-  if (actor !== undefined) {
-    const [account] = await tx
-      .select({ account: users.canonicalEmail })
-      .from(users)
-      .where(eq(users.id, actor))
+async function inviterOf(tx: Queries, { user, serviceKey }: Actor): Promise<Inviter | undefined> {
+  if (user !== undefined) {
+    const [account] = await tx.select({ account: users.canonicalEmail }).from(users).where(eq(users.id, user))
     return account
   }
   if (serviceKey === undefined) return undefined

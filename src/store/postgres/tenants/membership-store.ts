@@ -52,8 +52,8 @@ export function postgresMembershipStore(database: Database): MembershipStore {
     of: user =>
       database.read(tx => select(tx).where(eq(memberships.userId, user)).orderBy(asc(memberships.tenantId))),
 
-    put({ tenant, user, roleIds, state }, by) {
-      return changeBy(database, by, async (tx, held) => {
+    put({ tenant, user, roleIds, state }, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         const everyTenant = may(held, 'tenants:write')
         const place = await lockTenant(tx, tenant)
         if (!place) return 'unknown'
@@ -74,13 +74,13 @@ export function postgresMembershipStore(database: Database): MembershipStore {
             target: [memberships.userId, memberships.tenantId],
             set: { state, roleIds: roles },
           })
-        await auditDone(tx, 'membership.set', by, { subject: user, tenant })
+        await auditDone(tx, 'membership.set', actor, { subject: user, tenant })
         return (await memberOf(tx, tenant, user)) as Membership
       })
     },
 
-    remove(tenant, user, by) {
-      return changeBy(database, by, async (tx, held) => {
+    remove(tenant, user, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         const everyTenant = may(held, 'tenants:write')
         const place = await lockTenant(tx, tenant)
         const before = place && (await memberOf(tx, tenant, user))
@@ -90,7 +90,7 @@ export function postgresMembershipStore(database: Database): MembershipStore {
         await tx
           .delete(memberships)
           .where(and(eq(memberships.tenantId, tenant), eq(memberships.userId, user)))
-        await auditDone(tx, 'membership.removed', by, { subject: user, tenant })
+        await auditDone(tx, 'membership.removed', actor, { subject: user, tenant })
         return 'removed'
       })
     },

@@ -26,10 +26,10 @@ const columns = {
 /** `reserved` has connections of its own: whatever else waits, a revocation does not wait for it. */
 export function postgresServiceKeyStore(database: Database, reserved: Database = database): ServiceKeyStore {
   return {
-    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, by) {
-      return changeBy(database, by, async (tx, held) => {
+    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
-        return createOnce(tx, by.once, async () => {
+        return createOnce(tx, actor.once, async () => {
           if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
           const expiresAt = lifetimeSeconds === undefined ? null : inSeconds(lifetimeSeconds)
           await tx.insert(serviceKeys).values({
@@ -41,7 +41,10 @@ export function postgresServiceKeyStore(database: Database, reserved: Database =
             tenantId: tenant,
             expiresAt: expiresAt,
           })
-          await auditDone(tx, 'service-key.created', by, { subject: id, ...(tenant !== null && { tenant }) })
+          await auditDone(tx, 'service-key.created', actor, {
+            subject: id,
+            ...(tenant !== null && { tenant }),
+          })
           return (await one(tx, id)) as ServiceKey
         })
       })
@@ -54,8 +57,8 @@ export function postgresServiceKeyStore(database: Database, reserved: Database =
         readPage(tx.select(columns).from(serviceKeys).$dynamic(), serviceKeys.id, 'id', page),
       ),
 
-    revoke(id, by) {
-      return changeTaking(reserved, by, { serviceKey: id }, async (tx, held) => {
+    revoke(id, actor) {
+      return changeTaking(reserved, actor, { serviceKey: id }, async (tx, held) => {
         const key = await one(tx, id)
         if (!key) return 'unknown'
         if (!mayGiveKey(held, key)) return 'forbidden'
@@ -67,7 +70,7 @@ export function postgresServiceKeyStore(database: Database, reserved: Database =
         const [row] = revoked
         if (!row) return 'revoked'
         const { tenant } = row
-        await auditDone(tx, 'service-key.revoked', by, { subject: id, ...(tenant !== null && { tenant }) })
+        await auditDone(tx, 'service-key.revoked', actor, { subject: id, ...(tenant !== null && { tenant }) })
         return 'revoked'
       })
     },

@@ -29,12 +29,12 @@ type StoredRoles = Record<string, { name: string; permissions: string[] }>
 
 export function postgresTenantStore(database: Database): TenantStore {
   return {
-    create(name, by) {
-      return createBy(database, by, async tx => {
+    create(name, actor) {
+      return createBy(database, actor, async tx => {
         const roles = structuredClone(builtInRoles) as unknown as StoredRoles
         const [row] = await tx.insert(tenants).values({ name, roles }).returning(tenantColumns)
         const tenant = described(row as TenantRow)
-        await auditDone(tx, 'tenant.created', by, { subject: tenant.id, tenant: tenant.id })
+        await auditDone(tx, 'tenant.created', actor, { subject: tenant.id, tenant: tenant.id })
         return tenant
       })
     },
@@ -48,8 +48,8 @@ export function postgresTenantStore(database: Database): TenantStore {
       return { items: items.map(described), next }
     },
 
-    change(id, { name, state }, by) {
-      return changeBy(database, by, async (tx, held) => {
+    change(id, { name, state }, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         if (state !== undefined && !may(held, 'tenants:write')) return 'forbidden'
         if (!(await lockTenant(tx, id))) return 'unknown'
         const [row] = await tx
@@ -57,43 +57,43 @@ export function postgresTenantStore(database: Database): TenantStore {
           .set({ name, state })
           .where(eq(tenants.id, id))
           .returning(tenantColumns)
-        await auditDone(tx, 'tenant.changed', by, { subject: id, tenant: id })
+        await auditDone(tx, 'tenant.changed', actor, { subject: id, tenant: id })
         return described(row as TenantRow)
       })
     },
 
-    remove(id, by) {
-      return changeBy(database, by, async tx => {
+    remove(id, actor) {
+      return changeBy(database, actor, async tx => {
         const removed = await tx.delete(tenants).where(eq(tenants.id, id)).returning({ id: tenants.id })
         if (removed.length === 0) return 'unknown'
-        await auditDone(tx, 'tenant.deleted', by, { subject: id, tenant: id })
+        await auditDone(tx, 'tenant.deleted', actor, { subject: id, tenant: id })
         return 'removed'
       })
     },
 
-    createRole(tenant, { name, permissions }, by) {
-      return createBy(database, by, async (tx, held) => {
+    createRole(tenant, { name, permissions }, actor) {
+      return createBy(database, actor, async (tx, held) => {
         const role = { id: randomUUID() as string, name, permissions: sorted(permissions) }
         const answer = await putRole(tx, tenant, role, held, false)
         if (answer !== 'put') throw new Abandon(answer)
-        await auditDone(tx, 'role.created', by, { subject: role.id, tenant })
+        await auditDone(tx, 'role.created', actor, { subject: role.id, tenant })
         return role
       })
     },
 
-    changeRole(tenant, { id, name, permissions }, by) {
-      return changeBy(database, by, async (tx, held) => {
+    changeRole(tenant, { id, name, permissions }, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         if (Object.hasOwn(builtInRoles, id) && !may(held, 'tenants:write')) return 'forbidden'
         const role = { id, name, permissions: sorted(permissions) }
         const answer = await putRole(tx, tenant, role, held, true)
         if (answer !== 'put') throw new Abandon(answer)
-        await auditDone(tx, 'role.changed', by, { subject: id, tenant })
+        await auditDone(tx, 'role.changed', actor, { subject: id, tenant })
         return role
       })
     },
 
-    removeRole(tenant, roleId, by) {
-      return changeBy(database, by, async (tx, held) => {
+    removeRole(tenant, roleId, actor) {
+      return changeBy(database, actor, async (tx, held) => {
         const role = (await lockTenant(tx, tenant))?.roles.find(({ id }) => id === roleId)
         if (!role) return 'unknown'
         if (Object.hasOwn(builtInRoles, roleId) || !mayGrant(held, tenant, role.permissions))
@@ -106,7 +106,7 @@ export function postgresTenantStore(database: Database): TenantStore {
           .update(memberships)
           .set({ roleIds: sql`array_remove(${memberships.roleIds}, ${roleId})` })
           .where(and(eq(memberships.tenantId, tenant), sql`${roleId} = any(${memberships.roleIds})`))
-        await auditDone(tx, 'role.deleted', by, { subject: roleId, tenant })
+        await auditDone(tx, 'role.deleted', actor, { subject: roleId, tenant })
         return 'removed'
       })
     },

@@ -39,7 +39,7 @@ export function redisRevocations(
       return listedPage(live, page)
     },
 
-    async endOne(id, owner, by) {
+    async endOne(id, owner, actor) {
       if (!form.test(id)) return 'unknown'
       const row = await rows.read(id).catch(error => {
         // An operator names an id and need not prove anything: it works without Redis.
@@ -49,17 +49,20 @@ export function redisRevocations(
       if (!row && owner !== 'anyone') return 'unknown'
       const ended = await changeTaking<{ at?: SessionId | undefined; user?: UserId } | 'unknown'>(
         reserved,
-        by,
+        actor,
         { session: id },
         async tx => {
           await lockSession(tx, id)
           const whose = row && (await ownerOf(tx, row))
           if (owner !== 'anyone' && whose?.user !== owner) throw new Abandon('unknown' as const)
-          const reason = by.actor === undefined ? 'by-operator' : 'by-person'
+          const reason = actor.user === undefined ? 'by-operator' : 'by-person'
           const until = whose?.until ?? longestLife
           const at = await revokeLine(tx, { id, reason, until })
           if (at !== undefined)
-            await auditDone(tx, 'session.ended', by, { ...(whose && { subject: whose.user }), session: at })
+            await auditDone(tx, 'session.ended', actor, {
+              ...(whose && { subject: whose.user }),
+              session: at,
+            })
           return { at, ...(whose && { user: whose.user }) }
         },
       )

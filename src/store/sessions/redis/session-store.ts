@@ -29,20 +29,20 @@ export function redisSessionStore(
 
     async open(session) {
       const { id, identity, replaces, context } = session
-      const { user: actor } = identity
+      const { user } = identity
       const before = replaces && { ...replaces, row: await rows.read(replaces.id).catch(unreachable) }
       const opened = await database.transaction<Opened | 'credential-changed'>(async tx => {
         await lockCredential(tx, identity)
-        await lockOpenings(tx, actor)
+        await lockOpenings(tx, user)
         const [row] = await tx.execute<Made>(opening(session))
         if (!row) throw new Abandon('credential-changed' as const)
         await recordFederated(tx, id, identity, row.ends_at)
-        const by = { actor, context }
-        await auditDone(tx, 'session.opened', by, { subject: actor, session: id })
+        const actor = { user, context }
+        await auditDone(tx, 'session.opened', actor, { subject: user, session: id })
         const replaced = before && (await replace(tx, before))
         if (replaced) {
           const about = { subject: replaced.user, session: replaced.id }
-          await auditDone(tx, 'session.ended', by, about)
+          await auditDone(tx, 'session.ended', actor, about)
         }
         const crowded = await endCrowded(tx, rows, session)
         // Last of all: what can still fail is the COMMIT, and then nobody is told the secret of this row.
@@ -51,7 +51,7 @@ export function redisSessionStore(
       })
       if (opened === 'credential-changed') return opened
       if (opened.replaced) await rows.retire(opened.replaced.id, opened.replaced.user)
-      await Promise.all(opened.crowded.map(id => rows.retire(id, actor)))
+      await Promise.all(opened.crowded.map(id => rows.retire(id, user)))
       return { opened: { now: opened.now, endsAt: Math.floor(opened.ends_at) } }
     },
 
@@ -65,43 +65,43 @@ export function redisSessionStore(
     async renew({ id, provenSecretHash, next, identity, context }) {
       const row = await rows.read(id)
       if (!row) return 'superseded'
-      const { user: actor } = identity
+      const { user } = identity
       const answer = await database.transaction<Made | 'superseded'>(async tx => {
         await lockCredential(tx, identity)
         await lockSession(tx, id)
         // It carries the epochs of the row before: a person whose epoch was replaced meanwhile has a dead session.
         const [own] = await tx.execute<Made>(sql`
           select ${made(renewed(next, proof(identity)), sql`s.user_id`, sql`s.ends_at`)}
-          from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${actor}
+          from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${user}
             and ${isCurrent(identity)}`)
         if (!own) throw new Abandon('superseded' as const)
         await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
         await recordFederated(tx, next.id, identity, own.ends_at)
-        await auditDone(tx, 'session.stepped-up', { actor, context }, { subject: actor, session: id })
+        await auditDone(tx, 'session.stepped-up', { user, context }, { subject: user, session: id })
         await rows.write({ id: next.id, ...forRedis(own) })
         return own
       })
       if (answer === 'superseded') return answer
-      await rows.unlist(actor, id)
+      await rows.unlist(user, id)
       return { renewed: { id: next.id, now: answer.now, endsAt: Math.floor(answer.ends_at) } }
     },
 
-    async switchTenant({ id, provenSecretHash, tenant, actor, context }) {
+    async switchTenant({ id, provenSecretHash, tenant, actor: user, context }) {
       const row = await rows.read(id)
       if (!row) return 'superseded'
       return database.transaction(async tx => {
         await lockSession(tx, id)
         const [session] = await tx.execute(sql`
-          select from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${actor}`)
+          select from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${user}`)
         if (!session) throw new Abandon('superseded' as const)
         const [place] = await tx.execute<{ open: boolean }>(sql`
           select ${tenant}::uuid is null or exists (
             select from memberships m join tenants t on t.id = m.tenant_id
-            where m.user_id = ${actor} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'
+            where m.user_id = ${user} and m.tenant_id = ${tenant} and m.state = 'active' and t.state = 'active'
           ) as open`)
         if (!place?.open) throw new Abandon('forbidden' as const)
         const about = { ...(tenant !== null && { subject: tenant }), session: id }
-        await auditDone(tx, 'session.tenant', { actor, context }, about)
+        await auditDone(tx, 'session.tenant', { user, context }, about)
         if (!(await rows.place(id, row, tenant))) throw new Abandon('superseded' as const)
         return 'switched' as const
       })
@@ -115,8 +115,8 @@ export function redisSessionStore(
         const mine = await ownerOf(tx, row, isSecret(secretHash, { orBefore: true }))
         const at = mine && (await revokeLine(tx, { id, secretHash, reason, until: mine.until }))
         if (!mine || at === undefined) return undefined
-        const by = { actor: mine.user, context }
-        await auditDone(tx, 'session.ended', by, { subject: mine.user, session: at })
+        const actor = { user: mine.user, context }
+        await auditDone(tx, 'session.ended', actor, { subject: mine.user, session: at })
         return { at, user: mine.user }
       })
       if (ended !== 'not here') {

@@ -20,8 +20,8 @@ export function postgresRevocations(database: Database, reserved: Database = dat
       return listedPage(rows, page)
     },
 
-    endOne(id, owner, by) {
-      return changeTaking(reserved, by, { session: id }, async tx => {
+    endOne(id, owner, actor) {
+      return changeTaking(reserved, actor, { session: id }, async tx => {
         const whose = owner === 'anyone' ? undefined : eq(sessions.userId, owner)
         const [session] = await tx
           .select({ user: sessions.userId, endedAt: sessions.endedAt })
@@ -32,9 +32,9 @@ export function postgresRevocations(database: Database, reserved: Database = dat
         if (session.endedAt !== null) return 'ended'
         await tx
           .update(sessions)
-          .set({ endedAt: sql`now()`, endedReason: by.actor === undefined ? 'by-operator' : 'by-person' })
+          .set({ endedAt: sql`now()`, endedReason: actor.user === undefined ? 'by-operator' : 'by-person' })
           .where(eq(sessions.id, id))
-        await auditDone(tx, 'session.ended', by, { subject: session.user, session: id })
+        await auditDone(tx, 'session.ended', actor, { subject: session.user, session: id })
         return 'ended'
       })
     },

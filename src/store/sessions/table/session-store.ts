@@ -101,7 +101,7 @@ export function postgresSessionStore(
           returning id`)
         if (switched.length === 0) throw new Abandon('forbidden' as const)
         const about = { ...(tenant !== null && { subject: tenant }), session: id }
-        await auditDone(tx, 'session.tenant', { actor, context }, about)
+        await auditDone(tx, 'session.tenant', { user: actor, context }, about)
         return 'switched' as const
       })
     },

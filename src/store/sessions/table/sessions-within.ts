@@ -23,8 +23,8 @@ export const sessionsInTable: SessionsWithin = {
     return { id }
   },
 
-  async end(tx, ids, reason, by) {
-    const { actor, serviceKey, context } = by
+  async end(tx, ids, reason, actor) {
+    const { user, serviceKey, context } = actor
     const ended = await tx.execute(sql`
       with ended as (
         update sessions s set ended_at = now(), ended_reason = ${reason}
@@ -32,12 +32,12 @@ export const sessionsInTable: SessionsWithin = {
         returning s.id, s.user_id
       )
       insert into audit_events (action, outcome, actor, service_key, subject, session, address, request_id)
-      select 'session.ended', 'done', ${actor ?? null}::uuid, ${serviceKey ?? null}, user_id::text, id,
+      select 'session.ended', 'done', ${user ?? null}::uuid, ${serviceKey ?? null}, user_id::text, id,
         ${context.address ?? null}, ${context.requestId ?? null}
       from ended returning 1`)
     const elsewhere = await tx.execute<{ id: SessionId }>(sql`
       select given.id from unnest(${textArray(ids)}) given (id) where ${mayLieInRedis(sql`given.id`)} order by given.id`)
     const others = elsewhere.map(({ id }) => id)
-    return ended.length + (await endSessionsIn(tx, others, reason, by))
+    return ended.length + (await endSessionsIn(tx, others, reason, actor))
   },
 }
