@@ -7,10 +7,10 @@ import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Registered } from './address-verification.js'
-import { tellReclaimed } from './admission.js'
 import type { Browser, NotFinished, SignedIn } from './finish.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
 import type { Parts } from './parts.js'
+import { tellReclaimed } from './provisioning.js'
 import type { Account, AccountStore, LinkPurpose, PendingLink } from './store.js'
 
 type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &

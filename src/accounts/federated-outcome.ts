@@ -1,16 +1,16 @@
 /** What is made of the person that a provider says this is: signed in, linked, or proved again. */
 import type { Actor, RequestContext } from '../audit/events.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
-import type { Claimed } from '../federation/claimed.js'
+import type { ProviderProfile } from '../federation/profile.js'
 import { federatedIdentity, staleness } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
-import { type AdmissionParts, type AdmissionRefusal, admit, tellLinked } from './admission.js'
 import type { Browser, SignedIn } from './finish.js'
 import type { Parts } from './parts.js'
+import { type ProvisioningError, type ProvisioningParts, provision, tellLinked } from './provisioning.js'
 
 export type FederationRefusal =
-  | AdmissionRefusal
+  | ProvisioningError
   | 'no-flow'
   | 'declined'
   | 'not-believed'
@@ -33,30 +33,30 @@ export interface Returning {
   readonly credential: Credential
 }
 
-export type OutcomeParts = AdmissionParts & Parts<'sessions' | 'finish'>
+export type OutcomeParts = ProvisioningParts & Parts<'sessions' | 'finish'>
 
 export function createOutcomes(parts: OutcomeParts) {
   const { identities, sessions, finish } = parts
 
   return async (
     consumed: ConsumedFlow,
-    claimed: Claimed,
+    profile: ProviderProfile,
     browser: Browser,
     returning: () => Promise<Returning | undefined>,
   ): Promise<Outcome> => {
     const { purpose, user } = consumed.flow
-    if (purpose === 'sign-in') return signIn(consumed, claimed, browser)
+    if (purpose === 'sign-in') return signIn(consumed, profile, browser)
     const who = await returning()
     if (!who || who.principal.user !== user) return signedOut(user)
     return purpose === 'link'
-      ? link(consumed, claimed, who, browser, returning)
-      : stepUp(consumed, claimed, who, browser.context)
+      ? link(consumed, profile, who, browser, returning)
+      : stepUp(consumed, profile, who, browser.context)
   }
 
-  async function signIn({ provider, now }: ConsumedFlow, claimed: Claimed, browser: Browser) {
-    const admitted = await admit(parts, { provider, claimed, context: browser.context })
-    if ('refused' in admitted) return { ...admitted, reason: admitted.reason ?? admitted.refused }
-    return opening(federatedIdentity(provider, claimed, admitted, now), browser)
+  async function signIn({ provider, now }: ConsumedFlow, profile: ProviderProfile, browser: Browser) {
+    const provisioned = await provision(parts, { provider, profile, context: browser.context })
+    if ('refused' in provisioned) return { ...provisioned, reason: provisioned.reason ?? provisioned.refused }
+    return opening(federatedIdentity(provider, profile, provisioned, now), browser)
   }
 
   async function opening(identity: Identity, browser: Browser) {
@@ -67,35 +67,35 @@ export function createOutcomes(parts: OutcomeParts) {
 
   async function link(
     { provider, now }: ConsumedFlow,
-    claimed: Claimed,
+    profile: ProviderProfile,
     { principal: { user } }: Returning,
     browser: Browser,
     returning: () => Promise<Returning | undefined>,
   ) {
     const actor: Actor = { user: user, context: browser.context }
     const stillSignedIn = async () => (await returning())?.principal.user === user
-    const linked = await identities.link(provider.id, claimed, user, stillSignedIn, actor)
+    const linked = await identities.link(provider.id, profile, user, stillSignedIn, actor)
     if (linked === 'taken') return refusal('identity-taken', 'linked to another account', user)
     if (linked === 'turned-off') return refusal(linked, linked, user)
     if (linked === 'signed-out') return signedOut(user)
     tellLinked(parts, provider, linked)
     if (!linked.reclaimed) return { linked: true as const }
     // Every session has ended, this one too. Who has just shown that the address is theirs goes on in a new one.
-    return opening(federatedIdentity(provider, claimed, { id: linked.id, user }, now), browser)
+    return opening(federatedIdentity(provider, profile, { id: linked.id, user }, now), browser)
   }
 
   async function stepUp(
     { provider, beganAt, now }: ConsumedFlow,
-    claimed: Claimed,
+    profile: ProviderProfile,
     { principal, credential }: Returning,
     context: RequestContext,
   ) {
     const { user } = principal
-    const known = await identities.find(claimed.issuer, claimed.subject)
+    const known = await identities.find(profile.issuer, profile.subject)
     if (known?.user !== user) return refusal('not-linked', 'it is not an identity of this person', user)
-    const stale = staleness(provider, claimed, beganAt)
+    const stale = staleness(provider, profile, beganAt)
     if (stale !== undefined) return refusal('not-fresh', stale, user)
-    const identity = federatedIdentity(provider, claimed, known, now)
+    const identity = federatedIdentity(provider, profile, known, now)
     const renewed = await sessions.renew(credential, identity, context)
     return renewed === 'superseded' ? refusal('credential-changed', renewed, user) : { renewed }
   }

@@ -2,10 +2,10 @@
 import type { AuditAction, RequestContext } from '../audit/events.js'
 import type { UserId } from '../core/principal.js'
 import { ProviderUnavailable } from '../federation/bounded-fetch.js'
-import type { Claimed } from '../federation/claimed.js'
 import { connectionTo } from '../federation/connection.js'
 import { authorizationAddress, type Exchanged, exchange } from '../federation/exchange.js'
 import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '../federation/flow.js'
+import type { ProviderProfile } from '../federation/profile.js'
 import { redirectAddress } from '../federation/provider.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import { createOutcomes, type Outcome, type OutcomeParts, type Returning } from './federated-outcome.js'
@@ -121,9 +121,9 @@ export function createFederation(parts: FederationParts) {
     const { flow, provider } = consumed
     const known = { purpose: flow.purpose, returnTo: flow.returnTo, providerName: provider.name }
     const exchanged = await exchangeWith(consumed, answer, secret, state as string)
-    if (!('claimed' in exchanged)) return { ...known, outcome: { ...refusedBy(exchanged), user: flow.user } }
-    const { claimed } = exchanged
-    return { ...known, outcome: await outcomeOf(consumed, claimed, browser, returning) }
+    if (!('profile' in exchanged)) return { ...known, outcome: { ...refusedBy(exchanged), user: flow.user } }
+    const { profile } = exchanged
+    return { ...known, outcome: await outcomeOf(consumed, profile, browser, returning) }
   }
 
   async function exchangeWith(
@@ -154,7 +154,7 @@ function unread(providerName: string, refused: 'busy' | 'no-flow', reason: strin
   return { purpose: 'sign-in', returnTo: undefined, providerName, outcome: { refused, reason } }
 }
 
-function refusedBy(exchanged: Exclude<Exchanged, { claimed: Claimed }>) {
+function refusedBy(exchanged: Exclude<Exchanged, { profile: ProviderProfile }>) {
   if ('declined' in exchanged) return { refused: 'declined' as const, reason: exchanged.declined }
   if ('unavailable' in exchanged) return { refused: 'unavailable' as const, reason: exchanged.unavailable }
   return { refused: 'not-believed' as const, reason: exchanged.refused }

@@ -3,7 +3,7 @@ import type { Actor, RequestContext } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
-import type { Claimed } from '../federation/claimed.js'
+import type { ProviderProfile } from '../federation/profile.js'
 import type { Provider } from '../federation/provider.js'
 
 export interface LinkedIdentity {
@@ -38,7 +38,7 @@ export interface LinkedNow {
  * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
  * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
  *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
- * - `adopt` links an account without any proof by its person, on the word of an authoritative provider alone.
+ * - `autoLink` links an account without any authentication of its user, on the word of an authoritative provider alone.
  * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
  * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
  *   identity end with it, but for `keeping`.
@@ -50,20 +50,20 @@ export interface IdentityStore {
   /** A new person with this identity and its address. */
   register(
     provider: string,
-    claimed: Claimed,
+    profile: ProviderProfile,
     context: RequestContext,
   ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
   /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
   link(
     provider: string,
-    claimed: Claimed,
+    profile: ProviderProfile,
     user: UserId,
     stillSignedIn: () => Promise<boolean>,
     actor: Actor,
   ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
-  adopt(
+  autoLink(
     provider: string,
-    claimed: Claimed,
+    profile: ProviderProfile,
     user: UserId,
     actor: Actor,
   ): Promise<LinkedNow | 'taken' | 'turned-off' | 'not-authoritative'>
@@ -77,5 +77,5 @@ export interface IdentityStore {
   ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in'>
 
   /** Gives and takes the mapped roles, as the provider says now. Answers whether anything changed. */
-  applyGrants(provider: Provider, claimed: Claimed, user: UserId, actor: Actor): Promise<boolean>
+  applyGrants(provider: Provider, profile: ProviderProfile, user: UserId, actor: Actor): Promise<boolean>
 }

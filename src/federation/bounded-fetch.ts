@@ -1,7 +1,7 @@
 /** How a provider is asked: only at hosts it was declared with, for a few seconds, for so many bytes, without redirects. */
 
 import { isLoopback } from '../core/loopback.js'
-import type { ProviderDeclaration } from './provider.js'
+import type { ProviderConfig } from './provider.js'
 import { directoryPlace } from './provider.js'
 
 /** Bytes of an answer. Documents of real providers are a tenth of it. */
@@ -25,7 +25,7 @@ export const visible = (text: string) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '
 
 export type BoundedFetch = (url: string, init: RequestInit) => Promise<Response>
 
-export function isAllowed({ issuer, hosts, kind }: ProviderDeclaration, url: string): boolean {
+export function isAllowed({ issuer, hosts, kind }: ProviderConfig, url: string): boolean {
   if (!URL.canParse(url)) return false
   const home = new URL(issuer.replace(directoryPlace, 'common'))
   const to = new URL(url)
@@ -35,7 +35,7 @@ export function isAllowed({ issuer, hosts, kind }: ProviderDeclaration, url: str
 }
 
 /** The whole answer is read here, so that nobody waits for, or keeps, more than it may be. */
-export function boundedFetch(provider: ProviderDeclaration, patience: number = patienceMs): BoundedFetch {
+export function boundedFetch(provider: ProviderConfig, patience: number = patienceMs): BoundedFetch {
   return async (url, init) => {
     if (!isAllowed(provider, url))
       throw new ProviderUnavailable(

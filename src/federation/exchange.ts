@@ -2,16 +2,16 @@
 import { errors, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import { ProviderUnavailable, visible } from './bounded-fetch.js'
-import { type Claimed, type Claims, claimedOf, subjectOf } from './claimed.js'
 import type { Binding, Purpose } from './flow.js'
 import { gitHubClaims } from './github.js'
 import { expectedIssuer, idTokenFault, leewaySeconds } from './id-token.js'
 import type { Connection } from './metadata.js'
+import { type Claims, type ProviderProfile, profileOf, subjectOf } from './profile.js'
 import type { Provider } from './provider.js'
 
 /** `declined`: the provider says that the person, or it itself, does not want to. `refused`: its answer is not believed. */
 export type Exchanged =
-  | { readonly claimed: Claimed }
+  | { readonly profile: ProviderProfile }
   | { readonly declined: string }
   | { readonly refused: string }
   | { readonly unavailable: string }
@@ -105,7 +105,7 @@ async function byOpenId({ provider, connection, at, binding, now }: Brought): Pr
   // What the ID token says counts; what it does not say is asked for. The subject must be the same (section 5.3.2).
   const more = lacks(provider, idToken) && connection.hasUserInfo
   const asked = more ? await client.fetchUserInfo(connection.config, tokens.access_token, subject) : {}
-  return { claimed: claimedOf(provider, { issuer, subject, now }, together(provider, idToken, asked)) }
+  return { profile: profileOf(provider, { issuer, subject, now }, together(provider, idToken, asked)) }
 }
 
 /** An address is verified by the document that says it; what the other one says may be of another address. */
@@ -124,7 +124,7 @@ async function byOAuth({ provider, connection, at, binding, now }: Brought): Pro
   const tokens = await client.authorizationCodeGrant(connection.config, at, checks)
   const claims = await gitHubClaims(provider, connection, tokens.access_token)
   if (!claims) return { refused: 'the API did not return the user' }
-  return { claimed: claimedOf(provider, { issuer: provider.issuer, subject: claims.sub, now }, claims) }
+  return { profile: profileOf(provider, { issuer: provider.issuer, subject: claims.sub, now }, claims) }
 }
 
 function lacks({ claims, grants }: Provider, idToken: Claims): boolean {

@@ -1,8 +1,8 @@
 /** GitHub, which is OAuth 2.0 without OpenID: there is no ID token, so its API is asked who the token is of. */
 import * as client from 'openid-client'
-import type { Claims } from './claimed.js'
 import type { Connection } from './metadata.js'
-import type { ProviderDeclaration } from './provider.js'
+import type { Claims } from './profile.js'
+import type { ProviderConfig } from './provider.js'
 
 /** `https://api.github.com`; on GitHub Enterprise a path of its own host. */
 const apiOf = (issuer: string) =>
@@ -13,7 +13,7 @@ const apiOf = (issuer: string) =>
  * addresses the primary one counts, and it is verified only where GitHub says so.
  */
 export async function gitHubClaims(
-  { issuer }: ProviderDeclaration,
+  { issuer }: ProviderConfig,
   { config }: Connection,
   accessToken: string,
 ): Promise<(Claims & { readonly sub: string }) | undefined> {

@@ -1,6 +1,6 @@
 /** What an ID token must hold beyond what the client library asks of it, judged by the database's clock. */
 import { createHash } from 'node:crypto'
-import type { Claims } from './claimed.js'
+import type { Claims } from './profile.js'
 import { directoryPlace, type Provider } from './provider.js'
 
 /** Seconds by which clocks may differ. */

@@ -1,9 +1,9 @@
 /** A provider's logout token: OpenID Connect Back-Channel Logout 1.0, section 2.6. */
 import { errors, jwtVerify } from 'jose'
 import { ProviderUnavailable } from './bounded-fetch.js'
-import { subjectOf, text } from './claimed.js'
 import { expectedIssuer, leewaySeconds } from './id-token.js'
 import type { Connection } from './metadata.js'
+import { subjectOf, text } from './profile.js'
 import type { Provider } from './provider.js'
 import type { ProviderLogout } from './store.js'
 

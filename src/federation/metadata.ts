@@ -3,7 +3,7 @@ import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'j
 import * as client from 'openid-client'
 import { type BoundedFetch, boundedFetch, isAllowed, ProviderUnavailable } from './bounded-fetch.js'
 import { algorithms } from './id-token.js'
-import { directoryPlace, type Provider, type ProviderDeclaration } from './provider.js'
+import { directoryPlace, type Provider, type ProviderConfig } from './provider.js'
 
 /** Milliseconds after which a document is read again, and until which the last good one serves while that fails. */
 const freshMs = 3_600_000
@@ -65,7 +65,7 @@ export function createConnections(uptimeMs = () => performance.now()) {
   }
 }
 
-export async function connect(provider: ProviderDeclaration, secret: string): Promise<Connection> {
+export async function connect(provider: ProviderConfig, secret: string): Promise<Connection> {
   const fetch = boundedFetch(provider)
   const config =
     provider.kind === 'github' ? github(provider, secret) : await discover(provider, secret, fetch)
@@ -106,7 +106,7 @@ function keysFrom(url: URL, fetch: BoundedFetch): JWTVerifyGetKey {
 const anyTime = { [client.clockTolerance]: Number.MAX_SAFE_INTEGER }
 
 /** GitHub has no document. GitHub Enterprise has the same paths under its own host. */
-function github({ issuer, clientId }: ProviderDeclaration, secret: string): client.Configuration {
+function github({ issuer, clientId }: ProviderConfig, secret: string): client.Configuration {
   return new client.Configuration(
     {
       issuer,
@@ -120,7 +120,7 @@ function github({ issuer, clientId }: ProviderDeclaration, secret: string): clie
   )
 }
 
-async function discover(provider: ProviderDeclaration, secret: string, fetch: BoundedFetch) {
+async function discover(provider: ProviderConfig, secret: string, fetch: BoundedFetch) {
   const { issuer, clientId } = provider
   const answer = await fetch(documentAddress(issuer), { headers: { accept: 'application/json' } })
   const document = await readDocument(answer)
@@ -165,7 +165,7 @@ const parameters = new Set([
 ])
 
 /** Answers how a client may prove itself. A document that says it is another's, or sends us elsewhere, is none. */
-function judged(provider: ProviderDeclaration, document: client.ServerMetadata): readonly string[] {
+function judged(provider: ProviderConfig, document: client.ServerMetadata): readonly string[] {
   if (document.issuer !== provider.issuer)
     throw new ProviderUnavailable(
       `its discovery document has the issuer ${JSON.stringify(document.issuer)?.slice(0, 300)}, not ${provider.issuer}; they must be identical`,

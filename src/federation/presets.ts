@@ -1,7 +1,7 @@
 /** What is known of some providers, so that it need not be typed. A preset fills in a declaration and does nothing else. */
-import { directoryPlace, type ProviderDeclaration } from './provider.js'
+import { directoryPlace, type ProviderConfig } from './provider.js'
 
-export type Preset = Partial<ProviderDeclaration> & Pick<ProviderDeclaration, 'name' | 'kind' | 'scopes'>
+export type Preset = Partial<ProviderConfig> & Pick<ProviderConfig, 'name' | 'kind' | 'scopes'>
 
 const openid = { kind: 'openid', scopes: ['openid', 'email', 'profile'] } as const
 

@@ -1,8 +1,8 @@
 /** What a provider's proof is worth here: nothing unless the operator says that it counts. */
 
 import type { FederatedIdentityId, Identity, UserId } from '../core/principal.js'
-import type { Claimed } from './claimed.js'
 import { leewaySeconds } from './id-token.js'
+import type { ProviderProfile } from './profile.js'
 import type { Provider } from './provider.js'
 
 /**
@@ -11,7 +11,7 @@ import type { Provider } from './provider.js'
  */
 export function federatedIdentity(
   provider: Provider,
-  { issuer, subject, proof }: Claimed,
+  { issuer, subject, proof }: ProviderProfile,
   { id, user }: { readonly id: FederatedIdentityId; readonly user: UserId },
   now: number,
 ): Identity {
@@ -36,7 +36,7 @@ export function federatedIdentity(
  */
 export function staleness(
   { countsAsProof }: Provider,
-  { proof: { authTime } }: Claimed,
+  { proof: { authTime } }: ProviderProfile,
   beganAt: number,
 ): string | undefined {
   if (!countsAsProof) return 'the authentication at this provider does not count'

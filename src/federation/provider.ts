@@ -26,7 +26,7 @@ export interface ProviderGrant {
   readonly role: string
 }
 
-export interface ProviderDeclaration {
+export interface ProviderConfig {
   /** Stands in addresses: `/v1/federation/<id>`. */
   readonly id: string
   /** On its button. */
@@ -54,7 +54,7 @@ export interface ProviderDeclaration {
   readonly aal2: readonly string[]
 }
 
-export interface Provider extends ProviderDeclaration {
+export interface Provider extends ProviderConfig {
   readonly state: 'enabled' | 'disabled'
   /** NumericDates. */
   readonly createdAt: number
@@ -67,7 +67,7 @@ export interface ProviderWithSecret extends Provider {
   readonly kekId: string
 }
 
-export type ProviderChange = Partial<Omit<ProviderDeclaration, 'id' | 'kind'>> & {
+export type ProviderChange = Partial<Omit<ProviderConfig, 'id' | 'kind'>> & {
   readonly state?: Provider['state']
 }
 
@@ -75,16 +75,16 @@ export type ProviderChange = Partial<Omit<ProviderDeclaration, 'id' | 'kind'>> &
  * Whether a caller may declare this, or change and remove what is declared so. Whoever decides what is authoritative for
  * a domain has every account with an address there, and who maps claims to roles gives the roles.
  */
-export function mayDeclare(
+export function mayConfigure(
   held: Authority,
-  { authoritativeFor = [], grants = [] }: Partial<Pick<ProviderDeclaration, 'authoritativeFor' | 'grants'>>,
+  { authoritativeFor = [], grants = [] }: Partial<Pick<ProviderConfig, 'authoritativeFor' | 'grants'>>,
 ): boolean {
   if (authoritativeFor.length > 0 && !mayAll(held, platformPermissions)) return false
   return grants.length === 0 || may(held, 'tenants:write')
 }
 
 /** What nobody has said: nothing is allowed by it. */
-const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
+const nothing: Omit<ProviderConfig, 'id' | 'name' | 'kind' | 'scopes'> = {
   issuer: '',
   clientId: '',
   hosts: [],
@@ -101,9 +101,9 @@ const nothing: Omit<ProviderDeclaration, 'id' | 'name' | 'kind' | 'scopes'> = {
 /** What is known of a provider and what was said of it; without a name it has that of its id. */
 export function withDefaults(
   id: string,
-  known: Partial<ProviderDeclaration> & Pick<ProviderDeclaration, 'name' | 'kind' | 'scopes'>,
+  known: Partial<ProviderConfig> & Pick<ProviderConfig, 'name' | 'kind' | 'scopes'>,
   given: ProviderChange,
-): ProviderDeclaration {
+): ProviderConfig {
   const declared = { ...nothing, ...known, ...given, id }
   return { ...declared, name: declared.name || id }
 }
@@ -127,7 +127,7 @@ const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const visibleAscii = /^[\x21-\x7e]{1,200}$/
 
 /** Each names its mend. `local`: the service itself runs on plain http on this machine, and so may its providers. */
-export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] {
+export function faultsOf(wanted: ProviderConfig, local: boolean): string[] {
   const faults: string[] = []
   const refuse = (is: boolean, fault: string) => is && faults.push(fault)
   refuse(
@@ -183,7 +183,7 @@ export function faultsOf(wanted: ProviderDeclaration, local: boolean): string[] 
   return faults
 }
 
-function issuerFaults({ issuer, kind, directories }: ProviderDeclaration, local: boolean): string[] {
+function issuerFaults({ issuer, kind, directories }: ProviderConfig, local: boolean): string[] {
   const several = issuer.includes(directoryPlace)
   const example = issuer.replace(directoryPlace, 'common')
   if (!URL.canParse(example))

@@ -9,7 +9,7 @@ import {
   logoutAddress,
   type Provider,
   type ProviderChange,
-  type ProviderDeclaration,
+  type ProviderConfig,
   redirectAddress,
   secretSealedAs,
 } from './provider.js'
@@ -33,12 +33,12 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
   const { list, read, endSessions } = store
 
   async function notStorable(
-    declaration: ProviderDeclaration,
+    config: ProviderConfig,
     secret: (() => string | Promise<string>) | undefined,
   ): Promise<NotStored | undefined> {
-    const faults = faultsOf(declaration, issuer.startsWith('http:'))
+    const faults = faultsOf(config, issuer.startsWith('http:'))
     if (faults.length > 0) return { faults }
-    return secret && unreachable(declaration, secret)
+    return secret && unreachable(config, secret)
   }
 
   const seal = async (id: string, secret: string): Promise<SealedSecret> =>
@@ -61,10 +61,10 @@ export function createProviders({ store, issuer, keks, sealing }: ProviderParts)
     read,
     turn,
 
-    async create(declaration: ProviderDeclaration, secret: string, actor: Actor) {
+    async create(config: ProviderConfig, secret: string, actor: Actor) {
       await store.judge(actor)
-      const refused = await notStorable(declaration, () => secret)
-      return refused ?? store.create(declaration, await seal(declaration.id, secret), actor)
+      const refused = await notStorable(config, () => secret)
+      return refused ?? store.create(config, await seal(config.id, secret), actor)
     },
 
     /** Lists that are given replace those before. Where it is, and as whom it is asked, is tried before it is stored. */
@@ -113,11 +113,11 @@ const judged = ({ authorized: _, ...by }: Actor): Actor => by
 /** What of a change is tried before it is stored. */
 const tried = ['issuer', 'hosts', 'directories', 'clientId'] as const satisfies (keyof ProviderChange)[]
 
-async function unreachable(declaration: ProviderDeclaration, secret: () => string | Promise<string>) {
+async function unreachable(config: ProviderConfig, secret: () => string | Promise<string>) {
   try {
-    const { config } = await connect(declaration, await secret())
-    const { jwks_uri: keysAt } = config.serverMetadata()
-    if (keysAt !== undefined) await readKeys(declaration, keysAt)
+    const connection = await connect(config, await secret())
+    const { jwks_uri: keysAt } = connection.config.serverMetadata()
+    if (keysAt !== undefined) await readKeys(config, keysAt)
     return undefined
   } catch (error) {
     if (error instanceof ProviderUnavailable) return { unreachable: error.message }
@@ -125,8 +125,8 @@ async function unreachable(declaration: ProviderDeclaration, secret: () => strin
   }
 }
 
-async function readKeys(declaration: ProviderDeclaration, keysAt: string): Promise<void> {
-  const answer = await boundedFetch(declaration)(keysAt, { headers: { accept: 'application/json' } })
+async function readKeys(config: ProviderConfig, keysAt: string): Promise<void> {
+  const answer = await boundedFetch(config)(keysAt, { headers: { accept: 'application/json' } })
   const set = (await answer.json().catch(() => undefined)) as { keys?: unknown } | null | undefined
   if (answer.status !== 200 || !Array.isArray(set?.keys))
     throw new ProviderUnavailable(`its keys were answered with ${answer.status}, or are not a key set`)

@@ -2,7 +2,7 @@
 import type { Actor } from '../audit/events.js'
 import type { UserId } from '../core/principal.js'
 import type { Purpose } from './flow.js'
-import type { Provider, ProviderChange, ProviderDeclaration, ProviderWithSecret } from './provider.js'
+import type { Provider, ProviderChange, ProviderConfig, ProviderWithSecret } from './provider.js'
 
 export interface SealedSecret {
   readonly kekId: string
@@ -14,14 +14,14 @@ export interface SealedSecret {
  * - When `change` to disabled or `remove` has returned, nobody is signed in through the provider any more. Sessions
  *   that it opened before live on: they are ours. `endSessions` ends them.
  * - The issuer stays while anybody is linked: an identity is an issuer's, and a provider's own are of its issuer.
- * - It is declared, changed and removed only by who may declare that in that moment (`mayDeclare`).
+ * - It is added, changed and removed only by a caller that may do so in that moment (`mayConfigure`).
  * - `remove` takes the links with it: an identity does not come back with a provider of the same name.
  */
 export interface ProviderStore {
   /** Throws what the request is answered with, unless its caller may still: asked before a provider is. */
   judge(actor: Actor): Promise<void>
   create(
-    declaration: ProviderDeclaration,
+    config: ProviderConfig,
     secret: SealedSecret,
     actor: Actor,
   ): Promise<Provider | 'forbidden' | 'id-taken' | 'issuer-taken' | 'repeated-differently'>

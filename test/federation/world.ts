@@ -4,11 +4,7 @@ import type { Test } from 'tap'
 import { noRequest } from '../../src/audit/events.js'
 import { endingSessions } from '../../src/boot/session-stores.js'
 import { presets } from '../../src/federation/presets.js'
-import {
-  type ProviderChange,
-  type ProviderDeclaration,
-  secretSealedAs,
-} from '../../src/federation/provider.js'
+import { type ProviderChange, type ProviderConfig, secretSealedAs } from '../../src/federation/provider.js'
 import type { ProviderStore } from '../../src/federation/store.js'
 import { loadKeyEncryptionKeys } from '../../src/sealing/key-encryption-keys.js'
 import { Database } from '../../src/store/postgres/database.js'
@@ -21,7 +17,7 @@ export const clientId = 'mintmark'
 export const clientSecret = 'a secret that only the two of them know'
 export const operator = { user: undefined, context: noRequest }
 
-export const declared: Omit<ProviderDeclaration, 'issuer'> = {
+export const declared: Omit<ProviderConfig, 'issuer'> = {
   id: 'acme',
   name: 'Acme',
   kind: 'openid',
@@ -46,7 +42,7 @@ export interface FederationWorld {
   beside(): Promise<TestService>
   change(to: ProviderChange): Promise<void>
   add(
-    declaration: Partial<ProviderDeclaration> & Pick<ProviderDeclaration, 'id' | 'issuer'>,
+    declaration: Partial<ProviderConfig> & Pick<ProviderConfig, 'id' | 'issuer'>,
     secret?: string,
   ): Promise<void>
   visitor(at?: TestService): Visitor
@@ -54,7 +50,7 @@ export interface FederationWorld {
 
 export async function federationWorld(
   t: Test,
-  options: Partial<ProviderDeclaration> = {},
+  options: Partial<ProviderConfig> = {},
   kind: HostileProvider['kind'] = 'openid',
   onto: Pick<TestServiceOptions, 'database' | 'env'> = {},
 ): Promise<FederationWorld> {

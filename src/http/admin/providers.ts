@@ -34,7 +34,7 @@ const Claims = Type.Object(
   { title: 'ProviderClaims', additionalProperties: false, description: 'Which claim is what.' },
 )
 /** What of a provider is declared, and may be changed; each as the command's option of that name. */
-const declared = {
+const configMembers = {
   name: Type.Optional(Type.String({ minLength: 1, maxLength: 50 })),
   issuer: Type.Optional(Type.String({ pattern: '^https?://[A-Za-z0-9_.~:/{}-]+$', maxLength: 500 })),
   client_id: Type.Optional(Visible(200)),
@@ -55,7 +55,7 @@ const declared = {
   counts_as_proof: Type.Optional(Type.Boolean()),
   aal2: Type.Optional(Words),
 }
-const Declaration = Body(declared)
+const ProviderConfigBody = Body(configMembers)
 const ProviderObject = Type.Object(
   {
     id: Type.String(),
@@ -117,7 +117,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
             { title: 'ProviderPreset' },
           ),
         ),
-        ...declared,
+        ...configMembers,
         client_id: Visible(200),
         client_secret: Type.String({ pattern: '^[\\x20-\\x7e]{1,1000}$' }),
       }),
@@ -126,8 +126,8 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
     }),
     async (request, reply) => {
       const { id, preset, client_secret, ...given } = request.body
-      const declaration = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
-      const made = accepted(await providers.create(declaration, client_secret, adminActor(request)))
+      const config = withDefaults(id, preset === undefined ? plain : presets[preset], changeOf(given))
+      const made = accepted(await providers.create(config, client_secret, adminActor(request)))
       return reply.code(201).send(describe(made))
     },
   )
@@ -150,7 +150,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
       params: ProviderPath,
       querystring: EndSessions,
       body: Body({
-        ...declared,
+        ...configMembers,
         state: Type.Optional(Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])),
       }),
       answers: { 200: ProviderObject },
@@ -212,7 +212,7 @@ const linked =
   'Users are linked by their subject at the current issuer, so the issuer cannot change. Add the other issuer as a new provider.'
 
 /** Only what was given, in the words of the domain. */
-function changeOf(given: Omit<Static<typeof Declaration>, 'client_secret'>) {
+function changeOf(given: Omit<Static<typeof ProviderConfigBody>, 'client_secret'>) {
   const { client_id, sign_up, sign_up_domains, authoritative_for, counts_as_proof, grants, ...same } = given
   return {
     ...same,

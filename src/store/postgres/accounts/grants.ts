@@ -1,7 +1,7 @@
 /** Roles that a provider's claims give and take: those that are mapped, and no others. */
 import type { Actor } from '../../../audit/events.js'
 import type { TenantId, UserId } from '../../../core/principal.js'
-import { type Claimed, keyOf } from '../../../federation/claimed.js'
+import { keyOf, type ProviderProfile } from '../../../federation/profile.js'
 import type { Provider } from '../../../federation/provider.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
@@ -18,7 +18,7 @@ import { textArray } from '../values.js'
 export async function applyGrants(
   tx: Queries,
   { id, grants }: Provider,
-  { holds }: Claimed,
+  { holds }: ProviderProfile,
   user: UserId,
   actor: Actor,
 ): Promise<boolean> {

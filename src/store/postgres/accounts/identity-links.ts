@@ -3,7 +3,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { LinkedNow } from '../../../accounts/identities.js'
 import type { Actor, RequestContext } from '../../../audit/events.js'
 import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
-import type { Claimed } from '../../../federation/claimed.js'
+import type { ProviderProfile } from '../../../federation/profile.js'
 import { auditDone } from '../audit/audit-log.js'
 import { Abandon, type Queries } from '../database.js'
 import { wordOf } from '../federation/word.js'
@@ -12,13 +12,18 @@ import { users } from '../schema/tables.js'
 import { addressOf, lockLinks, lockUser, verifyAddress } from './address-verification.js'
 import { insertPerson } from './new-person.js'
 
-export async function register(tx: Queries, provider: string, claimed: Claimed, context: RequestContext) {
-  const { email, name } = claimed
+export async function register(
+  tx: Queries,
+  provider: string,
+  profile: ProviderProfile,
+  context: RequestContext,
+) {
+  const { email, name } = profile
   if (!email) throw new Error('a person cannot be registered without a verified address')
-  const word = await wordOf(tx, provider, claimed)
+  const word = await wordOf(tx, provider, profile)
   if (!word) return 'turned-off'
   const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { context })
-  const id = user && (await insert(tx, provider, claimed, user, { user: user, context }))
+  const id = user && (await insert(tx, provider, profile, user, { user: user, context }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }
 }
@@ -26,51 +31,57 @@ export async function register(tx: Queries, provider: string, claimed: Claimed, 
 export function link(
   tx: Queries,
   provider: string,
-  claimed: Claimed,
+  profile: ProviderProfile,
   user: UserId,
   stillSignedIn: () => Promise<boolean>,
   actor: Actor,
 ) {
   // Asked under the lock: whatever ends all sessions has done so by now, or waits, and ends this link with them.
   const may = async () => ((await stillSignedIn()) ? undefined : ('signed-out' as const))
-  return attach(tx, provider, claimed, user, may, actor)
+  return attach(tx, provider, profile, user, may, actor)
 }
 
 /** Nobody proved the account: whoever made it may have been somebody else. */
-export function adopt(tx: Queries, provider: string, claimed: Claimed, user: UserId, actor: Actor) {
+export function autoLink(
+  tx: Queries,
+  provider: string,
+  profile: ProviderProfile,
+  user: UserId,
+  actor: Actor,
+) {
   const may = async (verifies: boolean) => (verifies ? undefined : ('not-authoritative' as const))
-  return attach(tx, provider, claimed, user, may, actor)
+  return attach(tx, provider, profile, user, may, actor)
 }
 
 /** `may` says why not, if so. `verifies`: the provider is authoritative for the account's own address. */
 async function attach<Refusal>(
   tx: Queries,
   provider: string,
-  claimed: Claimed,
+  profile: ProviderProfile,
   user: UserId,
   may: (verifies: boolean) => Promise<Refusal | undefined>,
   actor: Actor,
 ): Promise<LinkedNow | 'taken' | 'turned-off' | Refusal> {
-  const word = await wordOf(tx, provider, claimed)
+  const word = await wordOf(tx, provider, profile)
   if (!word) return 'turned-off'
   await lockLinks(tx, addressOf(user))
   const person = await lockUser(tx, eq(users.id, user))
   if (person?.state !== 'active') return 'taken'
-  const verifies = word.authoritative && person.canonicalEmail === claimed.email?.canonical
+  const verifies = word.authoritative && person.canonicalEmail === profile.email?.canonical
   const refusal = await may(verifies)
   if (refusal !== undefined) return refusal
   const reclaimed = verifies
-    ? await verifyAddress(tx, person, 'provider', actor, { identity: claimed })
+    ? await verifyAddress(tx, person, 'provider', actor, { identity: profile })
     : undefined
-  const id = await insert(tx, provider, claimed, user, actor)
+  const id = await insert(tx, provider, profile, user, actor)
   if (id) return { id, notify: person.email, reclaimed }
-  const own = await ownIdentity(tx, claimed, user)
+  const own = await ownIdentity(tx, profile, user)
   if (!own) throw new Abandon('taken' as const)
   return { id: own, notify: undefined, reclaimed }
 }
 
-async function insert(tx: Queries, provider: string, claimed: Claimed, user: UserId, actor: Actor) {
-  const { issuer, subject, label } = claimed
+async function insert(tx: Queries, provider: string, profile: ProviderProfile, user: UserId, actor: Actor) {
+  const { issuer, subject, label } = profile
   const [row] = await tx
     .insert(federatedIdentities)
     .values({ userId: user, providerId: provider, issuer, subject, label })
@@ -81,7 +92,7 @@ async function insert(tx: Queries, provider: string, claimed: Claimed, user: Use
   return row.id
 }
 
-async function ownIdentity(tx: Queries, { issuer, subject }: Claimed, user: UserId) {
+async function ownIdentity(tx: Queries, { issuer, subject }: ProviderProfile, user: UserId) {
   const [row] = await tx
     .select({ id: sql<FederatedIdentityId>`${federatedIdentities.id}` })
     .from(federatedIdentities)

@@ -12,7 +12,7 @@ import { invitations, passwords, users } from '../schema/tables.js'
 import type { SessionsWithin } from '../sessions-within.js'
 import { secondsOf } from '../values.js'
 import { applyGrants } from './grants.js'
-import { adopt, link, register } from './identity-links.js'
+import { autoLink, link, register } from './identity-links.js'
 
 const identityColumns = {
   id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
@@ -58,14 +58,14 @@ export function postgresIdentityStore(
       })
     },
 
-    register: (provider, claimed, context) =>
-      database.transaction(tx => register(tx, provider, claimed, context)),
-    link: (provider, claimed, user, stillSignedIn, actor) =>
-      database.transaction(tx => link(tx, provider, claimed, user, stillSignedIn, actor)),
-    adopt: (provider, claimed, user, actor) =>
-      database.transaction(tx => adopt(tx, provider, claimed, user, actor)),
-    applyGrants: (provider, claimed, user, actor) =>
-      database.transaction(tx => applyGrants(tx, provider, claimed, user, actor)),
+    register: (provider, profile, context) =>
+      database.transaction(tx => register(tx, provider, profile, context)),
+    link: (provider, profile, user, stillSignedIn, actor) =>
+      database.transaction(tx => link(tx, provider, profile, user, stillSignedIn, actor)),
+    autoLink: (provider, profile, user, actor) =>
+      database.transaction(tx => autoLink(tx, provider, profile, user, actor)),
+    applyGrants: (provider, profile, user, actor) =>
+      database.transaction(tx => applyGrants(tx, provider, profile, user, actor)),
 
     identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
 

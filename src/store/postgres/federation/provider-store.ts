@@ -3,7 +3,7 @@ import { and, asc, eq, inArray, notLike, sql } from 'drizzle-orm'
 import {
   type ClaimMap,
   directoryPlace,
-  mayDeclare,
+  mayConfigure,
   type ProviderChange,
   type ProviderGrant,
   type ProviderWithSecret,
@@ -55,12 +55,12 @@ export function postgresProviderStore(
   return {
     judge: actor => judgeBy(database, actor),
 
-    async create(declaration, { sealed, kekId }, actor) {
+    async create(config, { sealed, kekId }, actor) {
       return createBy(database, actor, async (tx, held) => {
-        if (!mayDeclare(held, declaration)) throw new Abandon('forbidden' as const)
-        if (await find(tx, declaration.id)) return 'id-taken'
-        const { id, kind } = declaration
-        const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(declaration) }
+        if (!mayConfigure(held, config)) throw new Abandon('forbidden' as const)
+        if (await find(tx, config.id)) return 'id-taken'
+        const { id, kind } = config
+        const values = { id, kind, sealedSecret: sealed, kekId, ...columnsOf(config) }
         const [row] = await tx
           .insert(providers)
           .values(values as never)
@@ -84,7 +84,7 @@ export function postgresProviderStore(
         // Whoever links waits for another issuer, or is seen.
         const before = await lock(tx, id, to.issuer === undefined ? 'no key update' : 'update')
         if (!before) return 'unknown' as const
-        if (!mayDeclare(held, before) || !mayDeclare(held, to)) return 'forbidden' as const
+        if (!mayConfigure(held, before) || !mayConfigure(held, to)) return 'forbidden' as const
         if (to.issuer !== undefined && (await hasOthers(tx, id, to.issuer))) return 'linked' as const
         const set = {
           ...columnsOf(to),
@@ -110,7 +110,7 @@ export function postgresProviderStore(
       return changeBy(database, actor, async (tx, held) => {
         const [gone] = await tx.delete(providers).where(eq(providers.id, id)).returning(providerColumns)
         if (!gone) return 'unknown'
-        if (!mayDeclare(held, gone)) throw new Abandon('forbidden' as const)
+        if (!mayConfigure(held, gone)) throw new Abandon('forbidden' as const)
         await auditDone(tx, 'provider.deleted', actor, { subject: id })
         return 'removed'
       })

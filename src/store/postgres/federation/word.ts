@@ -1,6 +1,6 @@
 /** Whether a provider's word counts, and stays so until the transaction ends. */
 import { and, eq, sql } from 'drizzle-orm'
-import { type Claimed, domainOf } from '../../../federation/claimed.js'
+import { domainOf, type ProviderProfile } from '../../../federation/profile.js'
 import type { Queries } from '../database.js'
 import { providers } from '../schema/federation.js'
 
@@ -8,8 +8,8 @@ import { providers } from '../schema/federation.js'
  * Whoever turns the provider off, or changes what it may say, waits for what is made of its word here, or is seen by it.
  * Undefined: it is turned off.
  */
-export async function wordOf(tx: Queries, provider: string, claimed?: Claimed) {
-  const domain = claimed ? domainOf(claimed) : ''
+export async function wordOf(tx: Queries, provider: string, profile?: ProviderProfile) {
+  const domain = profile ? domainOf(profile) : ''
   const [row] = await tx
     .select({ authoritative: sql<boolean>`${domain} = any(${providers.authoritativeFor})` })
     .from(providers)

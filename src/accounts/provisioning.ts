@@ -2,12 +2,12 @@
 import type { RequestContext } from '../audit/events.js'
 import type { Reclaimed } from '../core/mail.js'
 import type { FederatedIdentityId, UserId } from '../core/principal.js'
-import { type Claimed, domainOf } from '../federation/claimed.js'
+import { domainOf, type ProviderProfile } from '../federation/profile.js'
 import type { Provider } from '../federation/provider.js'
 import type { IdentityStore, LinkedNow } from './identities.js'
 import type { Parts } from './parts.js'
 
-export type AdmissionRefusal =
+export type ProvisioningError =
   | 'disabled'
   /** An account has this address. Its person proves it first, then links. */
   | 'account-exists'
@@ -17,46 +17,46 @@ export type AdmissionRefusal =
   /** Its provider was turned off or deleted meanwhile. */
   | 'turned-off'
 
-type Admitted = { readonly id: FederatedIdentityId; readonly user: UserId }
+type Provisioned = { readonly id: FederatedIdentityId; readonly user: UserId }
 type Refused = {
-  readonly refused: AdmissionRefusal
+  readonly refused: ProvisioningError
   readonly user?: UserId
   /** More than that, for the log. */
   readonly reason?: string | undefined
 }
 
-/** Of whom a provider speaks, and on which context. */
+/** Of whom a provider speaks, and in which request. */
 interface Said {
   readonly provider: Provider
-  readonly claimed: Claimed
+  readonly profile: ProviderProfile
   readonly context: RequestContext
 }
 
-export type AdmissionParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
+export type ProvisioningParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
 
 /**
  * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
  * for its domain; and an address that is not verified is not even looked at.
  */
-export async function admit(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
+export async function provision(parts: ProvisioningParts, said: Said): Promise<Provisioned | Refused> {
   const { identities } = parts
-  const { provider, claimed, context } = said
-  const admitted = await identityOf(parts, said)
-  if ('refused' in admitted || provider.grants.length === 0) return admitted
+  const { provider, profile, context } = said
+  const provisioned = await identityOf(parts, said)
+  if ('refused' in provisioned || provider.grants.length === 0) return provisioned
   // No person acts: the provider's word does, and the audit row of what it changes names none.
-  await identities.applyGrants(provider, claimed, admitted.user, { user: undefined, context })
-  return admitted
+  await identities.applyGrants(provider, profile, provisioned.user, { user: undefined, context })
+  return provisioned
 }
 
-async function identityOf(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
-  const { provider, claimed } = said
+async function identityOf(parts: ProvisioningParts, said: Said): Promise<Provisioned | Refused> {
+  const { provider, profile } = said
   const linked = async () => {
-    const found = await parts.identities.find(claimed.issuer, claimed.subject)
+    const found = await parts.identities.find(profile.issuer, profile.subject)
     if (!found) return undefined
     if (!found.active) return { refused: 'disabled' as const, user: found.user }
     // What it said before was hearsay; by now it may be authoritative for the domain.
-    const verifies = found.unverifiedEmail === claimed.email?.canonical && answersFor(provider, claimed)
-    return verifies ? adopt(parts, said, found.user) : found
+    const verifies = found.unverifiedEmail === profile.email?.canonical && answersFor(provider, profile)
+    return verifies ? autoLink(parts, said, found.user) : found
   }
   const first = (await linked()) ?? (await unknown(parts, said))
   const late =
@@ -65,32 +65,32 @@ async function identityOf(parts: AdmissionParts, said: Said): Promise<Admitted |
   return (late ? await linked() : undefined) ?? first
 }
 
-async function unknown(parts: AdmissionParts, said: Said): Promise<Admitted | Refused> {
+async function unknown(parts: ProvisioningParts, said: Said): Promise<Provisioned | Refused> {
   const { identities, store } = parts
-  const { provider, claimed, context } = said
-  if (!claimed.email) return { refused: 'address-unverified', reason: claimed.unverified }
-  const account = await store.findByEmail(claimed.email.canonical)
+  const { provider, profile, context } = said
+  if (!profile.email) return { refused: 'address-unverified', reason: profile.unverified }
+  const account = await store.findByEmail(profile.email.canonical)
   if (account) {
     if (!account.active) return { refused: 'disabled', user: account.user }
-    if (!answersFor(provider, claimed))
+    if (!answersFor(provider, profile))
       return { refused: 'account-exists', reason: notAuthoritative, user: account.user }
-    return adopt(parts, said, account.user)
+    return autoLink(parts, said, account.user)
   }
-  if (!(await maySignUp(identities, provider, claimed)))
+  if (!(await maySignUp(identities, provider, profile)))
     return { refused: 'sign-up-closed', reason: closedTo[provider.signUp] }
-  const registered = await identities.register(provider.id, claimed, context)
+  const registered = await identities.register(provider.id, profile, context)
   if (registered === 'turned-off') return { refused: registered }
   return registered === 'taken' ? { refused: 'account-exists' } : registered
 }
 
-async function adopt(parts: AdmissionParts, said: Said, user: UserId): Promise<Admitted | Refused> {
-  const { provider, claimed, context } = said
-  const adopted = await parts.identities.adopt(provider.id, claimed, user, { user: undefined, context })
-  if (adopted === 'turned-off') return { refused: adopted, user }
-  if (adopted === 'not-authoritative') return { refused: 'account-exists', reason: notAuthoritative, user }
-  if (adopted === 'taken') return { refused: 'identity-taken', user }
-  tellLinked(parts, provider, adopted)
-  return { id: adopted.id, user }
+async function autoLink(parts: ProvisioningParts, said: Said, user: UserId): Promise<Provisioned | Refused> {
+  const { provider, profile, context } = said
+  const linkedNow = await parts.identities.autoLink(provider.id, profile, user, { user: undefined, context })
+  if (linkedNow === 'turned-off') return { refused: linkedNow, user }
+  if (linkedNow === 'not-authoritative') return { refused: 'account-exists', reason: notAuthoritative, user }
+  if (linkedNow === 'taken') return { refused: 'identity-taken', user }
+  tellLinked(parts, provider, linkedNow)
+  return { id: linkedNow.id, user }
 }
 
 /** By mail, where something was linked that was not before, or what was there before is gone. */
@@ -123,14 +123,14 @@ const closedTo: Readonly<Record<Provider['signUp'], string>> = {
   invitation: 'email is an address that nobody has invited',
 }
 
-async function maySignUp(identities: IdentityStore, provider: Provider, claimed: Claimed) {
+async function maySignUp(identities: IdentityStore, provider: Provider, profile: ProviderProfile) {
   const { signUp, signUpDomains } = provider
   if (signUp === 'open') return true
-  if (signUp === 'domains') return signUpDomains.includes(domainOf(claimed))
-  if (signUp === 'invitation' && claimed.email) return identities.isInvited(claimed.email.canonical)
+  if (signUp === 'domains') return signUpDomains.includes(domainOf(profile))
+  if (signUp === 'invitation' && profile.email) return identities.isInvited(profile.email.canonical)
   return false
 }
 
 /** As it was read with the flow; whatever is made of it is judged again by the transaction that makes it. */
-const answersFor = ({ authoritativeFor }: Provider, claimed: Claimed): boolean =>
-  authoritativeFor.includes(domainOf(claimed))
+const answersFor = ({ authoritativeFor }: Provider, profile: ProviderProfile): boolean =>
+  authoritativeFor.includes(domainOf(profile))

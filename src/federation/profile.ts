@@ -3,7 +3,7 @@ import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { type Provider, printable } from './provider.js'
 
 /** A person as a provider that was verified says they are. */
-export interface Claimed {
+export interface ProviderProfile {
   readonly issuer: string
   readonly subject: string
   /** Only a verified address: of any other it is not even said that there is one. */
@@ -13,13 +13,13 @@ export interface Claimed {
   readonly name: string | undefined
   /** What the person knows this identity by. */
   readonly label: string
-  readonly proof: ClaimedProof
+  readonly proof: ProviderAuthentication
   /** The keys of `grants` that hold, as `keyOf` writes them. */
   readonly holds: ReadonlySet<string>
 }
 
 /** How and when the provider says that the person proved themselves. It is recorded; it counts where declared. */
-export interface ClaimedProof {
+export interface ProviderAuthentication {
   /** The provider's own session. */
   readonly sid: string | undefined
   readonly acr: string | undefined
@@ -43,11 +43,11 @@ export const subjectOf = (value: unknown): string | undefined =>
 const member = (claims: Claims, name: string): unknown =>
   Object.hasOwn(claims, name) ? claims[name] : undefined
 
-export function claimedOf(
+export function profileOf(
   provider: Provider,
   who: { readonly issuer: string; readonly subject: string; readonly now: number },
   claims: Claims,
-): Claimed {
+): ProviderProfile {
   const { issuer, subject } = who
   const address = addressIn(claims)
   const unverified = address ? doubtOf(provider, claims) : `email ${describe(member(claims, 'email'))}`
@@ -75,7 +75,8 @@ export function claimedOf(
 }
 
 /** The domain of a verified address. `canonical` has one `@`. */
-export const domainOf = ({ email }: Pick<Claimed, 'email'>): string => email?.canonical.split('@')[1] ?? ''
+export const domainOf = ({ email }: Pick<ProviderProfile, 'email'>): string =>
+  email?.canonical.split('@')[1] ?? ''
 
 function addressIn(claims: Claims): EmailAddress | undefined {
   const typed = text(member(claims, 'email'), 320)
