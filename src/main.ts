@@ -9,7 +9,7 @@ import { type Service, startService } from './boot/start.js'
 import { openTrustedGeneration } from './boot/trusted-generation.js'
 import { Outage, StartRefused } from './core/errors.js'
 import type { Message } from './mail/compose.js'
-import { openPost } from './mail/post.js'
+import { openMailer } from './mail/mailer.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './sealing/key-encryption-keys.js'
 
 /** Milliseconds after which the end no longer waits for whoever reads the log. */
@@ -26,9 +26,9 @@ async function start(): Promise<void> {
   const { log } = output
   for (const warning of warnings) log.warn(warning)
 
-  const post = await openPost(config, embeddedIn === undefined ? undefined : printMail)
+  const mailer = await openMailer(config, embeddedIn === undefined ? undefined : printMail)
   // Off the way of the start: a mail server that is away is a warning, people can still sign in.
-  post
+  mailer
     .check()
     .catch(error =>
       log.warn(
@@ -46,10 +46,10 @@ async function start(): Promise<void> {
   try {
     const keys = postgres ? await prepareEmbedded(config, address, keks) : keks
     const generation = await openTrustedGeneration(config.keysFolder)
-    const given = { config, address, keks: keys, generation, post, log, linesDropped: output.dropped }
+    const given = { config, address, keks: keys, generation, mailer, log, linesDropped: output.dropped }
     service = await startService(given)
   } catch (error) {
-    await closeAll([() => postgres?.stop(), () => post.close()])
+    await closeAll([() => postgres?.stop(), () => mailer.close()])
     throw error
   }
   if (postgres) greet(config, postgres.folder)
@@ -60,7 +60,7 @@ async function start(): Promise<void> {
     if (ending) return
     ending = true
     log.info({ reason }, 'closing')
-    const failures = await closeAll([() => postgres?.stop(), () => post.close(), () => service.close()])
+    const failures = await closeAll([() => postgres?.stop(), () => mailer.close(), () => service.close()])
     for (const err of failures) log.error({ err }, 'a part did not close')
     log.info('closed')
     process.exitCode = failures.length > 0 ? 1 : code

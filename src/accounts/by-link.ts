@@ -14,7 +14,7 @@ import { tellReclaimed } from './provisioning.js'
 import type { Account, AccountStore, LinkPurpose, PendingLink } from './store.js'
 
 type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &
-  Parts<'post' | 'inBackground' | 'sessions' | 'finish'>
+  Parts<'mailer' | 'inBackground' | 'sessions' | 'finish'>
 
 /** The token of a link, and what its holder chooses. */
 export interface Choice {
@@ -31,7 +31,8 @@ export type LinkKind = LinkPurpose | 'invitation'
 export type ByLink = ReturnType<typeof createByLink>
 
 export function createByLink(parts: ByLinkParts) {
-  const { issuer, store, invitations, hasher, policy, throttle, post, inBackground, sessions, finish } = parts
+  const { issuer, store, invitations, hasher, policy, throttle, mailer, inBackground, sessions, finish } =
+    parts
 
   /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
   async function ask(
@@ -112,9 +113,9 @@ export function createByLink(parts: ByLinkParts) {
         inBackground('sign-up mail', () =>
           throttle.mail('sign-up', address.canonical, async () => {
             const resetPage = `${issuer}/password/forgot`
-            if (account) return post.send({ kind: 'already-registered', to: account.email, resetPage })
+            if (account) return mailer.send({ kind: 'already-registered', to: account.email, resetPage })
             const link = await newLink(store, issuer, 'sign-up', address, { returnTo })
-            await post.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
+            await mailer.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
           }),
         ),
       ),
@@ -133,7 +134,7 @@ export function createByLink(parts: ByLinkParts) {
           await throttle.mail('password-reset', address.canonical, async () => {
             const link = await newLink(store, issuer, 'password-reset', address)
             // To the address on record: what was typed may be another mailbox with the same canonical form.
-            await post.send({ kind: 'password-reset', to: account.email, link, validMinutes: linkMinutes })
+            await mailer.send({ kind: 'password-reset', to: account.email, link, validMinutes: linkMinutes })
           })
         }),
       ),
@@ -157,7 +158,7 @@ export function createByLink(parts: ByLinkParts) {
       )
       if ('refused' in reset) return reset
       const { email: to, providers } = reset
-      inBackground('password changed mail', () => post.send({ kind: 'password-changed', to, providers }))
+      inBackground('password changed mail', () => mailer.send({ kind: 'password-changed', to, providers }))
       return { pass }
     },
 

@@ -1,7 +1,7 @@
 /** What the use cases of accounts are put together from. Each takes what it needs. */
 import type { RecordRefusal } from '../audit/events.js'
 import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
+import type { Mailer } from '../core/mail.js'
 import type { ConnectionParts } from '../federation/connection.js'
 import type { FederationStore } from '../federation/store.js'
 import type { Sessions } from '../sessions/sessions.js'
@@ -23,7 +23,7 @@ export interface AccountParts extends ConnectionParts {
   readonly throttle: Throttle
   readonly sessions: Sessions
   readonly finish: Finish
-  readonly post: Post
+  readonly mailer: Mailer
   readonly inBackground: InBackground
   readonly refused: RecordRefusal
 }

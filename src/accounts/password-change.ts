@@ -13,9 +13,9 @@ export type PasswordChanger = ReturnType<typeof createPasswordChange>
 
 export function createPasswordChange(
   passwords: PasswordSignIn,
-  parts: Parts<'store' | 'hasher' | 'policy' | 'post' | 'inBackground' | 'refused'>,
+  parts: Parts<'store' | 'hasher' | 'policy' | 'mailer' | 'inBackground' | 'refused'>,
 ) {
-  const { store, hasher, policy, post, inBackground, refused } = parts
+  const { store, hasher, policy, mailer, inBackground, refused } = parts
 
   async function wrong(principal: Principal, context: RequestContext): Promise<PasswordChangeAnswer> {
     await refused(refusalOf(principal, 'password.changed', 'wrong-password', context))
@@ -48,7 +48,7 @@ export function createPasswordChange(
     })
     if (answer === 'superseded') return { refused: 'session_superseded' }
     if (answer === 'credential-changed') return wrong(principal, context)
-    inBackground('password changed mail', () => post.send({ kind: 'password-changed', to: email }))
+    inBackground('password changed mail', () => mailer.send({ kind: 'password-changed', to: email }))
     return { changed: { id: answer.changed, secret: next.secret } }
   }
 }

@@ -32,7 +32,7 @@ interface Said {
   readonly context: RequestContext
 }
 
-export type ProvisioningParts = Parts<'identities' | 'store' | 'post' | 'inBackground'>
+export type ProvisioningParts = Parts<'identities' | 'store' | 'mailer' | 'inBackground'>
 
 /**
  * Issuer and subject decide. An address never does, but where the operator has declared the provider authoritative
@@ -95,23 +95,23 @@ async function autoLink(parts: ProvisioningParts, said: Said, user: UserId): Pro
 
 /** By mail, where something was linked that was not before, or what was there before is gone. */
 export function tellLinked(
-  parts: Parts<'post' | 'inBackground'>,
+  parts: Parts<'mailer' | 'inBackground'>,
   { name: provider }: Provider,
   { notify: to, reclaimed }: Pick<LinkedNow, 'notify' | 'reclaimed'>,
 ): void {
-  const { post, inBackground } = parts
+  const { mailer, inBackground } = parts
   if (to !== undefined)
-    inBackground('identity linked mail', () => post.send({ kind: 'identity-linked', to, provider }))
+    inBackground('identity linked mail', () => mailer.send({ kind: 'identity-linked', to, provider }))
   tellReclaimed(parts, reclaimed)
 }
 
 /** By mail, what was removed. Where there was nothing that signed anybody in, there is nothing to say. */
 export function tellReclaimed(
-  { post, inBackground }: Parts<'post' | 'inBackground'>,
+  { mailer, inBackground }: Parts<'mailer' | 'inBackground'>,
   reclaimed: Reclaimed | undefined,
 ): void {
   if (!reclaimed || (!reclaimed.password && reclaimed.providers.length === 0)) return
-  inBackground('account reclaimed mail', () => post.send({ kind: 'account-reclaimed', ...reclaimed }))
+  inBackground('account reclaimed mail', () => mailer.send({ kind: 'account-reclaimed', ...reclaimed }))
 }
 
 /** For the log: which claim of a verified person was not enough, and for what. Never its value. */

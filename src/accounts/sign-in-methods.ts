@@ -5,8 +5,8 @@ import type { Parts } from './parts.js'
 
 export type SignInMethods = ReturnType<typeof createSignInMethods>
 
-export function createSignInMethods(parts: Parts<'identities' | 'store' | 'post' | 'inBackground'>) {
-  const { identities, store, post, inBackground } = parts
+export function createSignInMethods(parts: Parts<'identities' | 'store' | 'mailer' | 'inBackground'>) {
+  const { identities, store, mailer, inBackground } = parts
   return {
     async of(user: UserId) {
       const [linked, account] = await Promise.all([identities.identitiesOf(user), store.findById(user)])
@@ -18,7 +18,7 @@ export function createSignInMethods(parts: Parts<'identities' | 'store' | 'post'
       const answer = await identities.unlink(user, id, session, actor)
       if (typeof answer === 'string') return answer
       const provider = answer.unlinked.providerName
-      inBackground('identity unlinked mail', () => post.send({ kind: 'identity-unlinked', to, provider }))
+      inBackground('identity unlinked mail', () => mailer.send({ kind: 'identity-unlinked', to, provider }))
       return 'unlinked' as const
     },
   }

@@ -61,9 +61,9 @@ export type Users = ReturnType<typeof createUsers>
 
 export function createUsers(
   users: UserStore,
-  parts: Parts<'store' | 'issuer' | 'throttle' | 'post' | 'inBackground'>,
+  parts: Parts<'store' | 'issuer' | 'throttle' | 'mailer' | 'inBackground'>,
 ) {
-  const { store, issuer, throttle, post, inBackground } = parts
+  const { store, issuer, throttle, mailer, inBackground } = parts
 
   /** A link by which the person chooses a password. */
   function welcome(address: EmailAddress): void {
@@ -72,7 +72,7 @@ export function createUsers(
         const link = await newLink(store, issuer, 'password-reset', address, { minutes: welcomeDays * 1440 })
         const resetPage = `${issuer}/password/forgot`
         const mail = { link, validDays: welcomeDays, resetPage }
-        await post.send({ kind: 'welcome', to: address.asTyped, ...mail })
+        await mailer.send({ kind: 'welcome', to: address.asTyped, ...mail })
       }),
     )
   }

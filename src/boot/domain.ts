@@ -20,7 +20,7 @@ import { createServiceKeys } from '../tenants/service-keys.js'
 import type { Config } from './config.js'
 import { endingSessions } from './session-stores.js'
 
-export interface DomainParts extends Parts<'store' | 'throttle' | 'post' | 'inBackground'> {
+export interface DomainParts extends Parts<'store' | 'throttle' | 'mailer' | 'inBackground'> {
   readonly config: Pick<Config, 'issuer' | 'sessionStore'>
   readonly database: Database
   /** For what takes something away at once; a command has one connection for everything. */

@@ -4,7 +4,7 @@ import { CommandFailed } from '../core/errors.js'
 import type { Mail } from '../core/mail.js'
 import { createKeyOperations, type KeyOperations } from '../keys/operations.js'
 import { openSealedKey } from '../keys/signing-key.js'
-import { type OpenPost, openPost } from '../mail/post.js'
+import { type OpenMailer, openMailer } from '../mail/mailer.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import type { Revocations } from '../sessions/revocations.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
@@ -59,13 +59,13 @@ function createOperator(
   topics: Set<Topic>,
   say: (line: string) => void,
 ): Operator {
-  let post: Promise<OpenPost> | undefined
+  let mailer: Promise<OpenMailer> | undefined
   const mails: Promise<void>[] = []
   const opened = () => {
-    post ??= openPost(config, (_message, file) => say(`Mail: ${file}`), { once: true })
-    return post
+    mailer ??= openMailer(config, (_message, file) => say(`Mail: ${file}`), { once: true })
+    return mailer
   }
-  closers.push(() => void post?.then(post => post.close()))
+  closers.push(() => void mailer?.then(mailer => mailer.close()))
   const domain = createDomain({
     config,
     database,
@@ -74,7 +74,7 @@ function createOperator(
     sealing: () => keysOfService(config, database),
     // Counted from nothing in each process: an operator is not limited.
     throttle: createThrottle(createLimiter(undefined)),
-    post: { send: async (mail: Mail) => (await opened()).send(mail) },
+    mailer: { send: async (mail: Mail) => (await opened()).send(mail) },
     inBackground: (_name, work) => void mails.push(work()),
     changed: topic => topics.add(topic),
   })

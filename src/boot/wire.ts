@@ -13,7 +13,7 @@ import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
 import { createRefusals } from '../audit/refusals.js'
 import type { InBackground } from '../core/background.js'
-import type { Post } from '../core/mail.js'
+import type { Mailer } from '../core/mail.js'
 import { createProviderLogouts } from '../federation/logout.js'
 import { createConnections } from '../federation/metadata.js'
 import type { Health } from '../http/api/health.js'
@@ -56,7 +56,7 @@ const mostWritingMs = 5000
 export interface GivenParts {
   readonly config: Config
   readonly keks: KeyEncryptionKeys
-  readonly post: Post
+  readonly mailer: Mailer
   readonly log: FastifyBaseLogger
   /** Cheaper password hashes, for tests alone: there is no setting for it. */
   readonly argon2?: Argon2Parameters
@@ -81,7 +81,7 @@ export interface AssemblyParts extends GivenParts {
 }
 
 export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
-  const { config, metrics, log, post, inBackground, database, hot, reserved, ring, stores, keks } = parts
+  const { config, metrics, log, mailer, inBackground, database, hot, reserved, ring, stores, keks } = parts
   const { issuer, passwordMinLength } = config
   const { revocations } = stores
   const store = postgresAccountStore(database, stores.within)
@@ -95,7 +95,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
   const refused = refusals.record
   const finish = createFinish(sessions)
-  const mailing = { issuer, store, hasher, policy, throttle, post, inBackground }
+  const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground }
   const passwords = createPasswordSignIn(mailing)
   const shared = { ...mailing, sessions, finish, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))

@@ -42,6 +42,6 @@ export interface Reclaimed {
 export type Inviter = { readonly account: string } | { readonly serviceKey: string }
 
 /** Resolves once the mail is out of our hands. */
-export interface Post {
+export interface Mailer {
   send(mail: Mail): Promise<void>
 }

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createTransport } from 'nodemailer'
 import { StartRefused } from '../core/errors.js'
 import { makeFolder } from '../core/folder.js'
-import type { Post } from '../core/mail.js'
+import type { Mailer } from '../core/mail.js'
 import { compose, type Message } from './compose.js'
 
 export interface OutboxOptions {
@@ -16,7 +16,7 @@ export interface OutboxOptions {
   readonly written?: (message: Message, file: string) => void
 }
 
-export async function openOutbox({ folder, product, sender, written }: OutboxOptions): Promise<Post> {
+export async function openOutbox({ folder, product, sender, written }: OutboxOptions): Promise<Mailer> {
   await ownFolder(folder)
   const transport = createTransport({ streamTransport: true, buffer: true })
   return {

@@ -1,5 +1,5 @@
 /** Tries a mail again while its link is worth something. Only in memory: a stored link would sign someone in. */
-import type { Mail, Post } from '../core/mail.js'
+import type { Mail, Mailer } from '../core/mail.js'
 import { Undeliverable } from './smtp.js'
 
 /** Milliseconds before each further try: about ten minutes in all, a third of a link's life. */
@@ -8,13 +8,13 @@ export const retryDelaysMs: readonly number[] = [1000, 5000, 30_000, 120_000, 42
 /** Mails that wait or are being tried. One over it is given up at once: an outage must not fill the memory. */
 const mostPending = 10_000
 
-export interface RetryingPost extends Post {
+export interface RetryingPost extends Mailer {
   /** Gives up what still waits, at shutdown. */
   close(): void
 }
 
 export function retrying(
-  post: Post,
+  mailer: Mailer,
   delaysMs: readonly number[] = retryDelaysMs,
   most = mostPending,
 ): RetryingPost {
@@ -36,7 +36,7 @@ export function retrying(
   async function attempt(mail: Mail): Promise<void> {
     for (let tries = 0; ; tries++) {
       try {
-        return await post.send(mail)
+        return await mailer.send(mail)
       } catch (error) {
         const delay = delaysMs[tries]
         if (error instanceof Undeliverable || delay === undefined || closed) throw error

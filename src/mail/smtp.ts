@@ -3,7 +3,7 @@ import { isIPv4 } from 'node:net'
 import { createTransport } from 'nodemailer'
 import type { SMTPError } from 'nodemailer/lib/smtp-connection'
 import { isLoopback } from '../core/loopback.js'
-import type { Post } from '../core/mail.js'
+import type { Mailer } from '../core/mail.js'
 import { compose } from './compose.js'
 
 /** Milliseconds. */
@@ -21,7 +21,7 @@ export interface SmtpOptions {
   readonly host: string
 }
 
-export interface SmtpPost extends Post {
+export interface SmtpPost extends Mailer {
   /** Throws when the server cannot be reached, lets nobody in, or has no TLS where it must. */
   check(): Promise<void>
   close(): void

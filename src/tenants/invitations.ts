@@ -4,7 +4,7 @@ import type { Throttle } from '../accounts/throttle.js'
 import type { Actor, Once } from '../audit/events.js'
 import type { InBackground } from '../core/background.js'
 import type { EmailAddress } from '../core/email-address.js'
-import type { Inviter, Post } from '../core/mail.js'
+import type { Inviter, Mailer } from '../core/mail.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret } from '../core/secret.js'
@@ -65,13 +65,13 @@ export interface InvitationParts {
   readonly store: InvitationStore
   readonly issuer: string
   readonly throttle: Pick<Throttle, 'invitation' | 'mail'>
-  readonly post: Post
+  readonly mailer: Mailer
   readonly inBackground: InBackground
 }
 
 export type Invitations = ReturnType<typeof createInvitations>
 
-export function createInvitations({ store, issuer, throttle, post, inBackground }: InvitationParts) {
+export function createInvitations({ store, issuer, throttle, mailer, inBackground }: InvitationParts) {
   const { list, withdraw } = store
   return {
     list,
@@ -96,7 +96,7 @@ export function createInvitations({ store, issuer, throttle, post, inBackground 
       inBackground('invitation mail', () =>
         // Whoever may invite must not be able to flood a mailbox with it.
         throttle.mail('invitation', email.canonical, () =>
-          post.send({ ...mail, tenant: tenantName, inviter }),
+          mailer.send({ ...mail, tenant: tenantName, inviter }),
         ),
       )
       return invitation

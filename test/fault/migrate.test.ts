@@ -197,9 +197,9 @@ function start(address: Address, keks: KeyEncryptionKeys, issuer = 'http://local
     MINTMARK_LISTEN: '127.0.0.1:0',
     MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
   })
-  const post = { send: () => Promise.reject(new Error('nobody sends mail here')) }
+  const mailer = { send: () => Promise.reject(new Error('nobody sends mail here')) }
   const generation = { kept: 0, file: 'nowhere', keep: async () => undefined }
-  return startService({ config, address, keks, generation, post, log: pino({ level: 'silent' }) })
+  return startService({ config, address, keks, generation, mailer, log: pino({ level: 'silent' }) })
 }
 
 /** A database on which a service has run, and the keys it ran with. */

@@ -178,14 +178,14 @@ test('a queue of hashes that is full costs nobody a point, and afterwards the ri
 
 test('mails that could not be sent do not count against their recipient', async t => {
   const receiver = await mailReceiver(t)
-  const post = openSmtp({
+  const mailer = openSmtp({
     url: `smtp://127.0.0.1:${receiver.port}`,
     product: 'Mintmark',
     sender: 'id@example.com',
     host: 'id.example.com',
   })
-  t.teardown(() => post.close())
-  const mailing = await testService(t, { post })
+  t.teardown(() => mailer.close())
+  const mailing = await testService(t, { mailer })
   const email = freshAddress()
   const { points } = limits['mail by recipient']
   const failed = () => mailing.logLines.filter(line => line.includes('background work failed')).length

@@ -131,15 +131,15 @@ function read({ html, text = '' }: ReceivedMail) {
 
 test('no name makes a link, a subject or a paragraph of its own, in any mail', async t => {
   const receiver = await mailReceiver(t)
-  const post = openSmtp({
+  const mailer = openSmtp({
     url: `smtp://127.0.0.1:${receiver.port}`,
     product: 'Mintmark',
     sender: 'id@example.com',
     host: 'id.example.com',
   })
-  t.teardown(() => post.close())
+  t.teardown(() => mailer.close())
   const sent = async (mail: Mail) => {
-    await post.send(mail)
+    await mailer.send(mail)
     return receiver.received.at(-1) as ReceivedMail
   }
   const variants = (text: string) => Object.values(mails(text)).flat()
@@ -164,16 +164,16 @@ test('no name makes a link, a subject or a paragraph of its own, in any mail', a
 
 test('our own mails have no other link than the one that they are about', async t => {
   const receiver = await mailReceiver(t)
-  const post = openSmtp({
+  const mailer = openSmtp({
     url: `smtp://127.0.0.1:${receiver.port}`,
     product: 'Mintmark',
     sender: 'id@example.com',
     host: 'id.example.com',
   })
-  t.teardown(() => post.close())
+  t.teardown(() => mailer.close())
   for (const [kind, variants] of Object.entries(mails(harmless))) {
     for (const mail of variants) {
-      await post.send(mail)
+      await mailer.send(mail)
       const { text, anchors } = read(receiver.received.at(-1) as ReceivedMail)
       t.same(await linksIn(text), [], kind)
       t.ok(anchors.every(address => own.includes(String(address))))

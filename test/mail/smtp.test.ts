@@ -10,8 +10,8 @@ import type { SMTPServerOptions } from 'smtp-server'
 import { type Test, test } from 'tap'
 import { linkMinutes } from '../../src/accounts/links.js'
 import { parseConfig } from '../../src/boot/config.js'
-import type { Mail, Post } from '../../src/core/mail.js'
-import { openPost } from '../../src/mail/post.js'
+import type { Mail, Mailer } from '../../src/core/mail.js'
+import { openMailer } from '../../src/mail/mailer.js'
 import { retryDelaysMs, retrying } from '../../src/mail/retrying.js'
 import { openSmtp, Undeliverable } from '../../src/mail/smtp.js'
 import { testDatabase } from '../support/database.js'
@@ -27,15 +27,15 @@ const resetPage = 'https://id.example.com/password/reset'
 const notice: Mail = { kind: 'password-changed', to: 'ada@example.com' }
 
 function smtp(t: Test, url: string, more: { product?: string; sender?: string; host?: string } = {}) {
-  const post = openSmtp({
+  const mailer = openSmtp({
     url,
     product: 'Mintmark',
     sender: 'Mintmark <id@example.com>',
     host: 'id.example.com',
     ...more,
   })
-  t.teardown(() => post.close())
-  return post
+  t.teardown(() => mailer.close())
+  return mailer
 }
 
 const local = ({ port }: MailReceiver) => `smtp://127.0.0.1:${port}`
@@ -45,8 +45,8 @@ const elsewhere = ({ port }: MailReceiver) => `smtp://0.0.0.0:${port}`
 test('every kind of mail arrives as text and HTML, says whose it is and that no person wrote it', async t => {
   const receiver = await mailReceiver(t)
   const product = 'Käse & <Co>'
-  const post = smtp(t, local(receiver), { product, sender: '"Käse & Co" <no-reply@kaese.example>' })
-  await post.check()
+  const mailer = smtp(t, local(receiver), { product, sender: '"Käse & Co" <no-reply@kaese.example>' })
+  await mailer.check()
   const to = 'Ada.Lovelace+x@example.com'
   const mails: [Mail, RegExp, string?][] = [
     [{ kind: 'sign-up', to, link, validMinutes: 30 }, /^Finish signing up to/, link],
@@ -65,7 +65,7 @@ test('every kind of mail arrives as text and HTML, says whose it is and that no 
     [{ kind: 'identity-linked', to, provider: 'Acme' }, /^Acme was linked to your account at .*$/],
   ]
   for (const [mail, subject, address] of mails) {
-    await post.send(mail)
+    await mailer.send(mail)
     const got = receiver.received.at(-1)
     t.same(got?.envelope, { from: 'no-reply@kaese.example', to: [to], tls: false }, mail.kind)
     t.match(got?.subject, subject)
@@ -142,9 +142,9 @@ test('towards loopback mail may go without TLS; anywhere else it is refused, and
   await smtp(t, local(receiver)).send(notice)
   await smtp(t, `smtp://localhost:${receiver.port}`).send(notice)
   t.equal(receiver.received.length, 2)
-  const post = smtp(t, `smtp://user:secret@0.0.0.0:${receiver.port}`)
-  await t.rejects(post.check(), { message: /^SMTP: ETLS/ })
-  await t.rejects(post.send(notice), { message: /^SMTP: ETLS/ })
+  const mailer = smtp(t, `smtp://user:secret@0.0.0.0:${receiver.port}`)
+  await t.rejects(mailer.check(), { message: /^SMTP: ETLS/ })
+  await t.rejects(mailer.send(notice), { message: /^SMTP: ETLS/ })
   t.same([receiver.received.length, receiver.attempts.length, said], [2, 2, []])
   await smtp(t, `${elsewhere(receiver)}?tls=none`).send(notice)
   t.equal(receiver.received.length, 3, 'unless the operator says so')
@@ -172,15 +172,15 @@ test('a certificate that nobody vouches for is refused, by smtps:// and by START
 async function sendTrusting(file: string, url: string): Promise<string> {
   const script = `
     const { openSmtp } = await import(${JSON.stringify(new URL('dist/mail/smtp.js', rootUrl).href)})
-    const post = openSmtp({ url: process.argv[1], product: 'Mintmark', sender: 'id@example.com', host: 'id.example.com' })
+    const mailer = openSmtp({ url: process.argv[1], product: 'Mintmark', sender: 'id@example.com', host: 'id.example.com' })
     try {
-      await post.check()
-      await post.send({ kind: 'password-changed', to: 'ada@example.com' })
+      await mailer.check()
+      await mailer.send({ kind: 'password-changed', to: 'ada@example.com' })
       console.log('sent')
     } catch (error) {
       console.log(error.message)
     }
-    post.close()`
+    mailer.close()`
   const { stdout } = await promisify(execFile)(
     process.execPath,
     ['--input-type=module', '-e', script, '--', url],
@@ -271,9 +271,9 @@ test("the server is greeted with the issuer's host, and one that wants a full na
     ISSUER: 'https://login.example.org',
     SMTP_URL: local(receiver),
   })
-  const post = await openPost(config)
-  t.teardown(() => post.close())
-  await post.send(notice)
+  const mailer = await openMailer(config)
+  t.teardown(() => mailer.close())
+  await mailer.send(notice)
   t.equal(greeted.at(-1), 'login.example.org', 'as it is configured')
 })
 
@@ -282,10 +282,10 @@ test('a server that accepts and says nothing is given up on', async t => {
   await new Promise<void>(resolve => silent.listen(0, '127.0.0.1', resolve))
   t.teardown(() => silent.close())
   const { port } = silent.address() as { port: number }
-  const post = smtp(t, `smtp://127.0.0.1:${port}`)
+  const mailer = smtp(t, `smtp://127.0.0.1:${port}`)
   await Promise.all([
-    t.rejects(post.check(), { message: 'SMTP: ETIMEDOUT' }),
-    t.rejects(post.send(notice), { message: 'SMTP: ETIMEDOUT' }),
+    t.rejects(mailer.check(), { message: 'SMTP: ETIMEDOUT' }),
+    t.rejects(mailer.send(notice), { message: 'SMTP: ETIMEDOUT' }),
   ])
   const refusing = smtp(t, `smtp://127.0.0.1:${await freePort()}`)
   await t.rejects(refusing.check(), { message: /^SMTP: (ESOCKET|ECONNECTION)$/ })
@@ -303,15 +303,15 @@ test('a refusal for now is tried again after each delay in turn, and the mail ar
     if (delays.includes(ms)) waited.push(ms)
     return real(work, ms, ...more)
   }) as typeof real
-  const post = retrying(smtp(t, local(receiver)), delays)
+  const mailer = retrying(smtp(t, local(receiver)), delays)
   receiver.refuseNext(451, 452, 450)
-  await post.send(notice)
+  await mailer.send(notice)
   t.same(waited, delays)
   t.same([receiver.attempts.length, receiver.received.length], [4, 1])
 
   receiver.refuseNext(451, 451, 451, 451)
   await t.rejects(
-    post.send(notice),
+    mailer.send(notice),
     { message: 'SMTP: EENVELOPE (451): … is not wanted' },
     'after the last one it is given up',
   )
@@ -322,9 +322,9 @@ test('a refusal for now is tried again after each delay in turn, and the mail ar
 
 test('a refusal for good is not tried again, and says nothing of whom it was about', async t => {
   const receiver = await mailReceiver(t)
-  const post = retrying(smtp(t, local(receiver)), [3_600_000])
+  const mailer = retrying(smtp(t, local(receiver)), [3_600_000])
   receiver.refuseNext(550)
-  const error = await post.send({ kind: 'sign-up', to: 'ada@example.com', link, validMinutes: 30 }).then(
+  const error = await mailer.send({ kind: 'sign-up', to: 'ada@example.com', link, validMinutes: 30 }).then(
     () => undefined,
     (error: Error) => error,
   )
@@ -332,22 +332,22 @@ test('a refusal for good is not tried again, and says nothing of whom it was abo
   t.equal(error?.message, 'SMTP: EENVELOPE (550): … is not wanted')
   t.notMatch(`${error?.stack} ${JSON.stringify(error)} ${error?.cause}`, /ada@|TOKEN/)
   t.equal(receiver.attempts.length, 1)
-  await post.send(notice)
+  await mailer.send(notice)
   t.equal(receiver.received.length, 1, 'the next mail is another matter')
 })
 
 test('what waits for another try is given up when the service closes', async t => {
   const receiver = await mailReceiver(t)
-  const post = retrying(smtp(t, local(receiver)), [3_600_000])
+  const mailer = retrying(smtp(t, local(receiver)), [3_600_000])
   receiver.refuseNext(451, 451, 451)
-  const waiting = [post.send(notice), post.send(notice)].map(sent =>
+  const waiting = [mailer.send(notice), mailer.send(notice)].map(sent =>
     sent.catch((error: Error) => error.message),
   )
   await eventually(() => receiver.attempts.length === 2 || undefined)
-  post.close()
+  mailer.close()
   t.same(await Promise.all(waiting), Array(2).fill('SMTP: EENVELOPE (451): … is not wanted'))
   await t.rejects(
-    post.send(notice),
+    mailer.send(notice),
     { message: 'SMTP: EENVELOPE (451): … is not wanted' },
     'nothing begins to wait any more',
   )
@@ -355,14 +355,14 @@ test('what waits for another try is given up when the service closes', async t =
 
 test('no more mails wait than memory has room for', async t => {
   const under: (() => void)[] = []
-  const stuck: Post = { send: () => new Promise(resolve => under.push(resolve)) }
-  const post = retrying(stuck, [], 10)
-  const sent = Array.from({ length: 10 }, () => post.send(notice))
-  await t.rejects(post.send(notice), { message: 'too many mails are waiting' })
+  const stuck: Mailer = { send: () => new Promise(resolve => under.push(resolve)) }
+  const mailer = retrying(stuck, [], 10)
+  const sent = Array.from({ length: 10 }, () => mailer.send(notice))
+  await t.rejects(mailer.send(notice), { message: 'too many mails are waiting' })
   t.equal(under.length, 10)
   under[0]?.()
   await sent[0]
-  sent.push(post.send(notice))
+  sent.push(mailer.send(notice))
   t.equal(under.length, 11, 'one has gone, one may come')
   for (const done of under) done()
   await Promise.all(sent)
@@ -370,9 +370,9 @@ test('no more mails wait than memory has room for', async t => {
 
 /** A service that mails by SMTP. */
 async function mailing(t: Test, receiver: MailReceiver, delays?: number[]): Promise<TestService> {
-  const post = retrying(smtp(t, local(receiver)), delays)
-  t.teardown(() => post.close())
-  return testService(t, { post })
+  const mailer = retrying(smtp(t, local(receiver)), delays)
+  t.teardown(() => mailer.close())
+  return testService(t, { mailer })
 }
 
 const tokenOf = (text: string | undefined) => /#token=([A-Za-z0-9_-]{43})$/m.exec(text ?? '')?.[1] ?? 'none'

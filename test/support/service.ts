@@ -9,7 +9,7 @@ import { type Argon2Parameters, DEFAULT_PARAMETERS } from '../../src/accounts/pa
 import { parseConfig } from '../../src/boot/config.js'
 import { type Service, startService } from '../../src/boot/start.js'
 import { openTrustedGeneration } from '../../src/boot/trusted-generation.js'
-import type { Post } from '../../src/core/mail.js'
+import type { Mailer } from '../../src/core/mail.js'
 import type { Message } from '../../src/mail/compose.js'
 import { openOutbox } from '../../src/mail/outbox.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/sealing/key-encryption-keys.js'
@@ -54,7 +54,7 @@ export interface TestServiceOptions {
   /** Where Postgres is reached, when not directly. */
   readonly address?: TestDatabase['address']
   /** How mail goes out, when not into the outbox: then `mails` stays empty. */
-  readonly post?: Post
+  readonly mailer?: Mailer
   /** What a password hash costs; the least there is, when not named. */
   readonly argon2?: Argon2Parameters
 }
@@ -85,14 +85,14 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
   const { keys } = await loadKeyEncryptionKeys(join(folder, 'keys'))
   const written = (message: Message) => void mails.push(message)
   const outbox = { folder: join(folder, 'outbox'), product: 'Mintmark', sender: 'id@example.com', written }
-  const post = options.post ?? (await openOutbox(outbox))
+  const mailer = options.mailer ?? (await openOutbox(outbox))
   const log = pino({ level: 'trace' }, sink)
   const service = await startService({
     config,
     address: options.address ?? database.address,
     keks: keys,
     generation: await openTrustedGeneration(join(folder, 'keys')),
-    post,
+    mailer,
     log,
     argon2: options.argon2 ?? lightArgon2,
     lookEveryMs: options.lookEveryMs ?? 5000,

@@ -1,5 +1,5 @@
-/** The post of this configuration: a mail server with retries, or the outbox folder. */
-import type { Post } from '../core/mail.js'
+/** The mailer of this configuration: a mail server with retries, or the outbox folder. */
+import type { Mailer } from '../core/mail.js'
 import type { Message } from './compose.js'
 import { openOutbox } from './outbox.js'
 import { retrying } from './retrying.js'
@@ -14,7 +14,7 @@ export interface MailSettings {
   readonly mailFrom: string
 }
 
-export interface OpenPost extends Post {
+export interface OpenMailer extends Mailer {
   /** Throws when mail could not be sent now. */
   check(): Promise<void>
   /** Gives up what still waits. */
@@ -22,11 +22,11 @@ export interface OpenPost extends Post {
 }
 
 /** `written` is called for each file of the outbox. `once`: somebody waits for it, so a server away is no reason to. */
-export async function openPost(
+export async function openMailer(
   { issuer, mail, product, mailFrom: sender }: MailSettings,
   written?: (message: Message, file: string) => void,
   { once = false } = {},
-): Promise<OpenPost> {
+): Promise<OpenMailer> {
   if ('outboxFolder' in mail) {
     const outbox = await openOutbox({
       folder: mail.outboxFolder,
@@ -37,12 +37,12 @@ export async function openPost(
     return { ...outbox, check: async () => {}, close: () => {} }
   }
   const smtp = openSmtp({ url: mail.smtpUrl, product, sender, host: new URL(issuer).hostname })
-  const post = once ? retrying(smtp, []) : retrying(smtp)
+  const mailer = once ? retrying(smtp, []) : retrying(smtp)
   return {
-    send: post.send,
+    send: mailer.send,
     check: smtp.check,
     close() {
-      post.close()
+      mailer.close()
       smtp.close()
     },
   }
