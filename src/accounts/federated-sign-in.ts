@@ -11,7 +11,7 @@ import type { ConsumedFlow } from '../federation/store.js'
 import { createOutcomes, type Outcome, type OutcomeParts, type Returning } from './federated-outcome.js'
 import type { Browser } from './finish.js'
 import type { Parts } from './parts.js'
-import { createPlaces } from './places.js'
+import { createSemaphores } from './semaphores.js'
 
 /** Callbacks of one provider at a time. A slow one takes its own places, and nobody else's. */
 const mostCallbacks = 50
@@ -54,7 +54,7 @@ export type Federation = ReturnType<typeof createFederation>
 
 export function createFederation(parts: FederationParts) {
   const { issuer, federation, throttle, refused } = parts
-  const takePlace = createPlaces(mostCallbacks)
+  const acquire = createSemaphores(mostCallbacks)
   const outcomeOf = createOutcomes(parts)
 
   return {
@@ -97,7 +97,7 @@ export function createFederation(parts: FederationParts) {
      */
     async complete(...callback: Callback): Promise<Completed> {
       const [providerId, , , browser] = callback
-      const leave = await takePlace(providerId)
+      const leave = await acquire(providerId)
       if (leave === 'full') return unread(providerId, 'busy', 'too many callbacks at once')
       const done = await completed(...callback).finally(leave)
       await record(done, browser.context)

@@ -17,12 +17,12 @@ export interface Actor {
   readonly serviceKey?: string
   readonly context: RequestContext
   /** Under an Idempotency-Key: what was created under it once is answered again. */
-  readonly once?: Once
+  readonly idempotency?: Idempotency
   /** Of a request: judged again in the transaction of the change. None: an operator's command, or the service itself. */
   readonly authorized?: Authorized
 }
 
-export interface Once {
+export interface Idempotency {
   /** Who asked: keys of different callers are different keys. */
   readonly caller: string
   readonly key: string

@@ -92,7 +92,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const health: Health & { closing: boolean } = {
       closing: false,
       redis: () => announcements?.state,
-      askTruth: () => askTruth(hot, log),
+      askPrimary: () => askPrimary(hot, log),
     }
     const theme = await loadTheme(config.themeFolder)
     const connections = { database, hot, reserved, forRefusals, redis }
@@ -185,7 +185,7 @@ async function refuseUnfit({ address, generation, log }: ServiceParts): Promise<
 }
 
 /** A probe that is answered with 503 says why in the log: the prober does not read bodies. */
-async function askTruth(hot: HotReads, log: FastifyBaseLogger) {
+async function askPrimary(hot: HotReads, log: FastifyBaseLogger) {
   try {
     const answer = await hot.probe()
     if (!answer.takesWrites)

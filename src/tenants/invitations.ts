@@ -1,7 +1,7 @@
 /** Invitations: a place in a tenant, offered by mail to one address. Who takes one: src/accounts/redemptions.ts. */
 
 import type { Throttle } from '../accounts/throttle.js'
-import type { Actor, Once } from '../audit/events.js'
+import type { Actor, Idempotency } from '../audit/events.js'
 import type { InBackground } from '../core/background.js'
 import type { EmailAddress } from '../core/email-address.js'
 import type { Inviter, Mailer } from '../core/mail.js'
@@ -54,7 +54,7 @@ export interface InvitationStore {
     actor: Actor,
   ): Promise<CreatedInvitation | 'unknown' | 'unknown-role' | 'forbidden' | 'repeated-differently'>
   /** Whether the caller, who made it under this key, is the one who sends its mail. */
-  claimMail(id: string, tokenHash: Buffer, once: Once): Promise<boolean>
+  claimMail(id: string, tokenHash: Buffer, idempotency: Idempotency): Promise<boolean>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Invitation>>
   withdraw(tenant: TenantId, id: string, actor: Actor): Promise<'withdrawn' | 'unknown' | 'forbidden'>
 }
@@ -89,7 +89,7 @@ export function createInvitations({ store, issuer, throttle, mailer, inBackgroun
       if (typeof answer === 'string') return answer
       const { invitation, tenantName, inviter, mailed } = answer
       if (mailed) return invitation
-      if (actor.once && !(await store.claimMail(invitation.id, wanted.tokenHash, actor.once)))
+      if (actor.idempotency && !(await store.claimMail(invitation.id, wanted.tokenHash, actor.idempotency)))
         return invitation
       const link = `${issuer}/invitations/accept#token=${token.reveal()}`
       const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const

@@ -60,7 +60,7 @@ async function repeating(t: Test, world: World): Promise<void> {
       const create = async () => {
         const tokenHash = random(32)
         const wanted = { tenant: place.id, email, roleIds: ['member'], tokenHash, lifetimeSeconds: 600 }
-        const answer = await world.invitations.create(wanted, { ...byOperator, once })
+        const answer = await world.invitations.create(wanted, { ...byOperator, idempotency: once })
         if (typeof answer === 'string') throw new Error(answer)
         return {
           ...answer,

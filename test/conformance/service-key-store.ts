@@ -29,7 +29,7 @@ async function created(world: World, more: Partial<NewServiceKey> = {}, actor: A
 
 const under = (key: string, text = 'asked'): Actor => ({
   ...byOperator,
-  once: { caller: 'caller', key, requestHash: Buffer.from(text.padEnd(32)) },
+  idempotency: { caller: 'caller', key, requestHash: Buffer.from(text.padEnd(32)) },
 })
 
 export function serviceKeyStoreSuite(backEnd: string, open: OpenWorld): void {

@@ -358,7 +358,7 @@ async function effects(t: Test, world: World): Promise<void> {
 async function once(t: Test, world: World): Promise<void> {
   const under = (key: string, request = 'the same'): Actor => ({
     ...byOperator,
-    once: { caller: 'somebody', key, requestHash: Buffer.from(request.padEnd(32)) },
+    idempotency: { caller: 'somebody', key, requestHash: Buffer.from(request.padEnd(32)) },
   })
   const count = async () => (await world.tenants.list({ limit: 100, after: undefined })).items.length
 
@@ -377,11 +377,11 @@ async function once(t: Test, world: World): Promise<void> {
       const key = random(8).toString('hex')
       const first = (await world.tenants.create('Once', under(key))) as Tenant
       t.equal(await world.tenants.create('Twice', under(key, 'another')), 'repeated-differently')
-      const { once } = under(key)
-      if (!once) throw new Error('no key')
+      const { idempotency } = under(key)
+      if (!idempotency) throw new Error('no key')
       const other = await world.tenants.create('Once', {
         ...byOperator,
-        once: { ...once, caller: 'another' },
+        idempotency: { ...idempotency, caller: 'another' },
       })
       t.not((other as Tenant).id, first.id)
     },

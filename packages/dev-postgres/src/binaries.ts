@@ -16,7 +16,7 @@ import {
 import { createRequire } from 'node:module'
 import { basename, dirname, join, relative } from 'node:path'
 import { arch, pid, platform } from 'node:process'
-import { isRoot, makeFolder, stateFolder } from './place.js'
+import { isRoot, makeFolder, stateFolder } from './data-directory.js'
 import { isAlive } from './postmaster.js'
 import { EmbeddedRefusal, errno, useOwnServer } from './refusal.js'
 

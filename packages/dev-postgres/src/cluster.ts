@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto'
 import { chown, mkdir, mkdtemp, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { startGuarded } from './guard.js'
-import { giveToOwnerOf } from './hold.js'
+import type { Account } from './data-directory.js'
+import { giveToOwnerOf } from './lock.js'
 import type { Log } from './log.js'
-import type { Account } from './place.js'
 import { EmbeddedRefusal, endedEarly, errno, useOwnServer } from './refusal.js'
+import { startSupervised } from './supervisor.js'
 
 export interface EmbeddedConnection {
   /** The folder of the server's Unix socket. */
@@ -28,7 +28,7 @@ export interface Home {
 export const dataFolder = (folder: string) => join(folder, 'data')
 
 /**
- * Only under the hold of the folder. Answers the password. `version` is that of the binaries; `durable` is false only
+ * Only under the lock of the folder. Answers the password. `version` is that of the binaries; `durable` is false only
  * where losing everything with the power is fine.
  */
 export async function ensureCluster(home: Home, version: string, durable: boolean): Promise<string> {
@@ -69,7 +69,7 @@ async function makeCluster({ folder, binaries, account, log }: Home, durable: bo
     const locale = ['--encoding=UTF8', '--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8']
     const command = [join(binaries, 'bin', 'initdb'), '-D', made, '--no-instructions', ...identity, ...locale]
     if (!durable) command.push('--no-sync')
-    const initdb = await startGuarded(command, { account, log: log.fd })
+    const initdb = await startSupervised(command, { account, log: log.fd })
     const code = await initdb.ended
     if (code !== 0) throw endedEarly(folder, code, await log.lastLines())
     await moveData(made, folder)

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { findPackage, prepareBinaries } from './binaries.js'
 import { dataFolder, type EmbeddedConnection, ensureCluster, readConnection } from './cluster.js'
-import { canConnect, takeHold } from './hold.js'
+import { chooseDataDirectory, openDataDirectory } from './data-directory.js'
+import { canConnect, takeHold } from './lock.js'
 import { type Log, openLog } from './log.js'
-import { choosePlace, openPlace } from './place.js'
 import { clearEarlierServer } from './postmaster.js'
 import { asRefusal } from './refusal.js'
 import { type RunningServer, startServer } from './server.js'
@@ -45,17 +45,17 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     for (const undo of taken.reverse()) await undo()
   }
   try {
-    const place = await choosePlace(options.folder)
-    folder = place.folder
-    if (place.note) say(place.note)
-    await openPlace(place)
+    const dataDirectory = await chooseDataDirectory(options.folder)
+    folder = dataDirectory.folder
+    if (dataDirectory.note) say(dataDirectory.note)
+    await openDataDirectory(dataDirectory)
     taken.push(await takeHold(folder))
     const found = await findPackage()
     const binaries = await prepareBinaries(found, folder)
     const log = await openLog(folder)
     taken.push(log.close)
     await clearEarlierServer(dataFolder(folder))
-    const home = { folder, account: place.account, binaries, log }
+    const home = { folder, account: dataDirectory.account, binaries, log }
     const password = await ensureCluster(home, found.version, settings.fsync !== 'off')
     const server = await startServer(home, { password, settings, say })
     return running(folder, server, log, giveBack)
@@ -96,8 +96,8 @@ function running(folder: string, server: RunningServer, log: Log, giveBack: Undo
 /** For the operator's CLI: the connection of the server now running on that folder, or undefined when none runs. */
 export async function findEmbeddedPostgres(folder: string): Promise<EmbeddedConnection | undefined> {
   try {
-    const place = await choosePlace(folder)
-    const connection = await readConnection(place.folder)
+    const dataDirectory = await chooseDataDirectory(folder)
+    const connection = await readConnection(dataDirectory.folder)
     if (!connection?.host) return undefined
     const answers = await canConnect(join(connection.host, `.s.PGSQL.${connection.port}`))
     return answers ? connection : undefined

@@ -2,7 +2,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { giveToOwnerOf } from './hold.js'
+import { giveToOwnerOf } from './lock.js'
 
 const maxBytes = 8 * 1024 * 1024
 const checkEverySeconds = 60

@@ -45,7 +45,7 @@ export async function endServer(pid: number, socketFolder: string): Promise<void
 }
 
 /**
- * Only under the hold of the folder: whatever still runs there has lost its service, and a postmaster.pid that names
+ * Only under the lock of the folder: whatever still runs there has lost its service, and a postmaster.pid that names
  * anything but a Postgres is stale, whoever has that pid now. (Should backends live on without their postmaster,
  * Postgres finds their shared memory and refuses by itself.)
  */

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import postgres from 'postgres'
 import { dataFolder, type EmbeddedConnection, type Home, writeConnection } from './cluster.js'
-import { type Guarded, startGuarded } from './guard.js'
-import { shortTemporaryFolder } from './hold.js'
-import { type Account, canReach } from './place.js'
+import { type Account, canReach } from './data-directory.js'
+import { shortTemporaryFolder } from './lock.js'
 import { endServer, readPostmaster, removeSocketFolder, socketSetting } from './postmaster.js'
 import { EmbeddedRefusal, endedEarly, errno, useOwnServer } from './refusal.js'
+import { type Supervised, startSupervised } from './supervisor.js'
 
 export interface ServerOptions {
   password: string
@@ -44,23 +44,23 @@ async function tryServer(home: Home, { password, settings, say }: ServerOptions)
   const connection = { host, port: 5432, user: 'mintmark', password, database: 'mintmark' }
   await writeConnection(folder, connection)
   const command = serverCommand(home, host, settings)
-  const guarded = await startGuarded(command, { account, log: log.fd, socketFolder: host })
-  const gone = guarded.ended.then(async code => {
-    // A guard can be killed as well: then its server has nobody else to end it.
-    await endServer(guarded.pid, host)
+  const supervised = await startSupervised(command, { account, log: log.fd, socketFolder: host })
+  const gone = supervised.ended.then(async code => {
+    // A supervisor can be killed as well: then its server has nobody else to end it.
+    await endServer(supervised.pid, host)
     await removeSocketFolder(host)
     return code
   })
   try {
-    await untilReady(home, guarded, say)
+    await untilReady(home, supervised, say)
     await ensureDatabase(connection, folder)
-    guarded.unref()
+    supervised.unref()
   } catch (error) {
-    guarded.end()
+    supervised.end()
     await gone
     throw error
   }
-  return { connection, pid: guarded.pid, gone, end: guarded.end }
+  return { connection, pid: supervised.pid, gone, end: supervised.end }
 }
 
 function serverCommand({ folder, binaries }: Home, socketFolder: string, settings: Record<string, string>) {
@@ -85,14 +85,14 @@ async function makeSocketFolder(account: Account | undefined): Promise<string> {
 }
 
 /** No deadline: after a crash a server recovers for as long as it takes, and it is alive or it is not. */
-async function untilReady({ folder, log }: Home, guarded: Guarded, say: (line: string) => void) {
+async function untilReady({ folder, log }: Home, supervised: Supervised, say: (line: string) => void) {
   let ended: { code: number | null } | undefined
-  guarded.ended.then(code => {
+  supervised.ended.then(code => {
     ended = { code }
   })
   for (let round = 0; ; round += 1) {
     const found = await readPostmaster(dataFolder(folder))
-    if (found?.pid === guarded.pid && found.ready) return
+    if (found?.pid === supervised.pid && found.ready) return
     if (ended) throw endedEarly(folder, ended.code, await log.lastLines())
     if (round === 1000)
       say(`Postgres is still starting, perhaps recovering from a crash; its log is ${log.file}`)

@@ -10,7 +10,7 @@ export const longestLifetime = 900
 
 export type ClaimsFault = 'claims' | 'issuer' | 'audience' | 'lifetime'
 
-type Standing = Pick<TokenClaims, 'roles' | 'permissions'> & { readonly tenant: string }
+type TokenTenant = Pick<TokenClaims, 'roles' | 'permissions'> & { readonly tenant: string }
 
 const isText = (value: unknown): value is string =>
   typeof value === 'string' && value.length > 0 && value.length <= 255
@@ -53,7 +53,7 @@ export function readClaims(
     clientId: client_id,
     issuer: iss,
     audience: aud,
-    ...(inNone ? { roles: [], permissions: [] } : ({ tenant, roles, permissions } as Standing)),
+    ...(inNone ? { roles: [], permissions: [] } : ({ tenant, roles, permissions } as TokenTenant)),
     acr,
     amr,
     ...(auth_time !== undefined && { authTime: auth_time }),

@@ -15,12 +15,12 @@ export interface Moment {
 }
 
 /** What is known of the key: its entry in the history, or that it was still published at `knownAt`. */
-export type KeyStanding = { readonly entry: HistoryEntry } | { readonly knownAt: number }
+export type KeyState = { readonly entry: HistoryEntry } | { readonly knownAt: number }
 
 /** No leeway: all of these times but `receivedAt` are the issuer's. */
 export function judgePast(
   { issuedAt, expiresAt }: TokenClaims,
-  standing: KeyStanding,
+  standing: KeyState,
   { at, receivedAt, now }: Moment,
 ): Refused<PastFault | 'keys_unavailable'> | undefined {
   // Asked in this way round, so that NaN is refused.

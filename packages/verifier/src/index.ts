@@ -1,9 +1,9 @@
 /** Owns the list of what this package offers. */
 export { answerTo, type RefusalAnswer } from './bearer.js'
+export type { Store } from './cache.js'
 export type { Clock } from './clock.js'
 export type { Fetch } from './exchange.js'
 export type { Health } from './health.js'
-export type { Store } from './kept.js'
 export type { OfflineOptions, OnlineOptions, VerifierOptions } from './options.js'
 export type { PastPrincipal, Principal, TokenClaims } from './principal.js'
 export type { RefusalCode, Refused } from './refusal.js'

@@ -1,9 +1,9 @@
 /** Owns the issuer's keys while the program runs: found, refreshed before they grow old, kept through an outage. */
 import { Attempts } from './attempts.js'
+import type { Cache } from './cache.js'
 import { type Clock, elapsed } from './clock.js'
 import { type DiscoveryFault, discover, type Places } from './discovery.js'
 import { exchange, type Means } from './exchange.js'
-import type { Kept } from './kept.js'
 import { type KeySet, type KnownKeys, readKeySet } from './key-set.js'
 import type { PublicKey } from './public-key.js'
 import { type Refused, refused } from './refusal.js'
@@ -31,7 +31,7 @@ export class IssuerKeys implements Keys {
   readonly attempts: Attempts<KeysFault>
   readonly #issuer: string
   readonly #means: Means
-  readonly #kept: Kept
+  readonly #kept: Cache
   readonly #clock: Clock
   #known: KnownKeys | undefined
   #refreshAfter = 0
@@ -39,11 +39,11 @@ export class IssuerKeys implements Keys {
   #cancelTimer = () => {}
   #closed = false
 
-  constructor(issuer: string, means: Means, kept: Kept) {
+  constructor(issuer: string, means: Means, cache: Cache) {
     this.#issuer = issuer
     this.#means = means
     this.#clock = means.clock
-    this.#kept = kept
+    this.#kept = cache
     this.attempts = new Attempts(
       means.clock,
       isNewest => this.#fetch(isNewest),

@@ -1,8 +1,9 @@
 /** Owns what a caller may say, and refuses what makes no sense before anything is fetched. */
+
+import type { Store } from './cache.js'
 import type { Clock } from './clock.js'
 import { issuerUrl } from './discovery.js'
 import type { Fetch } from './exchange.js'
-import type { Store } from './kept.js'
 import type { JsonObject } from './strict-json.js'
 
 interface Common {

@@ -1,19 +1,20 @@
 /** Owns where keys and history come from: the issuer, with what the caller keeps, or data alone. */
+
+import { Cache } from './cache.js'
 import { systemClock } from './clock.js'
 import type { Places } from './discovery.js'
 import type { Fetch, Means } from './exchange.js'
-import { GivenHistory, GivenKeys } from './given.js'
 import type { KeysHealth } from './health.js'
-import { type Histories, IssuerHistory } from './histories.js'
-import { Kept } from './kept.js'
+import { type HistorySource, IssuerHistory } from './history-source.js'
 import { IssuerKeys, type Keys } from './keys.js'
 import { assertOptions, type VerifierOptions } from './options.js'
+import { StaticHistory, StaticKeys } from './static.js'
 import type { JsonObject } from './strict-json.js'
 
 export interface Sources {
   readonly means: Means
   readonly keys: Keys
-  readonly histories: Histories | undefined
+  readonly historySource: HistorySource | undefined
   readonly places: () => Promise<Places | undefined>
   readonly health: () => KeysHealth
   readonly close: () => void
@@ -24,18 +25,18 @@ export function openSources(options: VerifierOptions): Sources {
   const { issuer, clock = systemClock } = options
   if (options.keys !== undefined) {
     const means = { clock, fetch: nowhere }
-    const keys = new GivenKeys(options.keys as JsonObject)
-    const histories =
-      options.history === undefined ? undefined : new GivenHistory(options.history, issuer, keys, clock.now)
+    const keys = new StaticKeys(options.keys as JsonObject)
+    const historySource =
+      options.history === undefined ? undefined : new StaticHistory(options.history, issuer, keys, clock.now)
     const health = () => ({ ...resting, ...described(keys, clock.now()), usable: keys.known() !== undefined })
-    return { means, keys, histories, places: async () => undefined, health, close: () => {} }
+    return { means, keys, historySource, places: async () => undefined, health, close: () => {} }
   }
   // Looked up at each call: a program may replace the platform's own, to trace it.
   const { fetch = (url, init) => globalThis.fetch(url, init) } = options
   const means = { clock, fetch }
-  const kept = new Kept(issuer, options.store)
-  const keys = new IssuerKeys(issuer, means, kept)
-  const histories = new IssuerHistory(issuer, keys, means, kept)
+  const cache = new Cache(issuer, options.store)
+  const keys = new IssuerKeys(issuer, means, cache)
+  const historySource = new IssuerHistory(issuer, keys, means, cache)
   const health = () => ({
     ...described(keys, clock.now()),
     usable: keys.usable(),
@@ -44,10 +45,10 @@ export function openSources(options: VerifierOptions): Sources {
     failures: keys.attempts.failures,
     failuresInARow: keys.attempts.failuresInARow,
     fault: keys.attempts.fault,
-    historyFault: histories.attempts.fault,
-    storeFailures: kept.failures,
+    historyFault: historySource.attempts.fault,
+    storeFailures: cache.failures,
   })
-  return { means, keys, histories, places: () => keys.places(), health, close: () => keys.close() }
+  return { means, keys, historySource, places: () => keys.places(), health, close: () => keys.close() }
 }
 
 const nowhere: Fetch = () => Promise.reject(new Error('nothing is fetched'))

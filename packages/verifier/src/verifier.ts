@@ -55,7 +55,7 @@ export interface Verifier extends Gate {
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, audience, serviceKey } = options
   const sources = openSources(options)
-  const { keys, histories } = sources
+  const { keys, historySource } = sources
   const counters = new Counters()
   const seconds = () => sources.means.clock.now() / 1000
 
@@ -78,7 +78,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   async function verifyAt(token: string, at: number, receivedAt: number | undefined): Promise<PastVerdict> {
     const jws = readCompact(token, 'at+jwt')
     if ('code' in jws) return jws
-    const history = await histories?.current()
+    const history = await historySource?.current()
     if (!history) return refused('keys_unavailable')
     const past = history.keys.get(jws.kid)
     const found = past?.key ?? (await keys.find(jws.kid))

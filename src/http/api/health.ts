@@ -3,7 +3,7 @@ import type { FastifyPluginAsync } from 'fastify'
 
 export interface Health {
   /** Throws when the primary cannot be asked. */
-  askTruth(): Promise<{ readonly takesWrites: boolean }>
+  askPrimary(): Promise<{ readonly takesWrites: boolean }>
   /** The service is shutting down: no new work should be sent here. */
   readonly closing: boolean
   /** Undefined where no Redis is configured. Its absence never makes an instance unready. */
@@ -17,7 +17,7 @@ export function healthRoutes(health: Health): FastifyPluginAsync {
     app.get('/readyz', { schema: { hide: true } }, async (_request, reply) => {
       if (health.closing) return reply.code(503).send({ status: 'closing' })
       try {
-        const { takesWrites } = await health.askTruth()
+        const { takesWrites } = await health.askPrimary()
         if (!takesWrites) return reply.code(503).send({ status: 'postgres takes no writes' })
         return reply.send({ status: 'ready', redis: health.redis() })
       } catch {

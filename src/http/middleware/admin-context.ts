@@ -123,7 +123,7 @@ export function adminActor(request: FastifyRequest): Actor {
     })
   const asked = JSON.stringify([request.method, request.url, request.body])
   const requestHash = createHash('sha256').update(asked).digest()
-  return { ...actor, once: { caller: callerId(callerOf(request)), key, requestHash } }
+  return { ...actor, idempotency: { caller: callerId(callerOf(request)), key, requestHash } }
 }
 
 function authorizedBy(request: FastifyRequest): Authorized {

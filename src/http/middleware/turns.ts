@@ -1,6 +1,6 @@
 /** How many requests of one caller are under way at once: more of them wait for each other, and for nobody else. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { createPlaces } from '../../accounts/places.js'
+import { createSemaphores } from '../../accounts/semaphores.js'
 import { Problem } from './problem.js'
 
 declare module 'fastify' {
@@ -17,12 +17,12 @@ export type Turns = ReturnType<typeof createTurns>
 
 /** Shared by the contexts of a service: a caller has one share of all of them. */
 export function createTurns() {
-  const takePlace = createPlaces(mostAtOnce, mostWaiting)
+  const acquire = createSemaphores(mostAtOnce, mostWaiting)
 
   /** For a context in which it is known who calls: from when its body has been read until its work is done. */
   return function takeTurns(app: FastifyInstance, callerOf: (request: FastifyRequest) => string): void {
     app.addHook('preHandler', async (request, reply) => {
-      const endTurn = await takePlace(callerOf(request))
+      const endTurn = await acquire(callerOf(request))
       if (endTurn === 'full') throw new Problem('busy', { retryAfterSeconds: 1 })
       request.endTurn = endTurn
       // Whoever has hung up meanwhile wants it no more.

@@ -204,9 +204,9 @@ export const list: readonly string[] = [
   'The folder … contains data of Postgres …, but the installed binaries are Postgres ….⟶\nDump the data with the version that wrote it, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
   'The folder … contains data, but connection.json with its password is missing.⟶\nPut that file back, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
   '… exists, but it is not a Postgres data folder.⟶\nRemove it, or start with another folder, or set DATABASE_URL to a Postgres of your own.',
-  // packages/dev-postgres/src/hold.ts
+  // packages/dev-postgres/src/lock.ts
   'The data folder … is in use by the process with pid ….⟶\nStop that process, or use another folder.',
-  // packages/dev-postgres/src/place.ts
+  // packages/dev-postgres/src/data-directory.ts
   'Postgres does not run as root, and this system has no user "nobody" for it.⟶\nStart the service as a regular user, or set DATABASE_URL to a Postgres of your own.',
   // packages/dev-postgres/src/refusal.ts
   'The disk of … is full.⟶\nFree some space, or choose another folder, or set DATABASE_URL to a Postgres of your own.',

@@ -4,7 +4,7 @@ import type { Actor } from '../../../audit/events.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../../core/authority.js'
 import type { ServiceKeyId, SessionId, UserId } from '../../../core/principal.js'
 import { authorityOfKey, judgeProvedKey } from '../../../core/service-key.js'
-import { createOnce } from '../audit/once.js'
+import { createOnce } from '../audit/idempotency.js'
 import type { Database, Queries } from '../database.js'
 import { lockSession, shareSession } from '../sessions-within.js'
 import { authorityIn } from './authority-store.js'
@@ -42,7 +42,7 @@ export function createBy<T>(
   actor: Actor,
   create: (tx: Queries, held: Authority) => Promise<T>,
 ): Promise<T | 'repeated-differently'> {
-  return changeBy(database, actor, (tx, held) => createOnce(tx, actor.once, () => create(tx, held)))
+  return changeBy(database, actor, (tx, held) => createOnce(tx, actor.idempotency, () => create(tx, held)))
 }
 
 /**

@@ -7,7 +7,7 @@ import type { TenantId, UserId } from '../../../core/principal.js'
 import type { InvitationStore } from '../../../tenants/invitations.js'
 import { permissionsOfRoles, roleIdsOf } from '../../../tenants/tenants.js'
 import { auditDone } from '../audit/audit-log.js'
-import { createOnce, lockAnswer } from '../audit/once.js'
+import { createOnce, lockAnswer } from '../audit/idempotency.js'
 import { changeBy } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { readPage } from '../page.js'
@@ -29,7 +29,7 @@ export function postgresInvitationStore(database: Database): InvitationStore {
     create({ tenant, email, roleIds, tokenHash, lifetimeSeconds }, actor) {
       return changeBy(database, actor, async (tx, held) => {
         let made = false
-        const answer = await createOnce(tx, actor.once, async () => {
+        const answer = await createOnce(tx, actor.idempotency, async () => {
           const place = await lockTenant(tx, tenant)
           if (!place) throw new Abandon('unknown' as const)
           const wanted = roleIdsOf(place.roles, roleIds)
@@ -62,19 +62,19 @@ export function postgresInvitationStore(database: Database): InvitationStore {
         })
         if (typeof answer === 'string') return answer
         const inviter = await inviterOf(tx, actor)
-        if (made || !actor.once) return { ...answer, inviter }
-        const mailed = (await lockAnswer<typeof answer>(tx, actor.once))?.mailed ?? true
+        if (made || !actor.idempotency) return { ...answer, inviter }
+        const mailed = (await lockAnswer<typeof answer>(tx, actor.idempotency))?.mailed ?? true
         if (!mailed) await replaceToken(tx, answer.invitation.id, tokenHash)
         return { ...answer, inviter, mailed }
       })
     },
 
-    claimMail(id, tokenHash, once) {
+    claimMail(id, tokenHash, idempotency) {
       return database.transaction(async tx => {
-        if (!(await lockAnswer(tx, once))) return false
+        if (!(await lockAnswer(tx, idempotency))) return false
         const claimed =
           await tx.execute(sql`update idempotent_answers set answer = answer || '{"mailed":true}'
-          where caller = ${once.caller} and key = ${once.key} and answer -> 'mailed' = 'false'
+          where caller = ${idempotency.caller} and key = ${idempotency.key} and answer -> 'mailed' = 'false'
             and exists (select from invitations where id = ${id} and token_hash = ${tokenHash})
           returning key`)
         return claimed.length > 0

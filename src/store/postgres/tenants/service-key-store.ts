@@ -3,7 +3,7 @@ import { asc, eq, sql } from 'drizzle-orm'
 import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
 import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tenants/service-keys.js'
 import { auditDone } from '../audit/audit-log.js'
-import { createOnce } from '../audit/once.js'
+import { createOnce } from '../audit/idempotency.js'
 import { changeBy, changeTaking } from '../authority/authorized-change.js'
 import { betweenUses, grantColumns } from '../authority/service-key-row.js'
 import { Abandon, type Database, type Queries } from '../database.js'
@@ -29,7 +29,7 @@ export function postgresServiceKeyStore(database: Database, reserved: Database =
     create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, actor) {
       return changeBy(database, actor, async (tx, held) => {
         if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
-        return createOnce(tx, actor.once, async () => {
+        return createOnce(tx, actor.idempotency, async () => {
           if (tenant !== null && !(await isThere(tx, tenant))) throw new Abandon('unknown')
           const expiresAt = lifetimeSeconds === undefined ? null : inSeconds(lifetimeSeconds)
           await tx.insert(serviceKeys).values({

@@ -1,12 +1,12 @@
 /** Owns the key history while the program runs: fetched when it is asked for, kept, and never made less strict. */
 import { Attempts } from './attempts.js'
+import type { Cache } from './cache.js'
 import { elapsed } from './clock.js'
 import { type ExchangeFault, exchange, type Means } from './exchange.js'
 import { extended, type History, type HistoryFault, longestHistory, readHistory } from './history.js'
-import type { Kept } from './kept.js'
 import type { IssuerKeys, Keys } from './keys.js'
 
-export interface Histories {
+export interface HistorySource {
   /** The newest that is known, however old: its `issuedAt` is in every answer that rests on it. */
   current(): Promise<History | undefined>
 }
@@ -14,20 +14,20 @@ export interface Histories {
 const freshMilliseconds = 300_000
 const utf8 = new TextDecoder('utf-8')
 
-export class IssuerHistory implements Histories {
+export class IssuerHistory implements HistorySource {
   readonly attempts: Attempts<ExchangeFault | HistoryFault | 'unknown_place'>
   readonly #issuer: string
   readonly #keys: IssuerKeys
   readonly #means: Means
-  readonly #kept: Kept
+  readonly #kept: Cache
   #known: History | undefined
   #fetchedAt = Number.NEGATIVE_INFINITY
 
-  constructor(issuer: string, keys: IssuerKeys, means: Means, kept: Kept) {
+  constructor(issuer: string, keys: IssuerKeys, means: Means, cache: Cache) {
     this.#issuer = issuer
     this.#keys = keys
     this.#means = means
-    this.#kept = kept
+    this.#kept = cache
     this.attempts = new Attempts(means.clock, isNewest => this.#fetch(isNewest))
   }
 

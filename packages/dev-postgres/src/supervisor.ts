@@ -1,10 +1,10 @@
-/** The guard: a small shell around a program that ends the program when the service is gone, however it went. */
+/** The supervisor: a small shell around a program that ends the program when the service is gone, however it went. */
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
-import type { Account } from './place.js'
+import type { Account } from './data-directory.js'
 
-export interface Guarded {
-  /** Of the program itself, not of its guard. */
+export interface Supervised {
+  /** Of the program itself, not of its supervisor. */
   pid: number
   ended: Promise<number | null>
   /** Asks for a fast end, and for a harder one after ten seconds; `ended` tells when. */
@@ -14,7 +14,7 @@ export interface Guarded {
 }
 
 /**
- * The guard starts the program itself, so that there is no moment without a guard. It waits for the end of a pipe
+ * The supervisor starts the program itself, so that there is no moment without a supervisor. It waits for the end of a pipe
  * whose other end only the service has: the kernel closes it, also after kill -9. It lives in a session of its own and
  * ignores the terminal's signals: the service decides the order of a shutdown. At last it removes the socket folder
  * (first argument), which Postgres has emptied if it could.
@@ -53,37 +53,37 @@ fi
 exit $code
 `
 
-export interface GuardOptions {
+export interface SupervisorOptions {
   account: Account | undefined
   /** The log: the file descriptor that both outputs of the program go to. */
   log: number
   socketFolder?: string
 }
 
-export async function startGuarded(command: string[], options: GuardOptions): Promise<Guarded> {
+export async function startSupervised(command: string[], options: SupervisorOptions): Promise<Supervised> {
   const { account, log, socketFolder = '' } = options
-  const guard = spawn('/bin/sh', ['-c', script, 'mintmark-guard', socketFolder, ...command], {
+  const supervisor = spawn('/bin/sh', ['-c', script, 'mintmark-guard', socketFolder, ...command], {
     detached: true,
     cwd: '/',
     env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
     stdio: ['pipe', 'pipe', log],
     ...(account && { uid: account.uid | 0, gid: account.gid | 0 }),
   })
-  const { stdin, stdout } = guard
-  if (!stdin || !stdout) throw new Error('a guard without pipes')
-  const ended = new Promise<number | null>(resolve => guard.on('exit', resolve))
+  const { stdin, stdout } = supervisor
+  if (!stdin || !stdout) throw new Error('the supervisor has no pipes')
+  const ended = new Promise<number | null>(resolve => supervisor.on('exit', resolve))
   stdin.on('error', () => {})
   const pid = await new Promise<number>((resolve, reject) => {
-    guard.on('error', reject)
+    supervisor.on('error', reject)
     stdout.setEncoding('utf8').on('data', (text: string) => resolve(Number.parseInt(text, 10)))
-    stdout.on('close', () => reject(new Error('the guard of Postgres ended before it started anything')))
+    stdout.on('close', () => reject(new Error('the supervisor of Postgres ended before it started anything')))
   })
   const unref = () => {
-    guard.unref()
+    supervisor.unref()
     ;(stdin as Socket).unref()
   }
   const end = () => {
-    guard.ref()
+    supervisor.ref()
     stdin.end()
   }
   return { pid, ended, end, unref }

@@ -6,7 +6,7 @@ interface Name {
 }
 
 /** Answers how a place is given back. `full`: neither was one free, nor had fewer than `mostWaiting` come for it. */
-export function createPlaces(most: number, mostWaiting = 0) {
+export function createSemaphores(most: number, mostWaiting = 0) {
   const names = new Map<string, Name>()
 
   return async function takePlace(name: string): Promise<(() => void) | 'full'> {

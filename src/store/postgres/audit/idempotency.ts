@@ -1,13 +1,13 @@
 /** Creating something once under an Idempotency-Key: the answer is kept in the transaction that creates. */
 import { sql } from 'drizzle-orm'
-import type { Once } from '../../../audit/events.js'
+import type { Idempotency } from '../../../audit/events.js'
 import type { Queries } from '../database.js'
 
 /** Seconds for which a key is remembered. */
 const rememberedSeconds = 86_400
 
 /** What was answered under this key, locked until the transaction ends. */
-export async function lockAnswer<T>(tx: Queries, { caller, key }: Once): Promise<T | undefined> {
+export async function lockAnswer<T>(tx: Queries, { caller, key }: Idempotency): Promise<T | undefined> {
   const mine = sql`from idempotent_answers where caller = ${caller} and key = ${key}`
   await tx.execute(sql`select ${mine} for update`)
   const [row] = await tx.execute<{ answer: T }>(sql`select answer ${mine}`)
@@ -20,11 +20,11 @@ export async function lockAnswer<T>(tx: Queries, { caller, key }: Once): Promise
  */
 export async function createOnce<T>(
   tx: Queries,
-  once: Once | undefined,
+  idempotency: Idempotency | undefined,
   create: () => Promise<T>,
 ): Promise<T | 'repeated-differently'> {
-  if (!once) return create()
-  const { caller, key, requestHash } = once
+  if (!idempotency) return create()
+  const { caller, key, requestHash } = idempotency
   await tx.execute(sql`delete from idempotent_answers where caller = ${caller}
     and created_at < now() - ${rememberedSeconds} * interval '1 second'`)
   const [mine] = await tx.execute(sql`insert into idempotent_answers (caller, key, request_hash, answer)

@@ -21,7 +21,7 @@ interface Written {
   readonly history?: { readonly issuedAt: number; readonly entries: readonly object[] }
 }
 
-export class Kept {
+export class Cache {
   readonly #issuer: string
   readonly #store: Store | undefined
   #content: Promise<Content> | undefined
@@ -64,7 +64,7 @@ export class Kept {
       if (text === undefined) return {}
       const written = strictObject(new TextEncoder().encode(text))
       if (written?.issuer !== this.#issuer) throw new Error('nothing was fetched from this issuer yet')
-      const content = { ...(await keptKeys(written.keys)), ...(await keptHistory(written.history)) }
+      const content = { ...(await cachedKeys(written.keys)), ...(await cachedHistory(written.history)) }
       this.#written = written
       return content
     } catch {
@@ -86,7 +86,7 @@ export class Kept {
   }
 }
 
-async function keptKeys(written: unknown): Promise<Content> {
+async function cachedKeys(written: unknown): Promise<Content> {
   if (written === undefined) return {}
   const { document, madeAt } = isObject(written) ? written : {}
   const keys = isObject(document) ? await readKeySet(document) : undefined
@@ -94,7 +94,7 @@ async function keptKeys(written: unknown): Promise<Content> {
   return { keys: { keys, madeAt: madeAt as number } }
 }
 
-async function keptHistory(written: unknown): Promise<Content> {
+async function cachedHistory(written: unknown): Promise<Content> {
   if (written === undefined) return {}
   const { entries, issuedAt } = isObject(written) ? written : {}
   const keys = await readEntries(entries)

@@ -10,7 +10,7 @@ export interface Account {
   gid: number
 }
 
-export interface Place {
+export interface DataDirectory {
   folder: string
   /** Whom Postgres runs as; undefined: as whoever runs the service. */
   account: Account | undefined
@@ -26,7 +26,7 @@ export function isRoot(): boolean {
 }
 
 /** Decides and changes nothing, so that the operator's CLI comes to the same answer as the service. */
-export async function choosePlace(asked: string): Promise<Place> {
+export async function chooseDataDirectory(asked: string): Promise<DataDirectory> {
   const folder = await realPath(resolve(asked))
   if (!isRoot()) return { folder, account: undefined, note: undefined }
   const account = await accountFor(folder)
@@ -41,7 +41,7 @@ export async function choosePlace(asked: string): Promise<Place> {
   return { folder: fallback, account: await accountFor(fallback), note }
 }
 
-export async function openPlace({ folder, account }: Place): Promise<void> {
+export async function openDataDirectory({ folder, account }: DataDirectory): Promise<void> {
   await makeFolder(folder, account ? 0o711 : 0o700)
   // Its owner is root and it is nobody else's: passing through is all that Postgres needs here.
   if (account && (await isOurs(folder))) await chmod(folder, 0o711)

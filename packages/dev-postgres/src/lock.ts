@@ -1,4 +1,4 @@
-/** The hold on a data folder: one living process has it, and it is gone with that process, however it ends. */
+/** The lock on a data folder: one living process has it, and it is gone with that process, however it ends. */
 import {
   chmod,
   lchown,
@@ -15,14 +15,14 @@ import { createConnection, createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pid } from 'node:process'
-import { isRoot } from './place.js'
+import { isRoot } from './data-directory.js'
 import { EmbeddedRefusal, errno } from './refusal.js'
 
 /**
- * A hold is a folder `hold.<number>` with a Unix socket that its holder listens on: the kernel closes it with the
+ * A lock is a folder `hold.<number>` with a Unix socket that its holder listens on: the kernel closes it with the
  * process, so connecting tells the living from the dead, without pids that may belong to somebody else by now.
  *
- * Nobody cleans up a dead hold to take its place, which two could do at once. Who finds the highest number dead takes
+ * Nobody cleans up a dead lock to take its place, which two could do at once. Who finds the highest number dead takes
  * the next one by renaming a folder that listens already: renaming fails when the number is taken. The highest
  * number is never removed, and who finds a higher one than the number just taken was late and gives it up.
  *
@@ -48,7 +48,7 @@ async function take(folder: string, number: number): Promise<{ server: Server; t
   try {
     await writeFile(join(making, 'pid'), `${pid}\n`, { mode: 0o644 })
     await withShortPath(making, path => listen(server, join(path, 's')))
-    // Others must be able to ask. What guards the hold are the permissions of the folder around it.
+    // Others must be able to ask. What guards the lock are the permissions of the folder around it.
     await chmod(join(making, 's'), 0o666)
     await chmod(making, 0o755)
     await giveToOwnerOf(folder, making, join(making, 'pid'))

@@ -1,6 +1,7 @@
 /** Owns keys and a history that the caller gives as data, and vouches for: nothing is fetched. */
-import { type Histories, signer } from './histories.js'
+
 import { type History, type HistoryFault, readHistory } from './history.js'
+import { type HistorySource, signer } from './history-source.js'
 import { type KnownKeys, readKeySet } from './key-set.js'
 import type { Keys } from './keys.js'
 import type { PublicKey } from './public-key.js'
@@ -8,7 +9,7 @@ import { type Refused, refused } from './refusal.js'
 import type { JsonObject } from './strict-json.js'
 
 /** They do not grow old. */
-export class GivenKeys implements Keys {
+export class StaticKeys implements Keys {
   readonly #document: JsonObject
   #known: Promise<KnownKeys | undefined> | undefined
   #read: KnownKeys | undefined
@@ -36,11 +37,11 @@ export class GivenKeys implements Keys {
 }
 
 /** Signed by one of the given keys. */
-export class GivenHistory implements Histories {
+export class StaticHistory implements HistorySource {
   readonly #read: () => Promise<History | HistoryFault>
   #known: Promise<History | HistoryFault> | undefined
 
-  constructor(jws: string, issuer: string, keys: GivenKeys, now: () => number) {
+  constructor(jws: string, issuer: string, keys: StaticKeys, now: () => number) {
     this.#read = () => readHistory(jws, issuer, signer(keys), now() / 1000)
   }
 
