@@ -130,7 +130,7 @@ async function offering(t: Test, world: World): Promise<void> {
     t.strictSame(await listed(), [shown as Invitation])
     t.match(shown, { email: 'Grace.Hopper@Example.com', roleIds: ['admin', 'member'], inviter: null })
     t.equal(shown.expiresAt - shown.createdAt, 600)
-    t.same(await world.invitations.pending(tokenHash), { email: email.canonical })
+    t.same(await world.invitations.pending(tokenHash), { email: email.canonical, tenant: 'Acme' })
     const second = await invited(world, place, address('grace.hopper@example.com'))
     t.same(
       (await listed()).map(({ id }) => id),
@@ -231,7 +231,7 @@ async function taking(t: Test, world: World): Promise<void> {
       const { tokenHash } = await invited(world, place, email, ['admin'])
       const answers = await times(10, () => world.invitations.register(tokenHash, 'phc-2', 'Grace', context))
       const reclaimed = { to: email.asTyped, password: true, providers: [] }
-      t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
+      t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed, tenant: place.id }])
       t.match(await membership(world, user), { roleIds: ['admin', 'owner'] })
       t.equal(await liveness(world, session.id), 'old epoch')
       t.equal(await world.invitations.pending(friend.tokenHash), undefined, 'what it had sent is withdrawn')

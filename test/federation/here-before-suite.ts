@@ -106,7 +106,7 @@ async function isSaid(t: Test, stage: Stage, one: Case, dug: Foothold, user: str
   t.equal(found['identity.unlinked'] ?? 0, dug.subjects.length - dug.comingBack.length / 3)
   t.equal(found['invitation.withdrawn'] ?? 0, dug.sent.length)
   if (!linked) return
-  const { text } = await mailOf(stage, one.email, /was removed$/)
+  const { text } = await mailOf(stage, one.email, /were removed$/)
   t.match(text, /sign-in with Evil/)
   if (dug.password === undefined) t.notMatch(text, /a password, /)
   else t.match(text, /a password, /)

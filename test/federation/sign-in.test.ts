@@ -75,7 +75,7 @@ test('the person proves the account, links, and signs in either way', async t =>
   t.equal(on.statusCode, 200)
   const linked = await ada.comeBack(buttonOf(on))
   t.equal(linked.headers.location, '/sign-in-methods?done=linked')
-  t.match((await world.service.mailTo('ada@example.com')).subject, /sign in/)
+  t.match((await world.service.mailTo('ada@example.com')).subject, /was linked/)
   const { identities, password } = (await ada.scripts.get('/v1/identities')).json()
   t.match(identities, [{ provider: 'acme', provider_name: 'Acme', label: 'ada@example.com' }])
   t.equal(password, true)

@@ -231,7 +231,9 @@ export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }
   const invited = path.includes(':invitation') ? await openInvitation(sql, acme) : ''
   const client = `app-${other.id}`
   if (path.includes(':client')) await application(sql, { clientId: client })
-  const key = path.includes(':key') ? (await serviceKey(sql)).id : ''
+  const key = path.includes(':key')
+    ? (await serviceKey(sql, { scopes: ['users:read'], audiences: [] })).id
+    : ''
   return path
     .replace(':tenant', acme)
     .replace(':user', other.id)
