@@ -7,14 +7,14 @@ import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Registered } from './address-verification.js'
-import type { Browser, NotFinished, SignedIn } from './finish.js'
+import type { Browser, NotFinished, SignedIn } from './create-session.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
 import type { Parts } from './parts.js'
 import { tellReclaimed } from './provisioning.js'
 import type { Account, AccountStore, LinkPurpose, PendingLink } from './store.js'
 
 type ByLinkParts = Parts<'issuer' | 'store' | 'invitations' | 'hasher' | 'policy' | 'throttle'> &
-  Parts<'mailer' | 'inBackground' | 'sessions' | 'finish'>
+  Parts<'mailer' | 'inBackground' | 'sessions' | 'createSession'>
 
 /** The token of a link, and what its holder chooses. */
 export interface Choice {
@@ -31,8 +31,18 @@ export type LinkKind = LinkPurpose | 'invitation'
 export type ByLink = ReturnType<typeof createByLink>
 
 export function createByLink(parts: ByLinkParts) {
-  const { issuer, store, invitations, hasher, policy, throttle, mailer, inBackground, sessions, finish } =
-    parts
+  const {
+    issuer,
+    store,
+    invitations,
+    hasher,
+    policy,
+    throttle,
+    mailer,
+    inBackground,
+    sessions,
+    createSession,
+  } = parts
 
   /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
   async function ask(
@@ -84,7 +94,7 @@ export function createByLink(parts: ByLinkParts) {
     if ('refused' in registered) return registered
     const { user, passwordVersion: version } = registered
     const credential = { kind: 'password', version } as const
-    return finish({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
+    return createSession({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
   }
 
   /** Who has joined works there from then on. They are a member whether that succeeds or not, and can switch. */

@@ -5,7 +5,7 @@ import type { ProviderProfile } from '../federation/profile.js'
 import { federatedIdentity, staleness } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
-import type { Browser, SignedIn } from './finish.js'
+import type { Browser, SignedIn } from './create-session.js'
 import type { Parts } from './parts.js'
 import { type ProvisioningError, type ProvisioningParts, provision, tellLinked } from './provisioning.js'
 
@@ -33,10 +33,10 @@ export interface Returning {
   readonly credential: Credential
 }
 
-export type OutcomeParts = ProvisioningParts & Parts<'sessions' | 'finish'>
+export type OutcomeParts = ProvisioningParts & Parts<'sessions' | 'createSession'>
 
 export function createOutcomes(parts: OutcomeParts) {
-  const { identities, sessions, finish } = parts
+  const { identities, sessions, createSession } = parts
 
   return async (
     consumed: ConsumedFlow,
@@ -60,7 +60,7 @@ export function createOutcomes(parts: OutcomeParts) {
   }
 
   async function opening(identity: Identity, browser: Browser) {
-    const opened = await finish(identity, browser)
+    const opened = await createSession(identity, browser)
     if (!('refused' in opened)) return { opened }
     return refusal(opened.refused, opened.refused, identity.user)
   }

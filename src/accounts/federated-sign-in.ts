@@ -8,8 +8,8 @@ import { BrowserSecret, flowSeconds, newState, type Purpose, stateHash } from '.
 import type { ProviderProfile } from '../federation/profile.js'
 import { redirectAddress } from '../federation/provider.js'
 import type { ConsumedFlow } from '../federation/store.js'
+import type { Browser } from './create-session.js'
 import { createOutcomes, type Outcome, type OutcomeParts, type Returning } from './federated-outcome.js'
-import type { Browser } from './finish.js'
 import type { Parts } from './parts.js'
 import { createSemaphores } from './semaphores.js'
 

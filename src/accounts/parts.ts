@@ -5,7 +5,7 @@ import type { Mailer } from '../core/mail.js'
 import type { ConnectionParts } from '../federation/connection.js'
 import type { FederationStore } from '../federation/store.js'
 import type { Sessions } from '../sessions/sessions.js'
-import type { Finish } from './finish.js'
+import type { CreateSession } from './create-session.js'
 import type { IdentityStore } from './identities.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
@@ -22,7 +22,7 @@ export interface AccountParts extends ConnectionParts {
   readonly policy: PasswordPolicy
   readonly throttle: Throttle
   readonly sessions: Sessions
-  readonly finish: Finish
+  readonly createSession: CreateSession
   readonly mailer: Mailer
   readonly inBackground: InBackground
   readonly refused: RecordRefusal

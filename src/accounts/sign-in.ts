@@ -1,6 +1,6 @@
 /** The use case of a password: a session for who has proved it, and what is written down of who has not. */
 import type { UserId } from '../core/principal.js'
-import type { Browser, SignedIn } from './finish.js'
+import type { Browser, SignedIn } from './create-session.js'
 import type { Parts } from './parts.js'
 import type { PasswordSignIn, SignInRefusal } from './password-sign-in.js'
 
@@ -11,7 +11,10 @@ export type NotSignedIn = {
 
 export type SignIn = ReturnType<typeof createSignIn>
 
-export function createSignIn(passwords: PasswordSignIn, { finish, refused }: Parts<'finish' | 'refused'>) {
+export function createSignIn(
+  passwords: PasswordSignIn,
+  { createSession, refused }: Parts<'createSession' | 'refused'>,
+) {
   /** `passHash` is of the pass that the browser has of a reset. */
   return async (
     who: { readonly email: string; readonly password: string },
@@ -20,7 +23,7 @@ export function createSignIn(passwords: PasswordSignIn, { finish, refused }: Par
   ): Promise<SignedIn | NotSignedIn> => {
     const { device, context } = browser
     const answer = await passwords.prove(who.email, who.password, device.address, passHash)
-    const finished = 'refused' in answer ? answer : await finish(answer.identity, browser)
+    const finished = 'refused' in answer ? answer : await createSession(answer.identity, browser)
     if (!('refused' in finished)) return finished
     const { refused: reason } = finished
     const user = 'refused' in answer ? answer.user : answer.identity.user

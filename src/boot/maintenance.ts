@@ -3,7 +3,7 @@ import { CommandFailed, MigrationRefused } from '../core/errors.js'
 import { generateSealedKey } from '../keys/signing-key.js'
 import { migrate } from '../store/postgres/migration/migrate.js'
 import { quoted, type ServiceRole } from '../store/postgres/service-role.js'
-import { keepLineage, type Recovered, recover } from '../store/recovery.js'
+import { keepClusterIdentity, type Recovered, recover } from '../store/recovery.js'
 import { copyToRedis, copyToTable } from '../store/sessions/moving/copy.js'
 import { rememberRedis } from '../store/sessions/revoked.js'
 import type { Config } from './config.js'
@@ -42,14 +42,14 @@ export async function trustDatabase(
     config,
     async database => {
       const done = nothingLost
-        ? { generation: await keepLineage(database, trusted.kept) }
+        ? { generation: await keepClusterIdentity(database, trusted.kept) }
         : await recover(database, await keyMaker(config), trusted.kept)
       const failed = await trusted.keep(done.generation)
       say(`The service now trusts this database (generation ${done.generation}).`)
       if (failed !== undefined) say(`  ${failed}.`)
       return 'ended' in done ? done : undefined
     },
-    { anyLineage: true },
+    { anyCluster: true },
   )
   if (recovered) await announceAll(config, ['keys'], say)
   return recovered

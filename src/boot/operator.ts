@@ -8,10 +8,10 @@ import { type OpenMailer, openMailer } from '../mail/mailer.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import type { Revocations } from '../sessions/revocations.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
+import { Trust } from '../store/postgres/cluster-identity.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
 import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
-import { Trust } from '../store/postgres/lineage.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { createLimiter } from '../store/redis/limiter.js'
 import { sessionsInTable } from '../store/sessions/table/sessions-within.js'
@@ -121,7 +121,7 @@ export async function announceAll(
 export async function withDatabase<T>(
   config: Config,
   work: (database: Database) => Promise<T>,
-  options: { readonly anyLineage?: boolean } = {},
+  options: { readonly anyCluster?: boolean } = {},
 ): Promise<T> {
   // What was done on a former primary would be done for nobody.
   const trust = new Trust((await openTrustedGeneration(config.keysFolder)).kept)

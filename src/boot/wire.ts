@@ -1,8 +1,8 @@
 /** The domain and the app of one process put together from their stores. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createByLink } from '../accounts/by-link.js'
+import { createSessionCreator } from '../accounts/create-session.js'
 import { createFederation } from '../accounts/federated-sign-in.js'
-import { createFinish } from '../accounts/finish.js'
 import { createPasswordChange } from '../accounts/password-change.js'
 import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
@@ -94,10 +94,10 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const throttle = createThrottle(createLimiter(parts.redis, config))
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
   const refused = refusals.record
-  const finish = createFinish(sessions)
+  const createSession = createSessionCreator(sessions)
   const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground }
   const passwords = createPasswordSignIn(mailing)
-  const shared = { ...mailing, sessions, finish, refused }
+  const shared = { ...mailing, sessions, createSession, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))
   const keys = async () => keks
   const domain = createDomain({ ...shared, config, database, reserved, keks: keys, sealing: keys, changed })

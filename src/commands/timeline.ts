@@ -35,8 +35,8 @@ function inWords(ring: Ring): string[] {
 }
 
 function ready({ kid, publishedAt, leastLead }: Key, { now }: Ring): string {
-  const ripe = publishedAt + leastLead
-  return `${kid} is next: ${ripe <= now ? 'ready' : `eligible from ${time(ripe)}`}.`
+  const eligibleAt = publishedAt + leastLead
+  return `${kid} is next: ${eligibleAt <= now ? 'ready' : `eligible from ${time(eligibleAt)}`}.`
 }
 
 /** From the change on. */

@@ -92,7 +92,7 @@ export interface Authorized {
 
 export interface AuthorityStore {
   /** What this person holds at this moment: one fresh statement on the primary. Disabled people hold nothing. */
-  ofPerson(user: UserId): Promise<Authority>
+  ofUser(user: UserId): Promise<Authority>
 }
 
 export function may({ platform }: Authority, permission: PlatformPermission): boolean {

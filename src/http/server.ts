@@ -25,19 +25,19 @@ import { signInRoute, signOutRoute, stepUpRoute, switchTenantRoute, whoAmIRoute 
 import { acceptInvitationRoute, invitationSignUpRoute, signUpRoutes } from './api/sign-up.js'
 import { tokenRoute } from './api/token.js'
 import { wellKnownRoutes } from './api/well-known.js'
-import { type ActParts, createActs } from './handlers/account.js'
-import { createFederationActs, type FederationActParts } from './handlers/federation.js'
+import { type AccountHandlerParts, createAccountHandlers } from './handlers/account.js'
+import { createFederationHandlers, type FederationHandlerParts } from './handlers/federation.js'
 import {
   callerOf,
   keyGuard,
-  personGuard,
   requireAuthority,
   requireSessionOrKey,
+  userGuard,
 } from './middleware/admin-context.js'
 import { readClientAddresses } from './middleware/client-address.js'
 import { answerInTime, mostAnsweringMs } from './middleware/deadline.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './middleware/frame.js'
-import { freshProofGuard, requireFreshProof } from './middleware/fresh-proof.js'
+import { requireStepUp, stepUpGuard } from './middleware/fresh-proof.js'
 import { answerProblems } from './middleware/problems.js'
 import { answerPreflights, guardOrigins, originGuard } from './middleware/same-origin.js'
 import { touchKeysAfterwards } from './middleware/service-key.js'
@@ -57,7 +57,7 @@ import type { Theme } from './pages/theme.js'
 import { answerUnknownRoutes } from './pages/unknown-routes.js'
 import { formats, ProblemDocument } from './shapes/schemas.js'
 
-export interface AppParts extends ActParts, FederationActParts {
+export interface AppParts extends AccountHandlerParts, FederationHandlerParts {
   readonly issuer: string
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
@@ -87,8 +87,8 @@ export interface AppParts extends ActParts, FederationActParts {
 export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const { issuer, log, registry, ring, sessions, refused, metrics, settled, serviceKeys, callers } = parts
   const watch = { metrics, refused, settled }
-  const acts = createActs(parts)
-  const ways = createFederationActs(parts)
+  const acts = createAccountHandlers(parts)
+  const ways = createFederationHandlers(parts)
   const trusts = trusting(parts.trustedProxies)
   const takeTurns = createTurns()
   const app = fastify({
@@ -148,8 +148,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         session: [
           originGuard(origins, 'admin applications'),
           sessionGuard(sessions, watch),
-          freshProofGuard(refused),
-          personGuard(callers),
+          stepUpGuard(refused),
+          userGuard(callers),
         ],
         key: [keyGuard(callers, settled)],
       })
@@ -179,7 +179,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         deviceListRoute(app, parts.ownSessions)
         identitiesRoute(app, ways)
         await app.register(async app => {
-          requireFreshProof(app, refused)
+          requireStepUp(app, refused)
           endDeviceRoutes(app, acts)
           unlinkRoute(app, ways)
         })

@@ -72,9 +72,10 @@ function standby(ring: Ring): Finding {
       ok: false,
       says: 'there is no next key: start the service, which publishes one',
     }
-  const ripens = next.publishedAt + next.leastLead - ring.now
-  const ripe = ripens > 0 ? `eligible in ${Math.ceil(ripens)} s` : 'eligible: it can sign at any time'
-  return { check: 'standby', ok: true, says: `${next.kid} is ${ripe}` }
+  const eligibleIn = next.publishedAt + next.leastLead - ring.now
+  const eligible =
+    eligibleIn > 0 ? `eligible in ${Math.ceil(eligibleIn)} s` : 'eligible: it can sign at any time'
+  return { check: 'standby', ok: true, says: `${next.kid} is ${eligible}` }
 }
 
 /** Opened for this and forgotten: it signs and its public half verifies (src/keys/signing-key.ts). */

@@ -7,10 +7,10 @@ import { signerOf } from '../keys/schedule.js'
 import type { SealedKey } from '../keys/store.js'
 import type { ServiceKey } from '../tenants/service-keys.js'
 import { writeAudit } from './postgres/audit/audit-log.js'
+import { timelineNow } from './postgres/cluster-identity.js'
 import type { Database, Queries } from './postgres/database.js'
 import { replaceServiceEpoch } from './postgres/epochs.js'
 import { applyPlan, lockRing } from './postgres/keys/key-ring-store.js'
-import { timelineNow } from './postgres/lineage.js'
 import { federationFlows } from './postgres/schema/federation.js'
 import { mailLinks } from './postgres/schema/tables.js'
 import { workingKeys } from './postgres/tenants/service-key-store.js'
@@ -38,7 +38,7 @@ export function recover(
   kept: number,
 ): Promise<Recovered> {
   return database.transaction(async tx => {
-    const generation = await recordLineage(tx, kept)
+    const generation = await recordClusterIdentity(tx, kept)
     const [live] = await tx.execute<{ count: number }>(sql`
       select count(*)::int as count from sessions s join service g on g.epoch = s.service_epoch
       where s.ended_at is null and s.ends_at > now()`)
@@ -55,9 +55,9 @@ export function recover(
 }
 
 /** For a switch-over in which no acknowledged commit was lost. */
-export function keepLineage(database: Database, kept: number): Promise<number> {
+export function keepClusterIdentity(database: Database, kept: number): Promise<number> {
   return database.transaction(async tx => {
-    const generation = await recordLineage(tx, kept)
+    const generation = await recordClusterIdentity(tx, kept)
     await audit(tx, 'nothing-lost')
     return generation
   })
@@ -79,7 +79,7 @@ async function withdrawAll(tx: Queries): Promise<number> {
  * Raises the generation as well, also where nothing was lost: the server of before goes on by itself, and must not be
  * believed when it comes back. By the time, so that it is higher than any that the lost span may have had.
  */
-async function recordLineage(tx: Queries, kept: number): Promise<number> {
+async function recordClusterIdentity(tx: Queries, kept: number): Promise<number> {
   const [server] = await tx.execute<{ standby: boolean }>(sql`select pg_is_in_recovery() as standby`)
   if (server?.standby) throw new Outage('nothing', 'this Postgres is a standby: promote it first')
   const [recorded] = await tx.execute<{ generation: number }>(sql`

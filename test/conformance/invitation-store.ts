@@ -85,7 +85,7 @@ async function repeating(t: Test, world: World): Promise<void> {
         [false, true],
         'the mailed link stays',
       )
-      const differently = { ...byOperator, once: { ...once, requestHash: random(32) } }
+      const differently = { ...byOperator, idempotency: { ...once, requestHash: random(32) } }
       const other = { tenant: place.id, email, roleIds: [], tokenHash: random(32), lifetimeSeconds: 600 }
       t.equal(await world.invitations.create(other, differently), 'repeated-differently')
       await world.invitations.withdraw(place.id, told.invitation.id, byOperator)

@@ -320,7 +320,7 @@ async function effects(t: Test, world: World): Promise<void> {
     const session = await opened(world, user)
     await put(world, tenant, user, 'member')
     await world.arrange.enterTenant(session.id, tenant.id)
-    const held = async () => (await world.authorities.ofPerson(user)).tenants.get(tenant.id)
+    const held = async () => (await world.authorities.ofUser(user)).tenants.get(tenant.id)
     const writer = await role(world, tenant, 'writer', 'doc:write')
     t.same(await held(), new Set())
     await put(world, tenant, user, writer.id)
@@ -342,7 +342,7 @@ async function effects(t: Test, world: World): Promise<void> {
 
   await t.test('platform roles are held while the person is active, and no longer', async t => {
     const { user } = await person(world)
-    const held = async () => [...(await world.authorities.ofPerson(user)).platform]
+    const held = async () => [...(await world.authorities.ofUser(user)).platform]
     t.same(await held(), [])
     await world.users.change(user, { platformRoles: ['auditor'] }, byOperator)
     t.ok((await held()).includes('users:read'))
@@ -351,7 +351,7 @@ async function effects(t: Test, world: World): Promise<void> {
     t.ok((await held()).includes('users:write'))
     await world.users.disable(user, byOperator)
     t.same(await held(), [])
-    t.same([...(await world.authorities.ofPerson(nothing as UserId)).platform], [])
+    t.same([...(await world.authorities.ofUser(nothing as UserId)).platform], [])
   })
 }
 

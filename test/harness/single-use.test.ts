@@ -247,7 +247,7 @@ test('H1: after `mintmark recover` nothing that was there before is redeemed, an
   for (const table of tables)
     t.ok((await sql`select from ${sql(table)} limit 1`).length > 0, `${table} has rows`)
 
-  const database = new Database(service.database.address, { connections: 1, anyLineage: true })
+  const database = new Database(service.database.address, { connections: 1, anyCluster: true })
   t.teardown(() => database.close())
   const { keys } = await loadKeyEncryptionKeys(join(service.folder, 'keys'))
   const { links, invitations, flows } = await recover(database, () => generateSealedKey(issuer, keys), 0)

@@ -1,9 +1,9 @@
 /** Which server a process believes: never an earlier one than it has trusted, whoever answers first. */
 import { test } from 'tap'
 import { Outage } from '../../src/core/errors.js'
-import { type LineageRow, type Seen, Trust } from '../../src/store/postgres/lineage.js'
+import { type ClusterIdentityRow, type Seen, Trust } from '../../src/store/postgres/cluster-identity.js'
 
-const row = (seen: Partial<Seen> = {}, more: Partial<LineageRow> = {}): LineageRow => ({
+const row = (seen: Partial<Seen> = {}, more: Partial<ClusterIdentityRow> = {}): ClusterIdentityRow => ({
   server: 1,
   in_recovery: false,
   timeline_trusted: true,
@@ -16,9 +16,9 @@ const row = (seen: Partial<Seen> = {}, more: Partial<LineageRow> = {}): LineageR
 })
 
 /** What the next statement is sent with, and answered by. */
-const ask = (trust: Trust, answer: LineageRow | undefined) => trust.assert(answer, trust.highest)
+const ask = (trust: Trust, answer: ClusterIdentityRow | undefined) => trust.assert(answer, trust.highest)
 
-function trusting(...answers: LineageRow[]): Trust {
+function trusting(...answers: ClusterIdentityRow[]): Trust {
   const trust = new Trust()
   for (const answer of answers) ask(trust, answer)
   return trust

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { OwnSessions } from '../../sessions/own.js'
 import { describeSession } from '../../sessions/revocations.js'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import { principalOf } from '../middleware/signed-in.js'
 import type { App } from '../shapes/app.js'
 import { PageQuery, page, pageRequest, sessionListForm } from '../shapes/lists.js'
@@ -13,8 +13,8 @@ import {
   Nothing,
   operation,
   ownListProblems,
-  personProblems,
   SessionHandle,
+  userProblems,
 } from '../shapes/schemas.js'
 
 const Device = Type.Object(
@@ -74,14 +74,14 @@ export function deviceListRoute(app: App, own: OwnSessions): void {
 }
 
 /** In the freshly proved context. */
-export function endDeviceRoutes(app: App, acts: Acts): void {
+export function endDeviceRoutes(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/sessions/:id',
     operation('devices', forSessions, 'endSession', {
       summary: 'End one session of this person; ending the one that asks signs out',
       params: Type.Object({ id: SessionHandle }),
       answers: { 204: Nothing('It has ended, now or before.') },
-      refuses: [...personProblems, 'insufficient_user_authentication', 'not_found'],
+      refuses: [...userProblems, 'insufficient_user_authentication', 'not_found'],
     }),
     async (request, reply) => {
       await acts.endDevice(request, reply, request.params.id)
@@ -104,7 +104,7 @@ export function endDeviceRoutes(app: App, acts: Acts): void {
         { additionalProperties: false },
       ),
       answers: { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
-      refuses: [...personProblems, 'insufficient_user_authentication'],
+      refuses: [...userProblems, 'insufficient_user_authentication'],
     }),
     (request, reply) =>
       request.query.scope === 'all'

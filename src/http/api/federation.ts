@@ -3,7 +3,7 @@ import formbody from '@fastify/formbody'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Type } from 'typebox'
 import type { ProviderLogouts } from '../../federation/logout.js'
-import type { FederationActs } from '../handlers/federation.js'
+import type { FederationHandlers } from '../handlers/federation.js'
 import { contextOf } from '../middleware/browser.js'
 import { Problem } from '../middleware/problem.js'
 import type { App } from '../shapes/app.js'
@@ -15,7 +15,7 @@ import {
   Nothing,
   operation,
   ownListProblems,
-  personProblems,
+  userProblems,
 } from '../shapes/schemas.js'
 
 const OfferedProvider = Type.Object(
@@ -38,7 +38,7 @@ const Identity = Type.Object(
   { title: 'Identity', description: 'An account at a provider.' },
 )
 
-export function offeredProvidersRoute(app: App, acts: FederationActs): void {
+export function offeredProvidersRoute(app: App, acts: FederationHandlers): void {
   app.get(
     '/v1/federation',
     operation('federation', forAnyone, 'listProviders', {
@@ -66,7 +66,7 @@ export function offeredProvidersRoute(app: App, acts: FederationActs): void {
 }
 
 /** In the signed-in context. */
-export function identitiesRoute(app: App, acts: FederationActs): void {
+export function identitiesRoute(app: App, acts: FederationHandlers): void {
   app.get(
     '/v1/identities',
     operation('federation', forSessions, 'listIdentities', {
@@ -98,14 +98,14 @@ export function identitiesRoute(app: App, acts: FederationActs): void {
 }
 
 /** In the freshly proved context. (Linking leads through the provider, so it begins on the page /sign-in-methods.) */
-export function unlinkRoute(app: App, acts: FederationActs): void {
+export function unlinkRoute(app: App, acts: FederationHandlers): void {
   app.delete(
     '/v1/identities/:id',
     operation('federation', forSessions, 'unlinkIdentity', {
       summary: 'Remove an account at a provider; the other sessions that it opened end',
       params: Type.Object({ id: Id }),
       answers: { 204: Nothing('It is removed.') },
-      refuses: [...personProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
+      refuses: [...userProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
     }),
     async (request, reply) => {
       await acts.unlink(request, request.params.id)

@@ -1,5 +1,5 @@
 /** Passwords: forgotten, reset by a link, changed while signed in. */
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import type { App } from '../shapes/app.js'
 import {
   Accepted,
@@ -12,10 +12,10 @@ import {
   Nothing,
   operation,
   Password,
-  personProblems,
+  userProblems,
 } from '../shapes/schemas.js'
 
-export function forgottenPasswordRoutes(app: App, acts: Acts): void {
+export function forgottenPasswordRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/password/forgot',
     operation('password', forAnyone, 'forgotPassword', {
@@ -50,7 +50,7 @@ export function forgottenPasswordRoutes(app: App, acts: Acts): void {
 }
 
 /** In the signed-in context. */
-export function changePasswordRoute(app: App, acts: Acts): void {
+export function changePasswordRoute(app: App, acts: AccountHandlers): void {
   app.put(
     '/v1/password',
     operation('password', forSessions, 'changePassword', {
@@ -58,7 +58,7 @@ export function changePasswordRoute(app: App, acts: Acts): void {
         'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
       body: Body({ current_password: Password, new_password: Password }),
       answers: { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
-      refuses: [...personProblems, 'wrong_password', 'weak_password'],
+      refuses: [...userProblems, 'wrong_password', 'weak_password'],
     }),
     async (request, reply) => {
       await acts.changePassword(request, reply, request.body)

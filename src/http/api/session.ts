@@ -2,7 +2,7 @@
 
 import { Type } from 'typebox'
 import type { Live } from '../../sessions/sessions.js'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import { signedIn } from '../middleware/signed-in.js'
 import type { App } from '../shapes/app.js'
 import {
@@ -18,11 +18,11 @@ import {
   Opened,
   operation,
   Password,
-  personProblems,
+  userProblems,
   WhoAmI,
 } from '../shapes/schemas.js'
 
-export function signInRoute(app: App, acts: Acts): void {
+export function signInRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session',
     operation('session', forAnyone, 'signIn', {
@@ -55,7 +55,7 @@ export function whoAmIRoute(app: App): void {
 }
 
 /** Outside the signed-in context: signing out twice, or without a session, is no error. */
-export function signOutRoute(app: App, acts: Acts): void {
+export function signOutRoute(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/session',
     operation('session', forSessionsOrNobody, 'signOut', {
@@ -107,14 +107,14 @@ const Proved = Type.Object(
 )
 
 /** In the signed-in context. */
-export function stepUpRoute(app: App, acts: Acts): void {
+export function stepUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session/step-up',
     operation('session', forSessions, 'stepUp', {
       summary: 'Prove yourself again: raises auth_time and renews the cookie',
       body: Body({ password: Password }),
       answers: { 200: Proved },
-      refuses: [...personProblems, 'wrong_password'],
+      refuses: [...userProblems, 'wrong_password'],
     }),
     async (request, reply) => {
       const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
@@ -127,14 +127,14 @@ export function stepUpRoute(app: App, acts: Acts): void {
 }
 
 /** In the signed-in context. */
-export function switchTenantRoute(app: App, acts: Acts): void {
+export function switchTenantRoute(app: App, acts: AccountHandlers): void {
   app.put(
     '/v1/session/tenant',
     operation('session', forSessions, 'switchTenant', {
       summary: 'Switch the current tenant, for tokens that name none; null leaves it',
       body: Body({ tenant: Type.Union([Id, Type.Null()]) }),
       answers: { 204: Nothing('The session is in that tenant.') },
-      refuses: [...personProblems, 'tenant_forbidden'],
+      refuses: [...userProblems, 'tenant_forbidden'],
     }),
     async (request, reply) => {
       await acts.switchTenant(request, request.body.tenant)

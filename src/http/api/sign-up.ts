@@ -1,6 +1,6 @@
 /** Signing up with a mailed link; and taking an invitation, with the account that is made for it or as who is signed in. */
 import { Type } from 'typebox'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import type { App } from '../shapes/app.js'
 import {
   Accepted,
@@ -13,11 +13,11 @@ import {
   Opened,
   operation,
   Password,
-  personProblems,
   Text,
+  userProblems,
 } from '../shapes/schemas.js'
 
-export function signUpRoutes(app: App, acts: Acts): void {
+export function signUpRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/sign-up',
     operation('sign-up', forAnyone, 'signUp', {
@@ -52,7 +52,7 @@ export function signUpRoutes(app: App, acts: Acts): void {
 }
 
 /** Outside the signed-in context. */
-export function invitationSignUpRoute(app: App, acts: Acts): void {
+export function invitationSignUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/invitations/sign-up',
     operation('sign-up', forAnyone, 'signUpByInvitation', {
@@ -73,7 +73,7 @@ export function invitationSignUpRoute(app: App, acts: Acts): void {
 }
 
 /** In the signed-in context. */
-export function acceptInvitationRoute(app: App, acts: Acts): void {
+export function acceptInvitationRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/invitations/accept',
     operation('session', forSessions, 'acceptInvitation', {
@@ -85,7 +85,7 @@ export function acceptInvitationRoute(app: App, acts: Acts): void {
           { title: 'AcceptedInvitation', description: 'A member of this tenant now.' },
         ),
       },
-      refuses: [...personProblems, 'link_invalid'],
+      refuses: [...userProblems, 'link_invalid'],
     }),
     request => acts.acceptInvitation(request, request.body.token),
   )

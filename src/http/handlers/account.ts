@@ -1,7 +1,7 @@
 /** What a JSON route and the hosted form beside it do alike: the use case asked, the cookie set, or the problem thrown. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { ByLink, Choice, LinkKind, LinkRefusal } from '../../accounts/by-link.js'
-import type { NotFinished } from '../../accounts/finish.js'
+import type { NotFinished } from '../../accounts/create-session.js'
 import type { PasswordChanger } from '../../accounts/password-change.js'
 import type { SignIn } from '../../accounts/sign-in.js'
 import type { StepUp } from '../../accounts/step-up.js'
@@ -22,7 +22,7 @@ import { opened } from '../middleware/opened.js'
 import { Problem } from '../middleware/problem.js'
 import { bySession, principalOf, signedIn } from '../middleware/signed-in.js'
 
-export interface ActParts {
+export interface AccountHandlerParts {
   readonly sessions: Pick<Sessions, 'end'>
   readonly ownSessions: OwnSessions
   readonly signIn: SignIn
@@ -33,10 +33,10 @@ export interface ActParts {
   readonly metrics: Metrics
 }
 
-export type Acts = ReturnType<typeof createActs>
+export type AccountHandlers = ReturnType<typeof createAccountHandlers>
 
 /** Each answers what was done, or throws the `Problem` that says why not. */
-export function createActs(parts: ActParts) {
+export function createAccountHandlers(parts: AccountHandlerParts) {
   const { sessions, ownSessions, byLink, metrics } = parts
 
   return {

@@ -13,7 +13,7 @@ import { opened } from '../middleware/opened.js'
 import { type ErrorCode, Problem } from '../middleware/problem.js'
 import { bySession, signedIn, userOf, visitorOf } from '../middleware/signed-in.js'
 
-export interface FederationActParts {
+export interface FederationHandlerParts {
   readonly federation: Federation
   readonly signInMethods: SignInMethods
   readonly sessions: Sessions
@@ -50,9 +50,9 @@ const details: Readonly<Partial<Record<FederationRefusal, string>>> = {
   'not-fresh': 'The provider did not ask you to sign in again, so this does not confirm that it is you.',
 }
 
-export type FederationActs = ReturnType<typeof createFederationActs>
+export type FederationHandlers = ReturnType<typeof createFederationHandlers>
 
-export function createFederationActs(parts: FederationActParts) {
+export function createFederationHandlers(parts: FederationHandlerParts) {
   const { federation, signInMethods, sessions, metrics } = parts
 
   return {

@@ -53,11 +53,11 @@ export function keyGuard(keys: KeyReads, settled: Settled): Guard {
 }
 
 /** What the person of the session before it holds now. */
-export function personGuard(authorities: AuthorityStore): Guard {
+export function userGuard(authorities: AuthorityStore): Guard {
   return async request => {
     const user = principalOf(request)
     request.caller = { user }
-    request.authority = await authorities.ofPerson(user.user)
+    request.authority = await authorities.ofUser(user.user)
   }
 }
 

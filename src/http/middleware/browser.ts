@@ -1,6 +1,6 @@
 /** What a sign-in knows of the browser it came from. */
 import type { FastifyRequest } from 'fastify'
-import type { Browser } from '../../accounts/finish.js'
+import type { Browser } from '../../accounts/create-session.js'
 import type { RequestContext } from '../../audit/events.js'
 import { readSessionCookie } from './cookie.js'
 

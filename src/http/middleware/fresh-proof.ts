@@ -8,23 +8,23 @@ import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
 
 /** Seconds for which a proof is fresh. */
-export const proofSeconds = 900
+export const stepUpSeconds = 900
 
 /** Judged by the database's clock, of the statement that read the session. The answer is RFC 9470's, section 3. */
-export function requireFreshProof(app: FastifyInstance, refused: RecordRefusal): void {
-  app.addHook('onRequest', freshProofGuard(refused))
+export function requireStepUp(app: FastifyInstance, refused: RecordRefusal): void {
+  app.addHook('onRequest', stepUpGuard(refused))
 }
 
-export function proofIsFresh({ principal: { authTime }, now }: Live): boolean {
-  return authTime !== undefined && now - authTime <= proofSeconds
+export function isRecentlyAuthenticated({ principal: { authTime }, now }: Live): boolean {
+  return authTime !== undefined && now - authTime <= stepUpSeconds
 }
 
-export function freshProofGuard(refused: RecordRefusal): Guard {
+export function stepUpGuard(refused: RecordRefusal): Guard {
   return async request => {
     const { live } = signedIn(request)
-    if (proofIsFresh(live)) return
+    if (isRecentlyAuthenticated(live)) return
     request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
     await refused(refusalOf(live.principal, 'session.stepped-up', 'stale-proof', contextOf(request)))
-    throw new Problem('insufficient_user_authentication', { maxAgeSeconds: proofSeconds })
+    throw new Problem('insufficient_user_authentication', { maxAgeSeconds: stepUpSeconds })
   }
 }

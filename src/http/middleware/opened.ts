@@ -1,6 +1,6 @@
 /** The answer of every way in: the cookie of the new session, and whose it is. */
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { SignedIn } from '../../accounts/finish.js'
+import type { SignedIn } from '../../accounts/create-session.js'
 import { setSessionCookie } from './cookie.js'
 
 /** Sets the cookie and the status; what it returns is the body (`Opened` in schemas.ts). */

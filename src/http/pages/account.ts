@@ -9,8 +9,8 @@ import type { OwnSessions } from '../../sessions/own.js'
 import type { ListedSession } from '../../sessions/revocations.js'
 import type { Live } from '../../sessions/sessions.js'
 import type { MembershipStore, Place } from '../../tenants/tenants.js'
-import type { Acts } from '../handlers/account.js'
-import { proofIsFresh } from '../middleware/fresh-proof.js'
+import type { AccountHandlers } from '../handlers/account.js'
+import { isRecentlyAuthenticated } from '../middleware/fresh-proof.js'
 import { signedIn } from '../middleware/signed-in.js'
 import { page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import { Id, Password, SessionHandle } from '../shapes/schemas.js'
@@ -33,7 +33,12 @@ const done = new Map([
   ['devices', 'All other devices were signed out.'],
 ])
 
-export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, parts: AccountParts): void {
+export function accountPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: AccountHandlers,
+  parts: AccountParts,
+): void {
   const { memberships, ownSessions, passwordMinLength } = parts
   const told = (request: FastifyRequest) => done.get(String(parameter(request, 'done')))
 
@@ -61,7 +66,7 @@ export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, par
   frame.post(app, '/devices/end', {
     fields: { session: SessionHandle },
     async work(request, reply, { session }) {
-      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
+      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/devices')
       await acts.endDevice(request, reply, session)
       const own = session === signedIn(request).credential.id
       return own ? '/sign-in?signed_out=1' : '/devices?done=device'
@@ -71,7 +76,7 @@ export function accountPages(app: FastifyInstance, frame: Frame, acts: Acts, par
   frame.post(app, '/devices/end-others', {
     fields: {},
     async work(request, reply) {
-      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/devices')
+      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/devices')
       await acts.endOtherDevices(request, reply)
       return '/devices?done=devices'
     },

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { Type } from 'typebox'
 import type { Completed } from '../../accounts/federated-sign-in.js'
 import { type Html, html } from '../../core/html.js'
-import type { FederationActs } from '../handlers/federation.js'
+import type { FederationHandlers } from '../handlers/federation.js'
 import { Problem } from '../middleware/problem.js'
 import { forAnyone, pageProblems } from '../shapes/schemas.js'
 import { type Frame, signInFor } from './frame.js'
@@ -68,7 +68,7 @@ const callbackSchema = {
   },
 }
 
-export function federationPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
+export function federationPages(app: FastifyInstance, frame: Frame, acts: FederationHandlers): void {
   frame.get(app, '/v1/federation/:provider', (request, reply) => begin(request, reply), {
     schema: beginSchema,
   })
@@ -115,10 +115,10 @@ const providerOf = (request: FastifyRequest) => (request.params as { provider: s
 
 /** A form that led to a provider would be stopped by `form-action`: a page leads there instead. */
 export async function goingOn(
-  acts: FederationActs,
+  acts: FederationHandlers,
   request: FastifyRequest,
   reply: FastifyReply,
-  wanted: Parameters<FederationActs['begin']>[2],
+  wanted: Parameters<FederationHandlers['begin']>[2],
 ): Promise<Page> {
   const { address, providerName: name } = await acts.begin(request, reply, wanted)
   return {

@@ -1,8 +1,8 @@
 /** The hosted pages: what a person does here in a browser, and the files that make them look like it. */
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
-import type { Acts } from '../handlers/account.js'
-import type { FederationActs } from '../handlers/federation.js'
+import type { AccountHandlers } from '../handlers/account.js'
+import type { FederationHandlers } from '../handlers/federation.js'
 import { userOf } from '../middleware/signed-in.js'
 import type { Turns } from '../middleware/turns.js'
 import { type AccountParts, accountPages } from './account.js'
@@ -16,8 +16,8 @@ import { signInMethodPages } from './sign-in-methods.js'
 const publicFolder = new URL('../../../public/', import.meta.url)
 
 export interface PageParts extends FrameParts, AccountParts {
-  readonly acts: Acts
-  readonly ways: FederationActs
+  readonly acts: AccountHandlers
+  readonly ways: FederationHandlers
   readonly takeTurns: Turns
 }
 

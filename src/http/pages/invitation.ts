@@ -1,7 +1,7 @@
 /** Taking an invitation: as who is signed in, or with an account that is made for it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import { beside, type Frame, signInFor } from './frame.js'
 import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
 import {
@@ -18,7 +18,12 @@ import {
 
 const page = '/invitations/accept'
 
-export function invitationPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
+export function invitationPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: AccountHandlers,
+  minLength: number,
+): void {
   addressRoute(app, acts, page, 'invitation')
   frame.get(app, page, request => invited(request))
   frame.post(app, page, {

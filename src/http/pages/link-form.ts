@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { LinkKind } from '../../accounts/by-link.js'
 import { type Html, html } from '../../core/html.js'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import { catalogue } from '../middleware/problem.js'
 import { Body, Password } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
@@ -60,7 +60,12 @@ export const username = html`<input type="text" autocomplete="username" data-sho
 export const addressee = html`<p data-found hidden>Account: <strong data-show="email"></strong></p>`
 
 /** Answers the page's script with what a link is for, as JSON. Nothing is consumed. */
-export function addressRoute(app: FastifyInstance, acts: Acts, page: string, kind: LinkKind): void {
+export function addressRoute(
+  app: FastifyInstance,
+  acts: AccountHandlers,
+  page: string,
+  kind: LinkKind,
+): void {
   const consumes = ['application/x-www-form-urlencoded']
   app.post<{ Body: { token: string } }>(
     lookAt(page),

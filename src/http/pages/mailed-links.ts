@@ -1,7 +1,7 @@
 /** Signing up and a forgotten password: asking for a link, and what stands behind it. */
 import type { FastifyInstance } from 'fastify'
 import { type Html, html } from '../../core/html.js'
-import type { Acts } from '../handlers/account.js'
+import type { AccountHandlers } from '../handlers/account.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
@@ -18,7 +18,12 @@ import {
   username,
 } from './link-form.js'
 
-export function mailedLinkPages(app: FastifyInstance, frame: Frame, acts: Acts, minLength: number): void {
+export function mailedLinkPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: AccountHandlers,
+  minLength: number,
+): void {
   frame.get(app, '/sign-up', async request => signUp(await frame.destination(request)))
   frame.post(app, '/sign-up', {
     fields: { email: Email, return_to: ReturnTo },

@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LinkedIdentity } from '../../accounts/identities.js'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
-import type { FederationActs } from '../handlers/federation.js'
-import { proofIsFresh } from '../middleware/fresh-proof.js'
+import type { FederationHandlers } from '../handlers/federation.js'
+import { isRecentlyAuthenticated } from '../middleware/fresh-proof.js'
 import { signedIn } from '../middleware/signed-in.js'
 import { Id } from '../shapes/schemas.js'
 import { goingOn, ProviderId } from './federation.js'
@@ -17,12 +17,12 @@ const done = new Map([
   ['unlinked', 'The sign-in method was removed, and the devices signed in with it were signed out.'],
 ])
 
-export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationActs): void {
+export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationHandlers): void {
   frame.get(app, '/sign-in-methods', request => methods(request))
   frame.post(app, '/sign-in-methods/link', {
     fields: { provider: ProviderId },
     async work(request, reply, { provider }) {
-      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/sign-in-methods')
       return goingOn(acts, request, reply, {
         provider,
         purpose: 'link',
@@ -34,7 +34,7 @@ export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: Fede
   frame.post(app, '/sign-in-methods/unlink', {
     fields: { identity: Id },
     async work(request, _reply, { identity }) {
-      if (!proofIsFresh(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/sign-in-methods')
       await acts.unlink(request, identity)
       return '/sign-in-methods?done=unlinked'
     },

@@ -2,8 +2,8 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
-import type { Acts } from '../handlers/account.js'
-import type { FederationActs } from '../handlers/federation.js'
+import type { AccountHandlers } from '../handlers/account.js'
+import type { FederationHandlers } from '../handlers/federation.js'
 import { signedIn } from '../middleware/signed-in.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { goingOn, ProviderId, providerButtons } from './federation.js'
@@ -16,7 +16,12 @@ const currentPassword = (fault: Fault | undefined, first = false) =>
     fault,
   )
 
-export function signInPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
+export function signInPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: AccountHandlers,
+  ways: FederationHandlers,
+): void {
   frame.get(app, '/sign-in', async request => {
     const to = await frame.destination(request)
     const live = await frame.visitor(request)
@@ -50,7 +55,12 @@ export function signInPages(app: FastifyInstance, frame: Frame, acts: Acts, ways
 }
 
 /** In the context of who is signed in. */
-export function stepUpPages(app: FastifyInstance, frame: Frame, acts: Acts, ways: FederationActs): void {
+export function stepUpPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: AccountHandlers,
+  ways: FederationHandlers,
+): void {
   frame.get(app, '/step-up', request => asked(request))
   frame.post(app, '/step-up', {
     fields: { password: Password, return_to: ReturnTo },
@@ -81,7 +91,7 @@ interface WaysToProve {
 }
 
 /** What this person has, and what of it counts. */
-async function waysToProve(ways: FederationActs, request: FastifyRequest): Promise<WaysToProve> {
+async function waysToProve(ways: FederationHandlers, request: FastifyRequest): Promise<WaysToProve> {
   const [{ linked, password }, offered] = await Promise.all([ways.waysOf(request), ways.offered()])
   const providers = offered.filter(
     ({ id, countsAsProof }) => countsAsProof && linked.some(({ provider }) => provider === id),

@@ -215,7 +215,7 @@ export const jsonProblems = [
 ] as const
 
 /** Of somebody who is signed in, and whose requests take turns. */
-export const personProblems = [
+export const userProblems = [
   ...jsonProblems,
   'unauthenticated',
   'session_superseded',

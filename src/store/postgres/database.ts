@@ -3,8 +3,8 @@ import { randomInt } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { sql } from 'drizzle-orm'
 import { Outage } from '../../core/errors.js'
+import { type ClusterIdentityRow, clusterStatement, Trust } from './cluster-identity.js'
 import type { Address } from './connection.js'
-import { type LineageRow, lineageStatement, Trust } from './lineage.js'
 import { type Kind, Pool, type Queries } from './pool.js'
 
 export type { Queries } from './pool.js'
@@ -30,10 +30,10 @@ export interface DatabaseOptions {
   /** Of the process, where it has connections of other kinds, or remembers what was trusted before it began. */
   readonly trust?: Trust
   /** Only for the command that records another lineage. */
-  readonly anyLineage?: boolean
+  readonly anyCluster?: boolean
 }
 
-type Lineage = LineageRow & Record<string, unknown>
+type ClusterIdentity = ClusterIdentityRow & Record<string, unknown>
 
 export class Database {
   readonly #pool: Pool
@@ -41,10 +41,10 @@ export class Database {
 
   constructor(
     address: Address,
-    { connections = 10, trust = new Trust(), anyLineage = false }: DatabaseOptions = {},
+    { connections = 10, trust = new Trust(), anyCluster = false }: DatabaseOptions = {},
   ) {
     this.#pool = new Pool({ address, deadlines }, connections)
-    this.#trust = anyLineage ? undefined : trust
+    this.#trust = anyCluster ? undefined : trust
   }
 
   /** Changes nothing, which Postgres sees to: when it fails, nothing has happened. */
@@ -77,7 +77,7 @@ export class Database {
       const trust = this.#trust
       if (!trust) return
       const { highest } = trust
-      trust.assert((await tx.execute<Lineage>(sql.raw(lineageStatement)))[0], highest)
+      trust.assert((await tx.execute<ClusterIdentity>(sql.raw(clusterStatement)))[0], highest)
     }
     for (let tries = 1; ; tries++) {
       try {

@@ -2,9 +2,15 @@
 import type { SessionId } from '../../core/principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow } from '../../sessions/store.js'
 import { isWhole } from './answer.js'
+import {
+  type ClusterIdentityRow,
+  clusterColumns,
+  clusterStatement,
+  type Seen,
+  Trust,
+} from './cluster-identity.js'
 import { type Address, SharedConnection } from './connection.js'
 import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
-import { type LineageRow, lineageColumns, lineageStatement, type Seen, Trust } from './lineage.js'
 import { takesWrites } from './service-role.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -30,7 +36,7 @@ const seconds = (instant: string) => `extract(epoch from ${instant})::float8`
 /** `Answer`, from a row `g` of the service. */
 export const answer = (asked: string) => `
   ${asked} as asked,
-  ${lineageColumns}`
+  ${clusterColumns}`
 
 /** Always one row, found or not: with what was asked for, which server answers, and its clock. */
 export const columns = (asked: string) => `${answer(asked)},
@@ -154,7 +160,7 @@ export class HotReads {
   }
 
   async #examine(server: number, whenAsked: Seen): Promise<boolean> {
-    const row = await this.#send<LineageRow>(lineageStatement, [], () => true)
+    const row = await this.#send<ClusterIdentityRow>(clusterStatement, [], () => true)
     this.#trust.assert(row, whenAsked)
     if (row.server !== server) return false
     this.#examined.add(server)

@@ -9,10 +9,10 @@ import type { KeyRow } from '../../core/service-key.js'
 import type { OfferedProvider } from '../../federation/store.js'
 import type { PublicJwk } from '../../keys/store.js'
 import type { TenantStanding } from '../../sessions/store.js'
-import type { LineageRow } from './lineage.js'
+import type { ClusterIdentityRow } from './cluster-identity.js'
 
 /** What every answer says of itself. */
-export interface Answer extends Omit<LineageRow, 'system_trusted'> {
+export interface Answer extends Omit<ClusterIdentityRow, 'system_trusted'> {
   asked: string
 }
 

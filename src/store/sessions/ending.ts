@@ -23,7 +23,7 @@ export function revocationsByEpoch(
   return {
     endOthers(own, actor) {
       return database.transaction(async tx => {
-        const former = await lockPerson(tx, own.user)
+        const former = await lockSessionsOf(tx, own.user)
         if (former === undefined) throw new Abandon('gone' as const)
         const live = await count(tx, sql`s.user_id = ${own.user}`)
         const epoch = await replaceEpoch(tx, own.user)
@@ -36,7 +36,7 @@ export function revocationsByEpoch(
 
     endAllOf(user, actor) {
       return changeTaking(database, actor, { person: user }, async tx => {
-        if ((await lockPerson(tx, user)) === undefined) return 'unknown'
+        if ((await lockSessionsOf(tx, user)) === undefined) return 'unknown'
         const ended = await count(tx, sql`s.user_id = ${user}`)
         await replaceEpoch(tx, user)
         await auditDone(tx, 'sessions.ended', actor, { subject: user })
@@ -81,7 +81,7 @@ export function listedPage(rows: readonly ListedRow[], { limit }: PageRequest): 
  * Whoever changes a person's sessions as a whole takes this first. Answers their epoch, by a statement of its own: the
  * one that waited for the lock may have read the one before. Undefined: there is no such person.
  */
-async function lockPerson(tx: Queries, user: string): Promise<bigint | undefined> {
+async function lockSessionsOf(tx: Queries, user: string): Promise<bigint | undefined> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
   const [person] = await tx.select({ epoch: users.epoch }).from(users).where(eq(users.id, user))
   return person?.epoch

@@ -10,7 +10,7 @@ import { wordOf } from '../federation/word.js'
 import { federatedIdentities } from '../schema/federation.js'
 import { users } from '../schema/tables.js'
 import { addressOf, lockLinks, lockUser, verifyAddress } from './address-verification.js'
-import { insertPerson } from './new-person.js'
+import { insertUser } from './new-person.js'
 
 export async function register(
   tx: Queries,
@@ -22,7 +22,7 @@ export async function register(
   if (!email) throw new Error('a person cannot be registered without a verified address')
   const word = await wordOf(tx, provider, profile)
   if (!word) return 'turned-off'
-  const user = await insertPerson(tx, email, name, word.authoritative ? 'provider' : null, { context })
+  const user = await insertUser(tx, email, name, word.authoritative ? 'provider' : null, { context })
   const id = user && (await insert(tx, provider, profile, user, { user: user, context }))
   if (!user || !id) throw new Abandon('taken' as const)
   return { id, user }

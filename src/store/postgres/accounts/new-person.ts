@@ -14,7 +14,7 @@ interface Address {
 }
 
 /** `how` is null where nobody has verified the address. Undefined: it is an account's by now. */
-export async function insertPerson(
+export async function insertUser(
   tx: Queries,
   { asTyped, canonical }: Address,
   name: string | undefined,
@@ -45,7 +45,7 @@ export async function registerByMail(
   how: AddressVerification,
   context: RequestContext,
 ): Promise<Registered | undefined> {
-  const created = await insertPerson(tx, address, name, how, { context })
+  const created = await insertUser(tx, address, name, how, { context })
   if (created) {
     await tx.insert(passwords).values({ userId: created, phc })
     return { user: created, passwordVersion: 1, reclaimed: undefined }

@@ -11,7 +11,7 @@ import { replaceEpoch } from '../epochs.js'
 import { readPage } from '../page.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
 import { listOf, secondsOf, textArray } from '../values.js'
-import { insertPerson } from './new-person.js'
+import { insertUser } from './new-person.js'
 
 const columns = {
   id: sql<UserId>`${users.id}`,
@@ -52,7 +52,7 @@ export function postgresUserStore(database: Database, reserved: Database = datab
   return {
     create({ email, name, phc }, actor) {
       return createBy(database, actor, async tx => {
-        const user = await insertPerson(tx, email, name, null, actor)
+        const user = await insertUser(tx, email, name, null, actor)
         if (user === undefined) return 'address-taken'
         if (phc !== undefined) await tx.insert(passwords).values({ userId: user, phc })
         return (await find(tx, user)) as User

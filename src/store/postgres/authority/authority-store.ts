@@ -18,7 +18,7 @@ import {
 /** One statement each, on the connections that checks use: who may revoke waits for none of those that others hold. */
 export function postgresCallers(hot: HotReads): AuthorityStore & KeyReads {
   return {
-    async ofPerson(user) {
+    async ofUser(user) {
       const row = await hot.ask<PersonRow>(user, personStatement, [user], isSoundPerson)
       return authorityOf(row.held)
     },

@@ -31,7 +31,7 @@ export async function judgeBy(database: Database, { authorized }: Actor): Promis
   if (!authorized) return
   const { caller } = authorized
   await database.read(async tx => {
-    const held = 'person' in caller ? heldByPerson(tx, caller) : heldByKey(tx, caller.serviceKey)
+    const held = 'person' in caller ? heldByUser(tx, caller) : heldByKey(tx, caller.serviceKey)
     await authorized.judge(await held)
   })
 }
@@ -72,9 +72,7 @@ async function authorityNow(tx: Queries, { authorized }: Actor, taken: Taken): P
   await lockRows(tx, sql`service_keys`, key, taken.serviceKey)
   if (taken.everybody) await tx.execute(sql`select from service for no key update`)
   else if (calling) await tx.execute(sql`select from service for share`)
-  return authorized.judge(
-    calling ? await heldByPerson(tx, calling) : await heldByKey(tx, key as ServiceKeyId),
-  )
+  return authorized.judge(calling ? await heldByUser(tx, calling) : await heldByKey(tx, key as ServiceKeyId))
 }
 
 /** What is only rested on is shared: a service may change much at once. */
@@ -97,7 +95,7 @@ async function lockSessions(tx: Queries, own?: SessionId, taken?: SessionId): Pr
   await lockRows(tx, sql`sessions`, own, taken)
 }
 
-async function heldByPerson(tx: Queries, { person, confirm }: PersonCalling): Promise<Authority> {
+async function heldByUser(tx: Queries, { person, confirm }: PersonCalling): Promise<Authority> {
   // A statement of its own, on another connection: what was committed before it began is in it.
   await confirm()
   return authorityIn(tx, person)

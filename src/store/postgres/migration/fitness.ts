@@ -1,9 +1,9 @@
 /** Whether a Postgres is one to serve from: what a start must know before, and each fault with its remedy. */
 import { readMigrationFiles } from 'drizzle-orm/migrator'
 import postgres from 'postgres'
+import { type ClusterIdentityRow, clusterStatement } from '../cluster-identity.js'
 import { type Address, asFault, connect, type Sql } from '../connection.js'
 import { deadlines, hotSettings } from '../hot-reads.js'
-import { type LineageRow, lineageStatement } from '../lineage.js'
 import { directly, remedyOf } from '../remedies.js'
 import { isOpen, lackingRights } from '../service-role.js'
 import { isPooled, readBack, settingsFor } from '../session-settings.js'
@@ -95,7 +95,7 @@ export interface DatabaseState {
   readonly ownsAudit: boolean
   /** Every login of the server may connect. */
   readonly open: boolean
-  /** It is the server that was recorded (src/store/postgres/lineage.ts). Undefined where that cannot be read yet. */
+  /** It is the server that was recorded (src/store/postgres/cluster-identity.ts). Undefined where that cannot be read yet. */
   readonly trusted: boolean | undefined
   /** 0 where that cannot be read yet. */
   readonly generation: number
@@ -158,7 +158,7 @@ async function inspectTables(
   client: Sql,
 ): Promise<Pick<DatabaseState, 'lacking' | 'trusted' | 'generation'>> {
   const lacking = await client.unsafe<{ table: string; right: string }[]>(lackingRights)
-  const [lineage] = lacking.length === 0 ? await client.unsafe<LineageRow[]>(lineageStatement) : []
+  const [lineage] = lacking.length === 0 ? await client.unsafe<ClusterIdentityRow[]>(clusterStatement) : []
   return {
     lacking: lacking.map(({ table, right }) => `${right} on ${table}`),
     trusted: lineage?.timeline_trusted && lineage.system_trusted,

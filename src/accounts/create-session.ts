@@ -25,9 +25,9 @@ export interface NotFinished {
   readonly refused: 'credential-changed'
 }
 
-export type Finish = (identity: Identity, browser: Browser) => Promise<SignedIn | NotFinished>
+export type CreateSession = (identity: Identity, browser: Browser) => Promise<SignedIn | NotFinished>
 
-export function createFinish(sessions: Pick<Sessions, 'open'>): Finish {
+export function createSessionCreator(sessions: Pick<Sessions, 'open'>): CreateSession {
   return async (identity, browser) => {
     const opened = await sessions.open(identity, browser.device, browser.credential, browser.context)
     return opened === 'credential-changed' ? { refused: opened } : { ...opened, user: identity.user }

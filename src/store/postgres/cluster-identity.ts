@@ -23,7 +23,7 @@ const positionNow = `case when pg_is_in_recovery() then 0
 const serverNow = 'extract(epoch from pg_postmaster_start_time())::float8'
 
 /** What the server says of itself, beside the row `g` of `service`: for every check. */
-export const lineageColumns = `${serverNow} as server,
+export const clusterColumns = `${serverNow} as server,
   pg_is_in_recovery() as in_recovery,
   g.timeline = ${timelineNow} as timeline_trusted,
   g.generation::float8 as generation,
@@ -31,7 +31,7 @@ export const lineageColumns = `${serverNow} as server,
   ${positionNow} as position`
 
 /** Reads the control file: for every connection's first statement and every change, not for every check. */
-export const lineageStatement = `select ${lineageColumns},
+export const clusterStatement = `select ${clusterColumns},
   g.system_identifier = (select system_identifier::text from pg_control_system()) as system_trusted
   from service g where g.only`
 
@@ -44,7 +44,7 @@ export interface Seen {
   readonly position: number
 }
 
-export interface LineageRow extends Seen {
+export interface ClusterIdentityRow extends Seen {
   readonly server: number
   readonly in_recovery: boolean
   readonly timeline_trusted: boolean
@@ -52,7 +52,7 @@ export interface LineageRow extends Seen {
 }
 
 /** Throws `Outage` unless this row comes from the recorded primary. */
-function assertRecorded(row: LineageRow | undefined): asserts row is LineageRow {
+function assertRecorded(row: ClusterIdentityRow | undefined): asserts row is ClusterIdentityRow {
   if (row?.in_recovery) throw new Outage('nothing', 'this Postgres is in recovery: it is not the primary')
   if (row?.timeline_trusted && row.system_trusted) return
   throw new Outage('nothing', 'this Postgres is not the one that was trusted: run `mintmark recover`')
@@ -75,7 +75,7 @@ export class Trust {
   }
 
   /** Throws `Outage` unless this is the recorded primary, and no earlier one than was trusted when it was asked. */
-  assert(row: LineageRow | undefined, whenAsked: Seen): void {
+  assert(row: ClusterIdentityRow | undefined, whenAsked: Seen): void {
     assertRecorded(row)
     // Answers to statements that were under way together may come in any order, with the positions of their moments.
     const behind = isSameLine(row, whenAsked) && row.position < whenAsked.position
