@@ -3,7 +3,7 @@
 import { readerIsGone } from './commands/output.js'
 import { runProgram } from './commands/program.js'
 
-// Whoever reads may have seen enough, as `head` has. What the command does is done all the same.
+// Anybody who reads may have seen enough, as `head` has. What the command does is done all the same.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') process.exit(1)
   readerIsGone()

@@ -12,7 +12,7 @@ import type { Message } from './mail/compose.js'
 import { openMailer } from './mail/mailer.js'
 import { type KeyEncryptionKeys, loadKeyEncryptionKeys } from './sealing/key-encryption-keys.js'
 
-/** Milliseconds after which the end no longer waits for whoever reads the log. */
+/** Milliseconds after which the end no longer waits for anybody who reads the log. */
 const mostFlushingMs = 2000
 
 const print = (line: string) => void process.stdout.write(`${line}\n`)
@@ -20,14 +20,14 @@ const print = (line: string) => void process.stdout.write(`${line}\n`)
 async function start(): Promise<void> {
   if (existsSync('.env')) process.loadEnvFile('.env')
   const { config, keks, warnings } = await configure()
-  // The embedded default talks to a person on standard output; its log goes to standard error.
+  // The embedded default talks to a user on standard output; its log goes to standard error.
   const embeddedIn = 'embeddedIn' in config.database ? config.database.embeddedIn : undefined
   const output = openLog(config.logLevel, embeddedIn === undefined ? 1 : 2)
   const { log } = output
   for (const warning of warnings) log.warn(warning)
 
   const mailer = await openMailer(config, embeddedIn === undefined ? undefined : printMail)
-  // Off the way of the start: a mail server that is away is a warning, people can still sign in.
+  // Off the way of the start: a mail server that is away is a warning, users can still sign in.
   mailer
     .check()
     .catch(error =>
@@ -69,7 +69,7 @@ async function start(): Promise<void> {
     process.removeAllListeners('SIGTERM')
     process.kill(process.pid, 'SIGTERM')
   }
-  // Without a listener Node would open its inspector to whoever is on this machine.
+  // Without a listener Node would open its inspector to anybody who is on this machine.
   process.on('SIGUSR1', () => {})
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void end(signal, 0))
   // Nothing is known of what was under way, but what can be closed in order is. A second one ends at once.

@@ -5,7 +5,7 @@ import type { UserId } from '../core/principal.js'
 /** With a link that we mailed there, or by the word of a provider that is declared authoritative for the domain. */
 export type AddressVerification = 'sign-up' | 'password-reset' | 'invitation' | 'provider'
 
-/** Whoever opened a mailed link has the account now, with the password that they chose. */
+/** Anybody who opened a mailed link has the account now, with the password that they chose. */
 export interface Registered {
   readonly user: UserId
   readonly passwordVersion: number

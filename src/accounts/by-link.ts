@@ -1,4 +1,4 @@
-/** Mailed links: asking for one, and what whoever holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
+/** Mailed links: asking for one, and what anybody who holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
 import type { Actor, RequestContext } from '../audit/events.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { Outage } from '../core/errors.js'
@@ -136,7 +136,7 @@ export function createByLink(parts: ByLinkParts) {
         complete: store.register,
       }),
 
-    /** Unknown and disabled people get no mail. */
+    /** Unknown and disabled users get no mail. */
     askForReset: (email: string, from: string) =>
       ask(email, from, (address, account) =>
         inBackground('password reset mail', async () => {
@@ -150,7 +150,7 @@ export function createByLink(parts: ByLinkParts) {
       ),
 
     /**
-     * Sets a new password and ends every session; the person then signs in with it. Answers the pass of the browser that
+     * Sets a new password and ends every session; the user then signs in with it. Answers the pass of the browser that
      * did it: with it one sign-in is not counted against others' guesses.
      */
     async resetPassword(
@@ -172,7 +172,7 @@ export function createByLink(parts: ByLinkParts) {
       return { pass }
     },
 
-    /** By the person who is signed in, if the invitation was sent to their address. */
+    /** By the user who is signed in, if the invitation was sent to their address. */
     async acceptInvitation(
       token: string,
       user: UserId,

@@ -20,7 +20,7 @@ export interface SignedIn {
   readonly endsAt: number
 }
 
-/** The credential changed, or the person was disabled, while it was being verified. */
+/** The credential changed, or the user was disabled, while it was being verified. */
 export interface NotFinished {
   readonly refused: 'credential-changed'
 }

@@ -1,4 +1,4 @@
-/** What is made of the person that a provider says this is: signed in, linked, or proved again. */
+/** What is made of the user that a provider says this is: signed in, linked, or proved again. */
 import type { Actor, RequestContext } from '../audit/events.js'
 import type { Identity, Principal, UserId } from '../core/principal.js'
 import type { ProviderProfile } from '../federation/profile.js'

@@ -60,7 +60,7 @@ export function createFederation(parts: FederationParts) {
   return {
     offered: () => federation.offered(),
 
-    /** Keeps what the answer will be compared with, and says where the person goes. */
+    /** Keeps what the answer will be compared with, and says where the user goes. */
     begin: (wanted: Wanted, from: string): Promise<Begun> =>
       throttle.federation(from, async unavailable => {
         const found = await federation.provider(wanted.provider)

@@ -29,7 +29,7 @@ interface Waiting {
 
 /**
  * Callers take turns, so that one with a thousand hashes costs another the time of one. `queueLimit` is for all of
- * them together: when it is reached, whoever has the most waiting loses the one that came last, unless that is the
+ * them together: when it is reached, anybody who has the most waiting loses the one that came last, unless that is the
  * newcomer.
  */
 export function createHashTurns({ concurrency, memoryKib }: HashingLimits, queueLimit: number) {

@@ -1,4 +1,4 @@
-/** The contract of the store of identities: which accounts at providers sign a person in, and who gets one. */
+/** The contract of the store of identities: which accounts at providers sign a user in, and who gets one. */
 import type { Actor, RequestContext } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
@@ -35,11 +35,11 @@ export interface LinkedNow {
 /**
  * Rules (test/federation):
  * - Nothing is made of the word of a provider that is turned off or deleted, however far a sign-in was: `turned-off`.
- * - An (issuer, subject) belongs to one person. Of two who link it at once one gets it.
+ * - An (issuer, subject) belongs to one user. Of two who link it at once one gets it.
  * - The word of a provider verifies an address only where it is authoritative for the domain in that transaction. The
  *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
  * - `autoLink` links an account without any authentication of its user, on the word of an authoritative provider alone.
- * - `link` is for a person who is still signed in when their account is locked: what ends their session ends the link.
+ * - `link` is for a user who is still signed in when their account is locked: what ends their session ends the link.
  * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
  *   identity end with it, but for `keeping`.
  */
@@ -47,13 +47,13 @@ export interface IdentityStore {
   find(issuer: string, subject: string): Promise<KnownIdentity | undefined>
   /** An invitation to this address that was not taken yet. */
   isInvited(email: CanonicalEmail): Promise<boolean>
-  /** A new person with this identity and its address. */
+  /** A new user with this identity and its address. */
   register(
     provider: string,
     profile: ProviderProfile,
     context: RequestContext,
   ): Promise<{ readonly id: FederatedIdentityId; readonly user: UserId } | 'taken' | 'turned-off'>
-  /** `taken`: it is somebody else's. Linking what is linked to the same person is no error. */
+  /** `taken`: it is somebody else's. Linking what is linked to the same user is no error. */
   link(
     provider: string,
     profile: ProviderProfile,

@@ -4,7 +4,7 @@ import { newSecret, parseSecret } from '../core/secret.js'
 import type { AccountStore, LinkPurpose } from './store.js'
 import type { Throttle } from './throttle.js'
 
-/** Of a link that its person has asked for, and waits for. */
+/** Of a link that its user has asked for, and waits for. */
 export const linkMinutes = 30
 /** Of one that comes unasked: to an account that an operator has made. */
 export const welcomeDays = 7
@@ -28,7 +28,7 @@ export async function newLink(
   return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
 }
 
-/** What an unused link stands for, as `look` finds it. Only one that is none counts against the address it came from. */
+/** What an unused link stands for, as `look` finds it. Only an unknown one counts against the address it came from. */
 export async function usableLink<T extends object>(
   throttle: Throttle,
   from: string,

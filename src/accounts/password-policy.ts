@@ -1,4 +1,4 @@
-// What a person may choose as a password (after NIST SP 800-63B-4, 3.1.1), and the form in which it is hashed.
+// What a user may choose as a password (after NIST SP 800-63B-4, 3.1.1), and the form in which it is hashed.
 import { inspect } from 'node:util'
 import { blocked, type PasswordOwner } from './password-blocklist.js'
 
@@ -44,7 +44,7 @@ export function readPassword(raw: string): NormalisedPassword | undefined {
   return typeof read === 'string' ? undefined : read
 }
 
-/** `detail` is a sentence for the person choosing; it never repeats the password or any part of it. */
+/** `detail` is a sentence for the user choosing; it never repeats the password or any part of it. */
 export type PasswordVerdict =
   | { ok: true; password: NormalisedPassword }
   | { ok: false; reason: 'too_short' | 'too_long' | 'malformed' | 'blocklisted'; detail: string }

@@ -10,7 +10,7 @@ import { Throttled } from './throttle.js'
 
 /**
  * Failures in a row after which a password opens nothing any more, until a reset sets another one (NIST SP 800-63B-4,
- * section 3.2.2). A fresh reset carries one sign-in past it: its person has just proved the mailbox.
+ * section 3.2.2). A fresh reset carries one sign-in past it: its user has just proved the mailbox.
  */
 const mostFailures = 100
 
@@ -64,7 +64,7 @@ export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle
       }
     },
 
-    /** The same for a person who is known already: a change of password, a step-up. */
+    /** The same for a user who is known already: a change of password, a step-up. */
     async proveAgain(user: UserId, rawPassword: string): Promise<SignInAnswer> {
       const password = readPassword(rawPassword)
       if (!password) return { refused: 'malformed' }
@@ -75,7 +75,7 @@ export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle
     },
   }
 
-  /** Past every limit but that of mailed links, which a wrong pass counts against. Undefined: it is none of this account. */
+  /** Past every limit but that of mailed links, which a wrong pass counts against. Undefined: it is not one of this account. */
   function proveByPass(
     email: CanonicalEmail,
     password: NormalisedPassword,

@@ -43,7 +43,7 @@ export async function provision(parts: ProvisioningParts, said: Said): Promise<P
   const { provider, profile, context } = said
   const provisioned = await identityOf(parts, said)
   if ('refused' in provisioned || provider.grants.length === 0) return provisioned
-  // No person acts: the provider's word does, and the audit row of what it changes names none.
+  // No user acts: the provider's word does, and the audit row of what it changes names none.
   await identities.applyGrants(provider, profile, provisioned.user, { user: undefined, context })
   return provisioned
 }
@@ -61,7 +61,7 @@ async function identityOf(parts: ProvisioningParts, said: Said): Promise<Provisi
   const first = (await linked()) ?? (await unknown(parts, said))
   const late =
     'refused' in first && (first.refused === 'account-exists' || first.refused === 'identity-taken')
-  // Another tab of the same person may have been faster: then it is linked by now.
+  // Another tab of the same user may have been faster: then it is linked by now.
   return (late ? await linked() : undefined) ?? first
 }
 
@@ -114,7 +114,7 @@ export function tellReclaimed(
   inBackground('account reclaimed mail', () => mailer.send({ kind: 'account-reclaimed', ...reclaimed }))
 }
 
-/** For the log: which claim of a verified person was not enough, and for what. Never its value. */
+/** For the log: which claim of a verified user was not enough, and for what. Never its value. */
 const notAuthoritative = 'email is of a domain that the provider is not authoritative for'
 const closedTo: Readonly<Record<Provider['signUp'], string>> = {
   open: 'email is of an account that is there',

@@ -1,4 +1,4 @@
-/** The ways in that a person has: a password, and the accounts at providers; and giving one of those up. */
+/** The ways in that a user has: a password, and the accounts at providers; and giving one of those up. */
 import type { Actor } from '../audit/events.js'
 import type { FederatedIdentityId, Principal, UserId } from '../core/principal.js'
 import type { Parts } from './parts.js'

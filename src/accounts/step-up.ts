@@ -17,7 +17,7 @@ export type StepUpAnswer =
 interface Proved {
   readonly credential: Credential
   readonly identity: Identity
-  /** The database's clock at the proof, which is the new `auth_time`. */
+  /** The database's clock at the authentication, which is the new `auth_time`. */
   readonly now: number
   /** The session's absolute end, which stays. */
   readonly endsAt: number

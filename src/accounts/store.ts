@@ -1,4 +1,4 @@
-/** The contract of the account store: people, their passwords and the mailed links, each change in one transaction. */
+/** The contract of the account store: users, their passwords and the mailed links, each change in one transaction. */
 import type { RequestContext } from '../audit/events.js'
 import type { CanonicalEmail, EmailAddress } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
@@ -10,7 +10,7 @@ export interface Account {
   readonly user: UserId
   readonly email: string
   readonly active: boolean
-  /** Absent until the person has set one. `version` rises only when the password really changes. */
+  /** Absent until the user has set one. `version` rises only when the password really changes. */
   readonly password:
     | {
         readonly phc: string
@@ -23,7 +23,7 @@ export interface Account {
     | undefined
 }
 
-/** A reset by mail carries one sign-in of its person, whatever others have guessed meanwhile. */
+/** A reset by mail carries one sign-in of its user, whatever others have guessed meanwhile. */
 export interface FreshReset {
   /** Of the pass that the browser was given. */
   readonly passHash: Buffer
@@ -54,7 +54,7 @@ export interface PendingLink {
  *   session opened under the old one is over when the call returns.
  * - An account made, a password reset or changed is in the audit log, by the same transaction.
  * - A re-hash of the same password does neither.
- * - A reset is fresh until it is too old, its person has signed in, or there is another password.
+ * - A reset is fresh until it is too old, its user has signed in, or there is another password.
  */
 export interface AccountStore {
   findByEmail(email: CanonicalEmail): Promise<Account | undefined>
@@ -64,7 +64,7 @@ export interface AccountStore {
   /** The address and name behind an unused link, so that a password can be judged before the link is consumed. */
   pendingLink(purpose: LinkPurpose, tokenHash: Buffer): Promise<PendingLink | undefined>
   /**
-   * Consumes a sign-up link and creates its person, or gives them the account that is there if nobody has verified its
+   * Consumes a sign-up link and creates its user, or gives them the account that is there if nobody has verified its
    * address. `undefined`: the link, or the address, is no longer free.
    */
   register(
@@ -73,7 +73,7 @@ export interface AccountStore {
     name: string | undefined,
     context: RequestContext,
   ): Promise<Registered | undefined>
-  /** Consumes a reset link and sets the password of its (still active) person. Without `fresh` it carries no sign-in. */
+  /** Consumes a reset link and sets the password of its (still active) user. Without `fresh` it carries no sign-in. */
   resetPassword(
     tokenHash: Buffer,
     phc: string,
@@ -104,7 +104,7 @@ export interface PasswordReset {
   readonly email: string
   /** Undefined where the address was verified before. */
   readonly reclaimed: Reclaimed | undefined
-  /** The names of the providers that sign this person in as well. */
+  /** The names of the providers that sign this user in as well. */
   readonly providers: readonly string[]
 }
 

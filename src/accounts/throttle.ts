@@ -20,9 +20,9 @@ export const limits = {
   'sign-in by account': { points: 100, seconds: 3600 },
   /** Wrong passwords from one address, whatever the account: one password tried on many accounts. */
   'sign-in by address': { points: 50, seconds: 900 },
-  /** Sign-outs from one address out of sessions that Redis lacks. Many people may sit behind one. */
+  /** Sign-outs from one address out of sessions that Redis lacks. Many users may sit behind one. */
   'sign-out by address': { points: 100, seconds: 900 },
-  /** Wrong current passwords by one signed-in person, at a change of password or a step-up. */
+  /** Wrong current passwords by one signed-in user, at a change of password or a step-up. */
   'current password by person': { points: 10, seconds: 900 },
   /** Links that were not accepted, from one address. */
   'link by address': { points: 30, seconds: 900 },
@@ -30,17 +30,17 @@ export const limits = {
   'mail by address': { points: 20, seconds: 3600 },
   /**
    * Mails with a link or notice of one kind to one recipient; over it the answer stays the same and no mail goes out.
-   * By kind, and for no longer than a link lives: whoever asks in another's name takes no way back in from them.
+   * By kind, and for no longer than a link lives: anybody who asks in another's name takes no way back in from them.
    */
   'mail by recipient': { points: 3, seconds: 1800 },
-  /** Invitations into one tenant, and by one person into all of theirs: strangers get them from our own sender. */
+  /** Invitations into one tenant, and by one user into all of theirs: strangers get them from our own sender. */
   'invitation by tenant': { points: 200, seconds: 86_400 },
   'invitation by person': { points: 50, seconds: 3600 },
-  /** Sign-ins through providers that were begun from one address. Many people may sit behind one. */
+  /** Sign-ins through providers that were begun from one address. Many users may sit behind one. */
   'federation by address': { points: 300, seconds: 900 },
-  /** Requests of one person or service key to the admin API: a tenant's script in a loop takes nothing from others. */
+  /** Requests of one user or service key to the admin API: a tenant's script in a loop takes nothing from others. */
   'admin by caller': { points: 1200, seconds: 60 },
-  /** Refusals of one person, service key or session, or else from one address: each is a row that is kept. */
+  /** Refusals of one user, service key or session, or else from one address: each is a row that is kept. */
   'refusals by caller': { points: 300, seconds: 900 },
 } as const satisfies Record<string, Limit>
 
@@ -85,7 +85,7 @@ type Refund = () => Promise<void>
 export interface SignInAttempt {
   /**
    * Pays for a guess at this password, before it is looked at. The counts are those of one password: a new one, of
-   * whatever version, begins with none, on every instance at once. `carried`: its person has just reset it from this
+   * whatever version, begins with none, on every instance at once. `carried`: its user has just reset it from this
    * network, and does not pay for what is guessed from others.
    */
   guess(version: number, carried: boolean): Promise<void>
@@ -207,7 +207,7 @@ export function createThrottle(limiter: Limiter) {
 
 type MailLimited = 'sign-up' | 'password-reset' | 'invitation' | 'welcome'
 
-/** Counters are named by a hash: no address of a person lies in Redis. */
+/** Counters are named by a hash: no address of a user is stored in Redis. */
 function keyOf(...parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('base64url')
 }

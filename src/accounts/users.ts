@@ -1,4 +1,4 @@
-/** People as operators create, stop and remove them. (People who sign up themselves come in by a mailed link.) */
+/** Users as operators create, stop and remove them. (Users who sign up themselves come in by a mailed link.) */
 
 import type { Actor } from '../audit/events.js'
 import type { PlatformRole } from '../core/authority.js'
@@ -29,24 +29,24 @@ type NotChanged = 'unknown' | 'forbidden' | 'last-administrator'
 export interface NewUser {
   readonly email: EmailAddress
   readonly name: string | undefined
-  /** A hashed password; without one the person sets it by a mailed link. */
+  /** A hashed password; without one the user sets it by a mailed link. */
   readonly phc: string | undefined
 }
 
 /**
  * Rules (test/conformance/user-store.ts): each is one transaction with its audit rows.
- * - `change` and `remove` are for callers who hold, in that moment, what the person holds and will hold: nobody gives
+ * - `change` and `remove` are for callers who hold, in that moment, what the user holds and will hold: nobody gives
  *   what they do not hold, nor stops or lowers those above them. `disable` and `enable` are changes of the state alone.
  * - An installation keeps its last active administrator, also where several lay down the role at once: no request
  *   disables, lowers or removes them. An operator's command does: it makes the next one, too.
- * - `disable` ends all sessions of the person, by the epoch, in the transaction that disables. It is no error twice.
+ * - `disable` ends all sessions of the user, by the epoch, in the transaction that disables. It is no error twice.
  * - `enable` brings none of them back.
- * - `remove` deletes the person with password, memberships, sessions and unused links. What the audit log says stays.
+ * - `remove` deletes the user with password, memberships, sessions and unused links. What the audit log says stays.
  */
 export interface UserStore {
   create(user: NewUser, actor: Actor): Promise<User | 'address-taken' | 'repeated-differently'>
   read(user: UserId): Promise<User | undefined>
-  /** Of all people, or of the one with this address. */
+  /** Of all users, or of the one with this address. */
   list(page: PageRequest, email?: CanonicalEmail): Promise<Page<User>>
   change(user: UserId, to: UserChange, actor: Actor): Promise<User | NotChanged>
   find(who: UserId | { readonly email: CanonicalEmail }): Promise<UserId | undefined>
@@ -65,7 +65,7 @@ export function createUsers(
 ) {
   const { store, issuer, throttle, mailer, inBackground } = parts
 
-  /** A link by which the person chooses a password. */
+  /** A link by which the user chooses a password. */
   function welcome(address: EmailAddress): void {
     inBackground('welcome mail', () =>
       throttle.mail('welcome', address.canonical, async () => {
@@ -89,7 +89,7 @@ export function createUsers(
 
     /** The link once more, to somebody who has not chosen a password yet. `ready` throws where mail cannot be sent. */
     async sendLink(id: UserId, actor: Actor, ready = async () => {}) {
-      // A change of nothing: whether this caller may change this person.
+      // A change of nothing: whether this caller may change this user.
       const user = await users.change(id, {}, actor)
       if (typeof user === 'string') return user
       const account = await store.findById(id)

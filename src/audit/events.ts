@@ -33,7 +33,7 @@ export interface Idempotency {
 /** Of what the service does by itself, and what an operator does by a command. */
 export const noRequest: RequestContext = { requestId: undefined, address: undefined }
 
-/** `sessions.ended` is all others, or all, of the person who is its subject; `service.sessions-ended` everybody's. */
+/** `sessions.ended` is all others, or all, of the user who is its subject; `service.sessions-ended` everybody's. */
 export type AuditAction =
   | 'account.created'
   | 'account.disabled'
@@ -87,12 +87,12 @@ export interface AuditEvent {
   /** `refused` carries the reason; what was refused is not repeated. */
   readonly outcome: 'done' | 'refused'
   readonly reason?: string
-  /** The person who acted, where one was proved; operators act without. */
+  /** The user who acted, where one was proved; operators act without. */
   readonly actor?: UserId
   readonly serviceKey?: string
   /** The tenant it was done in. */
   readonly tenant?: TenantId
-  /** The person or thing it was done to. */
+  /** The user or thing it was done to. */
   readonly subject?: string
   readonly session?: SessionId
   readonly context: RequestContext

@@ -17,7 +17,7 @@ const retryMs = 1000
 export interface RefusalParts {
   /** On a connection of its own. */
   readonly audit: Pick<AuditLog, 'record'>
-  /** Counts one more against whoever is refused. Throws for a caller who is refused too often. */
+  /** Counts one more against anybody who is refused. Throws for a caller who is refused too often. */
   readonly throttle: {
     refused(caller: string | undefined, address: string, work: () => Promise<void>): Promise<void>
   }

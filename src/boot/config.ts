@@ -1,4 +1,4 @@
-/** The configuration: parsed once from the environment, every fault named at once with its mend, frozen. */
+/** The configuration: parsed once from the environment, every fault named at once with its fix, frozen. */
 import type { Limit, Limits } from '../accounts/throttle.js'
 import { StartRefused } from '../core/errors.js'
 import { byLimit, limitFaults, limitSettings } from './limit-settings.js'

@@ -51,7 +51,7 @@ export async function prepareEmbedded(config: Config, address: Address, keks: Ke
     }
     await postgresApplicationStore(database).create(demo, { user: undefined, context: noRequest })
     const { keys } = await postgresKeyRingStore(database).read()
-    // A ring without its key-encryption key is for the operator to mend: no new key is made silently.
+    // A ring without its key-encryption key is for the operator to fix: no new key is made silently.
     if (keks.size > 0 || keys.length > 0) return keks
     await makeFirstKey(config.keysFolder).catch(error => {
       throw new StartRefused([

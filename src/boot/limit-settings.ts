@@ -10,7 +10,7 @@ interface LimitSetting extends Setting {
 
 const units = { d: 86_400, h: 3600, m: 60 } as const
 const most = 100_000
-/** A longer window would keep a person from the next link after their last one has ended. */
+/** A longer window would keep a user from the next link after their last one has ended. */
 const longestFor = (name: LimitName) => (name === 'mail by recipient' ? linkMinutes * 60 : 7 * units.d)
 
 const names = Object.keys(limits) as LimitName[]
@@ -27,7 +27,7 @@ export function writtenLimit({ points, seconds }: Limit): string {
   return `${points}/${seconds / length}${unit}`
 }
 
-/** Where one limit is a part of another: whoever reaches the narrow one must not have used up the wide one. */
+/** Where one limit is a part of another: anybody who reaches the narrow one must not have used up the wide one. */
 export function limitFaults(values: Limits): string[] {
   return narrower.flatMap(([wide, narrow]) =>
     values[wide].points < values[narrow].points

@@ -1,4 +1,4 @@
-/** The way of the log out of the process: lines wait for whoever reads them, up to a bound; more are dropped and counted. */
+/** The way of the log out of the process: lines wait for anybody who reads them, up to a bound; more are dropped and counted. */
 import { type Logger, pino } from 'pino'
 
 /** Bytes that wait at most: some 10 000 lines. */
@@ -13,7 +13,7 @@ export interface LogOutput {
 }
 
 export function openLog(level: string, fd: number, mostWaiting = mostWaitingBytes): LogOutput {
-  // Asynchronous: a synchronous write waits for whoever reads, and every request with it.
+  // Asynchronous: a synchronous write waits for anybody who reads, and every request with it.
   const sink = pino.destination({ dest: fd, sync: false, maxLength: mostWaiting })
   const log = pino({ level }, sink)
   let dropped = 0
@@ -43,7 +43,7 @@ export function openLog(level: string, fd: number, mostWaiting = mostWaitingByte
       new Promise(resolve => {
         if (readerGone) return resolve(true)
         const limit = setTimeout(() => {
-          // Pino flushes at the exit, and that would wait for whoever does not read.
+          // Pino flushes at the exit, and that would wait for anybody who does not read.
           sink.flushSync = () => {}
           resolve(false)
         }, limitMs)

@@ -99,7 +99,7 @@ export async function withRows<T>(
   }
 }
 
-/** Throws `StartRefused` when this Redis is none to keep sessions in; answers what is to be warned of. */
+/** Throws `StartRefused` when this Redis is not one to keep sessions in; answers what is to be warned of. */
 export async function refuseUnfitRedis(config: Config): Promise<readonly string[]> {
   if (config.sessionStore !== 'redis' || config.redisUrl === undefined) return []
   const { faults, risks, unknown } = await examineRedis(config.redisUrl)

@@ -197,7 +197,7 @@ async function askPrimary(hot: HotReads, log: FastifyBaseLogger) {
   }
 }
 
-/** Never makes a key because one cannot be opened: that is for the operator to mend. */
+/** Never makes a key because one cannot be opened: that is for the operator to fix. */
 async function openRing(store: KeyRingStore, keks: KeyEncryptionKeys, issuer: string) {
   const { keys } = await store.read()
   const missing = keys.flatMap(({ kekId }) => (kekId === null || keks.has(kekId) ? [] : [`${kekId}.kek`]))

@@ -40,7 +40,7 @@ export async function openTrustedGeneration(folder: string): Promise<TrustedGene
   }
 }
 
-/** A folder that is not there, or cannot be read, keeps none; whoever needs the keys in it says so. */
+/** A folder that is not there, or cannot be read, keeps none; anybody who needs the keys in it says so. */
 async function generationsIn(folder: string): Promise<number[]> {
   const names = await readdir(folder).catch(() => [])
   return names.flatMap(name => {

@@ -23,7 +23,7 @@ export function tenantId(text: string): TenantId {
   throw new CommandFailed(`${text} is not a tenant id: run \`mintmark tenants list\` to see all`)
 }
 
-/** A role by id or name. Whoever means one of two must not get the other: then neither is taken. */
+/** A role by id or name. Anybody who means one of two must not get the other: then neither is taken. */
 export function roleOf({ id: tenant, roles }: Tenant, text: string): Role {
   const [role, other] = roles.filter(({ id, name }) => id === text || name === text)
   if (!role)

@@ -9,7 +9,7 @@ import { CommandFailed, Outage, StartRefused } from '../core/errors.js'
 import type { UserId } from '../core/principal.js'
 import { type Form, note } from './output.js'
 
-/** Whoever runs a command: the audit log has no person and no request for it. */
+/** Anybody who runs a command: the audit log has no user and no request for it. */
 export const operator: Actor = { user: undefined, context: noRequest }
 
 export function configuration(): Config {
@@ -23,7 +23,7 @@ export function withOperator(form: Form, work: (operator: Operator) => Promise<v
 
 export const isUuid = (text: string) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text)
 
-/** A person by id or by e-mail address. */
+/** A user by id or by email address. */
 export async function personOf({ users }: Operator, who: string): Promise<UserId> {
   const parsed = isUuid(who) ? undefined : parseEmailAddress(who)
   if (parsed && !parsed.ok)

@@ -1,4 +1,4 @@
-/** Creating a person, with a mailed link or a password from standard input, and mailing the link again. Loaded for that. */
+/** Creating a user, with a mailed link or a password from standard input, and mailing the link again. Loaded for that. */
 import { createPasswordHasher } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { describeUser } from '../accounts/users.js'

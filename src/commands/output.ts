@@ -1,4 +1,4 @@
-/** What commands say: prose for people or, with `--json`, one document for programs on standard output. */
+/** What commands say: prose for users or, with `--json`, one document for programs on standard output. */
 import type { Page, PageRequest } from '../core/page.js'
 import { table } from './table.js'
 
@@ -30,7 +30,7 @@ export interface Listing<Item> {
   readonly heads: readonly string[]
   readonly row: (item: Item) => readonly string[]
   readonly document: (item: Item) => object
-  /** Said where there are none. */
+  /** Said where there are not any. */
   readonly none: string
 }
 

@@ -1,4 +1,4 @@
-/** `mintmark sessions …`: whose session is where, and ending one, all of a person, all there are. */
+/** `mintmark sessions …`: whose session is where, and ending one, all of a user, all there are. */
 import { InvalidArgumentError } from 'commander'
 import { moveSessions } from '../boot/maintenance.js'
 import { CommandFailed } from '../core/errors.js'

@@ -1,4 +1,4 @@
-/** Tables for people: aligned columns under a line of heads, in plain text. */
+/** Tables for users: aligned columns under a line of heads, in plain text. */
 
 /** Lays out rows as they come, page by page: a column gets wider where it must, and never narrower again. */
 export function table(heads: readonly string[]): (rows: readonly (readonly string[])[]) => string[] {
@@ -38,5 +38,5 @@ function line(row: readonly string[], widths: readonly number[]): string {
 const wider = (before = 0, text = '') => Math.max(before, width(text))
 const width = (text: string) => [...text].length
 
-/** What people wrote must not move the cursor of who reads it, nor turn the direction of a line. */
+/** What users wrote must not move the cursor of who reads it, nor turn the direction of a line. */
 const visible = (text: string) => text.replace(/[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd')

@@ -1,4 +1,4 @@
-/** The key ring for people: a table of times, and in words what signs, what is next, and how long a leak is felt. */
+/** The key ring for users: a table of times, and in words what signs, what is next, and how long a leak is felt. */
 import { describeExposure } from '../keys/operations.js'
 import { dueAt, scheduled, signerOf, standbys, stateOf } from '../keys/schedule.js'
 import type { Key, Policy, Ring } from '../keys/store.js'

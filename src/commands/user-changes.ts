@@ -1,4 +1,4 @@
-/** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to people who are there. */
+/** `mintmark users change`, `disable`, `enable` and `delete`: what an operator does to users who are there. */
 import { Option } from 'commander'
 import { describeUser, type User } from '../accounts/users.js'
 import type { Operator } from '../boot/operator.js'
@@ -95,7 +95,7 @@ async function turn(user: string, form: Form, which: 'disable' | 'enable', done:
   })
 }
 
-/** Nobody but an operator takes the last administrator away: they learn that there is none. */
+/** Nobody but an operator takes the last administrator away: they learn that none is left. */
 async function noteTheLast({ users }: Operator, before: User | undefined, form: Form): Promise<void> {
   if (!before?.platformRoles.includes('administrator') || (await users.hasAdministrator())) return
   note(form, 'No active administrator is left: `mintmark users change <user> --platform-role administrator`.')

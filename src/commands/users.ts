@@ -1,4 +1,4 @@
-/** `mintmark users …`: who there is, and creating people. */
+/** `mintmark users …`: who there is, and creating users. */
 import { describeUser, type User } from '../accounts/users.js'
 import type { Operator } from '../boot/operator.js'
 import { parseEmailAddress } from '../core/email-address.js'

@@ -17,7 +17,7 @@ export const platformPermissions = [
   'keys:read',
   'keys:write',
   'audit:read',
-  /** Asking about tokens. Only service keys do; people hold it so that they can give it to one. */
+  /** Asking about tokens. Only service keys do; users hold it so that they can give it to one. */
   'introspect',
 ] as const
 export type PlatformPermission = (typeof platformPermissions)[number]
@@ -64,7 +64,7 @@ export interface Authority {
   readonly tenants: ReadonlyMap<TenantId, ReadonlySet<string>>
 }
 
-/** Whoever can run an operator's command may everything. */
+/** Anybody who can run an operator's command may everything. */
 export const operatorAuthority: Authority = {
   audiences: 'any',
   platform: new Set(platformPermissions),
@@ -91,7 +91,7 @@ export interface Authorized {
 }
 
 export interface AuthorityStore {
-  /** What this person holds at this moment: one fresh statement on the primary. Disabled people hold nothing. */
+  /** What this user holds at this moment: one fresh statement on the primary. Disabled users hold nothing. */
   ofUser(user: UserId): Promise<Authority>
 }
 

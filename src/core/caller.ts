@@ -1,4 +1,4 @@
-/** Who calls: a person with a live session, or a service with its key. */
+/** Who calls: a user with a live session, or a service with its key. */
 import type { Principal } from './principal.js'
 import type { LiveKey } from './service-key.js'
 

@@ -1,4 +1,4 @@
-// What an e-mail address is here, and the canonical form by which accounts are unique.
+// What an email address is here, and the canonical form by which accounts are unique.
 import { domainToASCII, domainToUnicode } from 'node:url'
 
 /** The only form that is compared and indexed; nothing but `parseEmailAddress` makes one. */
@@ -30,17 +30,17 @@ const MAX_LABEL_BYTES = 63
 
 /**
  * The one reading of an address, for sign-up, sign-in and what an identity provider asserts alike: two readings
- * would be two answers to "is this the same person?".
+ * would be two answers to "is this the same user?".
  *
  * - The whole address is lower-cased, the local part too. RFC 5321 lets a mail server tell `Jane@` from `jane@`,
- *   almost none does, and people type either: two accounts that differ in case alone would be a trap.
+ *   almost none does, and users type either: two accounts that differ in case alone would be a trap.
  * - Dots and `+tag` are kept as they are: what they mean is their provider's business and may change. Folding them
  *   would let one mailbox's owner reach the account of another wherever we guessed wrong.
  * - The domain is turned to its ASCII form (IDNA), which may lower-case it and nothing else: where IDNA would map
  *   a character to another one or drop it, the address is refused, so that no spelling is silently another one.
  * - Local parts are ASCII. SMTPUTF8 allows more, but no mail server promises which spellings are one mailbox, and
- *   `pаypal@` with a Cyrillic `а` would pass for another person in every list that an administrator reads.
- * - Quoted local parts, comments, address literals and domains without a dot aren't addresses of people.
+ *   `pаypal@` with a Cyrillic `а` would pass for another user in every list that an administrator reads.
+ * - Quoted local parts, comments, address literals and domains without a dot aren't addresses of users.
  * - Nothing is trimmed or repaired.
  */
 export function parseEmailAddress(raw: string): ParsedEmail {

@@ -17,7 +17,7 @@ export class Outage extends Error {
   }
 }
 
-/** A start that must not go on: each fault with its mend, all in one message. */
+/** A start that must not go on: each fault with its fix, all in one message. */
 export class StartRefused extends Error {
   override readonly name = 'StartRefused'
 

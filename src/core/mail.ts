@@ -1,4 +1,4 @@
-/** What people are told by mail, and who is told. How it is worded and sent is mail/'s affair. */
+/** What users are told by mail, and who is told. How it is worded and sent is mail/'s affair. */
 
 export type Mail = { readonly to: string } & (
   | { readonly kind: 'sign-up' | 'password-reset'; readonly link: string; readonly validMinutes: number }
@@ -38,7 +38,7 @@ export interface Reclaimed {
   readonly providers: readonly string[]
 }
 
-/** Who invites, as the mail says it: a person by the address of their account, a service key by its name. */
+/** Who invites, as the mail says it: a user by the address of their account, a service key by its name. */
 export type Inviter = { readonly account: string } | { readonly serviceKey: string }
 
 /** Resolves once the mail is out of our hands. */

@@ -1,4 +1,4 @@
-/** Percent escapes of an address (RFC 3986, section 2.1): whoever connects to it decodes them, and throws at a broken one. */
+/** Percent escapes of an address (RFC 3986, section 2.1): anybody who connects to it decodes them, and throws at a broken one. */
 
 /** What is wrong, with the remedy. The text is not repeated: it may hold a password. */
 export function escapeFault(text: string, setting: string): string | undefined {

@@ -3,7 +3,7 @@
 declare const brand: unique symbol
 type Branded<Name extends string> = string & { readonly [brand]: Name }
 
-/** A person's id: UUID v4 in lower case. The `sub` claim. */
+/** A user's id: UUID v4 in lower case. The `sub` claim. */
 export type UserId = Branded<'UserId'>
 /** A session's public handle: 128 random bits, base64url (22 characters). The `sid` claim; it opens nothing. */
 export type SessionId = Branded<'SessionId'>
@@ -17,16 +17,16 @@ export type Kid = Branded<'Kid'>
 /** A service key's public half: 128 random bits, base64url (22 characters). It opens nothing. */
 export type ServiceKeyId = Branded<'ServiceKeyId'>
 
-/** A person as one provider knows them: UUID v4 in lower case. */
+/** A user as one provider knows them: UUID v4 in lower case. */
 export type FederatedIdentityId = Branded<'FederatedIdentityId'>
 
-/** How a person proved themselves, in the words of RFC 8176; `fed` is ours, for a provider whose word does not count. */
+/** How a user proved themselves, in the words of RFC 8176; `fed` is ours, for a provider whose word does not count. */
 export type AuthenticationMethod = string
-/** How strong the proof was: NIST SP 800-63B authenticator assurance levels. */
+/** How strong the authentication was: NIST SP 800-63B authenticator assurance levels. */
 export type AssuranceLevel = 'aal1' | 'aal2'
 
 /**
- * What a sign-in method answers: this person, proved in this way, by this credential. A session is opened only while
+ * What a sign-in method answers: this user, proved in this way, by this credential. A session is opened only while
  * the credential is current.
  */
 export interface Identity {
@@ -76,12 +76,12 @@ export interface TenantContext {
 export interface Principal {
   readonly user: UserId
   readonly session: SessionId
-  /** When the person authenticated. Undefined: never in a way that counts here, so that no `max_age` is met. */
+  /** When the user authenticated. Undefined: never in a way that counts here, so that no `max_age` is met. */
   readonly authTime: number | undefined
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
   /** The session's absolute end: no token outlives it. */
   readonly endsAt: number
-  /** `lost`: the session is in one of which this person is no active member any more. Nothing is minted there. */
+  /** `lost`: the session is in one of which this user is no active member any more. Nothing is minted there. */
   readonly tenant: TenantContext | 'none' | 'lost'
 }

@@ -23,7 +23,7 @@ export function newServiceCredential(): ServiceCredential {
   return { id: randomBytes(16).toString('base64url') as ServiceKeyId, secret: newSecret() }
 }
 
-/** Anything that is not exactly a service key is none. */
+/** Anything that is not exactly a service key is not one. */
 export function parseServiceCredential(value: string): ServiceCredential | undefined {
   const match = form.exec(value)
   if (!match) return undefined

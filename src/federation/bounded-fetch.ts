@@ -11,7 +11,7 @@ const patienceMs = 5000
 /** Keys in a set that are looked through for one that fits. */
 const mostKeys = 100
 
-/** The provider could not be asked, or answered what is not an answer. Not the person's fault. */
+/** The provider could not be asked, or answered what is not an answer. Not the user's fault. */
 export class ProviderUnavailable extends Error {
   override readonly name = 'ProviderUnavailable'
 

@@ -1,4 +1,4 @@
-/** The protocol, by openid-client: the address a person is sent to, and what comes of the code they bring back. */
+/** The protocol, by openid-client: the address a user is sent to, and what comes of the code they bring back. */
 import { errors, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 import { ProviderUnavailable, visible } from './bounded-fetch.js'
@@ -9,17 +9,17 @@ import type { Connection } from './metadata.js'
 import { type Claims, type ProviderProfile, profileOf, subjectOf } from './profile.js'
 import type { Provider } from './provider.js'
 
-/** `declined`: the provider says that the person, or it itself, does not want to. `refused`: its answer is not believed. */
+/** `declined`: the provider says that the user, or it itself, does not want to. `refused`: its answer is not believed. */
 export type Exchanged =
   | { readonly profile: ProviderProfile }
   | { readonly declined: string }
   | { readonly refused: string }
   | { readonly unavailable: string }
 
-/** Seconds: how old a proof that counts may be for a sign-in. Whoever is asked for it says when the proof was. */
+/** Seconds: how old an authentication that counts may be for a sign-in. Anybody who is asked for it says when the authentication was. */
 const mostProofAge = 2_592_000
 
-/** At a step-up the person shall prove themselves to the provider now, whatever session they have there. */
+/** At a step-up the user shall prove themselves to the provider now, whatever session they have there. */
 export async function authorizationAddress(
   provider: Provider,
   { config }: Connection,

@@ -11,7 +11,7 @@ export interface Binding {
   readonly codeVerifier: string
 }
 
-/** Seconds within which a person has to come back from the provider. */
+/** Seconds within which a user has to come back from the provider. */
 export const flowSeconds = 600
 
 /**

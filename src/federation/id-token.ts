@@ -23,7 +23,7 @@ export function idTokenFault(
   now: number,
 ): string | undefined {
   const { iss, aud, azp, iat, exp, at_hash: atHash, auth_time: authTime } = claims
-  // A logout token or an access token of the same provider is none.
+  // A logout token or an access token of the same provider is not one.
   if (typ !== undefined && (typeof typ !== 'string' || typ.toUpperCase() !== 'JWT')) return 'typ is not JWT'
   if (iss !== expectedIssuer(provider, claims)) return 'iss is not the issuer, or not an allowed directory'
   const audiences = Array.isArray(aud) ? aud : [aud]

@@ -34,7 +34,7 @@ interface Kept {
 /** `uptimeMs` is a monotonic clock. */
 export function createConnections(uptimeMs = () => performance.now()) {
   const kept = new Map<string, Kept>()
-  /** Whoever comes meanwhile waits for the same answer. */
+  /** Anybody who comes meanwhile waits for the same answer. */
   const asking = new Map<string, Promise<Connection>>()
 
   /** What was asked for a row that has changed since is kept for nobody: `of` is compared. */
@@ -164,7 +164,7 @@ const parameters = new Set([
   ...['max_age', 'code_challenge', 'code_challenge_method', 'request', 'request_uri'],
 ])
 
-/** Answers how a client may prove itself. A document that says it is another's, or sends us elsewhere, is none. */
+/** Answers how a client may prove itself. A document that says it is another's, or sends us elsewhere, is not one. */
 function judged(provider: ProviderConfig, document: client.ServerMetadata): readonly string[] {
   if (document.issuer !== provider.issuer)
     throw new ProviderUnavailable(

@@ -1,24 +1,24 @@
-/** What a provider says of a person, cut down to what is believed of it. */
+/** What a provider says of a user, cut down to what is believed of it. */
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { type Provider, printable } from './provider.js'
 
-/** A person as a provider that was verified says they are. */
+/** A user as a provider that was verified says they are. */
 export interface ProviderProfile {
   readonly issuer: string
   readonly subject: string
   /** Only a verified address: of any other it is not even said that there is one. */
   readonly email: EmailAddress | undefined
-  /** Where there is none, for the log: which claim is missing, or holds what kind of value. Never the value itself. */
+  /** If there is none, for the log: which claim is missing, or holds what kind of value. Never the value itself. */
   readonly unverified: string | undefined
   readonly name: string | undefined
-  /** What the person knows this identity by. */
+  /** What the user knows this identity by. */
   readonly label: string
   readonly proof: ProviderAuthentication
   /** The keys of `grants` that hold, as `keyOf` writes them. */
   readonly holds: ReadonlySet<string>
 }
 
-/** How and when the provider says that the person proved themselves. It is recorded; it counts where declared. */
+/** How and when the provider says that the user proved themselves. It is recorded; it counts where declared. */
 export interface ProviderAuthentication {
   /** The provider's own session. */
   readonly sid: string | undefined

@@ -7,7 +7,7 @@ import type { Provider } from './provider.js'
 
 /**
  * `now` is the database's clock. A proof that counts is as old as the provider says, and never from the future; one
- * without a time is none.
+ * without a time is not one.
  */
 export function federatedIdentity(
   provider: Provider,
@@ -31,7 +31,7 @@ export function federatedIdentity(
 }
 
 /**
- * A step-up asked for a proof from then on; a provider that shows an older one has not done what it was asked. Answers
+ * A step-up asked for an authentication from then on; a provider that shows an older one has not done what it was asked. Answers
  * the reason for the log, or nothing.
  */
 export function staleness(

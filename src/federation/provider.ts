@@ -48,9 +48,9 @@ export interface ProviderConfig {
   readonly authoritativeFor: readonly string[]
   readonly claims: ClaimMap
   readonly grants: readonly ProviderGrant[]
-  /** Signing in here is a proof of our own: it is fresh, and it steps up. */
+  /** Signing in here is an authentication of our own: it is fresh, and it steps up. */
   readonly countsAsProof: boolean
-  /** `acr:<value>` and `amr:<value>`: what in a proof that counts is worth `aal2`. */
+  /** `acr:<value>` and `amr:<value>`: what in an authentication that counts is worth `aal2`. */
   readonly aal2: readonly string[]
 }
 
@@ -72,7 +72,7 @@ export type ProviderChange = Partial<Omit<ProviderConfig, 'id' | 'kind'>> & {
 }
 
 /**
- * Whether a caller may declare this, or change and remove what is declared so. Whoever decides what is authoritative for
+ * Whether a caller may declare this, or change and remove what is declared so. Anybody who decides what is authoritative for
  * a domain has every account with an address there, and who maps claims to roles gives the roles.
  */
 export function mayConfigure(
@@ -126,7 +126,7 @@ export const printable = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]
 const uuidForm = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const visibleAscii = /^[\x21-\x7e]{1,200}$/
 
-/** Each names its mend. `local`: the service itself runs on plain http on this machine, and so may its providers. */
+/** Each names its fix. `local`: the service itself runs on plain http on this machine, and so may its providers. */
 export function faultsOf(wanted: ProviderConfig, local: boolean): string[] {
   const faults: string[] = []
   const refuse = (is: boolean, fault: string) => is && faults.push(fault)

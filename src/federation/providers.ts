@@ -24,7 +24,7 @@ export interface ProviderParts {
   readonly sealing: () => Promise<KeyEncryptionKeys>
 }
 
-/** Why it was not stored, for whoever declared it. */
+/** Why it was not stored, for anybody who declared it. */
 export type NotStored = { readonly faults: readonly string[] } | { readonly unreachable: string }
 
 export type Providers = ReturnType<typeof createProviders>

@@ -89,7 +89,7 @@ export interface ProviderLogout {
  * Rules (test/federation):
  * - A flow is consumed by one DELETE, by its state and its browser together; where its provider is disabled nothing
  *   comes of it.
- * - `logOut` ends exactly the sessions that the token names, and refuses those that a proof from before it would
+ * - `logOut` ends exactly the sessions that the token names, and refuses those that an authentication from before it would
  *   open; the same token again changes nothing.
  */
 export interface FederationStore {

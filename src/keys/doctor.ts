@@ -7,7 +7,7 @@ import type { Key, Ring } from './store.js'
 export interface Finding {
   readonly check: string
   readonly ok: boolean
-  /** What was found, and where it is not well, the mend. */
+  /** What was found, and where it is not well, the fix. */
   readonly says: string
 }
 

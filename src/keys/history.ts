@@ -34,7 +34,7 @@ function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: K
 }
 
 /**
- * A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: whoever has the JWK Set can verify it. It is
+ * A JWS (RFC 7515) of type `jwk-set+jwt`, under the key that signs tokens: anybody who has the JWK Set can verify it. It is
  * public and does not expire, and many libraries compare no `typ`: its own `aud` is what keeps it from being taken for
  * an access token (RFC 8725, section 3.9).
  */

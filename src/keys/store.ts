@@ -64,7 +64,7 @@ export interface Ring {
   readonly keys: readonly Key[]
 }
 
-/** What is to be done to a ring. Keys are made by whoever does it: a plan is a pure function of the ring. */
+/** What is to be done to a ring. Keys are made by anybody who does it: a plan is a pure function of the ring. */
 export interface Plan {
   readonly publish: readonly { readonly signsFrom: number | null; readonly exempt: Exemption | null }[]
   readonly alter: readonly Alteration[]

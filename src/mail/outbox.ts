@@ -25,7 +25,7 @@ export async function openOutbox({ folder, product, sender, written }: OutboxOpt
       const { to, subject, text, html } = message
       const { message: raw } = await transport.sendMail({ from: sender, to, subject, text, html })
       const file = join(folder, `${randomUUID()}.eml`)
-      // Under another name until it is whole: whoever watches the folder sees finished messages only.
+      // Under another name until it is whole: anybody who watches the folder sees finished messages only.
       try {
         await writeFile(`${file}.part`, raw as Buffer, { mode: 0o600 })
         await rename(`${file}.part`, file)
@@ -38,7 +38,7 @@ export async function openOutbox({ folder, product, sender, written }: OutboxOpt
   }
 }
 
-/** Whoever can write to the folder could put mail of their own before the mailer. */
+/** Anybody who can write to the folder could put mail of their own before the mailer. */
 async function ownFolder(folder: string): Promise<void> {
   try {
     await makeFolder(folder, 0o700)

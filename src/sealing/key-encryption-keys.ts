@@ -36,7 +36,7 @@ export interface KeyEncryptionKeys {
 
 export interface LoadedKeys {
   readonly keys: KeyEncryptionKeys
-  /** Each names the file and its mend: the service must not start. */
+  /** Each names the file and its fix: the service must not start. */
   readonly faults: readonly string[]
   /** Said once in the log. */
   readonly warnings: readonly string[]
@@ -146,7 +146,7 @@ function keySet(loaded: ReadonlyMap<string, Buffer>, folder: string): KeyEncrypt
 async function keyFiles(folder: string, faults: string[]): Promise<string[]> {
   try {
     const names = await readdir(folder)
-    // Whoever writes to the folder can put a newer key in. (A mounted secret's folder is open, and read-only.)
+    // Anybody who writes to the folder can put a newer key in. (A mounted secret's folder is open, and read-only.)
     if ((await stat(folder)).mode & 0o022 && !(await onReadOnlyMount(folder))) {
       faults.push(`the keys folder ${folder} can be written by group or others: chmod 700 ${folder}`)
     }

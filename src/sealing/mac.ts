@@ -12,7 +12,7 @@ export function makeMac(kek: Buffer, kekId: string, purpose: string, text: strin
   return `${compute(kek, purpose, text).toString('base64url')}.${kekId}`
 }
 
-/** The id of the key that it was made under; undefined: it is none of our form. */
+/** The id of the key that it was made under; undefined: it does not have our form. */
 export function kekOf(mac: string): string | undefined {
   return form.exec(mac)?.[2]
 }

@@ -16,7 +16,7 @@ export function newCredential(): Credential {
   return { id: randomBytes(idBytes).toString('base64url') as SessionId, secret: newSecret() }
 }
 
-/** Anything that is not exactly a credential is none. */
+/** Anything that is not exactly a credential is not one. */
 export function parseCredential(value: string): Credential | undefined {
   const match = form.exec(value)
   if (!match) return undefined

@@ -1,4 +1,4 @@
-/** A user agent in words, as "Firefox on Linux". A guess for people to recognise a device by; nothing is decided on it. */
+/** A user agent in words, as "Firefox on Linux". A guess for users to recognise a device by; nothing is decided on it. */
 import Bowser from 'bowser'
 
 /** Names that were looked for already: that takes long, and the same few are asked for again and again. */

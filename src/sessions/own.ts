@@ -1,4 +1,4 @@
-/** What people do with their own sessions: switch the tenant of one, see where they are signed in, and end that. */
+/** What users do with their own sessions: switch the tenant of one, see where they are signed in, and end that. */
 import { type Actor, type RecordRefusal, type RequestContext, refusalOf } from '../audit/events.js'
 import type { PageRequest } from '../core/page.js'
 import type { Principal, SessionId, TenantId } from '../core/principal.js'

@@ -1,4 +1,4 @@
-/** The contract of ending sessions: one, all others, all of a person, all there are; and the list to choose from. */
+/** The contract of ending sessions: one, all others, all of a user, all there are; and the list to choose from. */
 
 import type { Actor } from '../audit/events.js'
 import type { Page, PageRequest } from '../core/page.js'
@@ -6,7 +6,7 @@ import type { SessionId, UserId } from '../core/principal.js'
 import { deviceName } from './device-name.js'
 import type { Successor } from './store.js'
 
-/** A live session as its person sees it in the list. Times are NumericDates. */
+/** A live session as its user sees it in the list. Times are NumericDates. */
 export interface ListedSession {
   readonly id: SessionId
   readonly userAgent: string
@@ -17,7 +17,7 @@ export interface ListedSession {
   readonly endsAt: number
 }
 
-/** The session that a person acts from, with the hash that this request proved. */
+/** The session that a user acts from, with the hash that this request proved. */
 export interface OwnSession {
   readonly user: UserId
   readonly id: SessionId
@@ -37,7 +37,7 @@ export interface Ended {
  *   with a session that it ended; an `Outage` with outcome 'unknown' says that nobody knows, and it can be repeated.
  * - More than one session ends by replacing an epoch, never by collecting ids: a session that was being opened
  *   meanwhile ends with the others.
- * - `endOthers` takes the person's lock first, then reads whether the caller's own session still lives under that
+ * - `endOthers` takes the user's lock first, then reads whether the caller's own session still lives under that
  *   proof, then replaces the epoch and carries only that session over. Of two devices that end each other one wins.
  *   `renewed`: it goes on under this id and the new secret, and the cookie must follow.
  * - What ends sessions works while every other connection is taken; a list is one of the others. Where rows lie
@@ -49,7 +49,7 @@ export interface Revocations {
   list(user: UserId, page: PageRequest): Promise<Page<ListedSession>>
   /** `owner` is whose it must be. Ending what has ended is no error; of another's it is not even said that it exists. */
   endOne(id: SessionId, owner: UserId | 'anyone', actor: Actor): Promise<'ended' | 'unknown'>
-  /** `gone`: the caller's own session has ended meanwhile. `superseded`: it lives, under a newer secret. */
+  /** `gone`: the caller's own session has ended meanwhile. `rotated`: it lives, under a newer secret. */
   endOthers(
     own: OwnSession,
     actor: Actor,

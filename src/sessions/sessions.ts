@@ -15,7 +15,7 @@ import type {
 
 /**
  * Why a credential opens nothing. For the log and the tests; the public answer does not tell most of them apart.
- * `superseded` is the secret before the present one, when another tab renewed it a moment ago; `replayed` is the same
+ * `rotated` is the secret before the present one, when another tab renewed it a moment ago; `replayed` is the same
  * long after, perhaps a copy in other hands.
  */
 export type Gone =
@@ -28,7 +28,7 @@ export type Gone =
   | 'absolute'
   | 'idle'
 
-/** Live sessions of one person. With the next one the session ends that was not used for the longest. */
+/** Live sessions of one user. With the next one the session ends that was not used for the longest. */
 const mostSessions = 100
 
 /** Seconds after a renewal in which other tabs may still send the secret before. */
@@ -103,7 +103,7 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
 
     touch: (id: SessionId) => store.touch(id),
 
-    /** The person proved themselves again: the session gets a new secret, and the time and manner of this proof. */
+    /** The user proved themselves again: the session gets a new secret, and the time and manner of this proof. */
     async renew(proven: Credential, identity: Identity, context: RequestContext) {
       const next = newCredential()
       const answer = await store.renew({

@@ -1,4 +1,4 @@
-/** The contract of a session store: what a back end must hold so that the session can be the truth. */
+/** The contract of a session store: what a back end must hold so that the session can be the primary. */
 import type { RequestContext } from '../audit/events.js'
 import type {
   AssuranceLevel,
@@ -24,7 +24,7 @@ export interface NewSession {
   readonly device: Device
   readonly idleSeconds: number
   readonly absoluteSeconds: number
-  /** Live ones of its person, this one among them. */
+  /** Live ones of its user, this one among them. */
   readonly most: number
   readonly context: RequestContext
   /** The session that the browser came with: it ends in the same statement if this hash proves it. */
@@ -49,7 +49,7 @@ export interface SessionRow {
   readonly idleEndsAt: number
   readonly lastSeenAgeSeconds: number
   readonly idleSeconds: number
-  /** Undefined: the person never authenticated in a way that counts here. */
+  /** Undefined: the user never authenticated in a way that counts here. */
   readonly authTime: number | undefined
   readonly amr: readonly AuthenticationMethod[]
   readonly acr: AssuranceLevel
@@ -95,7 +95,7 @@ export interface Successor {
   readonly secretHash: Buffer
 }
 
-/** A new secret for a session whose person proved themselves again. */
+/** A new secret for a session whose user proved themselves again. */
 export interface Renewal {
   readonly id: SessionId
   /** The compare of the compare-and-swap: the hash that this request proved. */
@@ -127,10 +127,10 @@ export interface NotHere {
  *   that was not used for the longest ends in the same transaction, and any more that there were before this rule; of
  *   parallel ones each counts those before it.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
- * - `renew` replaces the secret only of a live session of that person, while the hash is the one that was proved and
+ * - `renew` replaces the secret only of a live session of that user, while the hash is the one that was proved and
  *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds. It
  *   answers the id that the session has from then on.
- * - `switchTenant` moves a live session, under the same proof, into a tenant in which its person is an active member.
+ * - `switchTenant` moves a live session, under the same proof, into a tenant in which its user is an active member.
  * - What `open`, `renew`, `switchTenant` and `end` change they also write to the audit log, in the same transaction.
  * - `end` ends the row only if the hash is its secret's or its previous secret's, and then under whatever id it goes
  *   on; ending twice is no error.

@@ -16,7 +16,7 @@ export interface NewApplication {
   readonly name: string
   /** Exact origins, as a browser spells them. An origin belongs to one application. */
   readonly origins: readonly string[]
-  /** Where the hosted pages may send people back to: whole addresses, each of one of these origins. */
+  /** Where the hosted pages may send users back to: whole addresses, each of one of these origins. */
   readonly returnAddresses: readonly string[]
   /** The first is the default. */
   readonly audiences: readonly string[]
@@ -42,7 +42,7 @@ export interface OriginOwner {
 
 /**
  * Whether a caller may give these grants, or change an application that has them. A page with either sees passwords or
- * acts for administrators: whoever decides what it is could do everything.
+ * acts for administrators: anybody who decides what it is could do everything.
  */
 export function mayGiveGrants(held: Authority, grants: readonly Grant[]): boolean {
   return grants.length === 0 || mayAll(held, platformPermissions)
@@ -68,7 +68,7 @@ export interface ApplicationStore {
   remove(clientId: string, actor: Actor): Promise<'removed' | 'unknown' | 'forbidden'>
 }
 
-/** Every fault of an application that is about to be registered, each with its mend; none when it is sound. */
+/** Every fault of an application that is about to be registered, each with its fix; none when it is sound. */
 export function faultsOf(application: NewApplication, issuer: string): string[] {
   const faults: string[] = []
   if (!/^[a-z0-9][a-z0-9._-]{1,63}$/.test(application.clientId)) {
@@ -101,7 +101,7 @@ export function audienceFaults(audiences: readonly string[]): string[] {
   return faults
 }
 
-/** It is compared letter by letter: one that a browser spells differently would never match. */
+/** It is compared by exact match: one that a browser spells differently would never match. */
 function returnAddressFault(address: string, origins: readonly string[]): string | undefined {
   const url = URL.canParse(address) ? new URL(address) : undefined
   if (!url || url.href !== address || address.includes('#') || url.username !== '') {

@@ -46,7 +46,7 @@ export interface NewInvitation {
  * - A new invitation of an address to a tenant replaces the one before.
  * - One that is repeated under its Idempotency-Key is the one that was made. Until its mail was claimed it gets the new
  *   token, since nobody may know the one before; a claim succeeds once, and only under the token that it has then.
- * - Whoever invites is named with it: a person by the canonical address of their account, a service key by its name.
+ * - Anybody who invites is named with it: a user by the canonical address of their account, a service key by its name.
  */
 export interface InvitationStore {
   create(
@@ -94,7 +94,7 @@ export function createInvitations({ store, issuer, throttle, mailer, inBackgroun
       const link = `${issuer}/invitations/accept#token=${token.reveal()}`
       const mail = { kind: 'invitation', to: email.asTyped, link, validDays: invitationDays } as const
       inBackground('invitation mail', () =>
-        // Whoever may invite must not be able to flood a mailbox with it.
+        // Anybody who may invite must not be able to flood a mailbox with it.
         throttle.mail('invitation', email.canonical, () =>
           mailer.send({ ...mail, tenant: tenantName, inviter }),
         ),

@@ -68,14 +68,14 @@ export interface TenantStore {
 /**
  * Rules (test/conformance/membership-store.ts): a membership changes in one statement. It is changed, suspended or
  * removed only by who may grant what its roles held before and hold after, in that moment: nobody gives what they do
- * not hold, and nobody takes from those above them. Who may write to every tenant makes members of people who were not
+ * not hold, and nobody takes from those above them. Who may write to every tenant makes members of users who were not
  * invited. The last active owner stays one, or the tenant would be nobody's: only they take it.
  */
 export interface MembershipStore {
-  /** Where this person may work: active tenants in which they are an active member, by name. */
+  /** Where this user may work: active tenants in which they are an active member, by name. */
   placesOf(user: UserId): Promise<readonly Place[]>
   list(tenant: TenantId, page: PageRequest): Promise<Page<Membership>>
-  /** The tenants in which this person is a member, of any state. */
+  /** The tenants in which this user is a member, of any state. */
   of(user: UserId): Promise<readonly Membership[]>
   /** Its roles by id or by name. */
   put(

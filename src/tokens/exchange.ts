@@ -14,7 +14,7 @@ export interface TokenRequest {
   /** Undefined: the session's own. */
   readonly tenant: TenantId | undefined
   readonly audience: string | undefined
-  /** What a browser tab believes: it must not slip into another person or tenant. */
+  /** What a browser tab believes: it must not slip into another user or tenant. */
   readonly expect: { readonly sub?: UserId; readonly tenant?: TenantId | null } | undefined
 }
 
@@ -62,7 +62,7 @@ export function createExchange({ issuer, sessions, signer, refused }: ExchangePa
   }
 }
 
-/** Person and tenant as expected, the audience one of the application's. */
+/** User and tenant as expected, the audience one of the application's. */
 export function decide(
   { principal }: Live,
   application: MintReading['application'],

@@ -1,4 +1,4 @@
-/** Today's answer about a token: what it says, held against the truth of this moment (RFC 7662). */
+/** Today's answer about a token: what it says, held against the primary of this moment (RFC 7662). */
 import { judgeTime, type PublicKey } from '@mintmark/verifier/readers'
 import type { Kid, ServiceKeyId, SessionId, TenantContext, TenantId } from '../core/principal.js'
 import type { KeyRow, LiveKey } from '../core/service-key.js'
@@ -39,7 +39,7 @@ export interface PublishedKey {
 }
 
 /**
- * `read` is one fresh autocommit statement on the primary: the key that asks, the token's session, person, membership
+ * `read` is one fresh autocommit statement on the primary: the key that asks, the token's session, user, membership
  * and application, and the signing key, as they are at `now`. It throws `Outage` when the primary cannot be asked.
  */
 export interface IntrospectionStore {

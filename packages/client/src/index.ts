@@ -19,7 +19,7 @@ export interface Session {
   readonly session: {
     readonly id: string
     readonly created_at: number
-    /** Null: the person came through a provider whose authentication does not count. */
+    /** Null: the user came through a provider whose authentication does not count. */
     readonly auth_time: number | null
     readonly amr: readonly string[]
     readonly acr: string
@@ -60,7 +60,7 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
   let pin: Person | undefined
   let token: Token | undefined
   let pending: Promise<Token> | undefined
-  /** Raised by whatever ends the person's presence here: an answer to a question from before counts no more. */
+  /** Raised by whatever ends the user's presence here: an answer to a question from before counts no more. */
   let presence = 0
   let present = false
 
@@ -74,7 +74,7 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
 
   async function renew(spoilt: string | undefined): Promise<Token> {
     try {
-      // Whoever left may be back, or another may be here: only the service knows.
+      // Anybody who left may be back, or another may be here: only the service knows.
       if (!present) await lookUp()
       const { sid, tenant: place } = pin as Person
       const key = JSON.stringify([sid, place, audience])
@@ -206,7 +206,7 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
       leave('signed_out')
     },
 
-    /** Calls back when the person is gone: signed out, here or elsewhere, or somebody else in their place. */
+    /** Calls back when the user is gone: signed out, here or elsewhere, or somebody else in their place. */
     onChange(listener: (change: Change) => void): () => void {
       listeners.add(listener)
       return () => void listeners.delete(listener)

@@ -77,7 +77,7 @@ export async function prepareBinaries({ native, version }: Package, spare: strin
   }
 }
 
-/** Made under a name of its own and renamed: whoever sees the copy sees all of it, and two makers end with one. */
+/** Made under a name of its own and renamed: anybody who sees the copy sees all of it, and two makers end with one. */
 export async function copyBinaries(native: string, target: string): Promise<string> {
   await sweep(dirname(target), `${basename(target)}.making-`)
   if (await isWhole(native, target)) return target

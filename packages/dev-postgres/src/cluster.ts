@@ -92,7 +92,7 @@ async function moveData(made: string, folder: string): Promise<void> {
   }
 }
 
-/** Undefined when there is none. Readable by its owner only, like the data. */
+/** Undefined if there is none. Readable by its owner only, like the data. */
 export async function readConnection(folder: string): Promise<EmbeddedConnection | undefined> {
   const text = await readText(join(folder, 'connection.json'))
   return text === undefined ? undefined : (JSON.parse(text) as EmbeddedConnection)

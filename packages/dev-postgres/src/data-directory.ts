@@ -12,7 +12,7 @@ export interface Account {
 
 export interface DataDirectory {
   folder: string
-  /** Whom Postgres runs as; undefined: as whoever runs the service. */
+  /** Whom Postgres runs as; undefined: as anybody who runs the service. */
   account: Account | undefined
   /** What the operator should hear about the choice. */
   note: string | undefined
@@ -77,7 +77,7 @@ async function makeMissing(folder: string, mode: number): Promise<string | undef
   }
 }
 
-/** Existing data keep their owner; a folder of somebody's gets that person's; the rest is nobody's. */
+/** Existing data keep their owner; a folder of somebody's gets that user's; the rest is nobody's. */
 async function accountFor(folder: string): Promise<Account> {
   const data = await stat(join(folder, 'data')).catch(() => undefined)
   if (data && data.uid !== 0) return { uid: data.uid, gid: data.gid }

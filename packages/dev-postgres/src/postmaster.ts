@@ -46,7 +46,7 @@ export async function endServer(pid: number, socketFolder: string): Promise<void
 
 /**
  * Only under the lock of the folder: whatever still runs there has lost its service, and a postmaster.pid that names
- * anything but a Postgres is stale, whoever has that pid now. (Should backends live on without their postmaster,
+ * anything but a Postgres is stale, anybody who has that pid now. (Should backends live on without their postmaster,
  * Postgres finds their shared memory and refuses by itself.)
  */
 export async function clearEarlierServer(data: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** Why the embedded Postgres does not run here: an expected failure, with what mends it. */
+/** Why the embedded Postgres does not run here: an expected failure, with what fixes it. */
 import { platform } from 'node:process'
 
 /** Says what is the matter in plain words, and then, on a line of its own, what the operator can do about it. */
@@ -29,7 +29,7 @@ const ofTheFolder = 'EACCES EPERM EROFS ENOTDIR EEXIST ENOTSUP EOPNOTSUPP ENAMET
 export function asRefusal(error: unknown, folder: string): unknown {
   const code = errno(error) ?? ''
   if (code === 'ENOSPC' || code === 'EDQUOT') return diskFull(folder)
-  // A file system that takes no folders, as /proc, says that there is none.
+  // A file system that takes no folders, as /proc, reports that it does not exist.
   const takesNone = code === 'ENOENT' && (error as NodeJS.ErrnoException).syscall === 'mkdir'
   if (!ofTheFolder.includes(code) && !takesNone) return error
   return new EmbeddedRefusal(

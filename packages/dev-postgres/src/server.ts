@@ -100,7 +100,7 @@ async function untilReady({ folder, log }: Home, supervised: Supervised, say: (l
   }
 }
 
-/** With a real connection, which is also the proof that the server answers to its password. */
+/** With a real connection, which is also the authentication that the server answers to its password. */
 async function ensureDatabase({ database, ...login }: EmbeddedConnection, folder: string): Promise<void> {
   const sql = postgres({
     ...login,

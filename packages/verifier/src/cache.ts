@@ -3,7 +3,7 @@ import { type History, readEntries } from './history.js'
 import { type KnownKeys, readKeySet } from './key-set.js'
 import { isObject, type JsonObject, strictObject } from './strict-json.js'
 
-/** Believed as much as the program itself: whoever can write it can choose the keys. */
+/** Believed as much as the program itself: anybody who can write it can choose the keys. */
 export interface Store {
   /** What was saved last; undefined at the first start. */
   readonly load: () => Promise<string | undefined>

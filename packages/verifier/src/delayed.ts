@@ -32,7 +32,7 @@ export function judgePast(
       ? undefined
       : refused('keys_unavailable')
   const { nbf, exp, revoked } = standing.entry
-  // Whoever holds a leaked key writes any time into a token. Only the caller's own log is beyond them.
+  // Anybody who holds a leaked key writes any time into a token. Only the caller's own log is beyond them.
   if (revoked && !(receivedAt !== undefined && receivedAt < revoked.revoked_at))
     return refused('key_compromised')
   if (!(nbf <= issuedAt && issuedAt < exp)) return refused('key_not_signing')

@@ -49,7 +49,7 @@ export async function discover(
   }
 }
 
-/** At the issuer's own origin: whoever can change one document there shall not send us, or a service key, elsewhere. */
+/** At the issuer's own origin: anybody who can change one document there shall not send us, or a service key, elsewhere. */
 function at(address: unknown, issuer: string): URL | undefined {
   if (typeof address !== 'string' || !URL.canParse(address)) return undefined
   const url = new URL(address)

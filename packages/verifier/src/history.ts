@@ -86,7 +86,7 @@ async function readEntry(item: JsonObject): Promise<HistoricalKey | undefined> {
 
 /**
  * What to keep after an answer: it must hold every entry that was known, unchanged. Only `revoked` may come in, and its
- * time may move, to an earlier one alone: whoever controls the issuer today cannot make a leaked key good again.
+ * time may move, to an earlier one alone: anybody who controls the issuer today cannot make a leaked key good again.
  */
 export function extended(known: History | undefined, next: History): History | HistoryFault {
   if (!known) return next

@@ -35,7 +35,7 @@ export interface OfflineOptions extends Common {
 
 export type VerifierOptions = OnlineOptions | OfflineOptions
 
-/** Throws a TypeError that says what to mend. */
+/** Throws a TypeError that says what to fix. */
 export function assertOptions(options: VerifierOptions): void {
   const { issuer, audience, serviceKey } = options
   issuerUrl(issuer)

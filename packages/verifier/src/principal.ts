@@ -2,7 +2,7 @@
 
 /** Times are NumericDates: whole seconds since 1970-01-01T00:00:00Z. */
 export interface TokenClaims {
-  /** The person. */
+  /** The user. */
   readonly sub: string
   /** The session that the token was minted from: a handle that opens nothing. */
   readonly sid: string
@@ -10,11 +10,11 @@ export interface TokenClaims {
   readonly clientId: string
   readonly issuer: string
   readonly audience: string
-  /** The tenant that the person acts in; without one there are no roles and no permissions. */
+  /** The tenant that the user acts in; without one there are no roles and no permissions. */
   readonly tenant?: string
   readonly roles: readonly string[]
   readonly permissions: readonly string[]
-  /** How strong the person's last proof was: `aal1` or `aal2` (NIST SP 800-63B). */
+  /** How strong the user's last proof was: `aal1` or `aal2` (NIST SP 800-63B). */
   readonly acr: string
   /** How they proved it (RFC 8176). */
   readonly amr: readonly string[]

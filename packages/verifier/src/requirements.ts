@@ -25,7 +25,7 @@ export const requireTenant =
 export type AssuranceLevel = 'aal1' | 'aal2'
 const levels: readonly string[] = ['aal1', 'aal2', 'aal3']
 
-/** `maxAge`: seconds since the person last proved who they are; a token that has no such time meets none. At least one of the two. */
+/** `maxAge`: seconds since the user last proved who they are; a token that has no such time meets none. At least one of the two. */
 export function requireStepUp(demand: {
   readonly acr?: AssuranceLevel
   readonly maxAge?: number

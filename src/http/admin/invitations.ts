@@ -1,4 +1,4 @@
-/** Admin: inviting people into a tenant by mail. */
+/** Admin: inviting users into a tenant by mail. */
 import { Type } from 'typebox'
 import { parseEmailAddress } from '../../core/email-address.js'
 import type { TenantId } from '../../core/principal.js'

@@ -1,4 +1,4 @@
-/** Admin: where a person is signed in, and ending sessions: one, all of a person, all there are. */
+/** Admin: where a user is signed in, and ending sessions: one, all of a user, all there are. */
 import { Type } from 'typebox'
 import type { SessionId, UserId } from '../../core/principal.js'
 import { describeSession, type Revocations } from '../../sessions/revocations.js'

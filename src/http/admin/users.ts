@@ -1,4 +1,4 @@
-/** Admin: people, their platform roles, their state, their sessions and memberships. */
+/** Admin: users, their platform roles, their state, their sessions and memberships. */
 import { Type } from 'typebox'
 import { describeUser, type Users } from '../../accounts/users.js'
 import { may, type PlatformRole, platformRoles } from '../../core/authority.js'

@@ -1,4 +1,4 @@
-/** A person's devices: the list, ending one, ending all others or all. */
+/** A user's devices: the list, ending one, ending all others or all. */
 import { Type } from 'typebox'
 import type { OwnSessions } from '../../sessions/own.js'
 import { describeSession } from '../../sessions/revocations.js'

@@ -114,7 +114,7 @@ export function unlinkRoute(app: App, acts: FederationHandlers): void {
   )
 }
 
-/** Called by providers: the token in the form is the proof, no cookie is looked at, and no origin. */
+/** Called by providers: the token in the form is the authentication, no cookie is looked at, and no origin. */
 export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncTypebox {
   return async app => {
     app.removeAllContentTypeParsers()

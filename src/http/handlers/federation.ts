@@ -20,7 +20,7 @@ export interface FederationHandlerParts {
   readonly metrics: Metrics
 }
 
-/** What the person is told; the reason itself is for the log. */
+/** What the user is told; the reason itself is for the log. */
 export const refusals: Readonly<Record<FederationRefusal, ErrorCode>> = {
   'no-flow': 'federation_failed',
   declined: 'federation_failed',
@@ -58,7 +58,7 @@ export function createFederationHandlers(parts: FederationHandlerParts) {
   return {
     offered: federation.offered,
 
-    /** Answers where the person goes. `returnTo` is an address that was checked. */
+    /** Answers where the user goes. `returnTo` is an address that was checked. */
     async begin(
       request: FastifyRequest,
       reply: FastifyReply,

@@ -52,7 +52,7 @@ export function keyGuard(keys: KeyReads, settled: Settled): Guard {
   }
 }
 
-/** What the person of the session before it holds now. */
+/** What the user of the session before it holds now. */
 export function userGuard(authorities: AuthorityStore): Guard {
   return async request => {
     const user = principalOf(request)

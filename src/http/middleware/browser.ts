@@ -4,7 +4,7 @@ import type { Browser } from '../../accounts/create-session.js'
 import type { RequestContext } from '../../audit/events.js'
 import { readSessionCookie } from './cookie.js'
 
-/** The user agent is cut to size: it is shown to people. */
+/** The user agent is cut to size: it is shown to users. */
 export function browserOf(request: FastifyRequest): Browser {
   return {
     device: {

@@ -12,7 +12,7 @@ declare module 'fastify' {
 const warning =
   'a trusted proxy sends no readable client address, so all clients behind it share one limit: set X-Forwarded-For to an address, with or without a port'
 
-/** Each way of naming none is said once: from then on it is in every request. */
+/** Each way of naming no address is said once: from then on it is in every request. */
 export function readClientAddresses(app: FastifyInstance, trusts: Trusts, log: FastifyBaseLogger): void {
   const said = new Set<string>()
   app.decorateRequest('clientAddress', {

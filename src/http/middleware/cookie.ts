@@ -13,7 +13,7 @@ const attributes = { path: '/', secure: true, httpOnly: true, sameSite: 'lax' } 
 /** What a browser proves itself with when it comes back from a provider. */
 const flowName = '__Host-federation'
 
-/** What a browser is given by a reset: it opens nothing, but lets its person try, whatever others have guessed. */
+/** What a browser is given by a reset: it opens nothing, but lets its user try, whatever others have guessed. */
 const resetName = '__Host-reset'
 
 /** A request with two session cookies has none: a browser never sends that, and nobody says which is meant. */

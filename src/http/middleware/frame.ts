@@ -80,7 +80,7 @@ function headFault({ raw }: FastifyRequest): Problem | undefined {
   return undefined
 }
 
-/** While closing, whoever is being answered must not keep the connection, or the close would wait for it. */
+/** While closing, anybody who is being answered must not keep the connection, or the close would wait for it. */
 function closeAfterTheLastAnswer(app: FastifyInstance): void {
   let closing = false
   app.addHook('preClose', async () => {
@@ -91,7 +91,7 @@ function closeAfterTheLastAnswer(app: FastifyInstance): void {
   })
 }
 
-/** A form's or a script's body in another type never reaches a JSON route; an empty body is none. */
+/** A form's or a script's body in another type never reaches a JSON route; an empty body is not one. */
 function readOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
   const parse = app.getDefaultJsonParser('error', 'error')

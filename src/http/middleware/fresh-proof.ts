@@ -7,7 +7,7 @@ import { Problem } from './problem.js'
 import type { Guard } from './service-key.js'
 import { signedIn } from './signed-in.js'
 
-/** Seconds for which a proof is fresh. */
+/** Seconds for which an authentication is fresh. */
 export const stepUpSeconds = 900
 
 /** Judged by the database's clock, of the statement that read the session. The answer is RFC 9470's, section 3. */

@@ -1,4 +1,4 @@
-/** What is counted and measured, for Prometheus. No label names a person, an address or a session. */
+/** What is counted and measured, for Prometheus. No label names a user, an address or a session. */
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 

@@ -70,7 +70,7 @@ export class Problem extends Error {
   readonly code: ErrorCode
   readonly detail: string | undefined
   readonly retryAfterSeconds: number | undefined
-  /** How old a proof may be at most, where a fresher one is asked for (RFC 9470, section 3). */
+  /** How old an authentication may be at most, where a fresher one is asked for (RFC 9470, section 3). */
   readonly maxAgeSeconds: number | undefined
 
   constructor(

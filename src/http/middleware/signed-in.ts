@@ -107,14 +107,14 @@ export function signedIn(request: FastifyRequest): SignedIn {
 export const principalOf = (request: FastifyRequest) => signedIn(request).live.principal
 export const userOf = (request: FastifyRequest) => principalOf(request).user
 
-/** As whom a signed-in person changes something: only while that session is live, also in the moment of the change. */
+/** As whom a signed-in user changes something: only while that session is live, also in the moment of the change. */
 export function bySession(request: FastifyRequest): Actor {
   const user = userOf(request)
   const judge = async (held: Authority | undefined) => held as Authority
   return { user, context: contextOf(request), authorized: { caller: sessionCaller(request), judge } }
 }
 
-/** The person of the session before it, as a change confirms them. */
+/** The user of the session before it, as a change confirms them. */
 export function sessionCaller(request: FastifyRequest) {
   const { user: person, session } = signedIn(request).live.principal
   const { confirmSession: confirm } = request
@@ -122,7 +122,7 @@ export function sessionCaller(request: FastifyRequest) {
   return { person, session, confirm }
 }
 
-/** For routes that ask the truth in a statement of their own. */
+/** For routes that ask the primary in a statement of their own. */
 export function presentedCredential(request: FastifyRequest): Credential {
   const credential = readSessionCookie(request)
   if (!credential) throw new Problem('unauthenticated')

@@ -25,7 +25,7 @@ export function createTurns() {
       const endTurn = await acquire(callerOf(request))
       if (endTurn === 'full') throw new Problem('busy', { retryAfterSeconds: 1 })
       request.endTurn = endTurn
-      // Whoever has hung up meanwhile wants it no more.
+      // Anybody who has hung up meanwhile wants it no more.
       if (reply.raw.destroyed) throw new Problem('request_timeout')
     })
     // Once the work is done, whether or not anybody is there to hear of it.

@@ -147,7 +147,7 @@ export function createFrame(parts: FrameParts) {
       return visitor?.live
     },
 
-    /** For a context of pages: whoever is not signed in signs in first. */
+    /** For a context of pages: anybody who is not signed in signs in first. */
     requireVisitor(app: FastifyInstance): void {
       app.addHook('onRequest', async (request, reply) => {
         try {

@@ -1,4 +1,4 @@
-/** The hosted pages: what a person does here in a browser, and the files that make them look like it. */
+/** The hosted pages: what a user does here in a browser, and the files that make them look like it. */
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import type { AccountHandlers } from '../handlers/account.js'

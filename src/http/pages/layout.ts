@@ -72,7 +72,7 @@ export interface Field {
   readonly hint?: string
   readonly required?: boolean
   readonly maxLength?: number
-  /** Where a person begins on a page without a fault. */
+  /** Where a user begins on a page without a fault. */
   readonly first?: boolean
   /** For password generators, in the words of Apple's `passwordrules`. */
   readonly rules?: string

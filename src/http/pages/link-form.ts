@@ -1,4 +1,4 @@
-/** The form behind a mailed link: the token that a script or the person puts in, and what it is sent with. */
+/** The form behind a mailed link: the token that a script or the user puts in, and what it is sent with. */
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import type { LinkKind } from '../../accounts/by-link.js'
@@ -9,9 +9,9 @@ import { Body, Password } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
 import { type Fault, field, nothing } from './layout.js'
 
-/** The token, or the whole link that a person without scripts has pasted. */
+/** The token, or the whole link that a user without scripts has pasted. */
 export const Link = Type.String({ maxLength: 2000 })
-/** A form sends an empty name where there is none. */
+/** A form sends an empty name if there is none. */
 const Name = Type.String({ maxLength: 100, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
 export const byLink = { token: Link, password: Password, name: Name, return_to: ReturnTo }
 

@@ -1,4 +1,4 @@
-/** A refusal in a person's words: beside the form that they sent, or as a page of its own. */
+/** A refusal in a user's words: beside the form that they sent, or as a page of its own. */
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import { catalogue } from '../middleware/problem.js'

@@ -1,4 +1,4 @@
-/** The ways in that a person has: their password, and the providers they have linked. */
+/** The ways in that a user has: their password, and the providers they have linked. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LinkedIdentity } from '../../accounts/identities.js'
 import { html } from '../../core/html.js'

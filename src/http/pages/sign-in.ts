@@ -90,7 +90,7 @@ interface WaysToProve {
   readonly providers: readonly OfferedProvider[]
 }
 
-/** What this person has, and what of it counts. */
+/** What this user has, and what of it counts. */
 async function waysToProve(ways: FederationHandlers, request: FastifyRequest): Promise<WaysToProve> {
   const [{ linked, password }, offered] = await Promise.all([ways.waysOf(request), ways.offered()])
   const providers = offered.filter(

@@ -1,4 +1,4 @@
-/** Times as people read them, without a clock and without a time zone. */
+/** Times as users read them, without a clock and without a time zone. */
 
 const units = [
   ['day', 86_400],

@@ -1,4 +1,4 @@
-/** An address where nothing is, or that does not take the method: a page for a person, a problem document for a program. */
+/** An address where nothing is, or that does not take the method: a page for a user, a problem document for a program. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../middleware/problem.js'
 import { answer } from '../middleware/problems.js'

@@ -35,7 +35,7 @@ export function PageOf<T extends TSchema & { readonly title?: unknown }>(item: T
   )
 }
 
-/** `form` tells an id of this list: a cursor that holds anything else is none of ours, and would be a fault in Postgres. */
+/** `form` tells an id of this list: a cursor that holds anything else is not one of ours, and would be a fault in Postgres. */
 export function pageRequest(
   { limit = '50', cursor }: Static<typeof PageQuery>,
   form: { test(id: string): boolean } = uuidForm,

@@ -9,7 +9,7 @@ export function Body<const T extends Parameters<typeof Type.Object>[0]>(members:
   return Type.Object(members, strict)
 }
 
-/** Text for people: no control characters; and no lone surrogates, of which most languages' patterns know nothing. */
+/** Text for users: no control characters; and no lone surrogates, of which most languages' patterns know nothing. */
 export const Text = (maxLength: number) =>
   Type.String({ minLength: 1, maxLength, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$', format: 'text' })
 /** What our schemas mean by formats that are in no standard. */
@@ -170,7 +170,7 @@ const asDocument = { 'application/problem+json': { schema: Type.Unsafe({ $ref: '
 /** The refusals of a route, by status, for its `response` schema. Nothing but these codes may leave it. */
 export const problems = (...codes: ErrorCode[]) => refusals(codes, () => asDocument)
 
-/** Of a navigation, whose refusal a person reads: a page, with the code at its `main` element as `data-code`. */
+/** Of a navigation, whose refusal a user reads: a page, with the code at its `main` element as `data-code`. */
 export const pageProblems = (...codes: ErrorCode[]) =>
   refusals(codes, status => ({
     'text/html': { schema: Type.String() },

@@ -61,7 +61,7 @@ export class Sent implements PromiseLike<Result> {
   }
 }
 
-/** The driver takes a value that is none for false, or for another. */
+/** The driver takes a value that is not one for false, or for another. */
 export const parsers = {
   boolean: { to: 16, from: [16], parse: strictly(/^[tf]$/, text => text === 't') },
   number: {

@@ -69,7 +69,7 @@ export class Trust {
     this.#raised = raised
   }
 
-  /** Taken before a statement is sent: whoever answers it cannot be behind this. */
+  /** Taken before a statement is sent: anybody who answers it cannot be behind this. */
   get highest(): Seen {
     return this.#highest
   }

@@ -108,7 +108,7 @@ export class SharedConnection {
 
 export interface ConnectionEvents {
   /**
-   * The driver would connect again, and send what it had not sent yet. Nothing may rest on that: whoever uses a
+   * The driver would connect again, and send what it had not sent yet. Nothing may rest on that: anybody who uses a
    * connection throws its client away when this is called.
    */
   readonly closed: () => void
@@ -138,7 +138,7 @@ export function connect({ address, deadlines, settings }: ClientOptions, events:
 
 /**
  * SQLSTATE classes and codes that mean "not now" rather than "wrong": connection (08), resources (53), operator (57),
- * system (58), Postgres itself (XX, F0, 72), another's transaction (40), a login that is refused (28, 3D), a server that is none to write to (25006),
+ * system (58), Postgres itself (XX, F0, 72), another's transaction (40), a login that is refused (28, 3D), a server that is not one to write to (25006),
  * a lock (55P03), a database that takes no connections (55000), a transaction that stood still too long (25P03, 25P04).
  */
 const outageStates = /^(08|53|57|58|40|28|3D|72|F0|XX|25006|25P03|25P04|55P03|55000)/
@@ -175,7 +175,7 @@ export function asFault(error: unknown, outcome: 'nothing' | 'unknown'): unknown
     : error
 }
 
-/** Of a statement that is ours alone and always the same: it fails for no reason of whoever asks. */
+/** Of a statement that is ours alone and always the same: it fails for no reason of anybody who asks. */
 function asOutage(error: unknown): Outage {
   const fault = asFault(error, 'nothing')
   if (fault instanceof Outage) return fault

@@ -29,7 +29,7 @@ export interface DatabaseOptions {
   readonly connections?: number
   /** Of the process, where it has connections of other kinds, or remembers what was trusted before it began. */
   readonly trust?: Trust
-  /** Only for the command that records another lineage. */
+  /** Only for the command that records another cluster identity. */
   readonly anyCluster?: boolean
 }
 

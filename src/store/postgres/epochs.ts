@@ -8,7 +8,7 @@ function newEpoch(): bigint {
   return randomBytes(8).readBigInt64BE()
 }
 
-/** All sessions of this person end when the transaction commits. */
+/** All sessions of this user end when the transaction commits. */
 export async function replaceEpoch(tx: Queries, user: string): Promise<bigint> {
   const epoch = newEpoch()
   await tx.update(users).set({ epoch }).where(eq(users.id, user))

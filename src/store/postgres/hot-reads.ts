@@ -1,4 +1,4 @@
-/** The statements by which the truth is asked, on connections of their own that pipeline; introspection has its own file. */
+/** The statements by which the primary is asked, on connections of their own that pipeline; introspection has its own file. */
 import type { SessionId } from '../../core/principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow } from '../../sessions/store.js'
 import { isWhole } from './answer.js'
@@ -145,7 +145,7 @@ export class HotReads {
     await Promise.all(this.#clients.map(client => client.close()))
   }
 
-  /** An answer that is not one sound row about what was asked, by the trusted primary, is none. */
+  /** An answer that is not one sound row about what was asked, from the trusted primary, is no answer. */
   async ask<Row extends Answer>(
     asked: string,
     statement: string,

@@ -126,7 +126,7 @@ const session: Shape<CheckRow> = {
   acr: isText,
 }
 
-/** A row that lies elsewhere may be of a person who was deleted. */
+/** A row that lies elsewhere may be of a user who was deleted. */
 const person: Shape<CheckRow> = {
   user_id: isText,
   epochs_current: isBoolean,
@@ -233,7 +233,7 @@ export function isSoundIntrospection(row: IntrospectRow): boolean {
   )
 }
 
-/** What Postgres says of a session whose row lies in Redis. */
+/** What Postgres says of a session whose row is stored in Redis. */
 export interface Revoked {
   readonly revoked_reason: string | null
   readonly revoked_age: number

@@ -53,7 +53,7 @@ export interface ServiceRole {
   readonly database: string
   /** The login that migrates. */
   readonly owner: string
-  /** Whoever migrates does not own the database, and could not shut it: every login of the server may connect. */
+  /** Anybody who migrates does not own the database, and could not shut it: every login of the server may connect. */
   readonly open: boolean
 }
 
@@ -72,7 +72,7 @@ export async function createRoles(owner: Queries): Promise<void> {
   }
 }
 
-/** What whoever migrates may not do, somebody else can. */
+/** What anybody who migrates may not do, somebody else can. */
 export async function unlessDenied(work: PromiseLike<unknown>, remedy: string): Promise<void> {
   try {
     await work
@@ -108,7 +108,7 @@ export async function grantRights(tx: Queries): Promise<ServiceRole> {
   return { ...here, open: after?.open ?? true }
 }
 
-/** Whoever serves from here at this moment, as the release before, goes on: its login came in as one of the public. */
+/** Anybody who serves from here at this moment, as the release before, goes on: its login came in as one of the public. */
 async function shut(tx: Queries, database: string): Promise<void> {
   const serving = await tx.unsafe<{ login: string }[]>(`
     select distinct a.usename as login from pg_stat_activity a join pg_roles r on r.oid = a.usesysid

@@ -55,7 +55,7 @@ export function settingsFor({ statement, lock }: Deadlines, more: Settings = {})
 const given: Settings = { session_replication_role: 'origin' }
 
 /**
- * Whoever logs in, the service's own rights are enough: it appends to the audit log and cannot change it. The role is
+ * Anybody who logs in, the service's own rights are enough: it appends to the audit log and cannot change it. The role is
  * taken here rather than asked for at the start of the session, since only the database knows its name.
  */
 export const takeRole = `select set_config('role', ${serviceRole}, false)`

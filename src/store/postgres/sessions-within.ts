@@ -10,14 +10,14 @@ import type { SessionEnd } from './schema/columns.js'
 const lockOf = 735_194_601
 
 /**
- * Whoever ends or renews a session takes this first: what their next statements read is then as the one before left it.
- * In the order of a session's ids, and after the lock of its person.
+ * Anybody who ends or renews a session takes this first: what their next statements read is then as the one before left it.
+ * In the order of a session's ids, and after the lock of its user.
  */
 export async function lockSession(tx: Queries, id: SessionId): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${lockOf}, hashtext(${id}))`)
 }
 
-/** Whoever rests on a session takes this: its end waits for them, and they do not wait for each other. */
+/** Anybody who rests on a session takes this: its end waits for them, and they do not wait for each other. */
 export async function shareSession(tx: Queries, id: SessionId): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf}, hashtext(${id}))`)
 }
@@ -27,15 +27,15 @@ export interface Spared {
   readonly user: UserId
   readonly provenSecretHash: Buffer
   readonly next: Successor
-  /** The person's epoch as read under their lock, and the one that has replaced it. */
+  /** The user's epoch as read under their lock, and the one that has replaced it. */
   readonly former: bigint
   readonly epoch: bigint
-  /** The person proved themselves again just now: there is a new secret for it. */
+  /** The user proved themselves again just now: there is a new secret for it. */
   readonly proved: boolean
 }
 
 /**
- * Called under the person's lock. Only a session that is live in this moment, and whose secret is still the one that
+ * Called under the user's lock. Only a session that is live in this moment, and whose secret is still the one that
  * was proved, is carried over; the answer is what it is called from then on.
  */
 export type Spare = (

@@ -51,7 +51,7 @@ export function open(address: Address, options: Options): Sql {
   return guarded
 }
 
-/** Gives whoever listens for data whole messages alone, and ends at what is none. */
+/** Gives anybody who listens for data whole messages alone, and ends at what is not one. */
 function checked(socket: Socket): Socket {
   const on = socket.on.bind(socket)
   // Before the driver listens itself.

@@ -1,7 +1,7 @@
 /**
  * What Postgres sends, held to its protocol before the driver reads it (PostgreSQL, "Message Formats"): nonsense ends
  * the connection that it came on. The driver looks for the end of a name beyond that of its message, which never ends,
- * and throws in places where nobody can catch it, which would end the process; a length that is none cuts a value short.
+ * and throws in places where nobody can catch it, which would end the process; a length that is not one cuts a value short.
  */
 
 /** Bytes of one message: a row of ours is a thousandth of it. */

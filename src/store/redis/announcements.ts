@@ -1,7 +1,7 @@
 /** Tells the other instances through Redis that something changed, so that they look at once instead of soon. */
 import { connectRedis, onNonsense, whyAway } from './connection.js'
 
-/** What changed. An announcement says nothing else: whoever hears it asks Postgres. */
+/** What changed. An announcement says nothing else: anybody who hears it asks Postgres. */
 export type Topic = 'applications' | 'keys'
 
 const channel = 'mintmark:changed'

@@ -6,7 +6,7 @@ import './wire.js'
 
 export type RedisClient = Redis | Cluster
 
-/** Not what an attempt may lose: whoever is on somebody's way has a shorter patience of its own (in-time.ts). */
+/** Not what an attempt may lose: anybody who is on somebody's way has a shorter patience of its own (in-time.ts). */
 const common = { commandTimeout: 1000, connectTimeout: 1000, maxRetriesPerRequest: 0, autoResubscribe: false }
 
 /** One address is a server, several are nodes of a Cluster. `retryEveryMs: null`: one attempt, for a command that ends anyway. */
@@ -48,13 +48,13 @@ export function answers(redis: RedisClient): boolean {
   return redis.status === 'ready' && (!(redis instanceof Redis) || redis.stream.writable)
 }
 
-/** After no answer in time: whoever comes next fails at once, until it answers again. Nodes of a Cluster fail alone. */
+/** After no answer in time: anybody who comes next fails at once, until it answers again. Nodes of a Cluster fail alone. */
 export function giveUpOn(redis: RedisClient): void {
   if (redis instanceof Redis && answers(redis)) redis.disconnect(true)
 }
 
 /**
- * After a reply that is none to what was asked: which reply belongs to whom is not known any more. A Cluster does not
+ * After a reply that is not one to what was asked: which reply belongs to whom is not known any more. A Cluster does not
  * tell which node it was.
  */
 export function reconnect(redis: RedisClient): void {
@@ -84,7 +84,7 @@ function cluster(urls: readonly string[], retryEveryMs: number | null, { connect
     retryDelayOnFailover: 20,
     retryDelayOnClusterDown: 20,
     retryDelayOnTryAgain: 20,
-    // Each costs little, and whoever waits has a patience of its own.
+    // Each costs little, and anybody who waits has a patience of its own.
     maxRedirections: 16,
     // Certificates are for names.
     dnsLookup: (name, answer) => answer(null, name),

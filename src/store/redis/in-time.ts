@@ -2,7 +2,7 @@
 
 /**
  * Rejects when there is no answer in time. Under load it may be this event loop that is late, and it fires timers before
- * it reads: what lies in the socket by then still counts, or a flood would loosen the limits that it meets.
+ * it reads: what is stored in the socket by then still counts, or a flood would loosen the limits that it meets.
  */
 export async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
   let timer: NodeJS.Timeout | undefined

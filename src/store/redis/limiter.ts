@@ -103,7 +103,7 @@ function countersFor(
 }
 
 /**
- * With the next key the one is forgotten whose window began first. Whoever has a counter of others forgotten so has made
+ * With the next key the one is forgotten whose window began first. Anybody who has a counter of others forgotten so has made
  * twenty thousand attempts, each of them counted against its address as well.
  */
 class BoundedMemory extends RateLimiterMemory {

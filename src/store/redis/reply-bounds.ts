@@ -1,4 +1,4 @@
-/** Follows replies of Redis as they come in (RESP2 and RESP3), and throws at what is none, or too large to be ours. */
+/** Follows replies of Redis as they come in (RESP2 and RESP3), and throws at what is not one, or too large to be ours. */
 
 /** Bytes of a line (a number, an error, a length) and of a string. Nothing that we ask for is nearly as long. */
 const mostLine = 64 * 1024

@@ -1,9 +1,9 @@
-/** Whether what a person proved themselves with still is what it was: judged by the statement that lets them in. */
+/** Whether what a user proved themselves with still is what it was: judged by the statement that lets them in. */
 import { type SQL, sql } from 'drizzle-orm'
 import type { Identity } from '../../core/principal.js'
 import type { Queries } from '../postgres/database.js'
 
-/** Of the person in a row `u`. A change in between, committed before that statement began, wins. */
+/** Of the user in a row `u`. A change in between, committed before that statement began, wins. */
 export function isCurrent({ credential }: Identity): SQL {
   if (credential.kind === 'password')
     return sql`exists (select from passwords p where p.user_id = u.id and p.version = ${credential.version})`

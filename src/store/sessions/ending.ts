@@ -78,8 +78,8 @@ export function listedPage(rows: readonly ListedRow[], { limit }: PageRequest): 
 }
 
 /**
- * Whoever changes a person's sessions as a whole takes this first. Answers their epoch, by a statement of its own: the
- * one that waited for the lock may have read the one before. Undefined: there is no such person.
+ * Anybody who changes a user's sessions as a whole takes this first. Answers their epoch, by a statement of its own: the
+ * one that waited for the lock may have read the one before. Undefined: there is no such user.
  */
 async function lockSessionsOf(tx: Queries, user: string): Promise<bigint | undefined> {
   await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')

@@ -30,7 +30,7 @@ export function introspections<Row extends IntrospectRow>(
 }
 
 /**
- * Its parameters are the key that asks; then the token's session, tenant, client and kid, each null where there is none.
+ * Its parameters are the key that asks; then the token's session, tenant, client and kid, each null where there is not one.
  * `session` is where the row `s` is, `more` are columns of the caller's own.
  */
 export function introspectStatementFrom(session: string, more = ''): string {

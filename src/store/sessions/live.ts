@@ -7,7 +7,7 @@ import type { Queries } from '../postgres/database.js'
 export const isLive = sql`s.ended_at is null and s.ends_at > now()
   and s.last_seen_at + s.idle_seconds * interval '1 second' > now()`
 
-/** Joined to a row `s`: only one whose epochs its person, who is active, and the service still have. */
+/** Joined to a row `s`: only one whose epochs its user, who is active, and the service still have. */
 export const ofTheLiving = sql`
   join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
   join service g on g.epoch = s.service_epoch`
@@ -15,7 +15,7 @@ export const ofTheLiving = sql`
 /** Any number that no other advisory lock here has as its first half. */
 const openings = 735_194_603
 
-/** Sign-ins of one person come one after the other: each counts the sessions that were opened before it. */
+/** Sign-ins of one user come one after the other: each counts the sessions that were opened before it. */
 export async function lockOpenings(tx: Queries, user: UserId): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(${openings}, hashtext(${user}))`)
 }

@@ -1,4 +1,4 @@
-/** People, passwords and mailed links in Postgres. Locks are taken first; what depends on them is read afterwards. */
+/** Users, passwords and mailed links in Postgres. Locks are taken first; what depends on them is read afterwards. */
 import { and, eq, gt, type SQL, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import type { Account, AccountStore, LinkPurpose } from '../../../accounts/store.js'
@@ -130,7 +130,7 @@ export function postgresAccountStore(
           return 'credential-changed'
         await setPassword(tx, user, phc)
         const epoch = await replaceEpoch(tx, user)
-        // Whoever asked for a reset link before must not be able to undo this.
+        // Anybody who asked for a reset link before must not be able to undo this.
         await tx
           .delete(mailLinks)
           .where(
@@ -170,7 +170,7 @@ async function consume(tx: Queries, purpose: LinkPurpose, tokenHash: Buffer) {
   return link
 }
 
-/** The names of those that sign this person in. */
+/** The names of those that sign this user in. */
 async function providersOf(tx: Queries, user: UserId): Promise<readonly string[]> {
   const rows = await tx
     .select({ name: providers.name })

@@ -51,7 +51,7 @@ interface Brings {
 }
 
 /**
- * The first verification ends what was there before, since whoever set it up may have been somebody else: the password,
+ * The first verification ends what was there before, since anybody who set it up may have been somebody else: the password,
  * identities, sessions, open links, pending sign-ins, and the invitations that the account has sent. A later one ends
  * nothing and answers undefined.
  */
@@ -92,7 +92,7 @@ export async function endLinksOf(tx: Queries, canonicalEmail: string): Promise<v
   await tx.delete(mailLinks).where(eq(mailLinks.canonicalEmail, canonicalEmail))
 }
 
-/** What a reset remembers of itself, so that it carries one sign-in; null where it was none. */
+/** What a reset remembers of itself, so that it carries one sign-in; null where it was not one. */
 export const freshColumns = (fresh?: NewFreshReset) => ({
   resetPassHash: fresh?.passHash ?? null,
   resetNetwork: fresh?.network ?? null,
@@ -135,7 +135,7 @@ async function unlinkAllBut(
   return [...new Set(removed.map(({ name }) => name))].sort()
 }
 
-/** What it offered to others may have been for whoever set it up. */
+/** What it offered to others may have been for anybody who set it up. */
 async function withdrawAllOf(tx: Queries, inviter: UserId, actor: Actor): Promise<number> {
   const withdrawn = await tx
     .delete(invitations)

@@ -12,7 +12,7 @@ import { lockTenant } from '../tenants/tenant-store.js'
 import { textArray } from '../values.js'
 
 /**
- * A role that two entries map is held if one of them holds. What others gave a person outside the map stays; who is
+ * A role that two entries map is held if one of them holds. What others gave a user outside the map stays; who is
  * suspended in a tenant stays so; the last owner of a tenant stays one, whatever the provider says.
  */
 export async function applyGrants(

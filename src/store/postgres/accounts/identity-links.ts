@@ -1,4 +1,4 @@
-/** Making a provider's identity somebody's: a new person's, a person's who asked for it, or that of the address. */
+/** Making a provider's identity somebody's: a new user's, a user's who asked for it, or that of the address. */
 import { and, eq, sql } from 'drizzle-orm'
 import type { LinkedNow } from '../../../accounts/identities.js'
 import type { Actor, RequestContext } from '../../../audit/events.js'
@@ -41,7 +41,7 @@ export function link(
   return attach(tx, provider, profile, user, may, actor)
 }
 
-/** Nobody proved the account: whoever made it may have been somebody else. */
+/** Nobody proved the account: anybody who made it may have been somebody else. */
 export function autoLink(
   tx: Queries,
   provider: string,

@@ -1,4 +1,4 @@
-/** Identities at providers in Postgres: each belongs to one person, and the last way in stays. */
+/** Identities at providers in Postgres: each belongs to one user, and the last way in stays. */
 import { and, asc, eq, gt, sql } from 'drizzle-orm'
 import type { IdentityStore } from '../../../accounts/identities.js'
 import type { CanonicalEmail } from '../../../core/email-address.js'
@@ -71,7 +71,7 @@ export function postgresIdentityStore(
 
     unlink(user, identity, keeping, actor) {
       return changeTaking(database, actor, { person: user }, async tx => {
-        // The person first: of two unlinked at once the second sees what the first has left.
+        // The user first: of two unlinked at once the second sees what the first has left.
         await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
         const all = await identitiesOf(tx, user)
         const gone = all.find(({ id }) => id === identity)

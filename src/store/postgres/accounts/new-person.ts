@@ -1,4 +1,4 @@
-/** Making a person: by themselves, with a mailed link, an invitation or a provider; or by an operator. */
+/** Making a user: by themselves, with a mailed link, an invitation or a provider; or by an operator. */
 import { eq } from 'drizzle-orm'
 import type { AddressVerification, Registered } from '../../../accounts/address-verification.js'
 import type { Actor, RequestContext } from '../../../audit/events.js'
@@ -35,7 +35,7 @@ export async function insertUser(
 }
 
 /**
- * By whoever opened a link that was mailed to the address. An account that is there already becomes theirs where nobody
+ * By anybody who opened a link that was mailed to the address. An account that is there already becomes theirs where nobody
  * has verified its address; where somebody has, they have a way in, and the answer is undefined.
  */
 export async function registerByMail(

@@ -1,4 +1,4 @@
-/** People as operators create, stop and remove them, in Postgres. */
+/** Users as operators create, stop and remove them, in Postgres. */
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { Actor } from '../../../audit/events.js'
@@ -22,7 +22,7 @@ const columns = {
   createdAt: secondsOf(users.createdAt),
 }
 
-/** `reserved` has connections of its own: whatever else waits, what stops a person does not wait for it. */
+/** `reserved` has connections of its own: whatever else waits, what stops a user does not wait for it. */
 export function postgresUserStore(database: Database, reserved: Database = database): UserStore {
   const change = (user: UserId, { name, state, platformRoles }: UserChange, actor: Actor) => {
     const connections = state === 'disabled' || platformRoles ? reserved : database
@@ -122,10 +122,10 @@ async function lock(tx: Queries, user: UserId): Promise<User | undefined> {
 const isAdministrator = ({ state, platformRoles }: Pick<User, 'state' | 'platformRoles'>) =>
   state === 'active' && platformRoles.includes('administrator')
 
-/** Of the advisory lock of whoever takes an administrator away: of two at once the second sees what the first did. */
+/** Of the advisory lock of anybody who takes an administrator away: of two at once the second sees what the first did. */
 const administratorsLock = 735_194_604
 
-/** `after`: undefined where the person is removed. An operator's command may: it makes the next one, too. */
+/** `after`: undefined where the user is removed. An operator's command may: it makes the next one, too. */
 async function takesTheLast(
   tx: Queries,
   { authorized }: Actor,
@@ -137,7 +137,7 @@ async function takesTheLast(
   return !(await hasOther(tx, before.id))
 }
 
-/** An active administrator beside this person. */
+/** An active administrator beside this user. */
 async function hasOther(tx: Queries, user: UserId | undefined): Promise<boolean> {
   const found = await tx
     .select({ id: users.id })

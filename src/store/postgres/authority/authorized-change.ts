@@ -21,7 +21,7 @@ export interface Taken {
   readonly everybody?: true
 }
 
-/** Everything that `by` may do is done by way of this, whoever that is: an operator's command may everything. */
+/** Everything that `by` may do is done by way of this, anybody who that is: an operator's command may everything. */
 export function changeBy<T>(database: Database, actor: Actor, work: Work<T>): Promise<T> {
   return changeTaking(database, actor, {}, work)
 }
@@ -54,7 +54,7 @@ export function changeTaking<T>(database: Database, actor: Actor, taken: Taken, 
 }
 
 /**
- * The locks first, what they protect afterwards: whoever takes something from this caller has done so before, and is
+ * The locks first, what they protect afterwards: anybody who takes something from this caller has done so before, and is
  * seen, or waits until the change is made. Always in this order, and within each kind in the order of the ids, so that
  * no two who take something from each other wait for each other. The tenant comes first, as in every change within one.
  */

@@ -14,7 +14,7 @@ import { sessionsOf } from './federated-sessions.js'
 import { withSecret } from './provider-store.js'
 import { isEnabled } from './word.js'
 
-/** What people are offered, for pages that anybody may open: one statement that waits for no connection. */
+/** What users are offered, for pages that anybody may open: one statement that waits for no connection. */
 const offeredStatement = `select ${answer('$1::text')},
   (select coalesce(json_agg(json_build_object('id', p.id, 'name', p.name, 'countsAsProof', p.counts_as_proof)
     order by p.name, p.id), '[]') from providers p where p.state = 'enabled') as offered

@@ -81,7 +81,7 @@ export function postgresProviderStore(
 
     async change(id, to, secret, actor) {
       const changing = changeBy(database, actor, async (tx, held) => {
-        // Whoever links waits for another issuer, or is seen.
+        // Anybody who links waits for another issuer, or is seen.
         const before = await lock(tx, id, to.issuer === undefined ? 'no key update' : 'update')
         if (!before) return 'unknown' as const
         if (!mayConfigure(held, before) || !mayConfigure(held, to)) return 'forbidden' as const
@@ -161,7 +161,7 @@ async function lock(
   return find(tx, id)
 }
 
-/** Whether people are linked by another issuer. Under the provider's lock. */
+/** Whether users are linked by another issuer. Under the provider's lock. */
 async function hasOthers(tx: Queries, id: string, issuer: string): Promise<boolean> {
   const pattern = issuer.replace(/[\\%_]/g, '\\$&').replace(directoryPlace, '%')
   const linked = await tx

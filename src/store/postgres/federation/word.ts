@@ -5,7 +5,7 @@ import type { Queries } from '../database.js'
 import { providers } from '../schema/federation.js'
 
 /**
- * Whoever turns the provider off, or changes what it may say, waits for what is made of its word here, or is seen by it.
+ * Anybody who turns the provider off, or changes what it may say, waits for what is made of its word here, or is seen by it.
  * Undefined: it is turned off.
  */
 export async function wordOf(tx: Queries, provider: string, profile?: ProviderProfile) {

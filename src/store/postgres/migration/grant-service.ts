@@ -28,9 +28,9 @@ export async function grantService(owner: Queries, role: ServiceRole, address: s
   return login
 }
 
-/** Only where it may not act as the role already: granting wants a right that whoever migrates may not have. */
+/** Only where it may not act as the role already: granting wants a right that anybody who migrates may not have. */
 export async function becomeMember(owner: Queries, role: ServiceRole, login: string): Promise<void> {
-  // Since Postgres 16 whoever makes a role is a member of it that may not act as it.
+  // Since Postgres 16 anybody who makes a role is a member of it that may not act as it.
   const [state] = await owner.unsafe<{ may: boolean }[]>(
     `select case when current_setting('server_version_num')::int >= 160000
       then pg_has_role($1, $2, 'SET') else pg_has_role($1, $2, 'MEMBER') end as may`,

@@ -19,7 +19,7 @@ const lockEvery = 50
 
 export interface MigrateOptions {
   readonly folder?: string
-  /** The address with the login of the service, where whoever migrates is another one. */
+  /** The address with the login of the service, where anybody who migrates is another one. */
   readonly serviceUrl?: string | undefined
 }
 

@@ -8,7 +8,7 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, m
 export const epoch = () => bigint('epoch', { mode: 'bigint' }).notNull().default(randomEpoch)
 const randomEpoch = sql`('x' || left(replace(gen_random_uuid()::text, '-', ''), 12) || right(replace(gen_random_uuid()::text, '-', ''), 4))::bit(64)::bigint`
 
-/** Why a session ended. `renewed`: it goes on under another id. `too-many`: its person has opened others since. */
+/** Why a session ended. `renewed`: it goes on under another id. `too-many`: its user has opened others since. */
 export type SessionEnd =
   | 'signed-out'
   | 'replaced'

@@ -39,7 +39,7 @@ export const providers = pgTable(
   ],
 )
 
-/** A person as a provider knows them: by issuer and subject, never by the address. */
+/** A user as a provider knows them: by issuer and subject, never by the address. */
 export const federatedIdentities = pgTable(
   'federated_identities',
   {
@@ -52,7 +52,7 @@ export const federatedIdentities = pgTable(
       .references(() => providers.id, { onDelete: 'cascade' }),
     issuer: text('issuer').notNull(),
     subject: text('subject').notNull(),
-    /** What the provider called them when it was linked: for the person to recognise it, nothing else. */
+    /** What the provider called them when it was linked: for the user to recognise it, nothing else. */
     label: text('label').notNull(),
     createdAt: instant('created_at').notNull().defaultNow(),
   },
@@ -63,7 +63,7 @@ export const federatedIdentities = pgTable(
   ],
 )
 
-/** A sign-in under way: bound to one browser, consumed by one DELETE. What it is proved with lies in the browser. */
+/** A sign-in under way: bound to one browser, consumed by one DELETE. What it is proved with is stored in the browser. */
 export const federationFlows = pgTable(
   'federation_flows',
   {
@@ -114,7 +114,7 @@ export const federatedSessions = pgTable(
   ],
 )
 
-/** Logout tokens that were taken: each once, and no session is opened afterwards by a proof from before. */
+/** Logout tokens that were taken: each once, and no session is opened afterwards by an authentication from before. */
 export const providerLogouts = pgTable(
   'provider_logouts',
   {

@@ -138,7 +138,7 @@ export const auditEvents = pgTable(
     outcome: text('outcome').notNull().$type<'done' | 'refused'>(),
     reason: text('reason'),
     actor: uuid('actor'),
-    /** The service key that acted, where no person did. */
+    /** The service key that acted, where no user did. */
     serviceKey: text('service_key'),
     /** The tenant it was done in. */
     tenant: uuid('tenant'),
@@ -187,7 +187,7 @@ export const revokedSessions = pgTable(
 export const idempotentAnswers = pgTable(
   'idempotent_answers',
   {
-    /** Who asked: a person's id or a service key's. */
+    /** Who asked: a user's id or a service key's. */
     caller: text('caller').notNull(),
     key: text('key').notNull(),
     /** SHA-256 of method, path and body. */

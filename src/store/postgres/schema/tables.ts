@@ -27,7 +27,7 @@ export const service = pgTable(
     /** The server that is trusted: `pg_control_system()`'s identifier, and the timeline as in a WAL file's name. */
     systemIdentifier: text('system_identifier').notNull().default(''),
     timeline: text('timeline').notNull().default(''),
-    /** Raised by `mintmark recover` alone: whoever has trusted a higher one knows this for a server of before. */
+    /** Raised by `mintmark recover` alone: anybody who has trusted a higher one knows this for a server of before. */
     generation: bigint('generation', { mode: 'number' }).notNull().default(0),
     /** Whether sessions have ever lain in Redis: what the table lacks may be there, and come back from it. */
     sessionsInRedis: boolean('sessions_in_redis').notNull().default(false),
@@ -39,7 +39,7 @@ export const users = pgTable(
   'users',
   {
     id: uuid('id').primaryKey().defaultRandom(),
-    /** As the person typed it, for mail. */
+    /** As the user typed it, for mail. */
     email: text('email').notNull(),
     canonicalEmail: text('canonical_email').notNull().unique(),
     name: text('name'),
@@ -177,7 +177,7 @@ export const sessions = pgTable(
   },
   table => [
     index('sessions_user').on(table.userId),
-    // For a person's list, and for how many they have: what has ended is kept for days, and may be any number.
+    // For a user's list, and for how many they have: what has ended is kept for days, and may be any number.
     index('sessions_unended').on(table.userId, table.userEpoch).where(sql`${table.endedAt} is null`),
     // For clean-up. A touch does not change it, so that it stays a heap-only update.
     index('sessions_ends_at').on(table.endsAt),
@@ -197,7 +197,7 @@ export const applications = pgTable(
     audiences: text('audiences').array().notNull(),
     tokenLifetimeSeconds: integer('token_lifetime_seconds').notNull().default(300),
     grants: text('grants').array().notNull().default([]).$type<('account' | 'admin')[]>(),
-    /** Where the hosted pages may send a person back to, letter by letter. */
+    /** Where the hosted pages may send a user back to, by exact match. */
     returnAddresses: text('return_addresses').array().notNull().default([]),
     createdAt: instant('created_at').notNull().defaultNow(),
   },

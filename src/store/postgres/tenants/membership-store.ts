@@ -1,4 +1,4 @@
-/** Memberships in Postgres: which person is in which tenant, with which roles. */
+/** Memberships in Postgres: which user is in which tenant, with which roles. */
 import { and, asc, eq, ne, sql } from 'drizzle-orm'
 import { type builtInRoles, may, mayGrant } from '../../../core/authority.js'
 import type { TenantId, UserId } from '../../../core/principal.js'

@@ -1,4 +1,4 @@
-/** Tenants and their roles in Postgres: the roles lie in the tenant's row, so that a check joins one row. */
+/** Tenants and their roles in Postgres: the roles are stored in the tenant's row, so that a check joins one row. */
 import { randomUUID } from 'node:crypto'
 import { and, eq, sql } from 'drizzle-orm'
 import { type Authority, builtInRoles, may, mayGrant } from '../../../core/authority.js'

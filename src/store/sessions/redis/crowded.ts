@@ -1,4 +1,4 @@
-/** What a person has too many of when they sign in again, with sessions in Redis. */
+/** What a user has too many of when they sign in again, with sessions in Redis. */
 import { type SQL, sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
 import type { NewSession } from '../../../sessions/store.js'
@@ -10,7 +10,7 @@ import { revoke } from '../revoked.js'
 import type { SessionRows } from './session-rows.js'
 import { allStored, mayBeBelieved, timestamp } from './stored-row.js'
 
-/** Under the person's lock, before the new row is written. Answers those that end when the transaction commits. */
+/** Under the user's lock, before the new row is written. Answers those that end when the transaction commits. */
 export async function endCrowded(
   tx: Queries,
   rows: SessionRows,

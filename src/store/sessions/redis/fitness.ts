@@ -1,4 +1,4 @@
-/** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs people out by itself. */
+/** Whether a Redis may keep sessions: one that evicts them, or keeps nothing on disk, signs users out by itself. */
 import { Cluster, type Redis } from 'ioredis'
 import { type Away, closed } from '../../redis/away.js'
 import { connectRedis, type RedisClient, whyAway } from '../../redis/connection.js'
@@ -8,7 +8,7 @@ import { indexKey, rowKey } from './session-rows.js'
 export interface Fitness {
   /** What no setting makes good. */
   readonly faults: readonly string[]
-  /** What signs people out, and may be accepted. Each with its mend. */
+  /** What signs users out, and may be accepted. Each with its fix. */
   readonly risks: readonly string[]
   /** What could not be looked at. */
   readonly unknown: readonly string[]

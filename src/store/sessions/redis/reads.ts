@@ -45,7 +45,7 @@ const introspectStatement = introspectStatementFrom(sessionGiven('$2', '$6', '$7
 
 type Given = CheckRow & Revoked
 
-/** A row of ours that lacks a column is none to conclude anything from: null is never a no to "is it over?". */
+/** A row of ours that lacks a column is not one to conclude anything from: null is never a no to "is it over?". */
 const isSound = (row: Given) => isSoundCheck(row) && isSoundRevoked(row)
 
 export class RedisReads {
@@ -85,9 +85,9 @@ function parametersOf(stored: StoredRow | undefined): [string | null, string | n
   return [stored?.row ?? null, stored?.changes ?? null]
 }
 
-/** What Postgres says of it stands above what lies in Redis. */
+/** What Postgres says of it stands above what is stored in Redis. */
 function sessionFromRedis(row: Given): SessionRow | undefined {
-  // Its person was deleted.
+  // Its user was deleted.
   const session = row.user_id === null ? undefined : sessionRow(row)
   if (!session) return undefined
   if (row.revoked_reason === 'renewed')

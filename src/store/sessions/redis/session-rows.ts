@@ -36,9 +36,9 @@ const defaultPatience = { read: 100, write: 500 }
 const keptAfterEnd = 3_600_000
 /** Longer than a session lives, in milliseconds: Postgres says when it ends, not the clock of Redis. */
 const grace = 60_000
-/** Milliseconds. Whoever plants rows under keys of no name has the folder read no more often. */
+/** Milliseconds. Anybody who plants rows under keys of no name has the folder read no more often. */
 const lookForKeysEvery = 1000
-/** Of one person. More than that nobody reads. */
+/** Of one user. More than that nobody reads. */
 const mostListed = 500
 
 const purpose = 'mintmark session rows v1'
@@ -78,7 +78,7 @@ export class SessionRows {
 
   /**
    * Undefined: Redis answers, and has no row that we wrote for this id. Whatever else lies there, of somebody else's,
-   * of another id or too long, is none. Throws `Outage` when Redis cannot be asked, and when whether we wrote it cannot
+   * of another id or too long, is not one. Throws `Outage` when Redis cannot be asked, and when whether we wrote it cannot
    * be judged here.
    */
   async read(id: SessionId): Promise<StoredRow | undefined> {
@@ -94,7 +94,7 @@ export class SessionRows {
     return { row: row as string, changes: JSON.stringify(changes), mac: mac as string }
   }
 
-  /** In the list of its person first: a session that nobody could find there must not be. */
+  /** In the list of its user first: a session that nobody could find there must not be. */
   async write(row: NewRow): Promise<void> {
     if ((await this.#put('write', row)) !== '1') throw new Error(`there is a session ${row.id} already`)
   }

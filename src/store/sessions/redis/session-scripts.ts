@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto'
 const mostBytes = 8192
 
 /**
- * A row's fields, or nothing. A master is asked whether it is one before it may say that there is none: deleting what
+ * A row's fields, or nothing. A master is asked whether it is one before it may say that there is not one: deleting what
  * is not there changes nothing, and a replica, or a master that has lost its replicas, refuses to.
  */
 const read = `
@@ -43,7 +43,7 @@ if redis.call('hget', KEYS[1], 'mac') ~= ARGV[1] then return 0 end
 redis.call('hset', KEYS[1], 'place', ARGV[2])
 return 1`
 
-/** It has ended: kept a while, so that whoever presents it is told why. Milliseconds. */
+/** It has ended: kept a while, so that anybody who presents it is told why. Milliseconds. */
 const retire = `
 if redis.call('pttl', KEYS[1]) > tonumber(ARGV[1]) then redis.call('pexpire', KEYS[1], ARGV[1]) end
 return 1`
@@ -63,7 +63,7 @@ redis.call('hset', KEYS[1], 'row', ARGV[1], 'mac', ARGV[2], 'seen', seen)
 redis.call('pexpire', KEYS[1], ARGV[4])
 return 1`
 
-/** Of a person's index: the id, its end, milliseconds to live, and now: what has ended by then leaves it. */
+/** Of a user's index: the id, its end, milliseconds to live, and now: what has ended by then leaves it. */
 const list = `
 local kind = redis.call('type', KEYS[1])['ok']
 if kind ~= 'zset' and kind ~= 'none' then redis.call('del', KEYS[1]) end
@@ -72,7 +72,7 @@ redis.call('zadd', KEYS[1], ARGV[2], ARGV[1])
 if redis.call('pttl', KEYS[1]) < tonumber(ARGV[3]) then redis.call('pexpire', KEYS[1], ARGV[3]) end
 return 1`
 
-/** The ids of a person's index, the last to end first. */
+/** The ids of a user's index, the last to end first. */
 const listed = `
 if redis.call('type', KEYS[1])['ok'] ~= 'zset' then return {} end
 return redis.call('zrevrange', KEYS[1], 0, ARGV[1])`
@@ -102,7 +102,7 @@ export const scripts = Object.fromEntries(
   Object.entries(steps).map(([name, step]) => [name, answering(step)]),
 ) as Readonly<Record<Script, string>>
 
-/** What was answered, nothing as null; undefined where the reply is none to this call. */
+/** What was answered, nothing as null; undefined where the reply is not one to this call. */
 export function answerIn(reply: unknown, key: string, call: string): (string | null)[] | undefined {
   if (!Array.isArray(reply)) return undefined
   const [proof, ...said] = reply as unknown[]

@@ -69,7 +69,7 @@ export function redisSessionStore(
       const answer = await database.transaction<Made | 'superseded'>(async tx => {
         await lockCredential(tx, identity)
         await lockSession(tx, id)
-        // It carries the epochs of the row before: a person whose epoch was replaced meanwhile has a dead session.
+        // It carries the epochs of the row before: a user whose epoch was replaced meanwhile has a dead session.
         const [own] = await tx.execute<Made>(sql`
           select ${made(renewed(next, proof(identity)), sql`s.user_id`, sql`s.ends_at`)}
           from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${user}
@@ -130,7 +130,7 @@ export function redisSessionStore(
   }
 }
 
-/** The row of a new session, while its person is active and its credential current. */
+/** The row of a new session, while its user is active and its credential current. */
 function opening({ id, secretHash, identity, device, idleSeconds, absoluteSeconds }: NewSession): SQL {
   // The epochs are read by this statement: a change that its snapshot did not see has replaced them by the time it
   // returns, and the row that carries them is dead.

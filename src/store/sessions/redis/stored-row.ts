@@ -1,4 +1,4 @@
-/** A session row that lies in Redis, as SQL: made, changed and judged by Postgres, which alone knows its columns. */
+/** A session row that is stored in Redis, as SQL: made, changed and judged by Postgres, which alone knows its columns. */
 import { type SQL, sql } from 'drizzle-orm'
 import type { Identity, UserId } from '../../../core/principal.js'
 import type { Successor } from '../../../sessions/store.js'
@@ -42,14 +42,14 @@ export const isUnrevoked = sql`
   not exists (select from revoked_sessions r where r.id = s.id or r.secret_hash = s.secret_hash)`
 
 /**
- * What must hold of a row `s` from Redis, beside its person, their epoch and that of the service. The table may hold
+ * What must hold of a row `s` from Redis, beside its user, their epoch and that of the service. The table may hold
  * it too while sessions move between the stores: what was ended or renewed there is over here.
  */
 export const mayBeBelieved = sql`${isLive} and ${isUnrevoked}
   and not exists (select from sessions o
     where o.id = s.id and (o.ended_at is not null or o.secret_hash <> s.secret_hash))`
 
-/** The row `s` with its person and the service, if it may be used now. Asked under its lock (`lockSession`). */
+/** The row `s` with its user and the service, if it may be used now. Asked under its lock (`lockSession`). */
 export function live(row: StoredRow): SQL {
   return sql`${stored(row)} s ${ofTheLiving} where ${mayBeBelieved}`
 }

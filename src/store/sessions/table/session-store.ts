@@ -32,7 +32,7 @@ export function postgresSessionStore(
           await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', context)
         return row
       })
-      // The person was deleted while this waited.
+      // The user was deleted while this waited.
       const row = await open.catch(error => {
         if (error instanceof DatabaseFault && error.sqlState === '23503') return undefined
         throw error
@@ -56,7 +56,7 @@ export function postgresSessionStore(
 
     async renew({ id, provenSecretHash, next, identity, context }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
-      // itself carries: a person whose epoch was replaced meanwhile has a dead session, renewed or not.
+      // itself carries: a user whose epoch was replaced meanwhile has a dead session, renewed or not.
       const row = await database.transaction(async db => {
         await lockCredential(db, identity)
         const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
