@@ -71,7 +71,11 @@ ${linkForm({ page, action: page, fields: nothing, button: 'Join with this accoun
     title: 'You are invited',
     ...(signedInAs === undefined && { lead: 'Create an account to join.' }),
     fault: wrong,
-    body: [invitedTo, noToken(nothing), ...(signedInAs === undefined ? [make, join] : [join, make])],
+    body: [
+      invitedTo,
+      noToken(html`Ask for a new invitation.`),
+      ...(signedInAs === undefined ? [make, join] : [join, make]),
+    ],
   }
 }
 

@@ -4,7 +4,6 @@ import { Type } from 'typebox'
 import type { LinkKind } from '../../accounts/by-link.js'
 import { type Html, html } from '../../core/html.js'
 import type { AccountHandlers } from '../handlers/account.js'
-import { catalogue } from '../middleware/problem.js'
 import { Body, Password } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
 import { type Fault, field, nothing } from './layout.js'
@@ -86,4 +85,4 @@ export const nameField = (fault: Fault | undefined, name: string | undefined) =>
 /** Shown by the script: above a field for the link where the address holds no token, or where the link is no good. */
 export const noToken = (another: Html) =>
   html`<p class="alert" data-no-link hidden>This link is incomplete. Paste the full link from the email. ${another}</p>
-<p class="alert" data-spent hidden>${catalogue.link_invalid[1]} ${another}</p>`
+<p class="alert" data-spent hidden>This link is not valid, has expired or was already used. ${another}</p>`

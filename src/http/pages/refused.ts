@@ -25,6 +25,8 @@ export function faultOf({ code, detail, retryAfter }: Refusal): Fault {
     return { code, words: 'Please check the form: one of the fields isn’t valid.' }
   if (code === 'too_many_requests')
     return { code, words: `Too many attempts. Try again ${inWords(retryAfter ?? 60)}.` }
+  if (code === 'not_found')
+    return { code, words: 'Nothing was found: the address is wrong, or the entry was removed.' }
   if (code === 'wrong_origin')
     return { code, words: 'This form was sent from another page. Open this page again and retry.' }
   if (code === 'unavailable')
