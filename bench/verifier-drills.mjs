@@ -64,7 +64,7 @@ const seconds = async (world, { settled }, count, each) => {
 }
 
 const rotation = createVerifier =>
-  both(createVerifier, 'three announced rotations: valid tokens refused', async (world, subject) => {
+  both(createVerifier, 'three announced rotations: valid tokens rejected', async (world, subject) => {
     let refused = 0
     for (let round = 0; round < 3; round++) {
       const next = await newKey()
@@ -83,7 +83,7 @@ const rotation = createVerifier =>
   })
 
 const outage = createVerifier =>
-  both(createVerifier, 'outage of 20 minutes: valid tokens refused, of 240', async (world, subject) => {
+  both(createVerifier, 'outage of 20 minutes: valid tokens rejected, of 240', async (world, subject) => {
     await subject.accepts(world.token())
     world.down = true
     let refused = 0
@@ -123,7 +123,7 @@ const withdrawn = createVerifier =>
 const unannounced = createVerifier =>
   both(
     createVerifier,
-    'an unannounced key, a second after a fetch: seconds for which it is refused',
+    'an unannounced key, a second after a fetch: seconds for which it is rejected',
     async (world, subject) => {
       await subject.accepts(world.token())
       world.keys = [await newKey()]

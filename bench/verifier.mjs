@@ -64,4 +64,4 @@ const ratio = (one, other) => median(rates[one].map((value, round) => value / ra
 console.log(`\n${rounds} interleaved rounds of ${seconds} s, medians\n`)
 console.log('| verifications a second of one core | ours | jose | by hand |\n|---|---|---|---|')
 console.log(`| | ${['ours', 'jose', 'limit'].map(name => median(rates[name]).toFixed(0)).join(' | ')} |`)
-console.log(`| ours to it | | ${ratio('ours', 'jose')} | ${ratio('ours', 'limit')} |`)
+console.log(`| ours divided by this | | ${ratio('ours', 'jose')} | ${ratio('ours', 'limit')} |`)

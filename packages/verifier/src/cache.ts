@@ -63,7 +63,7 @@ export class Cache {
       const text = await this.#store?.load()
       if (text === undefined) return {}
       const written = strictObject(new TextEncoder().encode(text))
-      if (written?.issuer !== this.#issuer) throw new Error('nothing was fetched from this issuer yet')
+      if (written?.issuer !== this.#issuer) throw new Error('the stored text is not of this issuer')
       const content = { ...(await cachedKeys(written.keys)), ...(await cachedHistory(written.history)) }
       this.#written = written
       return content
@@ -90,7 +90,7 @@ async function cachedKeys(written: unknown): Promise<Content> {
   if (written === undefined) return {}
   const { document, madeAt } = isObject(written) ? written : {}
   const keys = isObject(document) ? await readKeySet(document) : undefined
-  if (!keys || !Number.isSafeInteger(madeAt)) throw new Error('no keys')
+  if (!keys || !Number.isSafeInteger(madeAt)) throw new Error('the stored text has no valid keys')
   return { keys: { keys, madeAt: madeAt as number } }
 }
 
@@ -98,6 +98,6 @@ async function cachedHistory(written: unknown): Promise<Content> {
   if (written === undefined) return {}
   const { entries, issuedAt } = isObject(written) ? written : {}
   const keys = await readEntries(entries)
-  if (!keys || !Number.isSafeInteger(issuedAt)) throw new Error('no history')
+  if (!keys || !Number.isSafeInteger(issuedAt)) throw new Error('the stored text has no valid history')
   return { history: { issuedAt: issuedAt as number, keys } }
 }

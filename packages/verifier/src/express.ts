@@ -36,7 +36,7 @@ export function protect(gate: Gate, ...requirements: readonly Requirement[]): Mi
 /** For one route behind `protect`: `app.post('/orders', requires(verifier, requirePermission('orders:write')), …)`. */
 export function requires(gate: Gate, ...requirements: readonly Requirement[]): Middleware {
   return (request: Known, response, next) => {
-    if (!request.principal) return next(new Error('requires must come after protect'))
+    if (!request.principal) return next(new Error('requires() must come after protect()'))
     const answer = gate.check(request.principal, ...requirements)
     if (answer.ok) next()
     else refuse(response, answer)

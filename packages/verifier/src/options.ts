@@ -42,11 +42,11 @@ export function assertOptions(options: VerifierOptions): void {
   if (typeof audience !== 'string' || audience === '')
     throw new TypeError('audience must be a non-empty string')
   if (serviceKey !== undefined && !/^[\x21-\x7e]+$/.test(serviceKey))
-    throw new TypeError('serviceKey must be printable')
+    throw new TypeError('serviceKey must be printable ASCII characters without spaces')
   if (options.keys !== undefined && ['serviceKey', 'store', 'fetch'].some(name => name in options))
     throw new TypeError(
-      'with keys given as data nothing is fetched or kept: leave out serviceKey, store and fetch',
+      'with keys as data nothing is fetched or stored: leave out serviceKey, store and fetch',
     )
   if (options.keys === undefined && 'history' in options)
-    throw new TypeError('a history that is given as data needs keys that are given as data')
+    throw new TypeError('a history as data needs keys as data: pass both, or no history')
 }

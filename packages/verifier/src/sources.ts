@@ -51,7 +51,7 @@ export function openSources(options: VerifierOptions): Sources {
   return { means, keys, historySource, places: () => keys.places(), health, close: () => keys.close() }
 }
 
-const nowhere: Fetch = () => Promise.reject(new Error('nothing is fetched'))
+const nowhere: Fetch = () => Promise.reject(new Error('with keys as data nothing is fetched'))
 
 /** The state of what fetches nothing. */
 const resting = {
