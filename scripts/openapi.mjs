@@ -9,14 +9,18 @@ import { nameSchemas } from './openapi-schemas.mjs'
 export const openapiFile = new URL('../openapi.yaml', import.meta.url)
 
 const tags = [
-  { name: 'sign-up', description: 'Registering an account.' },
-  { name: 'session', description: 'Signing in, asking who is signed in, signing out.' },
-  { name: 'devices', description: 'Where a person is signed in, and ending it.' },
-  { name: 'federation', description: 'Signing in through OpenID providers.' },
-  { name: 'password', description: 'Forgotten and changed passwords.' },
-  { name: 'token', description: 'Access tokens for the session, and asking about them.' },
-  { name: 'admin', description: 'The directory: people, tenants, roles, applications, service keys, audit.' },
-  { name: 'metadata', description: 'What a verifier needs to know.' },
+  { name: 'sign-up', description: 'Create an account.' },
+  { name: 'session', description: 'Sign in, read the current session, sign out.' },
+  { name: 'devices', description: 'List and end the sessions of the signed-in user.' },
+  { name: 'federation', description: 'Sign in with OpenID providers.' },
+  { name: 'password', description: 'Reset and change passwords.' },
+  { name: 'token', description: 'Mint and introspect access tokens.' },
+  {
+    name: 'admin',
+    description:
+      'Administer users, tenants, roles, applications, providers, service keys and signing keys, and read the audit log.',
+  },
+  { name: 'metadata', description: 'Keys and metadata for verifiers.' },
 ]
 
 /** Demanded before any schema is looked at, of every request that changes something and is not by service key. */
@@ -68,7 +72,8 @@ export async function describeApi() {
           info: {
             title: 'Mintmark',
             version: '1',
-            description: 'The session row is the truth, a minutes-long ES256 token is its cache.',
+            description:
+              'An identity microservice: the session decides, and a short-lived ES256 token is its cache.',
             license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
           },
           tags,
@@ -81,14 +86,14 @@ export async function describeApi() {
                 type: 'http',
                 scheme: 'basic',
                 description:
-                  'The key’s id is the user name, the whole key the password (`client_secret_basic`).',
+                  'The id of the key is the user name, and the whole key is the password (`client_secret_basic`).',
               },
               mintmarkHeader: {
                 type: 'apiKey',
                 in: 'header',
                 name: 'X-Mintmark',
                 description:
-                  'Always `1`. It is no secret: it proves that no form and no simple cross-origin request was sent.',
+                  'Always `1`. It is not a secret. It shows that the request comes neither from a form nor from a simple cross-origin request.',
               },
             },
           },

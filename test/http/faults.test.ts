@@ -20,10 +20,10 @@ const says = async (
   rows.push([`${request.join(' ')} ${JSON.stringify(request[2] ?? '')}`, await ask(...request), expected])
 }
 
-const form = 'Is not in the form that is documented.'
+const form = 'Has an invalid format.'
 await says(['GET', '/v1/admin/users?limit=0'], ['/limit', form])
 await says(['GET', '/v1/admin/users?limit=1&limit=2'], ['/limit', 'Must be a string.'])
-await says(['GET', '/v1/admin/users?nobody=knows'], ['/nobody', 'Is not known here.'])
+await says(['GET', '/v1/admin/users?nobody=knows'], ['/nobody', 'Unknown name.'])
 await says(['GET', '/v1/admin/users/me'], ['/user', form])
 await says(['GET', '/v1/admin/tenants/-/members'], ['/tenant', form])
 await says(['POST', '/v1/admin/users', {}], ['', '`email` is missing.'])
@@ -33,12 +33,12 @@ await says(['POST', '/v1/admin/tenants', { name: '' }], ['/name', 'Must have at 
 await says(['POST', '/v1/admin/tenants', { name: long }], ['/name', 'Must have at most 100 characters.'])
 await says(['POST', '/v1/admin/tenants', { name: 'a\nb' }], ['/name', form])
 await says(['POST', '/v1/admin/tenants', { name: 'a\ud800b' }], ['/name', form])
-await says(['POST', '/v1/admin/tenants', { name: 'a', 'b/c~d': 1 }], ['/b~1c~0d', 'Is not known here.'])
+await says(['POST', '/v1/admin/tenants', { name: 'a', 'b/c~d': 1 }], ['/b~1c~0d', 'Unknown name.'])
 await says(['PATCH', user, { state: 'gone' }], ['/state', 'Must be `active` or `disabled`.'])
 await says(['PATCH', user, { name: 7 }], ['/name', 'Must be a string or null.'])
 await says(['PATCH', user, { name: long }], ['/name', 'Must have at most 100 characters.'])
 const twice = { platform_roles: ['administrator', 'administrator'] }
-await says(['PATCH', user, twice], ['/platform_roles', 'Must not have an item twice.'])
+await says(['PATCH', user, twice], ['/platform_roles', 'Must not contain an item twice.'])
 const key = { name: 'A service', scopes: ['users:read'] }
 const keys = '/v1/admin/service-keys'
 await says(['POST', keys, { ...key, scopes: [] }], ['/scopes', 'Must have at least 1 item.'])

@@ -45,11 +45,7 @@ for (const [name, client] of Object.entries(clients)) {
       left: 204,
       gone: problem('unauthenticated', 401),
       users: { type: 'UserPage', items: [['User', id, email]], createdAt: said.users.createdAt },
-      malformed: problem('invalid_request', 400, [
-        'RequestFault',
-        '/limit',
-        'Is not in the form that is documented.',
-      ]),
+      malformed: problem('invalid_request', 400, ['RequestFault', '/limit', 'Has an invalid format.']),
       tenant: { type: 'Tenant', name: 'Acme', role: 'Role' },
     })
     t.type(said.users.createdAt, 'number')

@@ -16,7 +16,7 @@ with urlopen(f"{issuer}/.well-known/openid-configuration", timeout=5) as answer:
 if metadata["issuer"] != issuer:
     sys.exit(f"{issuer} calls itself {metadata['issuer']}")
 if metadata["id_token_signing_alg_values_supported"] != ["ES256"]:
-    sys.exit("this issuer signs with something else than ES256")
+    sys.exit("this issuer does not sign with ES256")
 
 keys = jwt.PyJWKClient(metadata["jwks_uri"])
 

@@ -11,13 +11,13 @@ const Origins = Type.Array(Type.String({ maxLength: 300 }), { maxItems: 50, uniq
 const ReturnAddresses = Type.Array(Type.String({ maxLength: 2000 }), {
   maxItems: 50,
   uniqueItems: true,
-  description: 'Whole addresses at these origins that the hosted pages may send people back to.',
+  description: 'Complete addresses at these origins, to which the hosted pages may return users.',
 })
 const Audiences = Type.Array(Type.String({ maxLength: 200 }), {
   minItems: 1,
   maxItems: 50,
   uniqueItems: true,
-  description: 'The first is the default.',
+  description: 'The audiences that its tokens may have. The first is the default.',
 })
 const Grants = Type.Array(
   Type.Union([Type.Literal('account'), Type.Literal('admin')], { title: 'ApplicationGrant' }),
@@ -26,7 +26,11 @@ const Grants = Type.Array(
     uniqueItems: true,
   },
 )
-const Lifetime = Type.Integer({ minimum: 60, maximum: 900, description: 'Seconds that its tokens live.' })
+const Lifetime = Type.Integer({
+  minimum: 60,
+  maximum: 900,
+  description: 'The lifetime of its tokens in seconds.',
+})
 const State = Type.Union([Type.Literal('enabled'), Type.Literal('disabled')])
 const ClientId = Type.String({ maxLength: 64, pattern: '^[a-z0-9][a-z0-9._-]{1,63}$' })
 const ApplicationObject = Type.Object(
@@ -51,7 +55,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.get(
     '/v1/admin/applications',
     operation(reads, 'listApplications', {
-      summary: 'All applications',
+      summary: 'List the applications',
       querystring: PageQuery,
       answers: { 200: PageOf(ApplicationObject) },
     }),
@@ -64,7 +68,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.post(
     '/v1/admin/applications',
     operation(writes, 'createApplication', {
-      summary: 'Register an application; an origin must be same-site with the issuer',
+      summary: 'Register an application; its origins must be same-site with the issuer',
       body: Body({
         client_id: ClientId,
         name: Name,
@@ -93,7 +97,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.get(
     '/v1/admin/applications/:client',
     operation(reads, 'readApplication', {
-      summary: 'One application',
+      summary: 'Get an application',
       params: ApplicationPath,
       answers: { 200: ApplicationObject },
       refuses: ['not_found'],
@@ -106,7 +110,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.patch(
     '/v1/admin/applications/:client',
     operation(writes, 'changeApplication', {
-      summary: 'Change an application; lists that are given replace those before',
+      summary: 'Change an application; a list in the request replaces the current one',
       params: ApplicationPath,
       body: Body({
         name: Type.Optional(Name),
@@ -135,7 +139,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.delete(
     '/v1/admin/applications/:client',
     operation(writes, 'deleteApplication', {
-      summary: 'Remove an application: no token is minted for it from then on',
+      summary: 'Delete an application; no more tokens are minted for it',
       params: ApplicationPath,
       answers: { 204: Nothing('Removed.') },
       refuses: ['not_found'],

@@ -22,7 +22,7 @@ const Event = Type.Object(
     address: textOrNull,
     request_id: textOrNull,
   },
-  { title: 'AuditEvent', description: 'What docs/audit-log.md describes.' },
+  { title: 'AuditEvent', description: 'An event of the audit log.' },
 )
 /** What a `bigint` of Postgres holds. */
 const idForm = { test: (id: string) => /^[1-9][0-9]{0,18}$/.test(id) && BigInt(id) < 2n ** 63n }
@@ -31,7 +31,7 @@ export function auditRoutes(app: App, audit: AuditLog): void {
   app.get(
     '/v1/admin/audit',
     operation(over('audit:read'), 'listAuditEvents', {
-      summary: 'The audit log, the newest first',
+      summary: 'List audit events, newest first',
       querystring: PageQuery,
       answers: { 200: PageOf(Event) },
     }),
@@ -41,7 +41,7 @@ export function auditRoutes(app: App, audit: AuditLog): void {
   app.get(
     '/v1/admin/tenants/:tenant/audit',
     operation(within('mintmark:audit:read'), 'listAuditEventsOfTenant', {
-      summary: 'What was done in a tenant, the newest first',
+      summary: 'List the audit events of a tenant, newest first',
       params: TenantPath,
       querystring: PageQuery,
       answers: { 200: PageOf(Event) },

@@ -20,7 +20,7 @@ const InvitationObject = Type.Object(
     created_at: Instant,
     expires_at: Instant,
   },
-  { title: 'Invitation', description: 'An invitation that was not taken yet.' },
+  { title: 'Invitation', description: 'A pending invitation.' },
 )
 const writes: Needs = within('mintmark:members:write')
 
@@ -28,7 +28,7 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
   app.get(
     '/v1/admin/tenants/:tenant/invitations',
     operation(within('mintmark:members:read'), 'listInvitations', {
-      summary: 'Invitations of a tenant that were not taken yet',
+      summary: 'List the pending invitations of a tenant',
       params: TenantPath,
       querystring: PageQuery,
       answers: { 200: PageOf(InvitationObject) },
@@ -40,7 +40,7 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
   app.post(
     '/v1/admin/tenants/:tenant/invitations',
     operation(writes, 'invite', {
-      summary: 'Invite an address by mail; it replaces an earlier invitation of the same address',
+      summary: 'Invite an address by email; this replaces an earlier invitation of the same address',
       params: TenantPath,
       body: Body({
         email: Email,
@@ -64,7 +64,7 @@ export function invitationRoutes(app: App, invitations: Invitations): void {
   app.delete(
     '/v1/admin/tenants/:tenant/invitations/:invitation',
     operation(writes, 'withdrawInvitation', {
-      summary: 'Withdraw an invitation: its link works no more',
+      summary: 'Withdraw an invitation; its link stops working',
       params: Type.Object({ tenant: Id, invitation: Id }),
       answers: { 204: Nothing('Withdrawn.') },
       refuses: ['not_found'],

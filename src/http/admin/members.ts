@@ -27,7 +27,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
   app.get(
     '/v1/admin/tenants/:tenant/members',
     operation(reads, 'listMembers', {
-      summary: 'The members of a tenant',
+      summary: 'List the members of a tenant',
       params: TenantPath,
       querystring: PageQuery,
       answers: { 200: PageOf(Member) },
@@ -39,7 +39,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
   app.put(
     '/v1/admin/tenants/:tenant/members/:user',
     operation(writes, 'setMembership', {
-      summary: 'Set the roles and the state of a member; who may write to every tenant may add one',
+      summary: 'Set the roles and the state of a member; adding one needs `tenants:write` over all tenants',
       params: MemberPath,
       body: Body({
         roles: RoleList,
@@ -59,7 +59,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant/members/:user',
     operation(writes, 'removeMember', {
-      summary: 'Take a person out of a tenant, at once',
+      summary: 'Remove a user from a tenant at once',
       params: MemberPath,
       answers: { 204: Nothing('Removed.') },
       refuses: ['not_found', 'last_owner'],

@@ -31,7 +31,11 @@ const Claims = Type.Object(
     name: Type.Optional(Visible(200)),
     email_verified: Type.Optional(Visible(200)),
   },
-  { title: 'ProviderClaims', additionalProperties: false, description: 'Which claim is what.' },
+  {
+    title: 'ProviderClaims',
+    additionalProperties: false,
+    description: 'Claims to read instead of the usual ones.',
+  },
 )
 /** What of a provider is declared, and may be changed; each as the command's option of that name. */
 const configMembers = {
@@ -64,7 +68,7 @@ const ProviderObject = Type.Object(
     state: Type.String({ description: '`enabled` or `disabled`.' }),
     issuer: Type.String(),
     client_id: Type.String(),
-    redirect_uri: Type.String({ description: 'Register it at the provider.' }),
+    redirect_uri: Type.String({ description: 'The redirect URI to register at the provider.' }),
     logout_uri: Type.Union([Type.String(), Type.Null()]),
     scopes: Type.Array(Type.String()),
     hosts: Type.Array(Type.String()),
@@ -83,7 +87,7 @@ const ProviderObject = Type.Object(
 const EndSessions = Type.Object(
   {
     end_sessions: Type.Optional(
-      Type.Literal('true', { description: 'The sessions that it opened end, too.' }),
+      Type.Literal('true', { description: 'Also end the sessions that were created through it.' }),
     ),
   },
   { additionalProperties: false },
@@ -94,11 +98,11 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.get(
     '/v1/admin/providers',
     operation(reads, 'listProvidersAsAdmin', {
-      summary: 'All providers, with what was declared of them',
+      summary: 'List the providers with their configuration',
       answers: {
         200: Type.Object(
           { items: Type.Array(ProviderObject) },
-          { title: 'ProviderList', description: 'All of them, by id.' },
+          { title: 'ProviderList', description: 'All providers, sorted by id.' },
         ),
       },
     }),
@@ -108,7 +112,8 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.post(
     '/v1/admin/providers',
     operation(writes, 'createProvider', {
-      summary: 'Let people sign in through a provider. It is asked before it is stored',
+      summary:
+        'Add a provider that users can sign in with; its discovery document is read before it is stored',
       body: Body({
         id: ProviderId,
         preset: Type.Optional(
@@ -135,7 +140,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.get(
     '/v1/admin/providers/:provider',
     operation(reads, 'readProvider', {
-      summary: 'One provider',
+      summary: 'Get a provider',
       params: ProviderPath,
       answers: { 200: ProviderObject },
       refuses: ['not_found'],
@@ -146,7 +151,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.patch(
     '/v1/admin/providers/:provider',
     operation(writes, 'changeProvider', {
-      summary: 'Change a provider, or turn it off or on; lists that are given replace those before',
+      summary: 'Change, disable or enable a provider; a list in the request replaces the current one',
       params: ProviderPath,
       querystring: EndSessions,
       body: Body({
@@ -174,10 +179,10 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.delete(
     '/v1/admin/providers/:provider',
     operation(writes, 'deleteProvider', {
-      summary: 'Remove a provider and every link to it',
+      summary: 'Delete a provider and every link to it',
       params: ProviderPath,
       querystring: EndSessions,
-      answers: { 200: Ended('It is removed.') },
+      answers: { 200: Ended('The provider is deleted.') },
       refuses: ['not_found'],
     }),
     async request => {
@@ -190,12 +195,12 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.post(
     '/v1/admin/providers/:provider/check',
     operation(writes, 'checkProvider', {
-      summary: 'Read its document and keys as a sign-in would',
+      summary: 'Check a provider: read its discovery document and keys as a sign-in would',
       params: ProviderPath,
       answers: {
         200: Type.Object(
           { ok: Type.Boolean(), reason: Type.Union([Type.String(), Type.Null()]) },
-          { title: 'ProviderCheck', description: 'Whether it answers as it was declared.' },
+          { title: 'ProviderCheck', description: 'Whether the provider matches its configuration.' },
         ),
       },
       refuses: ['not_found'],

@@ -19,7 +19,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
   app.post(
     '/v1/admin/tenants/:tenant/roles',
     operation(writes, 'createRole', {
-      summary: 'Create a role, of permissions that the caller holds',
+      summary: 'Create a role with permissions that the caller holds',
       params: TenantPath,
       body: RoleBody,
       answers: { 201: RoleObject },
@@ -35,7 +35,8 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
   app.put(
     '/v1/admin/tenants/:tenant/roles/:role',
     operation(writes, 'changeRole', {
-      summary: 'Change a role, in every check and token from then on; built-in ones only over all tenants',
+      summary:
+        'Change a role; every later check and token has the change. Built-in roles need `tenants:write` over all tenants',
       params: RolePath,
       body: RoleBody,
       answers: { 200: RoleObject },
@@ -52,7 +53,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant/roles/:role',
     operation(writes, 'deleteRole', {
-      summary: 'Delete a role; its members lose it. Built-in roles stay',
+      summary: 'Delete a role; its members lose it. Built-in roles cannot be deleted',
       params: RolePath,
       answers: { 204: Nothing('Deleted.') },
       refuses: ['not_found'],

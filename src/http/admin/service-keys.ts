@@ -15,19 +15,19 @@ const members = {
   name: Type.String(),
   state: Type.String({ description: '`active`, `expired` or `revoked`.' }),
   scopes: Type.Array(Type.String()),
-  audiences: Type.Array(Type.String(), { description: 'Whose tokens it may introspect.' }),
-  tenant: Type.Union([Type.String(), Type.Null()], { description: 'Null: for all tenants.' }),
+  audiences: Type.Array(Type.String(), { description: 'The audiences whose tokens it may introspect.' }),
+  tenant: Type.Union([Type.String(), Type.Null()], { description: 'Null if the key is for all tenants.' }),
   created_at: Instant,
   expires_at: instantOrNull,
   revoked_at: instantOrNull,
-  last_used_at: Type.Union([Instant, Type.Null()], { description: 'To the minute.' }),
+  last_used_at: Type.Union([Instant, Type.Null()], { description: 'Accurate to the minute.' }),
 }
 const Key = Type.Object(members, { title: 'ServiceKey', description: 'A service key.' })
 const NewKey = Type.Object(
   {
     ...members,
     key: Type.Union([Type.String(), Type.Null()], {
-      description: 'The key itself, this once. Null where the Idempotency-Key was used before.',
+      description: 'The key itself, shown only once. Null if the Idempotency-Key was used before.',
     }),
   },
   { title: 'CreatedServiceKey', description: 'The new service key.' },
@@ -41,7 +41,7 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
   app.get(
     '/v1/admin/service-keys',
     operation(reads, 'listServiceKeys', {
-      summary: 'All service keys, also expired and revoked ones',
+      summary: 'List the service keys, including expired and revoked ones',
       querystring: PageQuery,
       answers: { 200: PageOf(Key) },
     }),
@@ -51,7 +51,7 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
   app.post(
     '/v1/admin/service-keys',
     operation(writes, 'createServiceKey', {
-      summary: 'Make a service key, of scopes that the caller holds',
+      summary: 'Create a service key with scopes that the caller holds',
       body: Body({
         name: Name,
         scopes: Type.Array(
@@ -69,12 +69,16 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
           Type.Array(Type.String({ maxLength: 200 }), {
             maxItems: 50,
             uniqueItems: true,
-            description: 'With the scope `introspect`: whose tokens it may ask about.',
+            description: 'With the scope `introspect`: the audiences whose tokens it may introspect.',
           }),
         ),
         tenant: Type.Optional(Id),
         expires_in: Type.Optional(
-          Type.Integer({ minimum: 60, maximum: 315_360_000, description: 'Seconds. Default: never.' }),
+          Type.Integer({
+            minimum: 60,
+            maximum: 315_360_000,
+            description: 'Seconds until the key expires. Default: never.',
+          }),
         ),
       }),
       answers: { 201: NewKey },
@@ -97,7 +101,7 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
   app.get(
     '/v1/admin/service-keys/:key',
     operation(reads, 'readServiceKey', {
-      summary: 'One service key',
+      summary: 'Get a service key',
       params: KeyPath,
       answers: { 200: Key },
       refuses: ['not_found'],
@@ -110,9 +114,9 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
   app.delete(
     '/v1/admin/service-keys/:key',
     operation(writes, 'revokeServiceKey', {
-      summary: 'Revoke a service key, at once; it stays listed',
+      summary: 'Revoke a service key at once; it stays in the list',
       params: KeyPath,
-      answers: { 204: Nothing('It is revoked, now or before.') },
+      answers: { 204: Nothing('The key is revoked, now or earlier.') },
       refuses: ['not_found'],
     }),
     async (request, reply) => {

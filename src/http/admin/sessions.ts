@@ -18,7 +18,7 @@ const ListedSession = Type.Object(
     last_seen_at: Instant,
     ends_at: Instant,
   },
-  { title: 'Session', description: 'A live session.' },
+  { title: 'Session', description: 'An active session.' },
 )
 const UserPath = Type.Object({ user: Id })
 const ends: Needs = over('sessions:write')
@@ -27,7 +27,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.get(
     '/v1/admin/users/:user/sessions',
     operation(over('users:read'), 'listSessionsOfUser', {
-      summary: 'The live sessions of a person, the latest used first',
+      summary: 'List the active sessions of a user, most recently used first',
       params: UserPath,
       querystring: PageQuery,
       answers: { 200: PageOf(ListedSession) },
@@ -42,9 +42,9 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/users/:user/sessions',
     operation(ends, 'endSessionsOfUser', {
-      summary: 'End all sessions of a person',
+      summary: 'End all sessions of a user',
       params: UserPath,
-      answers: { 200: Ended('They have ended.') },
+      answers: { 200: Ended('The sessions have ended.') },
       refuses: ['not_found'],
     }),
     async request => accepted(await revocations.endAllOf(request.params.user as UserId, adminActor(request))),
@@ -53,9 +53,9 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/sessions/:session',
     operation(ends, 'endAnySession', {
-      summary: 'End one session of anybody',
+      summary: 'End one session of any user',
       params: Type.Object({ session: SessionHandle }),
-      answers: { 204: Nothing('It has ended, now or before.') },
+      answers: { 204: Nothing('The session has ended, now or earlier.') },
       refuses: ['not_found'],
     }),
     async (request, reply) => {
@@ -67,8 +67,8 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/sessions',
     operation(ends, 'endAllSessions', {
-      summary: 'End the sessions of everybody, the caller’s too',
-      answers: { 200: Ended('They have ended.') },
+      summary: 'End all sessions of all users, including the caller',
+      answers: { 200: Ended('The sessions have ended.') },
     }),
     async request => revocations.endAll(adminActor(request)),
   )

@@ -16,7 +16,7 @@ export const Name = Text(100)
 /** Words with colons, as `orders:read`. The prefix `mintmark:` is the service's own. */
 export const Permission = Type.String({ pattern: '^[a-z0-9][a-z0-9._-]*(:[a-z0-9._-]+)*$', maxLength: 100 })
 /** Roles of the tenant in the path. */
-export const RoleList = Type.Array(Name, { maxItems: 50, description: 'Each by its id or its name.' })
+export const RoleList = Type.Array(Name, { maxItems: 50, description: 'Roles, each by its id or its name.' })
 export const TenantPath = Type.Object({ tenant: Id })
 
 /** Every route of the context may answer these. */

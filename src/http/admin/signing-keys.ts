@@ -26,7 +26,7 @@ const Key = Type.Object(
     compromised_at: momentOrNull,
     compromised_since: momentOrNull,
     sealed_under: Type.Union([Type.String(), Type.Null()], {
-      description: 'The id of its key-encryption key; null once its private half is erased.',
+      description: 'The id of its key-encryption key. Null once the private key is erased.',
     }),
   },
   { title: 'SigningKey', description: 'A signing key.' },
@@ -35,11 +35,11 @@ const items = Type.Array(Key, { description: 'Every key that was ever published,
 const Keys = Type.Object({ items }, { title: 'SigningKeyList', description: 'The key ring.' })
 const Change = Type.Object(
   {
-    changed: Type.Boolean({ description: 'False where there was nothing to do.' }),
+    changed: Type.Boolean({ description: 'False if there was nothing to do.' }),
     dry_run: Type.Boolean(),
     items,
   },
-  { title: 'SigningKeyChange', description: 'The key ring after it.' },
+  { title: 'SigningKeyChange', description: 'The key ring after the change.' },
 )
 const Exposed = Type.Object(
   {
@@ -54,11 +54,14 @@ const Exposed = Type.Object(
       },
       {
         title: 'SigningKeyExposure',
-        description: 'Seconds until nobody believes the leaked keys any more, by who asks.',
+        description: 'How long leaked keys are still accepted, in seconds, for each kind of verifier.',
       },
     ),
   },
-  { title: 'SigningKeyCompromise', description: 'The key ring after it, and how long it takes to be felt.' },
+  {
+    title: 'SigningKeyCompromise',
+    description: 'The key ring after the change, and how long leaked keys are still accepted.',
+  },
 )
 const Finding = Type.Object(
   { check: Type.String(), ok: Type.Boolean(), says: Type.String() },
@@ -69,10 +72,10 @@ const Findings = Type.Object(
     ok: Type.Boolean(),
     items: Type.Array(Finding),
   },
-  { title: 'SigningKeyReport', description: 'What was found.' },
+  { title: 'SigningKeyReport', description: 'The result of each check.' },
 )
 const dryRun = Type.Optional(
-  Type.Boolean({ description: 'Try it: the answer is the ring as it would be, and nothing is kept.' }),
+  Type.Boolean({ description: 'Dry run: the response is the resulting key ring, and nothing is changed.' }),
 )
 const reads: Needs = over('keys:read')
 const writes: Needs = over('keys:write')
@@ -81,7 +84,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.get(
     '/v1/admin/signing-keys',
     operation(reads, 'listSigningKeys', {
-      summary: 'All signing keys with their times',
+      summary: 'List all signing keys with their times',
       answers: { 200: Keys },
     }),
     async () => ({ items: describeRing(await operations.list()) }),
@@ -90,7 +93,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.get(
     '/v1/admin/signing-keys/doctor',
     operation(reads, 'examineSigningKeys', {
-      summary: 'Whether clocks, times and keys are well, on the instance that answers',
+      summary: 'Check clocks, times and keys on the instance that answers',
       answers: { 200: Findings },
     }),
     async () => {
@@ -102,7 +105,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.post(
     '/v1/admin/signing-keys/rotate',
     operation(writes, 'rotateSigningKeys', {
-      summary: 'Let the next key sign as soon as every verifier can know it',
+      summary: 'Rotate to the next key as soon as every verifier can know it',
       body: Body({ dry_run: dryRun }),
       answers: { 200: Change },
     }),
@@ -117,7 +120,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.post(
     '/v1/admin/signing-keys/compromise',
     operation(writes, 'compromiseSigningKeys', {
-      summary: 'A key has leaked: it ends at once, and nobody is signed out',
+      summary: 'Withdraw leaked keys at once; nobody is signed out',
       body: Body({
         kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),
         all: Type.Optional(Type.Literal(true)),
@@ -125,14 +128,16 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
           Type.String({
             minLength: 1,
             maxLength: 200,
-            description: 'Every key that was ever sealed under this key-encryption key.',
+            description:
+              'The id of a leaked key-encryption key: every key ever sealed under it has leaked, too.',
           }),
         ),
         since: Type.Optional(
           Type.Integer({
             format: 'int64',
             minimum: 0,
-            description: 'NumericDate from which its signatures must not be believed. Default: none of them.',
+            description:
+              'A NumericDate: signatures that the key made before it are still accepted. Default: no signature is.',
           }),
         ),
         dry_run: dryRun,
@@ -158,7 +163,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.post(
     '/v1/admin/signing-keys/reseal',
     operation(writes, 'resealSigningKeys', {
-      summary: 'Seal all keys under the newest key-encryption key of the instance that answers',
+      summary: 'Reseal all keys under the newest key-encryption key of the instance that answers',
       body: Body({ dry_run: dryRun }),
       answers: { 200: Change },
     }),

@@ -10,7 +10,7 @@ import { accepted, found, Name, operation, over, TenantPath, within } from './sh
 
 export const RoleObject = Type.Object(
   {
-    id: Type.String({ description: '`owner`, `admin` and `member` are in every tenant.' }),
+    id: Type.String({ description: 'Every tenant has the roles `owner`, `admin` and `member`.' }),
     name: Type.String(),
     permissions: Type.Array(Type.String()),
   },
@@ -34,7 +34,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.get(
     '/v1/admin/tenants',
     operation(platformReads, 'listTenants', {
-      summary: 'All tenants',
+      summary: 'List the tenants',
       querystring: PageQuery,
       answers: { 200: PageOf(TenantObject) },
     }),
@@ -44,7 +44,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.post(
     '/v1/admin/tenants',
     operation(platformWrites, 'createTenant', {
-      summary: 'Create a tenant, with the built-in roles',
+      summary: 'Create a tenant with the built-in roles',
       body: Body({ name: Name }),
       answers: { 201: TenantObject },
       refuses: ['idempotency_conflict'],
@@ -58,7 +58,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.get(
     '/v1/admin/tenants/:tenant',
     operation(within('mintmark:members:read'), 'readTenant', {
-      summary: 'One tenant with its roles',
+      summary: 'Get a tenant with its roles',
       params: TenantPath,
       answers: { 200: TenantObject },
       refuses: ['not_found'],
@@ -71,7 +71,8 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.patch(
     '/v1/admin/tenants/:tenant',
     operation(within('mintmark:tenant:write'), 'changeTenant', {
-      summary: 'Rename a tenant; suspending it, and ending that, is for who may write to every tenant',
+      summary:
+        'Rename, suspend or activate a tenant; a change of its state needs `tenants:write` over all tenants',
       params: TenantPath,
       body: Body({
         name: Type.Optional(Name),
@@ -94,7 +95,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant',
     operation(platformWrites, 'deleteTenant', {
-      summary: 'Delete a tenant with its memberships; its people stay',
+      summary: 'Delete a tenant with its memberships; its users stay',
       params: TenantPath,
       answers: { 204: Nothing('Deleted.') },
       refuses: ['not_found'],

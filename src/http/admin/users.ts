@@ -29,7 +29,7 @@ const UserObject = Type.Object(
     platform_roles: Type.Array(Type.String()),
     created_at: Instant,
   },
-  { title: 'User', description: 'A person.' },
+  { title: 'User', description: 'A user.' },
 )
 const UserPath = Type.Object({ user: Id })
 const reads: Needs = over('users:read')
@@ -39,7 +39,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.get(
     '/v1/admin/users',
     operation(reads, 'listUsers', {
-      summary: 'People, all or the one with this address',
+      summary: 'List all users, or the one with an address',
       querystring: Type.Object(
         { ...PageQuery.properties, email: Type.Optional(Email) },
         { additionalProperties: false },
@@ -56,7 +56,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.post(
     '/v1/admin/users',
     operation(writes, 'createUser', {
-      summary: 'Create a person; they get a link by mail and choose their password',
+      summary: 'Create a user, who gets a link by email to choose a password',
       body: Body({ email: Email, name: Type.Optional(Name) }),
       answers: { 201: UserObject },
       refuses: ['invalid_email', 'name_taken', 'idempotency_conflict'],
@@ -75,7 +75,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.get(
     '/v1/admin/users/:user',
     operation(reads, 'readUser', {
-      summary: 'One person',
+      summary: 'Get a user',
       params: UserPath,
       answers: { 200: UserObject },
       refuses: ['not_found'],
@@ -88,7 +88,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.patch(
     '/v1/admin/users/:user',
     operation(writes, 'changeUser', {
-      summary: 'Rename, disable (which ends all sessions) or enable a person, or change their platform roles',
+      summary: 'Rename, disable (which ends all sessions) or enable a user, or change their platform roles',
       params: UserPath,
       body: Body({
         name: Type.Optional(Type.Union([Name, Type.Null()])),
@@ -110,7 +110,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.delete(
     '/v1/admin/users/:user',
     operation(writes, 'deleteUser', {
-      summary: 'Delete a person, with sessions and memberships',
+      summary: 'Delete a user with their sessions and memberships',
       params: UserPath,
       answers: { 204: Nothing('Deleted.') },
       refuses: ['not_found', 'last_administrator'],
@@ -124,7 +124,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.post(
     '/v1/admin/users/:user/link',
     operation(writes, 'sendLinkToUser', {
-      summary: 'Mail the link to choose a password again, to somebody who has none yet',
+      summary: 'Send the link to choose a password again, to a user who has no password yet',
       params: UserPath,
       answers: { 202: Accepted },
       refuses: ['not_found'],
@@ -140,10 +140,13 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.get(
     '/v1/admin/users/:user/memberships',
     operation(caller => may(caller, 'users:read') && may(caller, 'tenants:read'), 'listMembershipsOfUser', {
-      summary: 'The tenants in which a person is a member',
+      summary: 'List the memberships of a user',
       params: UserPath,
       answers: {
-        200: Type.Object({ items: Type.Array(Member) }, { title: 'MemberList', description: 'All of them.' }),
+        200: Type.Object(
+          { items: Type.Array(Member) },
+          { title: 'MemberList', description: 'All memberships of the user.' },
+        ),
       },
     }),
     async ({ params }) => ({

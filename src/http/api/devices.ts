@@ -20,22 +20,22 @@ import {
 const Device = Type.Object(
   {
     id: Type.String(),
-    current: Type.Boolean({ description: 'Whether it is the session that asks.' }),
+    current: Type.Boolean({ description: 'Whether this is the session of the request.' }),
     device: Type.Union([Type.String(), Type.Null()], {
       description:
-        'The user agent in words, like "Firefox on Linux"; null when it says nothing that is known.',
+        'A readable form of the user agent, like "Firefox on Linux". Null if it is not recognized.',
     }),
-    user_agent: Type.String({ description: 'As the browser sent it at sign-in, at most 256 characters.' }),
-    address: Type.String({ description: 'The network address at sign-in.' }),
+    user_agent: Type.String({ description: 'The `User-Agent` header at sign-in, at most 256 characters.' }),
+    address: Type.String({ description: 'The IP address at sign-in.' }),
     created_at: Instant,
     last_seen_at: Type.Integer({
       format: 'int64',
       description:
-        'A NumericDate; moved at most once in 1/500 of the idle limit, and at least a minute apart.',
+        'A NumericDate. It is updated at most once in 1/500 of the idle limit, and at most once a minute.',
     }),
     ends_at: Instant,
   },
-  { title: 'Device', description: 'A live session of this person.' },
+  { title: 'Device', description: 'An active session of the signed-in user.' },
 )
 
 /** In the signed-in context. */
@@ -43,7 +43,7 @@ export function deviceListRoute(app: App, own: OwnSessions): void {
   app.get(
     '/v1/sessions',
     operation('devices', forSessions, 'listSessions', {
-      summary: 'The devices on which this person is signed in, the latest used first',
+      summary: 'List the devices on which the user is signed in, most recently used first',
       querystring: PageQuery,
       answers: {
         200: Type.Object(
@@ -55,7 +55,7 @@ export function deviceListRoute(app: App, own: OwnSessions): void {
           },
           {
             title: 'DevicePage',
-            description: 'Live sessions. One that is used meanwhile moves to the front.',
+            description: 'Active sessions. A session that is used between two requests moves to the front.',
           },
         ),
       },
@@ -78,9 +78,9 @@ export function endDeviceRoutes(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/sessions/:id',
     operation('devices', forSessions, 'endSession', {
-      summary: 'End one session of this person; ending the one that asks signs out',
+      summary: 'End one session of the signed-in user; ending the current one signs out',
       params: Type.Object({ id: SessionHandle }),
-      answers: { 204: Nothing('It has ended, now or before.') },
+      answers: { 204: Nothing('The session has ended, now or earlier.') },
       refuses: [...userProblems, 'insufficient_user_authentication', 'not_found'],
     }),
     async (request, reply) => {
@@ -92,18 +92,20 @@ export function endDeviceRoutes(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/sessions',
     operation('devices', forSessions, 'endSessions', {
-      summary: 'End all other sessions of this person, or all',
+      summary: 'End all other sessions of the signed-in user, or all of them',
       querystring: Type.Object(
         {
           scope: Type.Optional(
             Type.Union([Type.Literal('others'), Type.Literal('all')], {
-              description: '`others` (default) keeps the session that asks; `all` signs out everywhere.',
+              description: '`others` (default) keeps the current session. `all` signs out everywhere.',
             }),
           ),
         },
         { additionalProperties: false },
       ),
-      answers: { 200: Ended('They have ended. With sessions in Redis `others` sets a new cookie.') },
+      answers: {
+        200: Ended('The sessions have ended. If sessions are stored in Redis, `others` sets a new cookie.'),
+      },
       refuses: [...userProblems, 'insufficient_user_authentication'],
     }),
     (request, reply) =>

@@ -20,19 +20,19 @@ import {
 
 const OfferedProvider = Type.Object(
   {
-    id: Type.String({ description: 'Navigate to `/v1/federation/{id}`.' }),
+    id: Type.String({ description: 'To sign in, navigate to `/v1/federation/{id}`.' }),
     name: Type.String(),
-    counts_as_proof: Type.Boolean({ description: 'Whether it can step up.' }),
+    counts_as_proof: Type.Boolean({ description: 'Whether users can step up with it.' }),
   },
-  { title: 'OfferedProvider', description: 'A provider that people can sign in through.' },
+  { title: 'OfferedProvider', description: 'A provider that users can sign in with.' },
 )
 const Identity = Type.Object(
   {
     id: Type.String(),
     provider: Type.String(),
     provider_name: Type.String(),
-    enabled: Type.Boolean({ description: 'False: its provider is turned off.' }),
-    label: Type.String({ description: 'What the provider called them when it was linked.' }),
+    enabled: Type.Boolean({ description: 'False if the provider is disabled.' }),
+    label: Type.String({ description: 'The name of the account at the provider when it was linked.' }),
     created_at: Instant,
   },
   { title: 'Identity', description: 'An account at a provider.' },
@@ -42,13 +42,13 @@ export function offeredProvidersRoute(app: App, acts: FederationHandlers): void 
   app.get(
     '/v1/federation',
     operation('federation', forAnyone, 'listProviders', {
-      summary: 'The providers that people can sign in through',
+      summary: 'List the providers that users can sign in with',
       answers: {
         200: Type.Object(
           {
             providers: Type.Array(OfferedProvider),
           },
-          { title: 'OfferedProviderList', description: 'The enabled ones, by name.' },
+          { title: 'OfferedProviderList', description: 'The enabled providers, sorted by name.' },
         ),
       },
       refuses: ['insecure_transport', 'unavailable'],
@@ -70,14 +70,14 @@ export function identitiesRoute(app: App, acts: FederationHandlers): void {
   app.get(
     '/v1/identities',
     operation('federation', forSessions, 'listIdentities', {
-      summary: 'The accounts at providers that sign this person in',
+      summary: 'List the sign-in methods of the signed-in user',
       answers: {
         200: Type.Object(
           {
-            password: Type.Boolean({ description: 'Whether there is a password.' }),
+            password: Type.Boolean({ description: 'Whether the user has a password.' }),
             identities: Type.Array(Identity),
           },
-          { title: 'SignInMethods', description: 'The oldest first.' },
+          { title: 'SignInMethods', description: 'The sign-in methods of the user, oldest first.' },
         ),
       },
       refuses: [...ownListProblems],
@@ -102,9 +102,9 @@ export function unlinkRoute(app: App, acts: FederationHandlers): void {
   app.delete(
     '/v1/identities/:id',
     operation('federation', forSessions, 'unlinkIdentity', {
-      summary: 'Remove an account at a provider; the other sessions that it opened end',
+      summary: 'Unlink an account at a provider; other sessions that were created with it end',
       params: Type.Object({ id: Id }),
-      answers: { 204: Nothing('It is removed.') },
+      answers: { 204: Nothing('The account is unlinked.') },
       refuses: [...userProblems, 'insufficient_user_authentication', 'not_found', 'last_way_in'],
     }),
     async (request, reply) => {
@@ -124,11 +124,11 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
     app.post(
       '/v1/federation/:provider/back-channel-logout',
       operation('federation', forAnyone, 'backChannelLogout', {
-        summary: 'OpenID Connect Back-Channel Logout 1.0: the provider ends the sessions that it names',
+        summary: 'End the sessions that a provider names (OpenID Connect Back-Channel Logout 1.0)',
         consumes: ['application/x-www-form-urlencoded'],
         params: params,
         body: Type.Object({ logout_token: Type.String({ maxLength: 16_384 }) }),
-        answers: { 200: Nothing('They have ended, now or before.') },
+        answers: { 200: Nothing('The sessions have ended, now or earlier.') },
         refuses: [
           'logout_token_invalid',
           'not_found',
@@ -148,7 +148,7 @@ export function providerRoutes(logouts: ProviderLogouts): FastifyPluginAsyncType
           request.log.info({ provider, ended: answer.ended }, 'provider logout')
           return reply.code(200).send(null)
         }
-        request.log.warn({ provider, ...answer }, 'provider logout refused')
+        request.log.warn({ provider, ...answer }, 'provider logout rejected')
         if ('unavailable' in answer) throw new Problem('provider_unavailable', { retryAfterSeconds: 30 })
         throw new Problem(answer.refused === 'unknown-provider' ? 'not_found' : 'logout_token_invalid')
       },

@@ -21,7 +21,7 @@ const text = Type.Optional(Type.String())
 const instant = Type.Optional(Instant)
 const Answer = Type.Object(
   {
-    active: Type.Boolean({ description: 'False: there is no other member, and nothing says why.' }),
+    active: Type.Boolean({ description: 'If false, there is no other member, and no reason is given.' }),
     iss: text,
     sub: text,
     aud: text,
@@ -35,12 +35,14 @@ const Answer = Type.Object(
     acr: text,
     amr: texts,
     tenant: text,
-    roles: Type.Optional(Type.Array(Type.String(), { description: 'Of this moment, not the token’s.' })),
+    roles: Type.Optional(
+      Type.Array(Type.String(), { description: 'The current ones, not those in the token.' }),
+    ),
     permissions: Type.Optional(
-      Type.Array(Type.String(), { description: 'Of this moment, not the token’s.' }),
+      Type.Array(Type.String(), { description: 'The current ones, not those in the token.' }),
     ),
   },
-  { title: 'Introspection', description: 'Whether the token counts now, and for whom.' },
+  { title: 'Introspection', description: 'Whether the token is valid now, and whose it is.' },
 )
 
 export interface IntrospectionParts {
@@ -60,11 +62,11 @@ export function introspectRoute(parts: IntrospectionParts): FastifyPluginAsyncTy
     app.post(
       '/v1/introspect',
       operation('token', forClients, 'introspectToken', {
-        summary: 'Ask whether a token counts now (RFC 7662)',
+        summary: 'Check whether a token is valid now (RFC 7662)',
         consumes: ['application/x-www-form-urlencoded'],
         body: Body({
           token: Type.String({ description: 'An access token.' }),
-          token_type_hint: Type.Optional(Type.String({ description: 'Makes no difference.' })),
+          token_type_hint: Type.Optional(Type.String({ description: 'Ignored.' })),
         }),
         answers: { 200: Answer },
         refuses: [

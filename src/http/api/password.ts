@@ -19,7 +19,7 @@ export function forgottenPasswordRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/password/forgot',
     operation('password', forAnyone, 'forgotPassword', {
-      summary: 'Ask for a reset link by mail; the answer is the same whether the address is known or not',
+      summary: 'Request a reset link by email; the response is the same whether the address is known or not',
       body: Body({ email: Email }),
       answers: { 202: Accepted },
       refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
@@ -33,11 +33,11 @@ export function forgottenPasswordRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/password/reset',
     operation('password', forAnyone, 'resetPassword', {
-      summary: 'Consume the link and set a new password; every session of the person ends',
+      summary: 'Use the link to set a new password; all sessions of the user end',
       body: Body({ token: LinkToken, password: Password }),
       answers: {
         204: Nothing(
-          'The password is set. Sign in with it: the cookie `__Host-reset` carries one sign-in past the limits on guesses.',
+          'The password is set. Sign in with it: the cookie `__Host-reset` exempts one sign-in from the limits on failed attempts.',
         ),
       },
       refuses: [...jsonProblems, 'link_invalid', 'weak_password', 'too_many_requests', 'busy'],
@@ -55,9 +55,11 @@ export function changePasswordRoute(app: App, acts: AccountHandlers): void {
     '/v1/password',
     operation('password', forSessions, 'changePassword', {
       summary:
-        'Change the password: needs the current one, ends the other sessions, renews this one’s cookie',
+        'Change the password, which needs the current one; all other sessions end, and the session cookie is rotated',
       body: Body({ current_password: Password, new_password: Password }),
-      answers: { 204: Nothing('The password is changed, and `Set-Cookie` holds the renewed session.') },
+      answers: {
+        204: Nothing('The password is changed, and `Set-Cookie` contains the rotated session cookie.'),
+      },
       refuses: [...userProblems, 'wrong_password', 'weak_password'],
     }),
     async (request, reply) => {

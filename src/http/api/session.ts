@@ -26,7 +26,7 @@ export function signInRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session',
     operation('session', forAnyone, 'signIn', {
-      summary: 'Sign in: opens a session and sets its cookie',
+      summary: 'Sign in: create a session and set its cookie',
       body: Body({ email: Email, password: Password }),
       answers: { 201: Opened },
       refuses: [...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'],
@@ -40,7 +40,7 @@ export function whoAmIRoute(app: App): void {
   app.get(
     '/v1/session',
     operation('session', forSessions, 'whoAmI', {
-      summary: 'Who is signed in, in which tenant, with which roles and permissions: today’s answer',
+      summary: 'Get the signed-in user with the current tenant, roles and permissions',
       answers: { 200: WhoAmI },
       refuses: [
         'unauthenticated',
@@ -59,8 +59,8 @@ export function signOutRoute(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/session',
     operation('session', forSessionsOrNobody, 'signOut', {
-      summary: 'Sign out: ends the session and clears its cookie',
-      answers: { 204: Nothing('Signed out, with or without a session before.') },
+      summary: 'Sign out: end the session and clear its cookie',
+      answers: { 204: Nothing('The user is signed out, now or earlier.') },
       refuses: [...jsonProblems],
     }),
     async (request, reply) => {
@@ -96,14 +96,17 @@ const Proved = Type.Object(
       {
         id: Type.String(),
         auth_time: Instant,
-        amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+        amr: Type.Array(Type.String(), { description: 'Authentication methods (RFC 8176).' }),
         acr: Type.String(),
         ends_at: Instant,
       },
       { title: 'AuthenticatedSession' },
     ),
   },
-  { title: 'StepUp', description: 'Proved, and `Set-Cookie` holds the renewed session.' },
+  {
+    title: 'StepUp',
+    description: 'The user has authenticated again, and `Set-Cookie` contains the rotated session cookie.',
+  },
 )
 
 /** In the signed-in context. */
@@ -111,7 +114,7 @@ export function stepUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session/step-up',
     operation('session', forSessions, 'stepUp', {
-      summary: 'Prove yourself again: raises auth_time and renews the cookie',
+      summary: 'Step up: authenticate again, which updates auth_time and rotates the session cookie',
       body: Body({ password: Password }),
       answers: { 200: Proved },
       refuses: [...userProblems, 'wrong_password'],
@@ -131,9 +134,9 @@ export function switchTenantRoute(app: App, acts: AccountHandlers): void {
   app.put(
     '/v1/session/tenant',
     operation('session', forSessions, 'switchTenant', {
-      summary: 'Switch the current tenant, for tokens that name none; null leaves it',
+      summary: 'Switch the current tenant, the default of token requests; null leaves the tenant',
       body: Body({ tenant: Type.Union([Id, Type.Null()]) }),
-      answers: { 204: Nothing('The session is in that tenant.') },
+      answers: { 204: Nothing('The current tenant was switched.') },
       refuses: [...userProblems, 'tenant_forbidden'],
     }),
     async (request, reply) => {

@@ -21,7 +21,8 @@ export function signUpRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/sign-up',
     operation('sign-up', forAnyone, 'signUp', {
-      summary: 'Ask for a sign-up link by mail; the answer is the same whether the address is known or not',
+      summary:
+        'Request a sign-up link by email; the response is the same whether the address is known or not',
       body: Body({ email: Email }),
       answers: { 202: Accepted },
       refuses: [...jsonProblems, 'invalid_email', 'too_many_requests'],
@@ -35,7 +36,7 @@ export function signUpRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/sign-up/verify',
     operation('sign-up', forAnyone, 'verifySignUp', {
-      summary: 'Consume the link, set the password, and open the session',
+      summary: 'Use the link to set the password, and create a session',
       body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
       answers: { 201: Opened },
       refuses: [
@@ -56,7 +57,7 @@ export function invitationSignUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/invitations/sign-up',
     operation('sign-up', forAnyone, 'signUpByInvitation', {
-      summary: 'Take an invitation by making an account for its address, and open the session',
+      summary: 'Accept an invitation with a new account for its address, and create a session',
       body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
       answers: { 201: Opened },
       refuses: [
@@ -77,12 +78,12 @@ export function acceptInvitationRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/invitations/accept',
     operation('session', forSessions, 'acceptInvitation', {
-      summary: 'Take an invitation that was sent to the address of who is signed in',
+      summary: 'Accept an invitation that was sent to the address of the signed-in user',
       body: Body({ token: LinkToken }),
       answers: {
         200: Type.Object(
           { tenant: Type.String() },
-          { title: 'AcceptedInvitation', description: 'A member of this tenant now.' },
+          { title: 'AcceptedInvitation', description: 'The user is now a member of this tenant.' },
         ),
       },
       refuses: [...userProblems, 'link_invalid'],

@@ -12,11 +12,19 @@ const printable = { pattern: '^[\\x21-\\x7e]*$' }
 
 const TokenRequest = Body({
   audience: Type.Optional(
-    Type.String({ ...printable, maxLength: 200, description: 'Default: the application’s first.' }),
+    Type.String({
+      ...printable,
+      maxLength: 200,
+      description: 'Default: the first audience of the application.',
+    }),
   ),
   tenant: Type.Optional(DescribedId('Default: the session’s current tenant.')),
   client_id: Type.Optional(
-    Type.String({ ...printable, maxLength: 64, description: 'For callers without an Origin.' }),
+    Type.String({
+      ...printable,
+      maxLength: 64,
+      description: 'The application, for callers without an `Origin`.',
+    }),
   ),
   expect: Type.Optional(
     Type.Object(
@@ -24,7 +32,7 @@ const TokenRequest = Body({
       {
         title: 'ExpectedSession',
         additionalProperties: false,
-        description: 'Who the caller believes is signed in, and in which tenant.',
+        description: 'The user and the tenant that the caller expects.',
       },
     ),
   ),
@@ -34,12 +42,12 @@ const Token = Type.Object(
   {
     access_token: Type.String({ description: 'A JWT access token (RFC 9068), ES256.' }),
     token_type: Type.Literal('Bearer'),
-    expires_in: Type.Integer({ description: 'Seconds.' }),
+    expires_in: Type.Integer({ description: 'The lifetime of the token in seconds.' }),
     sub: Type.String(),
     sid: Type.String(),
     tenant: Type.Union([Type.String(), Type.Null()]),
   },
-  { title: 'AccessToken', description: 'The token, and whom it speaks of.' },
+  { title: 'AccessToken', description: 'The token, with its user, session and tenant.' },
 )
 
 export interface TokenParts {

@@ -52,9 +52,9 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
         answers: {
           200: Type.Object(
             { keys: Type.Array(PublicKey) },
-            { title: 'JsonWebKeySet', description: 'The keys, newest list.' },
+            { title: 'JsonWebKeySet', description: 'The public keys.' },
           ),
-          304: Nothing('The list is the one whose tag the request names.'),
+          304: Nothing('The list has not changed since the one whose ETag the request names.'),
         },
         refuses: ['unavailable'],
       }),
@@ -72,11 +72,10 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
     app.get(
       '/.well-known/historical-keys',
       operation('metadata', forAnyone, 'historicalKeys', {
-        summary:
-          'Every key that has ended to sign or was compromised (OpenID Federation 1.0), as a signed JWT',
+        summary: 'Every key that no longer signs or was compromised (OpenID Federation 1.0), as a signed JWT',
         answers: {
           200: {
-            description: 'The history; the JWK Set has the key that verifies it.',
+            description: 'The key history. A key of the JWK Set verifies it.',
             content: { 'application/jwk-set+jwt': { schema: Type.String() } },
           },
         },
@@ -100,7 +99,7 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
     app.get(
       '/.well-known/openid-configuration',
       operation('metadata', forAnyone, 'openidConfiguration', {
-        summary: 'OpenID provider metadata, for libraries that look nowhere else',
+        summary: 'OpenID provider metadata, for libraries that read only this address',
         answers: { 200: OpenidMetadata },
       }),
       async (_request, reply) => reply.header('cache-control', cacheControl).send(openid),

@@ -32,10 +32,10 @@ function fault({ keyword, instancePath, params }: Found): Fault {
   if (keyword !== 'additionalProperties')
     return { pointer: instancePath, detail: (details[keyword] ?? malformed)(params) }
   const member = String(params.additionalProperty).slice(0, 100).replaceAll('~', '~0').replaceAll('/', '~1')
-  return { pointer: `${instancePath}/${member}`, detail: 'Is not known here.' }
+  return { pointer: `${instancePath}/${member}`, detail: 'Unknown name.' }
 }
 
-const malformed = () => 'Is not in the form that is documented.'
+const malformed = () => 'Has an invalid format.'
 const details: Readonly<Record<string, (params: Found['params']) => string>> = {
   required: ({ missingProperty }) => `\`${String(missingProperty)}\` is missing.`,
   type: ({ type }) => `Must be ${typeName(type)}.`,
@@ -46,7 +46,7 @@ const details: Readonly<Record<string, (params: Found['params']) => string>> = {
   maximum: ({ limit }) => `Must be at most ${String(limit)}.`,
   minItems: ({ limit }) => `Must have at least ${count(limit, 'item')}.`,
   maxItems: ({ limit }) => `Must have at most ${count(limit, 'item')}.`,
-  uniqueItems: () => 'Must not have an item twice.',
+  uniqueItems: () => 'Must not contain an item twice.',
 }
 
 const typeNames: Readonly<Record<string, string>> = {

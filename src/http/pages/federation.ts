@@ -20,7 +20,7 @@ const beginSchema = {
   operationId: 'beginFederation',
   tags: ['federation'],
   ...forAnyone,
-  summary: 'Send a browser to a provider, to sign in there (a navigation, not a fetch)',
+  summary: 'Redirect to a provider to sign in there; navigate to this address, do not fetch it',
   params: provider,
   querystring: Type.Object(
     {
@@ -33,7 +33,9 @@ const beginSchema = {
     { additionalProperties: true },
   ),
   response: {
-    303: Type.Null({ description: 'To the provider, with `state`, `nonce` and PKCE’s S256 challenge.' }),
+    303: Type.Null({
+      description: 'Redirects to the provider, with `state`, `nonce` and the S256 challenge of PKCE.',
+    }),
     ...pageProblems(
       'not_found',
       'provider_unavailable',
@@ -48,11 +50,13 @@ const callbackSchema = {
   operationId: 'completeFederation',
   tags: ['federation'],
   ...forAnyone,
-  summary: 'Where a provider sends the browser back to; register it there as the redirect URI',
+  summary: 'Complete a sign-in at a provider; its redirect URI',
   params: provider,
   querystring: anything,
   response: {
-    303: Type.Null({ description: 'Signed in, linked or proved; `Set-Cookie` holds the session.' }),
+    303: Type.Null({
+      description: 'Signed in, linked or stepped up; `Set-Cookie` contains the session cookie.',
+    }),
     ...pageProblems(
       'federation_failed',
       'address_unverified',

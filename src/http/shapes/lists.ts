@@ -11,13 +11,13 @@ export const PageQuery = Type.Object(
     limit: Type.Optional(
       Type.String({
         pattern: '^([1-9][0-9]?|100)$',
-        description: 'Items on a page, 1 to 100; 50 by default.',
+        description: 'The number of items on a page, 1 to 100. Default: 50.',
       }),
     ),
     cursor: Type.Optional(
       Type.String({
         pattern: '^[A-Za-z0-9_-]{1,200}$',
-        description: 'The `next_cursor` of the page before, as it is.',
+        description: 'The `next_cursor` of the previous page, unchanged.',
       }),
     ),
   },
@@ -31,7 +31,7 @@ export function PageOf<T extends TSchema & { readonly title?: unknown }>(item: T
       items: Type.Array(item),
       next_cursor: Type.Union([Type.String(), Type.Null()], { description: 'Null on the last page.' }),
     },
-    { title: `${item.title}Page`, description: 'A page, in an order that does not change.' },
+    { title: `${item.title}Page`, description: 'One page of the list, in a stable order.' },
   )
 }
 

@@ -17,7 +17,7 @@ export const formats = { text: (text: string) => text.isWellFormed() }
 
 export const Email = Type.String({
   maxLength: 320,
-  description: 'An e-mail address.',
+  description: 'An email address.',
   examples: ['ada@example.com'],
 })
 /** Judged by the password policy, in code points and bytes; here only its outer bound. */
@@ -27,7 +27,7 @@ export const Password = Type.String({
 })
 export const LinkToken = Type.String({
   maxLength: 100,
-  description: 'The token from the fragment of a mailed link.',
+  description: 'The token from the fragment of an emailed link.',
 })
 const uuid = { format: 'uuid', pattern: '^[0-9a-f-]{36}$' }
 export const Id = Type.String(uuid)
@@ -45,7 +45,7 @@ export const Ended = (description: string) =>
     {
       ended: Type.Optional(
         Type.Integer({
-          description: 'How many were live; left out with sessions in Redis, where nobody counts.',
+          description: 'The number of sessions that ended. Absent if sessions are stored in Redis.',
         }),
       ),
     },
@@ -55,7 +55,7 @@ export const Ended = (description: string) =>
 /** The one answer to a request that is followed up by mail, or not. */
 export const Accepted = Type.Object(
   { accepted: Type.Literal(true) },
-  { title: 'Accepted', description: 'Accepted. What follows, follows by mail.' },
+  { title: 'Accepted', description: 'Accepted. The next step is sent by email.' },
 )
 
 /** Beyond 32 bits from 2038 on: generated clients take an integer for one of 32 bits unless they are told. */
@@ -79,14 +79,14 @@ export const Opened = Type.Object(
   {
     session: Type.Object(
       {
-        id: Type.String({ description: 'The public id: the sid claim and the handle in the device list.' }),
+        id: Type.String({ description: 'The public id of the session, as in `sid` and the device list.' }),
         ends_at: Instant,
       },
       { title: 'OpenedSession' },
     ),
     user: Type.Object({ id: Type.String() }, { title: 'UserReference' }),
   },
-  { title: 'SignedIn', description: 'The session is open, and `Set-Cookie` holds it.' },
+  { title: 'SignedIn', description: 'A session was created, and `Set-Cookie` contains its cookie.' },
 )
 
 export const WhoAmI = Type.Object(
@@ -97,14 +97,14 @@ export const WhoAmI = Type.Object(
         created_at: Instant,
         auth_time: Type.Union([Instant, Type.Null()], {
           description:
-            'When the person authenticated. Null: by a provider whose word does not count, so that no `max_age` is met.',
+            'When the user authenticated. Null if they signed in through a provider whose authentication is not accepted for step-up: then no `max_age` is met.',
         }),
-        amr: Type.Array(Type.String(), { description: 'RFC 8176.' }),
+        amr: Type.Array(Type.String(), { description: 'Authentication methods (RFC 8176).' }),
         acr: Type.String(),
-        ends_at: Type.Integer({ ...instant, description: 'The absolute end, a NumericDate.' }),
+        ends_at: Type.Integer({ ...instant, description: 'The latest end, a NumericDate.' }),
         idle_ends_at: Type.Integer({
           ...instant,
-          description: 'The end if the session is not used before, a NumericDate.',
+          description: 'The end if the session is not used again, a NumericDate.',
         }),
       },
       { title: 'CurrentSession' },
@@ -123,12 +123,12 @@ export const WhoAmI = Type.Object(
       Type.Null(),
     ]),
   },
-  { title: 'WhoAmI', description: 'Somebody is signed in.' },
+  { title: 'WhoAmI', description: 'The signed-in user and their session.' },
 )
 export type WhoAmI = Static<typeof WhoAmI>
 
 const RequestFault = Type.Object(
-  { pointer: Type.String({ description: 'Where in the request (RFC 6901).' }), detail: Type.String() },
+  { pointer: Type.String({ description: 'A JSON Pointer to the fault (RFC 6901).' }), detail: Type.String() },
   { title: 'RequestFault' },
 )
 
@@ -140,7 +140,7 @@ export const ProblemDocument = Type.Object(
     code: Type.Enum(errorCodes),
     detail: Type.Optional(Type.String()),
     max_age: Type.Optional(
-      Type.Integer({ description: 'Seconds: how old the proof may be at most (RFC 9470).' }),
+      Type.Integer({ description: 'The maximum age of the authentication in seconds (RFC 9470).' }),
     ),
     errors: Type.Optional(Type.Array(RequestFault)),
     request_id: Type.String(),
