@@ -61,7 +61,7 @@ async function start(): Promise<void> {
     ending = true
     log.info({ reason }, 'closing')
     const failures = await closeAll([() => postgres?.stop(), () => mailer.close(), () => service.close()])
-    for (const err of failures) log.error({ err }, 'a part did not close')
+    for (const err of failures) log.error({ err }, 'a component did not close')
     log.info('closed')
     process.exitCode = failures.length > 0 ? 1 : code
     if (await output.close(mostFlushingMs)) return

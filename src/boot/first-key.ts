@@ -7,7 +7,7 @@ import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 export async function noKeyFault(folder: string, address: Address | undefined): Promise<string> {
   const sealed = address && (await sealedUnder(address))
   if (sealed && sealed.length > 0)
-    return `the key-encryption key of this database is missing in ${folder}: put ${sealed.join(', ')} back into ${folder} (a new key opens nothing)`
+    return `the key-encryption key of this database is missing in ${folder}: put ${sealed.join(', ')} back into ${folder} (a new key cannot open its data)`
   const make = `mkdir -p ${folder} && (umask 077 && openssl rand -base64 32 > ${folder}/first.kek)`
   if (sealed) return `there is no key-encryption key in ${folder}: make one (${make}), and keep it safe`
   return `there is no key-encryption key in ${folder}: put back the one that this database was sealed with, or make one (${make}) for a new database, and keep it safe`

@@ -113,7 +113,9 @@ export async function announceAll(
     if (redisUrl === undefined) return
     const { announce } = await import('../store/redis/announcements.js')
     await announce(redisUrl, topic).catch(error =>
-      say(`Instances will see it within seconds. Redis is away: ${(error as Error).message}.`),
+      say(
+        `Redis cannot be reached (${(error as Error).message}): instances apply the change within seconds.`,
+      ),
     )
   }
 }

@@ -46,7 +46,7 @@ export const settings = {
     env: 'REDIS_URL',
     faults: redisFaults,
     meaning:
-      'Redis, for telling other instances of changes at once and for counting attempts together. Several addresses with commas between are nodes of one Redis Cluster.',
+      'Redis. With it, instances tell each other of changes at once, and count attempts together. Several addresses, separated by commas, are nodes of one Redis Cluster.',
     example: 'redis://redis.internal:6379',
   },
   sessionStore: {

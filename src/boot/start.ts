@@ -65,7 +65,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const forRefusals = new Database(address, { connections: 1, trust })
   const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
   const close = async () => {
-    for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a part did not close')
+    for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a component did not close')
   }
   try {
     const metrics = createMetrics(parts.linesDropped)
@@ -76,7 +76,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
     const redis = config.redisUrl === undefined ? undefined : connectRedis(config.redisUrl)
-    const nonsense = (problem: string) => log.error({ redis: problem }, 'Redis sent nonsense')
+    const nonsense = (problem: string) => log.error({ redis: problem }, 'Redis sent an invalid reply')
     if (redis)
       onNonsense(redis, nonsense)
         .connect()
@@ -150,7 +150,7 @@ async function followChanges(
   const announcements = listenToRedis(
     config.redisUrl,
     topic => void look[topic](),
-    problem => log.warn({ redis: problem }, 'degraded'),
+    problem => log.warn({ redis: problem }, 'Redis is not fully available'),
   )
   closers.push(() => announcements.close())
   return announcements

@@ -32,7 +32,7 @@ export async function openTrustedGeneration(folder: string): Promise<TrustedGene
       try {
         await write(folder, generation)
       } catch (error) {
-        return `the generation ${generation} of the database cannot be stored in ${folder} (${(error as NodeJS.ErrnoException).code}), so after a restart the service could not tell a former primary or a restored backup from the current database. Put an empty file ${nameOf(generation)} beside the key-encryption keys (in Kubernetes, a key with that name in their secret), and the new one after each \`mintmark recover\``
+        return `the generation ${generation} of the database cannot be stored in ${folder} (${(error as NodeJS.ErrnoException).code}), so after a restart the service could not tell a former primary or a restored backup from the current database. Put an empty file ${nameOf(generation)} beside the key-encryption keys (in Kubernetes, a key with that name in their secret). Add the new one after each \`mintmark recover\``
       }
       kept = generation
       return undefined

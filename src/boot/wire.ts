@@ -88,7 +88,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const sessions = createSessions(stores.sessions, config.sessionLimits)
   const share = ownShare()
   const hashing = hashingWithin(share, parts.argon2)
-  log.info({ ...share, hashesAtOnce: hashing.concurrency }, 'resources of this process')
+  log.info({ ...share, hashesAtOnce: hashing.concurrency }, 'resources available to this process')
   const hasher = createPasswordHasher({ ...hashing, queueLimit: mostQueuedHashes, parameters: parts.argon2 })
   const policy = createPasswordPolicy({ minLength: passwordMinLength, product: config.product })
   const throttle = createThrottle(createLimiter(parts.redis, config))

@@ -37,7 +37,7 @@ export function keyCommands(program: OperatorCommand): void {
   keys
     .command('rotate')
     .description(
-      'rotate to the next key as soon as every verifier can have it; or withdraw a leaked key at once',
+      'rotate to the next key as soon as every verifier can know it; or withdraw a leaked key at once',
     )
     // A kid may begin with a dash, so whatever follows is the value: in `--compromised --kek <id>`, too.
     .allowExcessArguments()
@@ -88,7 +88,8 @@ export function keyCommands(program: OperatorCommand): void {
 
 function withKek(form: RotateForm, [id, ...more]: readonly string[]): RotateForm {
   if (id === undefined) return form
-  if (form.compromised !== '--kek' || more.length > 0) throw new CommandFailed(`what is ${id}? See --help`)
+  if (form.compromised !== '--kek' || more.length > 0)
+    throw new CommandFailed(`unknown argument ${id}: see --help`)
   const { compromised: _, ...rest } = form
   return { ...rest, kek: id }
 }

@@ -30,7 +30,7 @@ export function memberCommands(program: OperatorCommand): void {
     .description('add a member, or set the roles and the state of one')
     .option('--role <role...>', 'all roles of the member, by id or name')
     .option('--no-roles', 'remove all roles')
-    .option('--suspended', 'suspend the member until set again without it')
+    .option('--suspended', 'suspend the member; a later `set` without this option activates it')
     .option(...asJson)
     .action(set)
 

@@ -33,7 +33,7 @@ export function shown(issuer: string, provider: Provider): string[] {
     'authoritative for': cell(authoritativeFor),
     claims: cell(map),
     grants: cell(grants.map(({ claim, value, tenant, role }) => `${claim}=${value}: ${role} in ${tenant}`)),
-    'counts for step-up': countsAsProof ? 'yes' : 'no',
+    'accepted for step-up': countsAsProof ? 'yes' : 'no',
     aal2: cell(aal2),
     created: time(createdAt),
   })

@@ -65,7 +65,7 @@ export function providerWriteCommands(providers: OperatorCommand): void {
       )
       .option('--claim <member=claim...>', 'claim to use for name or email_verified', claimMap)
       .option('--grant <claim=value:tenant:role...>', 'give users with this claim value this role', grantOf)
-      .option('--aal2 <acr:value|amr:value...>', 'acr or amr values that count as aal2')
+      .option('--aal2 <acr:value|amr:value...>', 'acr or amr values that mean aal2')
 
   writing(
     providers
@@ -76,7 +76,7 @@ export function providerWriteCommands(providers: OperatorCommand): void {
         new Option('--preset <name>', 'use known settings of a provider').choices(Object.keys(presets)),
       ),
   )
-    .option('--counts-as-proof', 'authentication at the provider counts for step-up')
+    .option('--counts-as-proof', 'accept authentication at the provider for step-up')
     .acts(async (domain, id: string, wanted: Wanted) => {
       const preset: Preset = wanted.preset === undefined ? plain : presets[wanted.preset]
       const named = withDefaults(id, preset, await changeOf(wanted, preset.claims, domain))
@@ -92,11 +92,13 @@ export function providerWriteCommands(providers: OperatorCommand): void {
     providers
       .command('change')
       .argument('<id>')
-      .description('change a provider; a list replaces the current one, a claim only itself'),
+      .description(
+        'change a provider; a list replaces the current one, but a claim only the claim of that name',
+      ),
   )
-    .option('--counts-as-proof', 'authentication at the provider counts for step-up')
-    .option('--no-counts-as-proof', 'the provider only signs in; it does not count for step-up')
-    .addOption(new Option('--none <list...>', 'lists to empty').choices(Object.keys(empty)))
+    .option('--counts-as-proof', 'accept authentication at the provider for step-up')
+    .option('--no-counts-as-proof', 'accept the provider for sign-in only, not for step-up')
+    .addOption(new Option('--none <list...>', 'lists to make empty').choices(Object.keys(empty)))
     .acts(async (domain, id: string, wanted: Wanted & { none?: (keyof typeof empty)[] }) => {
       const before = answered(await domain.providers.read(id), noProvider(id))
       const emptied: ProviderChange = Object.assign({}, ...(wanted.none ?? []).map(list => empty[list]))

@@ -21,7 +21,7 @@ export function roleCommands(program: OperatorCommand): void {
     .command('create')
     .argument('<tenant>', 'its id')
     .argument('<name>')
-    .description('create a role of a tenant’s own')
+    .description('create a custom role in a tenant')
     .option('--permission <permission...>', 'permission of the role, like orders:read')
     .option('--no-permissions', 'the role has no permissions')
     .option(...asJson)
@@ -64,7 +64,7 @@ export function roleCommands(program: OperatorCommand): void {
     .command('delete')
     .argument('<tenant>', 'its id')
     .argument('<role>', 'its id or name')
-    .description('delete a role: its members lose it at once. The built-in ones stay')
+    .description('delete a role: its members lose it at once. Built-in roles cannot be deleted')
     .acts(async (domain, id: string, text: string, form: Form) => {
       const tenant = await tenantOf(domain, id)
       const role = roleOf(tenant, text)

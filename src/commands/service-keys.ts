@@ -40,7 +40,10 @@ export function serviceKeyCommands(program: OperatorCommand): void {
     .argument('<name>', 'the service that the key is for')
     .description('create a key; it is shown only once')
     .requiredOption('--scope <scope...>', `scopes of the key: ${platformPermissions.join(', ')}`)
-    .option('--audience <audience...>', 'with the scope introspect: whose tokens it may ask about')
+    .option(
+      '--audience <audience...>',
+      'with the scope introspect: the audiences whose tokens it may introspect',
+    )
     .option('--tenant <id>', 'limit the key to one tenant')
     .option('--days <n>', 'days until the key expires (default: never)', days)
     .option(...asJson)
@@ -49,7 +52,7 @@ export function serviceKeyCommands(program: OperatorCommand): void {
   keys
     .command('revoke')
     .argument('<key>', 'its public id, as in the list')
-    .description('revoke a key from the next request on')
+    .description('revoke a key; it is rejected from the next request on')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
     .acts(async ({ serviceKeys }, id: string, form: Form) => {
@@ -78,7 +81,7 @@ async function create(name: string, wanted: Wanted): Promise<void> {
     const { made, key: shown } = answered(answer, noTenant(wanted.tenant ?? ''))
     if (shown === null) throw new Error('a key of an operator was made before')
     say(wanted, { ...describeServiceKey(made), key: shown }, [
-      `Made ${made.id} (${name}). Store it now; it is not shown again:`,
+      `Created ${made.id} (${name}). Store it now; it is not shown again:`,
       shown,
     ])
   })

@@ -63,7 +63,7 @@ export function tenantCommands(program: OperatorCommand): void {
   tenants
     .command('delete')
     .argument('<tenant>', 'its id')
-    .description('delete a tenant with its roles and memberships; its people and the audit log stay')
+    .description('delete a tenant with its roles and memberships; its users and the audit log stay')
     .acts(async ({ tenants }, id: string, form: Form) => {
       answered(await tenants.remove(tenantId(id), operator), noTenant(id))
       say(form, { id, deleted: true }, `Deleted ${id}.`)

@@ -49,7 +49,7 @@ export function userChangeCommands(users: OperatorCommand): void {
   users
     .command('delete')
     .argument('<user>', who)
-    .description('delete a person with password, memberships and sessions; the audit log stays')
+    .description('delete a user with password, memberships and sessions; the audit log stays')
     .acts(async (domain, user: string, form: Form) => {
       const id = await personOf(domain, user)
       const before = await domain.users.read(id)
@@ -98,5 +98,8 @@ async function turn(user: string, form: Form, which: 'disable' | 'enable', done:
 /** Nobody but an operator takes the last administrator away: they learn that none is left. */
 async function noteTheLast({ users }: Operator, before: User | undefined, form: Form): Promise<void> {
   if (!before?.platformRoles.includes('administrator') || (await users.hasAdministrator())) return
-  note(form, 'No active administrator is left: `mintmark users change <user> --platform-role administrator`.')
+  note(
+    form,
+    'No active administrator is left. Appoint one: `mintmark users change <user> --platform-role administrator`.',
+  )
 }

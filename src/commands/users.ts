@@ -13,7 +13,7 @@ import { cell, details, table, time } from './table.js'
 import { userChangeCommands } from './user-changes.js'
 
 export function userCommands(program: OperatorCommand): void {
-  const users = program.command('users').description('people')
+  const users = program.command('users').description('manage users')
   users
     .command('list')
     .description('list all users, or the one with an address')
@@ -27,7 +27,7 @@ export function userCommands(program: OperatorCommand): void {
   users
     .command('create')
     .argument('<email>')
-    .description('create an account; its person gets a link by mail and chooses the password')
+    .description('create an account; the user gets a link by email to choose a password')
     .option('--name <name>', 'name of the user')
     .option('--password-stdin', 'read the password from standard input instead of sending a link')
     .option(...asJson)
@@ -70,7 +70,7 @@ const listing: Listing<User> = {
     time(createdAt),
   ],
   document: describeUser,
-  none: 'Nobody.',
+  none: 'No users.',
 }
 
 async function show(domain: Operator, who: string, form: Form): Promise<void> {

@@ -178,7 +178,7 @@ export function faultsOf(wanted: ProviderConfig, local: boolean): string[] {
     refuse(!/^(acr|amr):[\x21-\x7e]{1,200}$/.test(entry), `${entry} must be acr:<value> or amr:<value>`)
   refuse(
     wanted.aal2.length > 0 && !wanted.countsAsProof,
-    'aal2 needs a provider that counts for step-up: set --counts-as-proof, or leave aal2 out',
+    'aal2 needs a provider that is accepted for step-up: set --counts-as-proof, or leave aal2 out',
   )
   return faults
 }

@@ -265,14 +265,14 @@ test('an address of Postgres has the one parameter that is understood, with the 
     ['sslmode=allow', /sslmode takes disable/],
     ['sslmode=verify-ca', /sslmode takes disable/],
     ['sslmode=VERIFY-FULL', /sslmode takes disable/],
-    ['sslmode=verify-full&sslmode=disable', /sslmode is there twice/],
-    ['ssl=true', /the parameter ssl is not taken: remove it/],
+    ['sslmode=verify-full&sslmode=disable', /sslmode is given twice/],
+    ['ssl=true', /the parameter ssl is not supported: remove it/],
     ['sslrootcert=/etc/ca.pem', /name the file in NODE_EXTRA_CA_CERTS/],
-    ['options=-c%20role%3Dnone', /the parameter options is not taken/],
-    ['default_transaction_read_only=on', /the parameter default_transaction_read_only is not taken/],
-    ['synchronous_commit=off', /the parameter synchronous_commit is not taken/],
-    ['prepare=false', /the parameter prepare is not taken/],
-    ['SSLMODE=disable', /the parameter SSLMODE is not taken/],
+    ['options=-c%20role%3Dnone', /the parameter options is not supported/],
+    ['default_transaction_read_only=on', /the parameter default_transaction_read_only is not supported/],
+    ['synchronous_commit=off', /the parameter synchronous_commit is not supported/],
+    ['prepare=false', /the parameter prepare is not supported/],
+    ['SSLMODE=disable', /the parameter SSLMODE is not supported/],
   ]
   for (const name of ['DATABASE_URL', 'MINTMARK_OWNER_DATABASE_URL']) {
     for (const [query, remedy] of refused) {

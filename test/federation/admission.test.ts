@@ -72,7 +72,7 @@ test('an address that is not verified matches nothing and makes nothing, and the
   await tried({ email_verified: true }, 'xms_edov is missing')
   await tried({ xms_edov: '0' }, 'xms_edov is the string "0"')
   await tried({ xms_edov: 1 }, 'xms_edov is a number')
-  const refused = service.logLines.filter(line => line.includes('provider sign-in refused'))
+  const refused = service.logLines.filter(line => line.includes('provider sign-in failed'))
   t.same(
     refused.map(line => JSON.parse(line).reason),
     expected,
@@ -93,7 +93,7 @@ test('the log says which claim of a verified person was not enough, and never it
   await tried('sign_up_closed')
   await world.change({ signUp: 'invitation', signUpDomains: [] })
   await tried('sign_up_closed')
-  const refused = world.service.logLines.filter(line => line.includes('provider sign-in refused'))
+  const refused = world.service.logLines.filter(line => line.includes('provider sign-in failed'))
   t.same(
     refused.map(line => JSON.parse(line).reason),
     [

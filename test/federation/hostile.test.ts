@@ -120,7 +120,7 @@ test('FD-19: of an answer that is no JSON the log quotes nothing: it may be a to
     t.equal(codeOf(await world.visitor().signIn()), 'federation_failed')
   }
   const log = world.service.logLines.join('')
-  t.match(log, /provider sign-in refused/)
+  t.match(log, /provider sign-in failed/)
   t.notMatch(log, /gho_16|8B4a|access_tok/)
 })
 

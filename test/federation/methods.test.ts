@@ -34,7 +34,7 @@ test('an identity is one person’s: who links it later is refused', async t => 
   const ada = await withPassword(world)
   t.equal(await link(ada), undefined)
   t.equal(await link(ada), undefined, 'again is no error')
-  t.notMatch(world.service.logLines.join(''), /return address refused/, 'it leads back to our own page')
+  t.notMatch(world.service.logLines.join(''), /return address rejected/, 'it leads back to our own page')
   const eve = world.visitor()
   await eve.submit('/sign-in', { ...password, email: 'eve@example.com' })
   t.equal(await link(eve), 'identity_taken')
@@ -167,7 +167,7 @@ test('a provider steps up only where the operator says so, and only by a proof o
   t.equal(codeOf(await ada.comeBack(await begun())), 'federation_failed', 'another person’s identity')
   t.same(
     world.service.logLines
-      .filter(line => line.includes('provider sign-in refused'))
+      .filter(line => line.includes('provider sign-in failed'))
       .map(line => JSON.parse(line).reason),
     [
       'the authentication at this provider does not count',

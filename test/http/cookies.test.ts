@@ -362,7 +362,7 @@ test('CK-02: under an https issuer a plain connection is refused whatever an unt
     t.equal(answer.statusCode, 403, what)
     t.equal(answer.json().code, 'insecure_transport')
     const logged = behind.logLines.find(
-      line => line.includes(answer.json().request_id) && line.includes('insecure transport refused'),
+      line => line.includes(answer.json().request_id) && line.includes('insecure transport rejected'),
     )
     const why = what.startsWith('the proxy')
       ? `the proxy sends ${headers['x-forwarded-proto'] === undefined ? 'no X-Forwarded-Proto' : 'another X-Forwarded-Proto than https'}`

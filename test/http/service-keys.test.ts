@@ -94,10 +94,10 @@ test('a key that makes no sense is refused with what is wrong', async t => {
   const acme = await tenant(sql)
   const post = (body: object) => browser.post(listed, { name: 'x', ...body })
   for (const [body, detail] of [
-    [{ scopes: ['introspect'] }, /go together/],
-    [{ scopes: ['users:read'], audiences: ['api'] }, /go together/],
+    [{ scopes: ['introspect'] }, /give both, or neither/],
+    [{ scopes: ['users:read'], audiences: ['api'] }, /give both, or neither/],
     [{ scopes: ['introspect'], audiences: ['a b'] }, /white space/],
-    [{ scopes: ['users:write'], tenant: acme }, /nothing behind users:write/],
+    [{ scopes: ['users:write'], tenant: acme }, /cannot have the scope users:write/],
   ] as const) {
     const answer = await post(body)
     t.equal(answer.statusCode, 400)
@@ -364,5 +364,9 @@ test('last-used moves after the answer, once a minute, and its failure fails no 
   await sql`alter table service_keys add constraint refuses check (last_used_at is null) not valid`
   t.teardown(() => sql`alter table service_keys drop constraint refuses`)
   t.equal((await call(key, listed)).statusCode, 200)
-  await eventually(() => service.logLines.some(line => line.includes('last-used was not moved')) || undefined)
+  await eventually(
+    () =>
+      service.logLines.some(line => line.includes('the last-used time of a service key was not updated')) ||
+      undefined,
+  )
 })

@@ -126,7 +126,7 @@ test('what becomes of an origin is known to running instances at once, by way of
   await redis.stop()
   t.match(
     await beside.prose(t, 'applications', 'create', 'spa', '--audience', 'a'),
-    /^Created spa\.\nInstances will see it within seconds\. Redis is away: .*ECONNREFUSED.*: check REDIS_URL, .*\.\n$/,
+    /^Created spa\.\nRedis cannot be reached \(.*ECONNREFUSED.*: check REDIS_URL, .*\): instances apply the change within seconds\.\n$/,
   )
   t.match(await beside.document(t, 'applications', 'delete', 'spa'), { deleted: true })
 })

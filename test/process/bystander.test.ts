@@ -65,7 +65,7 @@ test('whoever is refused, 32 times at once, costs a bystander no success, the au
   const told = lines().map(line => JSON.parse(line))
   if (group)
     t.match(
-      told.find(({ msg }) => msg === 'resources of this process'),
+      told.find(({ msg }) => msg === 'resources available to this process'),
       { ...limits, hashesAtOnce: concurrency },
     )
   const script = new URL('bench/refusals.mjs', rootUrl).href

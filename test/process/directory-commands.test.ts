@@ -35,7 +35,7 @@ test('users create, list and show say the same as the admin API', async t => {
       `^USER +EMAIL +NAME +STATE +PLATFORM ROLES +CREATED\n${created.id}  ${programmed}  Ada +active +-`,
     ),
   )
-  t.equal(await prose(t, 'users', 'list', '--email', freshAddress()), 'Nobody.\n')
+  t.equal(await prose(t, 'users', 'list', '--email', freshAddress()), 'No users.\n')
 })
 
 test('users list goes through all pages, or stops earlier', async t => {
@@ -81,7 +81,7 @@ test('users change renames, and gives and takes platform roles at once', async t
   await document(t, 'users', 'change', me.id, '--platform-role', 'administrator')
   t.equal(
     await prose(t, 'users', 'disable', me.id),
-    `Disabled ${me.id}.\nNo active administrator is left: \`mintmark users change <user> --platform-role administrator\`.\n`,
+    `Disabled ${me.id}.\nNo active administrator is left. Appoint one: \`mintmark users change <user> --platform-role administrator\`.\n`,
     'an operator may take the last one, and is told',
   )
   const bad: [string[], RegExp][] = [
@@ -96,7 +96,7 @@ test('users change renames, and gives and takes platform roles at once', async t
   const nobody = randomUUID()
   t.equal(
     await refusal(t, 'users', 'show', nobody),
-    `there is no user ${nobody}: \`mintmark users list\` has them\n`,
+    `there is no user ${nobody}: run \`mintmark users list\` to see all\n`,
   )
 })
 

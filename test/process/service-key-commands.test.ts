@@ -45,7 +45,7 @@ test('a key may be bound to a tenant, and prose shows the key on a line of its o
   const here = await tenant(sql)
   const text = await prose(t, 'service-keys', 'create', 'Acme', '--scope', 'tenants:read', '--tenant', here)
   const [said = '', key = ''] = text.split('\n')
-  t.match(said, /^Made [\w-]{22} \(Acme\)\. Keep it now/)
+  t.match(said, /^Created [\w-]{22} \(Acme\)\. Store it now/)
   t.equal((await ask(key, `/v1/admin/tenants/${here}/members`)).statusCode, 200)
   t.equal((await ask(key, '/v1/admin/tenants')).statusCode, 403)
 })

@@ -54,7 +54,7 @@ test('tenants are created, shown, renamed, suspended, activated and deleted', as
     gone.map(async args =>
       t.equal(
         await refusal(t, 'tenants', ...args),
-        `there is no tenant ${id}: \`mintmark tenants list\` has them\n`,
+        `there is no tenant ${id}: run \`mintmark tenants list\` to see all\n`,
       ),
     ),
   )

@@ -22,7 +22,7 @@ function answered(from: number): string[] {
   return service.logLines
     .slice(from)
     .map(line => JSON.parse(line))
-    .filter(({ msg }) => msg === 'request' || msg === 'request refused by the parser')
+    .filter(({ msg }) => msg === 'request' || msg === 'request rejected by the parser')
     .filter(({ parser }) => parser !== 'HPE_INVALID_EOF_STATE')
     .map(({ requestId }) => requestId)
     .sort()

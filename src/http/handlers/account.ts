@@ -44,7 +44,7 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
       const answer = await parts.signIn(who, browserOf(request), readResetCookie(request))
       metrics.signIn('refused' in answer ? answer.refused : 'opened')
       if (!('refused' in answer)) return opened(request, reply, answer)
-      request.log.info(answer, 'sign-in refused')
+      request.log.info(answer, 'sign-in failed')
       throw new Problem('invalid_credentials')
     },
 
@@ -122,7 +122,7 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
       const answer = await parts.stepUp(live.principal, credential, proof, contextOf(request))
       if ('refused' in answer) {
         if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
-        request.log.info({ refused: answer.refused }, 'step-up refused')
+        request.log.info({ refused: answer.refused }, 'step-up failed')
         throw new Problem('wrong_password')
       }
       const { credential: renewed, now, endsAt } = answer.proved

@@ -109,7 +109,7 @@ export function createFederationHandlers(parts: FederationHandlerParts) {
       if (!('refused' in outcome)) return { ...completed, problem: undefined }
       const { refused: why, reason, user } = outcome
       if (purpose === 'sign-in') metrics.signIn(why)
-      request.log.info({ provider, refused: why, reason, user }, 'provider sign-in refused')
+      request.log.info({ provider, refused: why, reason, user }, 'provider sign-in failed')
       const detail = details[why]
       const retry = why === 'busy' || why === 'unavailable' ? { retryAfterSeconds: 30 } : {}
       const problem = new Problem(refusals[why], { ...(detail !== undefined && { detail }), ...retry })

@@ -116,7 +116,7 @@ export function requireSecureTransport(app: FastifyInstance, issuer: string, tru
     const refused = !trusts(peer)
       ? 'the peer is not in MINTMARK_TRUSTED_PROXIES'
       : `the proxy ${said === undefined ? 'sends no X-Forwarded-Proto' : 'sends another X-Forwarded-Proto than https'}`
-    request.log.info({ peer: readAddress(peer), refused }, 'insecure transport refused')
+    request.log.info({ peer: readAddress(peer), refused }, 'insecure transport rejected')
     throw new Problem('insecure_transport')
   })
 }

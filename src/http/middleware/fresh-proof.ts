@@ -23,7 +23,7 @@ export function stepUpGuard(refused: RecordRefusal): Guard {
   return async request => {
     const { live } = signedIn(request)
     if (isRecentlyAuthenticated(live)) return
-    request.log.info({ refused: 'stale-proof' }, 'step-up asked for')
+    request.log.info({ refused: 'stale-proof' }, 'step-up required')
     await refused(refusalOf(live.principal, 'session.stepped-up', 'stale-proof', contextOf(request)))
     throw new Problem('insufficient_user_authentication', { maxAgeSeconds: stepUpSeconds })
   }

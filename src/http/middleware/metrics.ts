@@ -48,18 +48,18 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
   })
   const signIns = counter('sign_ins_total', 'Sign-ins by outcome', 'outcome')
   const mints = counter('mints_total', 'Token requests by outcome', 'outcome')
-  const refused = counter('sessions_refused_total', 'Cookies that opened nothing, by reason', 'reason')
-  const throttled = counter('throttled_total', 'Attempts that were not made, by limit', 'limit')
-  const cleaned = counter('cleaned_rows_total', 'Rows of what has ended that were removed, by table', 'table')
+  const refused = counter('sessions_refused_total', 'Rejected session cookies, by reason', 'reason')
+  const throttled = counter('throttled_total', 'Attempts rejected by a rate limit, by limit', 'limit')
+  const cleaned = counter('cleaned_rows_total', 'Expired rows that clean-up removed, by table', 'table')
   const jobs = counter(
     'background_total',
-    'Work after an answer (mail, audit), by job and outcome',
+    'Background jobs (mail, audit), by job and outcome',
     'job',
     'outcome',
   )
   new Counter({
     name: 'mintmark_log_lines_dropped_total',
-    help: 'Lines that the log could not hold while nobody read it',
+    help: 'Log lines dropped because the log was not read fast enough',
     registers,
     collect() {
       this.reset()
@@ -104,11 +104,11 @@ export function addGauges(registry: Registry, gauges: Gauges): void {
         else this.set(value)
       },
     })
-  gauge('hashes_queued', 'Password hashes that wait', gauges.hashesQueued)
-  gauge('refusals_queued', 'Refusals that are not in the audit log yet', gauges.refusalsQueued)
-  gauge('statements_pending', 'Statements that wait for Postgres', gauges.statementsPending)
-  gauge('signing_key_age_seconds', 'Since the signing key began to sign', gauges.signingKeyAgeSeconds)
-  gauge('redis_connected', '1 while Redis answers, 0 while it is away', () => {
+  gauge('hashes_queued', 'Password hashes waiting for their turn', gauges.hashesQueued)
+  gauge('refusals_queued', 'Denied requests not yet recorded in the audit log', gauges.refusalsQueued)
+  gauge('statements_pending', 'Statements waiting for Postgres', gauges.statementsPending)
+  gauge('signing_key_age_seconds', 'Seconds since the signing key began to sign', gauges.signingKeyAgeSeconds)
+  gauge('redis_connected', '1 while Redis answers, 0 otherwise', () => {
     const connected = gauges.redisConnected()
     return connected === undefined ? undefined : Number(connected)
   })

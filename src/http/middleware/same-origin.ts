@@ -45,7 +45,7 @@ export function originGuard(rules: OriginRules, callers: Callers): Guard {
     if (request.method === 'GET' || request.method === 'HEAD') return
     const fault = forged(request, client, rules.issuer)
     if (!fault) return
-    request.log.info({ refused: fault }, 'origin refused')
+    request.log.info({ refused: fault }, 'origin rejected')
     throw new Problem('wrong_origin', { detail: fault })
   }
 }
@@ -57,7 +57,7 @@ export function guardForms(app: FastifyInstance, issuer: string): void {
     const { origin } = request.headers
     const site = request.headers['sec-fetch-site'] ?? 'same-origin'
     if (origin === issuer && site === 'same-origin') return
-    request.log.info({ refused: 'not from a page of the issuer' }, 'origin refused')
+    request.log.info({ refused: 'not from a page of the issuer' }, 'origin rejected')
     throw new Problem('wrong_origin')
   })
 }

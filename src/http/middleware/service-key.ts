@@ -72,7 +72,7 @@ function keyFromBasic(authorization: string): string | undefined {
 
 /** Why goes to the log; the client learns only that the key does not work. */
 export function keyRefusal(request: FastifyRequest, refused: KeyRefusal | 'malformed'): Problem {
-  request.log.info({ refused }, 'service key refused')
+  request.log.info({ refused }, 'service key rejected')
   return new Problem('invalid_service_key')
 }
 
@@ -85,6 +85,8 @@ export function recordKey(request: FastifyRequest, key: LiveKey): void {
 export function touchKeysAfterwards(app: FastifyInstance, keys: Pick<ServiceKeyStore, 'touch'>): void {
   app.addHook('onResponse', async ({ caller, log }) => {
     if (!caller || !('service' in caller) || !caller.service.useDue) return
-    await keys.touch(caller.service.id).catch(error => log.warn({ err: error }, 'last-used was not moved'))
+    await keys
+      .touch(caller.service.id)
+      .catch(error => log.warn({ err: error }, 'the last-used time of a service key was not updated'))
   })
 }

@@ -142,7 +142,7 @@ export async function refusal(
     const context = contextOf(request)
     await refused({ action: 'session.reuse-detected', reason: gone, actor: undefined, session, context })
   }
-  request.log.info({ gone }, 'session refused')
+  request.log.info({ gone }, 'session rejected')
   const renewed = gone === 'superseded' || gone === 'replayed'
   return new Problem(renewed ? 'session_superseded' : 'unauthenticated')
 }
@@ -154,6 +154,6 @@ export function touchAfterwards(app: FastifyInstance, sessions: Sessions): void 
     if (!live?.touchDue) return
     await sessions
       .touch(live.principal.session)
-      .catch(error => request.log.warn({ err: error }, 'touch failed'))
+      .catch(error => request.log.warn({ err: error }, 'the last-seen time of a session was not updated'))
   })
 }

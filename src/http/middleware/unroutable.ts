@@ -22,7 +22,7 @@ export function answerUnroutable(issuer: string, log: FastifyBaseLogger): Handle
       const code = codeOf(error)
       const id = newRequestId()
       const status = catalogue[code][0]
-      log.info({ requestId: id, status, parser: error.code }, 'request refused by the parser')
+      log.info({ requestId: id, status, parser: error.code }, 'request rejected by the parser')
       if (!socket.writable) return void socket.destroy()
       const body = JSON.stringify(problemDocument(code, id))
       const fields = {

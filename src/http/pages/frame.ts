@@ -71,7 +71,7 @@ export function createFrame(parts: FrameParts) {
     const owner = origin === undefined ? undefined : await registry.ownerOf(origin)
     if (origin !== undefined && owner?.returnAddresses.includes(wanted))
       return { address: wanted, application: { name: owner.name, origin } }
-    request.log.info({ refused: 'not a registered address' }, 'return address refused')
+    request.log.info({ refused: 'not a registered address' }, 'return address rejected')
     return undefined
   }
 

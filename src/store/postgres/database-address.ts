@@ -16,7 +16,7 @@ export function addressFaults(address: string, setting: string): string[] {
   if (broken) return [broken]
   const faults: string[] = []
   const { searchParams } = new URL(address)
-  if (searchParams.getAll('sslmode').length > 1) faults.push(`${setting}: sslmode is there twice: remove one`)
+  if (searchParams.getAll('sslmode').length > 1) faults.push(`${setting}: sslmode is given twice: remove one`)
   for (const [parameter, value] of searchParams) {
     // Settings of the session would stand above the service's own.
     if (parameter !== 'sslmode') faults.push(`${setting}: ${notTaken(parameter)}`)
@@ -28,8 +28,8 @@ export function addressFaults(address: string, setting: string): string[] {
 
 function notTaken(parameter: string): string {
   return parameter === 'sslrootcert'
-    ? 'the parameter sslrootcert is not taken: remove it, and name the file in NODE_EXTRA_CA_CERTS'
-    : `the parameter ${parameter} is not taken: remove it`
+    ? 'the parameter sslrootcert is not supported: remove it, and name the file in NODE_EXTRA_CA_CERTS'
+    : `the parameter ${parameter} is not supported: remove it`
 }
 
 /**

@@ -26,7 +26,7 @@ export function listen(
     connected = true
     redis.subscribe(channel).then(
       () => topics.forEach(hear),
-      error => say(`Redis does not let us subscribe: ${(error as Error).message}`),
+      error => say(`Redis does not allow this user to subscribe: ${(error as Error).message}`),
     )
   })
   redis.on('close', () => {

@@ -48,7 +48,7 @@ class Counter extends RateLimiterRedis {
     const hash = createHash('sha1').update(`${key} ${consumed} ${ttl}`).digest('hex')
     if (proof !== hash) {
       reconnect(this.#redis)
-      throw new Error('Redis answered something else than it was asked')
+      throw new Error('Redis answered a different request')
     }
     const library = RateLimiterRedis.prototype as unknown as Pick<Counter, '_getRateLimiterRes'>
     return library._getRateLimiterRes.call(this, key, changed, reply)

@@ -70,17 +70,17 @@ export class ReplyBounds {
     const text = line.slice(1, -2)
     const form = lines[type] ?? lengths[type]
     if (!form || !line.endsWith('\r\n') || text.includes('\r') || !form.test(text))
-      throw new NotAReply('Redis sent what is no reply')
+      throw new NotAReply('Redis sent an invalid reply')
     const length = Number(text)
     if (isString(type) && length >= 0) {
       if (length > mostString || (type === '=' && length < 4))
-        throw new NotAReply('Redis sent a string of a length that is none of ours')
+        throw new NotAReply('Redis sent a string of an unexpected length')
       this.#skip = length + 2
       return
     }
     const values = isString(type) || lines[type] ? 0 : type === '%' ? length * 2 : length
     if (values > mostValues || (values > 0 && this.#open.length === mostDepth))
-      throw new NotAReply('Redis sent an array that is none of ours')
+      throw new NotAReply('Redis sent an array of an unexpected length')
     if (values > 0) this.#open.push(values)
     else this.#end(left)
   }

@@ -59,7 +59,7 @@ parser.write = function (chunk: Buffer) {
 /** The driver reads the slots of a Cluster without looking, in a callback whose error nobody can catch either. */
 Command.setReplyTransformer('cluster', (reply: unknown) => {
   const sound = Array.isArray(reply) ? reply.every(isPlainOrRange) : isPlain(reply)
-  if (!sound) throw new NotAReply('Redis sent slots that are none')
+  if (!sound) throw new NotAReply('Redis sent invalid slots')
   return reply
 })
 

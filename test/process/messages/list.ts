@@ -42,7 +42,7 @@ export const list: readonly string[] = [
   'the tenant … or a role was deleted in the meantime⟶: check the tenant, and try again',
   'the invitation was not sent (…)⟶: run `mintmark invitations create … …` again when mail works',
   // src/commands/keys.ts
-  'what is …?⟶ See --help',
+  'unknown argument …⟶: see --help',
   '⟶give exactly one of --compromised <kid>, --compromised all and --kek <id>',
   '--since needs --compromised or --kek⟶: say which key has leaked',
   'there is no next key⟶: start the service, which publishes one',
@@ -100,10 +100,10 @@ export const list: readonly string[] = [
   'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS⟶: set it to the same value or less',
   // src/store/postgres/database-address.ts
   '… is not a Postgres address⟶: write …',
-  '…: sslmode is there twice⟶: remove one',
+  '…: sslmode is given twice⟶: remove one',
   '…: sslmode⟶ takes …, not …',
-  'the parameter sslrootcert is not taken⟶: remove it, and name the file in NODE_EXTRA_CA_CERTS',
-  'the parameter … is not taken⟶: remove it',
+  'the parameter sslrootcert is not supported⟶: remove it, and name the file in NODE_EXTRA_CA_CERTS',
+  'the parameter … is not supported⟶: remove it',
   // src/tenants/applications.ts
   'the client id⟶ must be 2 to 64 characters of a-z, 0-9, ".", "_" and "-", starting with a letter or digit',
   '⟶add at least one audience (--audience)',
@@ -131,7 +131,7 @@ export const list: readonly string[] = [
   '… is not the name of a claim⟶: write 1 to 200 visible ASCII characters',
   'a grant needs a claim and a value in printable characters⟶: write it like groups=staff:<tenant id>:member',
   '…⟶ must be acr:<value> or amr:<value>',
-  'aal2 needs a provider that counts for step-up⟶: set --counts-as-proof, or leave aal2 out',
+  'aal2 needs a provider that is accepted for step-up⟶: set --counts-as-proof, or leave aal2 out',
   '… is not an issuer⟶: write it like https://accounts.example.com',
   '…⟶ must begin with https://',
   '…⟶ must have no query, no fragment and no password',
@@ -155,7 +155,7 @@ export const list: readonly string[] = [
   "… belongs to another user, who could change it⟶: chown it to the service's user",
   '… can be written by group or others⟶: chmod 600 …',
   // src/boot/trusted-generation.ts
-  'the generation … of the database cannot be stored in … (…), so after a restart the service could not tell a former primary or a restored backup from the current database⟶. Put an empty file … beside the key-encryption keys (in Kubernetes, a key with that name in their secret), and the new one after each `mintmark recover`',
+  'the generation … of the database cannot be stored in … (…), so after a restart the service could not tell a former primary or a restored backup from the current database⟶. Put an empty file … beside the key-encryption keys (in Kubernetes, a key with that name in their secret). Add the new one after each `mintmark recover`',
   // src/boot/listen.ts
   'cannot listen on …:… (…)⟶: free it, or set … to another address',
   // src/mail/outbox.ts
@@ -163,7 +163,7 @@ export const list: readonly string[] = [
   'the outbox folder … can be written by group or others⟶: chmod 700 …',
   // src/main.ts
   'mail cannot be sent at the moment⟶: check SMTP_URL, and that the mail server is running and accepts this user',
-  'the key-encryption key of this database is missing in …⟶: put … back into … (a new key opens nothing)',
+  'the key-encryption key of this database is missing in …⟶: put … back into … (a new key cannot open its data)',
   'there is no key-encryption key in …⟶: make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)), and keep it safe',
   'there is no key-encryption key in …⟶: put back the one that this database was sealed with, or make one (mkdir -p … && (umask 077 && openssl rand -base64 32 > …/first.kek)) for a new database, and keep it safe',
   '…⟶: check DATABASE_URL, and that the server is running and accepts this user',

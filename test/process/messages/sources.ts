@@ -51,6 +51,8 @@ function texts(node: ts.Expression, constants: Constants): string[] {
       : [...of(node.whenTrue), ...of(node.whenFalse)]
   if (ts.isParenthesizedExpression(node)) return of(node.expression)
   if (ts.isArrowFunction(node) && !ts.isBlock(node.body)) return of(node.body)
+  if (ts.isCallExpression(node) && /\.flatMap$/.test(node.expression.getText()))
+    return node.arguments.flatMap(of)
   if (ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.AmpersandAmpersandToken)
     return of(node.right)
   if (ts.isArrayLiteralExpression(node)) return node.elements.flatMap(of)

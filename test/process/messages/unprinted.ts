@@ -170,7 +170,7 @@ export const nowhere: readonly (readonly [message: string, why: string])[] = [
   ['…: raise lead and verifier_age in key_policy', broken],
   ['no key signs: run `mintmark keys rotate --compromised all`', broken],
   [
-    'the generation … of the database cannot be stored in … (…), so after a restart the service could not tell a former primary or a restored backup from the current database. Put an empty file … beside the key-encryption keys (in Kubernetes, a key with that name in their secret), and the new one after each `mintmark recover`',
+    'the generation … of the database cannot be stored in … (…), so after a restart the service could not tell a former primary or a restored backup from the current database. Put an empty file … beside the key-encryption keys (in Kubernetes, a key with that name in their secret). Add the new one after each `mintmark recover`',
     'the keys folder must lie on a mount that root cannot write to',
   ],
   [

@@ -19,7 +19,7 @@ export async function register(
   context: RequestContext,
 ) {
   const { email, name } = profile
-  if (!email) throw new Error('a person cannot be registered without a verified address')
+  if (!email) throw new Error('a user cannot be created without a verified address')
   const word = await wordOf(tx, provider, profile)
   if (!word) return 'turned-off'
   const user = await insertUser(tx, email, name, word.authoritative ? 'provider' : null, { context })

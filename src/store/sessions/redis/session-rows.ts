@@ -164,7 +164,7 @@ export class SessionRows {
     if (answer) return answer
     this.#undo(script, key, args[0])
     reconnect(this.#redis)
-    throw new Outage('nothing', 'Redis answered something else than it was asked')
+    throw new Outage('nothing', 'Redis answered a different request')
   }
 
   async #reply(script: Script, args: readonly (string | number)[], patience: number): Promise<unknown> {
