@@ -7,13 +7,18 @@ type Work =
   | { readonly password: Buffer; readonly phc: string }
   | { readonly password: Buffer; readonly options: Options }
 
+export interface HashThreads {
+  hash(password: Buffer, options: Options): Promise<string>
+  verify(phc: string, password: Buffer): Promise<boolean>
+}
+
 type Answer = { readonly done: string | boolean } | { readonly failed: string }
 
 /**
  * One thread for each call at the same time, started at the first need and kept; how many there may be is the
  * caller's to bound. They are not libuv's, which files and names are looked up with, and yield to requests.
  */
-export function createHashThreads() {
+export function createHashThreads(): HashThreads {
   const idle: Worker[] = []
 
   async function run(work: Work): Promise<string | boolean> {

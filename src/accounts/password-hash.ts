@@ -1,8 +1,8 @@
 // Argon2id hashes of passwords, made and compared by a bounded number of workers.
-import { randomBytes } from 'node:crypto'
-import { hashSync, parseOptions } from '@node-rs/argon2'
-import { createHashThreads } from './hash-threads.js'
+import { parseOptions } from '@node-rs/argon2'
+import { createHashThreads, type HashThreads } from './hash-threads.js'
 import { createHashTurns, type HashingLimits } from './hash-turns.js'
+import { createDecoys, type ParametersInUse } from './password-decoys.js'
 import type { NormalisedPassword } from './password-policy.js'
 
 /** `memoryKib` of memory, passed over `passes` times by `lanes` threads; all three stand in every hash. */
@@ -49,13 +49,14 @@ export interface PasswordHasher {
   /** A PHC string with a salt of its own. Rejects with `HashQueueFull`. `caller` is who waits behind themselves. */
   hash(password: NormalisedPassword, caller?: string): Promise<string>
   /**
-   * With `undefined` (no such user, or one without a password) the same work is done against a hash that nothing
-   * matches, so that the time taken doesn't say who exists; so too where the stored parameters are absurd. The
-   * time still differs while hashes with outdated parameters remain.
+   * With `undefined` (no such user, or one without a password) the password is compared with the decoy of the `caller`,
+   * so that the time taken does not say who exists; so too where the stored parameters are absurd.
    *
    * Rejects with `HashQueueFull`, and with an ordinary error on a stored hash that isn't one (corruption).
    */
   verify(phc: string | undefined, password: NormalisedPassword, caller?: string): Promise<PasswordMatch>
+  /** Decoys have these parameters from now on. Before the first call they have today's. */
+  learn(inUse: ParametersInUse): void
   /** How many wait for a worker, not counting those being worked on. */
   queued(): number
 }
@@ -70,9 +71,10 @@ export function createPasswordHasher(settings: {
   memoryKib?: number
   queueLimit: number
   parameters?: Argon2Parameters | undefined
+  threads?: HashThreads
 }): PasswordHasher {
   const { concurrency, memoryKib = Number.POSITIVE_INFINITY, queueLimit } = settings
-  const { parameters = DEFAULT_PARAMETERS } = settings
+  const { parameters = DEFAULT_PARAMETERS, threads = createHashThreads() } = settings
   if (!Number.isInteger(concurrency) || concurrency < 1)
     throw new RangeError('concurrency must be at least 1')
   if (!Number.isInteger(queueLimit) || queueLimit < 0) throw new RangeError('queueLimit must be at least 0')
@@ -87,21 +89,29 @@ export function createPasswordHasher(settings: {
   const isBearable = (wanted: Cost) => wanted.memoryCost <= memoryKib && isOrdinary(wanted)
   if (!isBearable(options))
     throw new RangeError('these argon2 parameters are more than a stored hash may ask for')
-  const decoy = hashSync(randomBytes(32), options)
-  const current = parseOptions(decoy)
+  const today = `$argon2id$v=19$m=${parameters.memoryKib},t=${parameters.passes},p=${parameters.lanes}`
+  const decoys = createDecoys(today)
+  const current = parseOptions(decoys.withParameters(today))
   const turns = createHashTurns({ concurrency, memoryKib }, queueLimit)
-  const threads = createHashThreads()
+  const isUsable = (inUse: string) => {
+    try {
+      return isBearable(parseOptions(decoys.withParameters(inUse)))
+    } catch {
+      return false
+    }
+  }
 
   return {
     queued: turns.queued,
+    learn: ({ key, counts }) =>
+      decoys.learn({ key, counts: new Map([...counts].filter(([inUse]) => isUsable(inUse))) }),
     hash: (password, caller = '') => turns.run(caller, options, () => threads.hash(password.utf8(), options)),
     async verify(phc, password, caller = '') {
       const stored = phc === undefined ? undefined : parseStored(phc)
       const usable = phc !== undefined && stored !== undefined && isBearable(stored)
-      const cost = usable ? stored : options
-      const matches = await turns.run(caller, cost, () =>
-        threads.verify(usable ? phc : decoy, password.utf8()),
-      )
+      const compared = usable ? phc : decoys.decoyOf(caller)
+      const cost = usable ? stored : parseOptions(compared)
+      const matches = await turns.run(caller, cost, () => threads.verify(compared, password.utf8()))
       if (!usable || !matches) return 'mismatch'
       return isSame(stored, current) ? 'match' : 'match-outdated-parameters'
     },

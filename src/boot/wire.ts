@@ -28,6 +28,7 @@ import { createOwnSessions } from '../sessions/own.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
 import { postgresIdentityStore } from '../store/postgres/accounts/identity-store.js'
+import { parametersInUse } from '../store/postgres/accounts/parameters-in-use.js'
 import { postgresRedemptionStore } from '../store/postgres/accounts/redemption-store.js'
 import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
 import { postgresCallers } from '../store/postgres/authority/authority-store.js'
@@ -48,6 +49,9 @@ import type { SessionStores } from './session-stores.js'
 
 /** Over this many waiting password hashes the answer is 503. */
 const mostQueuedHashes = 64
+
+/** Milliseconds between two counts of the parameters of stored password hashes. */
+const countParametersEveryMs = 600_000
 
 /** Milliseconds after which the end no longer waits for the audit log. */
 const mostWritingMs = 5000
@@ -90,6 +94,8 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const hashing = hashingWithin(share, parts.argon2)
   log.info({ ...share, hashesAtOnce: hashing.concurrency }, 'resources available to this process')
   const hasher = createPasswordHasher({ ...hashing, queueLimit: mostQueuedHashes, parameters: parts.argon2 })
+  const countParameters = async () => hasher.learn(await parametersInUse(database))
+  await countParameters()
   const policy = createPasswordPolicy({ minLength: passwordMinLength, product: config.product })
   const throttle = createThrottle(createLimiter(parts.redis, config))
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
@@ -137,6 +143,9 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     signInMethods: createSignInMethods({ ...shared, identities }),
     providerLogouts: createProviderLogouts(federating),
   })
+  const count = () => inBackground('password parameters', countParameters)
+  const counting = setInterval(count, countParametersEveryMs).unref()
+  app.addHook('onClose', async () => clearInterval(counting))
   // Once every request has been answered.
   app.addHook('onClose', () => refusals.close(mostWritingMs))
   return app
