@@ -44,7 +44,7 @@ export function createByLink(parts: ByLinkParts) {
     createSession,
   } = parts
 
-  /** One look-up, known address or not; what differs happens after the answer. False: not an address. */
+  /** One look-up, known address or not. What follows the answer differs in the mail alone. False: not an address. */
   async function ask(
     email: string,
     from: string,
@@ -122,9 +122,10 @@ export function createByLink(parts: ByLinkParts) {
       ask(email, from, (address, account) =>
         inBackground('sign-up mail', () =>
           throttle.mail('sign-up', address.canonical, async () => {
+            const discarded = account !== undefined
+            const link = await newLink(store, issuer, 'sign-up', address, { returnTo, discarded })
             const resetPage = `${issuer}/password/forgot`
             if (account) return mailer.send({ kind: 'already-registered', to: account.email, resetPage })
-            const link = await newLink(store, issuer, 'sign-up', address, { returnTo })
             await mailer.send({ kind: 'sign-up', to: address.asTyped, link, validMinutes: linkMinutes })
           }),
         ),
@@ -139,14 +140,20 @@ export function createByLink(parts: ByLinkParts) {
     /** Unknown and disabled users get no mail. */
     askForReset: (email: string, from: string) =>
       ask(email, from, (address, account) =>
-        inBackground('password reset mail', async () => {
-          if (!account?.active) return
-          await throttle.mail('password-reset', address.canonical, async () => {
-            const link = await newLink(store, issuer, 'password-reset', address)
+        inBackground('password reset mail', () =>
+          throttle.mail('password-reset', address.canonical, async () => {
+            const active = account?.active === true
+            const link = await newLink(store, issuer, 'password-reset', address, { discarded: !active })
             // To the address on record: what was typed may be another mailbox with the same canonical form.
-            await mailer.send({ kind: 'password-reset', to: account.email, link, validMinutes: linkMinutes })
-          })
-        }),
+            if (active)
+              await mailer.send({
+                kind: 'password-reset',
+                to: account.email,
+                link,
+                validMinutes: linkMinutes,
+              })
+          }),
+        ),
       ),
 
     /**

@@ -14,16 +14,25 @@ const pages: Record<LinkPurpose, string> = {
   'password-reset': '/password/reset',
 }
 
-/** Saves a new link and returns its address. `returnTo` is where its page leads on to, `minutes` how long it works. */
+interface NewLinkOptions {
+  /** Where its page leads on to. */
+  readonly returnTo?: string | undefined
+  /** How long it works. */
+  readonly minutes?: number
+  /** It does not work: the same statements are run, and nothing is stored. */
+  readonly discarded?: boolean
+}
+
+/** Saves a new link and returns its address. */
 export async function newLink(
   store: AccountStore,
   issuer: string,
   purpose: LinkPurpose,
   email: EmailAddress,
-  { returnTo, minutes = linkMinutes }: { returnTo?: string | undefined; minutes?: number } = {},
+  { returnTo, minutes = linkMinutes, discarded = false }: NewLinkOptions = {},
 ) {
   const token = newSecret()
-  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: minutes * 60 })
+  await store.saveLink({ purpose, tokenHash: token.hash(), email, lifetimeSeconds: minutes * 60, discarded })
   const more = returnTo === undefined ? '' : `?return_to=${encodeURIComponent(returnTo)}`
   return `${issuer}${pages[purpose]}${more}#token=${token.reveal()}`
 }

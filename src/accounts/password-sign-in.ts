@@ -1,4 +1,5 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
+import { randomUUID } from 'node:crypto'
 import { type CanonicalEmail, parseEmailAddress } from '../core/email-address.js'
 import { network } from '../core/network-address.js'
 import type { Identity, PasswordCredential, UserId } from '../core/principal.js'
@@ -103,16 +104,12 @@ export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle
   ): Promise<SignInAnswer> {
     // An unknown address costs a hash as well, so that time does not tell who exists.
     const match = await hasher.verify(account?.password?.phc, password, whose)
-    if (!account) return { refused: 'unknown-address' }
+    if (!account) return failed('unknown-address')
     const { user } = account
-    if (!account.password) return { refused: 'no-password', user }
+    if (!account.password) return failed('no-password', user)
     const { phc, version, failures, freshReset } = account.password
-    if (failures >= mostFailures && !carried) return { refused: 'too-many-failures', user }
-    if (match === 'mismatch') {
-      // Written after the answer: a write that only known addresses cost would tell them apart by its time.
-      inBackground('password failure', () => store.recordFailure(user))
-      return { refused: 'wrong-password', user }
-    }
+    if (failures >= mostFailures && !carried) return failed('too-many-failures', user)
+    if (match === 'mismatch') return failed('wrong-password', user)
     if (!account.active) return { refused: 'disabled', user }
     if (failures > 0 || freshReset) inBackground('password success', () => store.forgetFailures(user))
     if (match === 'match-outdated-parameters') {
@@ -120,6 +117,12 @@ export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle
     }
     await succeeded()
     return { identity: { user, amr: ['pwd'], acr: 'aal1', credential: { kind: 'password', version } } }
+  }
+
+  /** Counted after the answer, and by the same statement where there is nothing to count: its load tells nobody apart. */
+  function failed(refused: SignInRefusal, user?: UserId): SignInAnswer {
+    inBackground('password failure', () => store.recordFailure(user ?? (randomUUID() as UserId)))
+    return { refused, ...(user !== undefined && { user }) }
   }
 }
 

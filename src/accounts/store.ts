@@ -60,6 +60,7 @@ export interface AccountStore {
   findByEmail(email: CanonicalEmail): Promise<Account | undefined>
   findById(user: UserId): Promise<Account | undefined>
 
+  /** The statements are the same for a link that is discarded. */
   saveLink(link: NewLink): Promise<void>
   /** The address and name behind an unused link, so that a password can be judged before the link is consumed. */
   pendingLink(purpose: LinkPurpose, tokenHash: Buffer): Promise<PendingLink | undefined>
@@ -96,6 +97,8 @@ export interface NewLink {
   readonly tokenHash: Buffer
   readonly email: EmailAddress
   readonly lifetimeSeconds: number
+  /** Nothing is stored: for an address that gets no link. */
+  readonly discarded?: boolean
 }
 
 export interface PasswordReset {

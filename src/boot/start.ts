@@ -69,7 +69,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   }
   try {
     const metrics = createMetrics(parts.linesDropped)
-    const background = createBackground(log, metrics)
+    const background = createBackground(log, metrics, parts.unnoticedWithinMs)
     closers.push(() => background.drain(5000))
     const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
     const registry = await openOriginRegistry(postgresApplicationStore(database))
@@ -102,6 +102,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       metrics,
       theme,
       inBackground: background.run,
+      unnoticed: background.unnoticed,
       stores,
       ring,
       registry,

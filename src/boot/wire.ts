@@ -66,12 +66,16 @@ export interface GivenParts {
   readonly argon2?: Argon2Parameters
   /** A shorter deadline of requests, for tests alone. */
   readonly answerWithinMs?: number
+  /** A shorter time within which unnoticed work starts, for tests alone. */
+  readonly unnoticedWithinMs?: number
 }
 
 export interface AssemblyParts extends GivenParts {
   readonly theme: Theme
   readonly metrics: Metrics
   readonly inBackground: InBackground
+  /** For work that would say by its load whose address a request named. */
+  readonly unnoticed: InBackground
   readonly database: Database
   readonly hot: HotReads
   readonly reserved: Database
@@ -101,7 +105,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
   const refused = refusals.record
   const createSession = createSessionCreator(sessions)
-  const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground }
+  const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground: parts.unnoticed }
   const passwords = createPasswordSignIn(mailing)
   const shared = { ...mailing, sessions, createSession, refused }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))

@@ -150,6 +150,17 @@ async function links(t: Test, world: World): Promise<void> {
     t.match(await world.accounts.findById(user), { password: { phc: 'phc-1', version: 1, failures: 0 } })
   })
 
+  await t.test('a discarded link opens nothing', async t => {
+    const tokenHash = random(32)
+    const email = address()
+    const discarded = { purpose: 'sign-up', tokenHash, email, lifetimeSeconds: 60, discarded: true } as const
+    await world.accounts.saveLink(discarded)
+    t.equal(await world.accounts.pendingLink('sign-up', tokenHash), undefined)
+    t.equal(await world.accounts.register(tokenHash, 'phc', undefined, context), undefined)
+    await world.accounts.saveLink({ ...discarded, discarded: false })
+    t.match(await world.accounts.pendingLink('sign-up', tokenHash), { email: email.canonical })
+  })
+
   await t.test('only the hash of a token, all of it, is a link', async t => {
     await t.rejects(
       world.accounts.saveLink({

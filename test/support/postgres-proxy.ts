@@ -21,6 +21,31 @@ export interface PostgresProxy {
   resume(): Promise<void>
   /** The answer to the next COMMIT is held back, and its connection cut instead. */
   cutNextCommit(): void
+  /** The texts of the statements that have been sent so far, without their parameters. */
+  readonly statements: readonly string[]
+}
+
+/** Reads what one client sends (Postgres, "Message Formats"), and tells the text of each Query and Parse. */
+function statementReader(told: (text: string) => void) {
+  let rest = Buffer.alloc(0)
+  let started = false
+  return (data: Buffer) => {
+    rest = Buffer.concat([rest, data])
+    for (;;) {
+      // The first message has no type.
+      const type = started ? 1 : 0
+      if (rest.length < type + 4) return
+      const length = type + rest.readInt32BE(type)
+      if (rest.length < length) return
+      const body = rest.subarray(type + 4, length)
+      const kind = started ? String.fromCharCode(rest[0] ?? 0) : ''
+      const fields = () => body.toString().split('\0')
+      if (kind === 'Q') told(fields()[0] ?? '')
+      if (kind === 'P') told(fields()[1] ?? '')
+      started = true
+      rest = rest.subarray(length)
+    }
+  }
 }
 
 export async function postgresProxy(t: Test, behind: Address): Promise<PostgresProxy> {
@@ -31,6 +56,7 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
   let frozen = false
   let cutting = false
   let server: Server | undefined
+  const statements: string[] = []
 
   const listen = () =>
     new Promise<void>(resolve => {
@@ -45,9 +71,11 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
         }
         for (const socket of [front, back]) socket.on('error', end).on('close', end)
         let cut = false
+        const read = statementReader(text => statements.push(text))
         front.on('data', data => {
           cut ||= cutting && data.includes(commit)
           if (cut) cutting = false
+          read(data)
           back.write(data)
         })
         back.on('data', data => (cut ? end() : front.write(data)))
@@ -72,6 +100,7 @@ export async function postgresProxy(t: Test, behind: Address): Promise<PostgresP
   })
   return {
     address: { ...behind, host: folder },
+    statements,
     stop,
     freeze() {
       frozen = true

@@ -49,6 +49,8 @@ export interface TestServiceOptions {
   readonly lookEveryMs?: number
   readonly cleanEveryMs?: number
   readonly answerWithinMs?: number
+  /** Work that must not be noticed starts at once, when not named. */
+  readonly unnoticedWithinMs?: number
   /** A database that the test made, when it puts something between. */
   readonly database?: TestDatabase
   /** Where Postgres is reached, when not directly. */
@@ -95,6 +97,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     mailer,
     log,
     argon2: options.argon2 ?? lightArgon2,
+    unnoticedWithinMs: options.unnoticedWithinMs ?? 0,
     lookEveryMs: options.lookEveryMs ?? 5000,
     ...(options.answerWithinMs !== undefined && { answerWithinMs: options.answerWithinMs }),
     ...(options.cleanEveryMs !== undefined && { cleanEveryMs: options.cleanEveryMs }),

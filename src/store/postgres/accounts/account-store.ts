@@ -74,15 +74,12 @@ export function postgresAccountStore(
     findByEmail: email => find(eq(users.canonicalEmail, email)),
     findById: user => find(eq(users.id, user)),
 
-    async saveLink({ purpose, tokenHash, email, lifetimeSeconds }) {
+    async saveLink({ purpose, tokenHash, email, lifetimeSeconds, discarded = false }) {
       await database.transaction(db =>
-        db.insert(mailLinks).values({
-          tokenHash,
-          purpose,
-          email: email.asTyped,
-          canonicalEmail: email.canonical,
-          expiresAt: inSeconds(lifetimeSeconds),
-        }),
+        db.execute(sql`
+          insert into mail_links (token_hash, purpose, email, canonical_email, expires_at)
+          select ${tokenHash}::bytea, ${purpose}, ${email.asTyped}, ${email.canonical}, ${inSeconds(lifetimeSeconds)}
+          where not ${discarded}::boolean`),
       )
     },
 
