@@ -35,7 +35,7 @@ test('a sound application has no faults', t => {
   t.end()
 })
 
-test('each fault is told with its mend, all of them at once', t => {
+test('each fault is told with its remedy, all of them at once', t => {
   const wrong: [Partial<NewApplication>, RegExp][] = [
     ...['', 'a', 'A1', '-a', '.a', 'a b', 'a/b', 'ä1', 'a'.repeat(65), 'a1\n', 'a1\0'].map(
       clientId => [{ clientId }, /client id must be 2 to 64/] as [Partial<NewApplication>, RegExp],
@@ -65,7 +65,7 @@ test('each fault is told with its mend, all of them at once', t => {
       ...['https://app.example.com/a/../b', 'javascript:alert', ' https://app.example.com/'],
     ].map(
       address =>
-        [{ returnAddresses: [address] }, /write it whole|add null/] as [Partial<NewApplication>, RegExp],
+        [{ returnAddresses: [address] }, /write it in full|add null/] as [Partial<NewApplication>, RegExp],
     ),
     ...['https://evil.example/', 'https://app.example.com.evil.example/', 'http://app.example.com/'].map(
       address =>
@@ -74,12 +74,12 @@ test('each fault is told with its mend, all of them at once', t => {
           RegExp,
         ],
     ),
-    [{ returnAddresses: ['https://ada:secret@app.example.com/'] }, /write it whole/],
+    [{ returnAddresses: ['https://ada:secret@app.example.com/'] }, /write it in full/],
   ]
-  for (const [more, mend] of wrong) {
+  for (const [more, remedy] of wrong) {
     const faults = faultsOf({ ...sound, ...more }, 'https://id.example.com')
     t.equal(faults.length, 1, `${JSON.stringify(more)}: ${faults}`)
-    t.match(faults[0], mend)
+    t.match(faults[0], remedy)
   }
   const all = {
     ...sound,
@@ -162,7 +162,7 @@ test('an origin is registered only when its browser would send it the cookie', t
   const words = {
     'not an origin': /is not an origin/,
     'not same-site': /not same-site/,
-    issuer: /own origin/,
+    issuer: /is the issuer's origin/,
   }
   for (const [issuer, origin, expected] of table) {
     const fault = originFault(origin, issuer)
