@@ -41,7 +41,7 @@ for (const kind of ['openid', 'microsoft'] as const)
     for (const off of [-hour, hour]) {
       const now = machine() + off
       const fresh = { iat: now - 1, nbf: now - 1, auth_time: now - 1, exp: now + 60 }
-      t.match(await exchanged(provider, liar, now, fresh), { claimed: { subject: /./ } }, `${off}: good now`)
+      t.match(await exchanged(provider, liar, now, fresh), { profile: { subject: /./ } }, `${off}: good now`)
       for (const [at, reason] of [
         [now - 700, 'iat is too long ago'],
         [now + 700, 'iat is in the future'],

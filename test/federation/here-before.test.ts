@@ -22,8 +22,8 @@ function callsOf(calls: RegExp): string[] {
 }
 
 test('It is complete: whatever makes an account is among the ways to register', t => {
-  const found = callsOf(/\binsertPerson\(|insert\(users\)|insert into "?users\b/gi)
-  const ofOurMail = ['new-person.ts insertPerson', 'new-person.ts insert(users)']
+  const found = callsOf(/\binsertUser\(|insert\(users\)|insert into "?users\b/gi)
+  const ofOurMail = ['new-person.ts insertUser', 'new-person.ts insert(users)']
   const planted = plants.flatMap(({ madeIn }) => madeIn ?? [])
   t.same(found, [...new Set([...planted, ...ofOurMail])].sort())
   t.same(

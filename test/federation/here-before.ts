@@ -97,8 +97,8 @@ async function throughEvil(stage: Stage, { email, sub }: Case): Promise<Foothold
   return { ...nothing(), visitors: [visitor], subjects: [sub] }
 }
 
-const byProvider = 'identity-links.ts insertPerson'
-const byOperator = 'user-store.ts insertPerson'
+const byProvider = 'identity-links.ts insertUser'
+const byOperator = 'user-store.ts insertUser'
 
 export const plants: readonly Plant[] = [
   { what: 'a sign-up is begun and left open', plant: async () => nothing() },

@@ -70,9 +70,21 @@ async function authorityNow(tx: Queries, { authorized }: Actor, taken: Taken): P
       select from memberships where user_id = ${calling.person} and tenant_id = ${tenant} for share`)
   await lockSessions(tx, calling?.session, taken.session)
   await lockRows(tx, sql`service_keys`, key, taken.serviceKey)
-  if (taken.everybody) await tx.execute(sql`select from service for no key update`)
-  else if (calling) await tx.execute(sql`select from service for share`)
+  if (taken.everybody || calling) await lockService(tx, taken.everybody)
   return authorized.judge(calling ? await heldByUser(tx, calling) : await heldByKey(tx, key as ServiceKeyId))
+}
+
+/** Any number that no other advisory lock here has. */
+const serviceQueue = 735_194_605
+
+/**
+ * The row of the service, which every session rests on. Advisory locks are granted in their order, and shared row locks
+ * are not: without one before it, who ends everybody's sessions waits for as long as others change things.
+ */
+async function lockService(tx: Queries, everybody = false): Promise<void> {
+  const lock = everybody ? sql`pg_advisory_xact_lock` : sql`pg_advisory_xact_lock_shared`
+  await tx.execute(sql`select ${lock}(${serviceQueue})`)
+  await tx.execute(sql`select from service for ${everybody ? sql`no key update` : sql`share`}`)
 }
 
 /** What is only rested on is shared: a service may change much at once. */
