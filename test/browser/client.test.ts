@@ -230,12 +230,12 @@ test(
     await browser.setOffline(true)
     await page.evaluate('pass(290)')
     const failed = page.waitForEvent('requestfailed')
-    const waiting = token(page)
+    const waiting = refusal(page)
     await failed
     // A token in its last seconds bridges it; then there is none.
     await page.evaluate('pass(31)')
     await page.evaluate(() => dispatchEvent(new Event('online')))
-    t.equal(await codeOf(waiting), 'unavailable')
+    t.equal(await waiting, 'unavailable')
     t.same(await changes(), [])
     await browser.setOffline(false)
     t.not(await token(page), first)
