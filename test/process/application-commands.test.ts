@@ -59,7 +59,7 @@ test('applications change in the lists that are given, and keep the others', asy
   )
   t.match(await api('applications/spa'), { name: 'Shop', origins: [], grants: [], audiences: ['b', 'c'] })
   const bad: [string[], RegExp][] = [
-    [['create', 'spa', '--audience', 'a'], /there is an application spa already/],
+    [['create', 'spa', '--audience', 'a'], /the application spa already exists/],
     [
       ['create', 'X', '--audience', 'a b', '--lifetime', 'soon'],
       /client id(.|\n)*white space(.|\n)*60 to 900/,

@@ -41,7 +41,7 @@ test('an address that is invited by a command makes an account with the link, an
   t.equal(joined.statusCode, 201, joined.body)
   const { items } = await api(`tenants/${acme}/members`)
   t.match(items, [{ user: { email }, roles: ['member'] }])
-  t.match(await prose(t, 'invitations', 'list', acme), /^No invitation\.\n$/)
+  t.match(await prose(t, 'invitations', 'list', acme), /^No invitations\.\n$/)
   const [row] = await sql`select actor, service_key from audit_events where action = 'invitation.created'`
   t.same(row, { actor: null, service_key: null }, 'an operator acts without a person')
 })

@@ -99,7 +99,7 @@ test('roles are created, changed and deleted, by id or name, and permit at once'
   const bad: [string[], RegExp][] = [
     [['create', place, 'x'], /give the complete list \(--permission\), or --no-permissions/],
     [['create', place, 'x', '--permission', 'Pay it'], /"Pay it" is not a permission: write words/],
-    [['create', place, 'idle', '--no-permissions'], /has a role idle already/],
+    [['create', place, 'idle', '--no-permissions'], /already has a role idle/],
     [['change', place, 'nothing', '--no-permissions'], /has no role nothing: `mintmark tenants show/],
     [['delete', place, 'owner'], /owner is a built-in role and cannot be deleted/],
   ]
@@ -121,7 +121,7 @@ test('a word that means two roles means neither', async t => {
 test('members are set, suspended, listed and removed, in force at once', async t => {
   const place = await tenant(sql)
   const me = await person(sql)
-  t.equal(await prose(t, 'members', 'list', place), 'No member.\n')
+  t.equal(await prose(t, 'members', 'list', place), 'No members.\n')
   t.equal(
     await prose(t, 'members', 'set', place, me.email, '--role', 'reader', 'member'),
     `Set ${me.id} in ${place}: active, member, reader.\n`,
