@@ -78,7 +78,7 @@ test('a change of where a provider is, or of who asks there, is tried before it 
   const other = await startHostileProvider({ clientId, clientSecret })
   t.teardown(() => other.close())
   other.lies = { discovery: members({ jwks_uri: 'http://127.0.0.1:9/jwks' }) }
-  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not at the issuer/)
+  t.match(await refusal('change', 'acme', '--issuer', other.issuer), /jwks_uri .* not https/)
   provider.lies = { discovery: members({ issuer: other.issuer }) }
   t.match(await refusal('change', 'acme', '--host', 'keys.example.com'), /has the issuer/)
   t.match(await refusal('change', 'acme', '--client-id', 'another'), /has the issuer/)
