@@ -183,5 +183,5 @@ test('the doctor finds all well, or says what is not, and ends with 1', async t 
   const mintmark = await commandLine(t, service.database, keysFolder)
   const { code, out } = await mintmark('keys', 'doctor')
   t.equal(code, 1)
-  t.match(out, /^WRONG +key [\w-]{43} +the key-encryption key .*first\.kek is not the one/m)
+  t.match(out, /^WRONG +key [\w-]{43} +the key-encryption key .*first\.kek does not open this value/m)
 })
