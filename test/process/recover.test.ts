@@ -85,7 +85,7 @@ test('a start on a server that is not trusted is refused, and says what to run',
     await becomesAnother(what)
     await t.rejects(
       testService(t, { beside: service }),
-      /not the one that was trusted[\s\S]*run `mintmark recover`/,
+      /not the trusted one[\s\S]*run `mintmark recover`/,
     )
   }
 })
@@ -140,7 +140,7 @@ test('recover --nothing-lost trusts the server and keeps sessions, flows and key
   await link(sql, 'password-reset', me.email)
   await becomesAnother('timeline')
   t.equal((await browser.get('/v1/session')).statusCode, 503)
-  t.match(await mintmark('recover', '--nothing-lost'), { code: 0, out: /Sessions go on/ })
+  t.match(await mintmark('recover', '--nothing-lost'), { code: 0, out: /Sessions continue/ })
   t.equal((await browser.get('/v1/session')).statusCode, 200)
   t.equal((await sql`select from mail_links`).length, 1)
   t.equal((await sql`select from signing_keys`).length, 2)
@@ -180,7 +180,7 @@ test('a start with another’s database that fails keeps nothing of it: the one 
 
 test('recover lists the service keys that work, which may have been revoked in the lost span', async t => {
   const { sql, mintmark } = await world(t)
-  t.match(await mintmark('recover'), { code: 0, out: /No service key works here/ })
+  t.match(await mintmark('recover'), { code: 0, out: /There are no active service keys/ })
   const [working, revoked] = [await serviceKey(sql), await serviceKey(sql)]
   await sql`update service_keys set revoked_at = now() where id = ${revoked.id}`
   const { code, out } = await mintmark('recover')
