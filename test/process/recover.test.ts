@@ -83,10 +83,7 @@ test('a start on a server that is not trusted is refused, and says what to run',
   for (const what of ['timeline', 'system_identifier'] as const) {
     const { service, becomesAnother } = await world(t)
     await becomesAnother(what)
-    await t.rejects(
-      testService(t, { beside: service }),
-      /not the trusted one[\s\S]*run `mintmark recover`/,
-    )
+    await t.rejects(testService(t, { beside: service }), /not the trusted one[\s\S]*run `mintmark recover`/)
   }
 })
 

@@ -69,7 +69,11 @@ test('a provider that closes, hangs or drips is refused in words, and nothing is
     const declared = ['--issuer', issuer, '--client-id', 'x', '--client-secret-stdin']
     const { code, out, err } = await say(`${clientSecret}\n`, 'providers', 'add', `p${index}`, ...declared)
     t.same({ code, out }, { code: 1, out: '' }, what)
-    t.match(err, new RegExp(`^the provider p${index} cannot be used \\(.+\\): check .+\n$`), `${what}: ${err}`)
+    t.match(
+      err,
+      new RegExp(`^the provider p${index} cannot be used \\(.+\\): check .+\n$`),
+      `${what}: ${err}`,
+    )
   })
   await Promise.all(asked)
   t.same(await database.sql`select from providers`, [])
