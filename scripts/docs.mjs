@@ -14,7 +14,6 @@ const root = new URL('../', import.meta.url)
 const read = file => readFileSync(new URL(file, root), 'utf8')
 const code = text => `\`${text}\``
 const codes = texts => texts.map(code).join(', ')
-const settingRows = allSettings
 const manifest = JSON.parse(read('package.json'))
 
 /** What the reference has. */
@@ -59,7 +58,7 @@ const tables = [
     file: 'docs/configuration.md',
     name: 'settings',
     head: ['setting', 'default', 'meaning'],
-    rows: settingRows.map(row => [code(row.env), row.default ? code(row.default) : 'none', row.meaning]),
+    rows: allSettings.map(row => [code(row.env), row.default ? code(row.default) : 'none', row.meaning]),
   },
   { file: 'docs/api.md', name: 'routes', head: ['route', 'purpose'], rows: routes() },
   {
@@ -112,7 +111,7 @@ const tables = [
 ]
 
 function envExample() {
-  const offers = settingRows.map(
+  const offers = allSettings.map(
     row => `${comment(row.meaning)}# ${row.env}=${row.default || row.example || ''}\n`,
   )
   return [

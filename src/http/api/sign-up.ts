@@ -17,6 +17,22 @@ import {
   userProblems,
 } from '../shapes/schemas.js'
 
+/** What a link that makes an account takes, and is answered. */
+const accountByLink = (operationId: string, summary: string) =>
+  operation('sign-up', forAnyone, operationId, {
+    summary,
+    body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
+    answers: { 201: Opened },
+    refuses: [
+      ...jsonProblems,
+      'link_invalid',
+      'weak_password',
+      'unauthenticated',
+      'too_many_requests',
+      'busy',
+    ],
+  })
+
 export function signUpRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/sign-up',
@@ -35,19 +51,7 @@ export function signUpRoutes(app: App, acts: AccountHandlers): void {
 
   app.post(
     '/v1/sign-up/verify',
-    operation('sign-up', forAnyone, 'verifySignUp', {
-      summary: 'Use the link to set the password, and create a session',
-      body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
-      answers: { 201: Opened },
-      refuses: [
-        ...jsonProblems,
-        'link_invalid',
-        'weak_password',
-        'unauthenticated',
-        'too_many_requests',
-        'busy',
-      ],
-    }),
+    accountByLink('verifySignUp', 'Use the link to set the password, and create a session'),
     (request, reply) => acts.verifySignUp(request, reply, request.body),
   )
 }
@@ -56,19 +60,10 @@ export function signUpRoutes(app: App, acts: AccountHandlers): void {
 export function invitationSignUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/invitations/sign-up',
-    operation('sign-up', forAnyone, 'signUpByInvitation', {
-      summary: 'Accept an invitation with a new account for its address, and create a session',
-      body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
-      answers: { 201: Opened },
-      refuses: [
-        ...jsonProblems,
-        'link_invalid',
-        'weak_password',
-        'unauthenticated',
-        'too_many_requests',
-        'busy',
-      ],
-    }),
+    accountByLink(
+      'signUpByInvitation',
+      'Accept an invitation with a new account for its address, and create a session',
+    ),
     (request, reply) => acts.signUpByInvitation(request, reply, request.body),
   )
 }

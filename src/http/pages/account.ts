@@ -15,7 +15,16 @@ import { signedIn } from '../middleware/signed-in.js'
 import { page, pageRequest, sessionListForm } from '../shapes/lists.js'
 import { Id, Password, SessionHandle } from '../shapes/schemas.js'
 import { beside, type Frame, parameter, stepUpFor } from './frame.js'
-import { buttonForm, type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
+import {
+  buttonForm,
+  type Fault,
+  field,
+  hidden,
+  newPasswordField,
+  nothing,
+  type Page,
+  usernameOf,
+} from './layout.js'
 import { ago, day } from './times.js'
 
 export interface AccountParts {
@@ -148,7 +157,7 @@ function changePassword(minLength: number, { profile }: Live, fault?: Fault): Pa
     lead: 'This signs out your other devices.',
     fault: wrong,
     body: html`<form method="post" action="/password">
-<input type="text" autocomplete="username" value="${profile.email}" readonly hidden>
+${usernameOf(profile.email)}
 ${field({ name: 'current_password', label: 'Current password', type: 'password', autocomplete: 'current-password', first: true }, wrong)}
 ${newPasswordField('new_password', minLength, wrong)}
 <button>Change password</button>

@@ -3,18 +3,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import type { AccountHandlers } from '../handlers/account.js'
 import { beside, type Frame, signInFor } from './frame.js'
-import { type Fault, newPasswordField, nothing, type Page } from './layout.js'
-import {
-  addressRoute,
-  byLink,
-  given,
-  Link,
-  linkForm,
-  nameField,
-  noToken,
-  tokenIn,
-  username,
-} from './link-form.js'
+import { type Fault, nothing, type Page } from './layout.js'
+import { accountFields, addressRoute, byLink, given, Link, linkForm, noToken, tokenIn } from './link-form.js'
 
 const page = '/invitations/accept'
 
@@ -53,9 +43,6 @@ export function invitationPages(
 function invitation(minLength: number, signedInAs: string | undefined, fault?: Fault, name?: string): Page {
   const wrong = beside(fault, { weak_password: 'password' })
   const spent = fault?.code === 'link_invalid'
-  const fields = html`${username}
-${nameField(wrong, name)}
-${newPasswordField('password', minLength, wrong)}`
   const join =
     signedInAs === undefined
       ? html`<p class="other">Already have an account with the invited address? <a href="${signInFor(page)}">Sign in first</a></p>`
@@ -63,7 +50,7 @@ ${newPasswordField('password', minLength, wrong)}`
 ${linkForm({ page, action: page, fields: nothing, button: 'Join with this account', spent })}
 <h2>Or create an account for the invited address</h2>`
   const make = linkForm({
-    ...{ page, action: '/invitations/sign-up', fields, spent },
+    ...{ page, action: '/invitations/sign-up', fields: accountFields(minLength, wrong, name), spent },
     button: 'Create account and join',
     quiet: signedInAs !== undefined,
   })

@@ -116,6 +116,10 @@ export function buttonForm(
   return html`<form method="post" action="${action}">${fields}<button${quiet ? html` class="quiet"` : nothing}>${button}</button></form>`
 }
 
+/** For password managers: whose password a form is about. */
+export const usernameOf = (email: string): Html =>
+  html`<input type="text" autocomplete="username" value="${email}" readonly hidden>`
+
 export function newPasswordField(name: string, minLength: number, fault: Fault | undefined): Html {
   return field(
     {

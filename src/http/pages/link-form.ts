@@ -4,14 +4,14 @@ import { Type } from 'typebox'
 import type { LinkKind } from '../../accounts/by-link.js'
 import { type Html, html } from '../../core/html.js'
 import type { AccountHandlers } from '../handlers/account.js'
-import { Body, Password } from '../shapes/schemas.js'
+import { Body, Password, Text } from '../shapes/schemas.js'
 import { ReturnTo } from './frame.js'
-import { type Fault, field, nothing } from './layout.js'
+import { type Fault, field, newPasswordField, nothing } from './layout.js'
 
 /** The token, or the whole link that a user without scripts has pasted. */
 export const Link = Type.String({ maxLength: 2000 })
 /** A form sends an empty name if there is none. */
-const Name = Type.String({ maxLength: 100, pattern: '^[^\\p{Cc}\\p{Cs}]*$' })
+const Name = Text(100, 0)
 export const byLink = { token: Link, password: Password, name: Name, return_to: ReturnTo }
 
 interface ByLink {
@@ -73,7 +73,13 @@ export function addressRoute(
   )
 }
 
-export const nameField = (fault: Fault | undefined, name: string | undefined) =>
+/** Of the user whose account a link makes. */
+export const accountFields = (minLength: number, fault: Fault | undefined, name: string | undefined) =>
+  html`${username}
+${nameField(fault, name)}
+${newPasswordField('password', minLength, fault)}`
+
+const nameField = (fault: Fault | undefined, name: string | undefined) =>
   field(
     {
       ...{ name: 'name', label: 'Your name (optional)', type: 'text', autocomplete: 'name' },

@@ -6,13 +6,13 @@ import { Email, Password } from '../shapes/schemas.js'
 import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
 import {
+  accountFields,
   addressee,
   addressRoute,
   byLink,
   given,
   Link,
   linkForm,
-  nameField,
   noToken,
   tokenIn,
   username,
@@ -129,9 +129,7 @@ function verify(minLength: number, to: Destination | undefined, fault?: Fault, n
   const wrong = beside(fault, { weak_password: 'password' })
   const page = '/sign-up/verify'
   const fields = html`${hidden('return_to', to?.address)}
-${username}
-${nameField(wrong, name)}
-${newPasswordField('password', minLength, wrong)}`
+${accountFields(minLength, wrong, name)}`
   const another = html`<a href="/sign-up">Request a new link</a>`
   const spent = fault?.code === 'link_invalid'
   return {

@@ -8,7 +8,7 @@ import { signedIn } from '../middleware/signed-in.js'
 import { Email, Password } from '../shapes/schemas.js'
 import { goingOn, ProviderId, providerButtons } from './federation.js'
 import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
-import { buttonForm, type Fault, field, hidden, nothing, type Page } from './layout.js'
+import { buttonForm, type Fault, field, hidden, nothing, type Page, usernameOf } from './layout.js'
 
 const currentPassword = (fault: Fault | undefined, first = false) =>
   field(
@@ -159,7 +159,7 @@ function stepUp(
   const back = hidden('return_to', to?.address)
   const byPassword = html`<form method="post" action="/step-up">
 ${back}
-<input type="text" autocomplete="username" value="${email}" readonly hidden>
+${usernameOf(email)}
 ${currentPassword(wrong, true)}
 <button>Confirm</button>
 </form>`

@@ -10,8 +10,8 @@ export function Body<const T extends Parameters<typeof Type.Object>[0]>(members:
 }
 
 /** Text for users: no control characters; and no lone surrogates, of which most languages' patterns know nothing. */
-export const Text = (maxLength: number) =>
-  Type.String({ minLength: 1, maxLength, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$', format: 'text' })
+export const Text = (maxLength: number, minLength = 1) =>
+  Type.String({ minLength, maxLength, pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$', format: 'text' })
 /** What our schemas mean by formats that are in no standard. */
 export const formats = { text: (text: string) => text.isWellFormed() }
 
