@@ -1,26 +1,19 @@
 /** What the transactions of other stores do with sessions, wherever those are: lock one, spare one, end some. */
-import { sql } from 'drizzle-orm'
 import type { Actor } from '../../audit/events.js'
 import type { SessionId, UserId } from '../../core/principal.js'
 import type { Successor } from '../../sessions/store.js'
+import { lockAlone, lockShared } from './advisory-locks.js'
 import type { Queries } from './database.js'
 import type { SessionEnd } from './schema/columns.js'
-
-/** Any number that no other advisory lock here has as its first half. */
-const lockOf = 735_194_601
 
 /**
  * Anybody who ends or renews a session takes this first: what their next statements read is then as the one before left it.
  * In the order of a session's ids, and after the lock of its user.
  */
-export async function lockSession(tx: Queries, id: SessionId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${lockOf}, hashtext(${id}))`)
-}
+export const lockSession = (tx: Queries, id: SessionId) => lockAlone(tx, 'sessions', id)
 
 /** Anybody who rests on a session takes this: its end waits for them, and they do not wait for each other. */
-export async function shareSession(tx: Queries, id: SessionId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock_shared(${lockOf}, hashtext(${id}))`)
-}
+export const shareSession = (tx: Queries, id: SessionId) => lockShared(tx, 'sessions', id)
 
 export interface Spared {
   readonly id: SessionId

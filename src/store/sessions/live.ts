@@ -1,6 +1,7 @@
 /** What must hold of a session, wherever its row is: as conditions on a row `s` of type `sessions`. */
 import { sql } from 'drizzle-orm'
 import type { UserId } from '../../core/principal.js'
+import { lockAlone } from '../postgres/advisory-locks.js'
 import type { Queries } from '../postgres/database.js'
 
 /** What must hold of a row `s` so that it may be used now. */
@@ -12,10 +13,5 @@ export const ofTheLiving = sql`
   join users u on u.id = s.user_id and u.epoch = s.user_epoch and u.state = 'active'
   join service g on g.epoch = s.service_epoch`
 
-/** Any number that no other advisory lock here has as its first half. */
-const openings = 735_194_603
-
 /** Sign-ins of one user come one after the other: each counts the sessions that were opened before it. */
-export async function lockOpenings(tx: Queries, user: UserId): Promise<void> {
-  await tx.execute(sql`select pg_advisory_xact_lock(${openings}, hashtext(${user}))`)
-}
+export const lockOpenings = (tx: Queries, user: UserId) => lockAlone(tx, 'openings', user)

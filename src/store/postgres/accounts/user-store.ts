@@ -4,6 +4,7 @@ import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { Actor } from '../../../audit/events.js'
 import { type Authority, mayAll, type PlatformRole, permissionsOf } from '../../../core/authority.js'
 import type { UserId } from '../../../core/principal.js'
+import { lockAlone } from '../advisory-locks.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeTaking, createBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
@@ -122,9 +123,6 @@ async function lock(tx: Queries, user: UserId): Promise<User | undefined> {
 const isAdministrator = ({ state, platformRoles }: Pick<User, 'state' | 'platformRoles'>) =>
   state === 'active' && platformRoles.includes('administrator')
 
-/** Of the advisory lock of anybody who takes an administrator away: of two at once the second sees what the first did. */
-const administratorsLock = 735_194_604
-
 /** `after`: undefined where the user is removed. An operator's command may: it makes the next one, too. */
 async function takesTheLast(
   tx: Queries,
@@ -133,7 +131,8 @@ async function takesTheLast(
   after: Pick<User, 'state' | 'platformRoles'> | undefined,
 ): Promise<boolean> {
   if (!authorized || !isAdministrator(before) || (after && isAdministrator(after))) return false
-  await tx.execute(sql`select pg_advisory_xact_lock(${administratorsLock})`)
+  // Of two at once who take an administrator away the second sees what the first did.
+  await lockAlone(tx, 'administrators')
   return !(await hasOther(tx, before.id))
 }
 

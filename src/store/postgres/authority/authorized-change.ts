@@ -4,6 +4,7 @@ import type { Actor } from '../../../audit/events.js'
 import { type Authority, type Authorized, operatorAuthority } from '../../../core/authority.js'
 import type { ServiceKeyId, SessionId, UserId } from '../../../core/principal.js'
 import { authorityOfKey, judgeProvedKey } from '../../../core/service-key.js'
+import { lockAlone, lockShared } from '../advisory-locks.js'
 import { createOnce } from '../audit/idempotency.js'
 import type { Database, Queries } from '../database.js'
 import { lockSession, shareSession } from '../sessions-within.js'
@@ -74,16 +75,12 @@ async function authorityNow(tx: Queries, { authorized }: Actor, taken: Taken): P
   return authorized.judge(calling ? await heldByUser(tx, calling) : await heldByKey(tx, key as ServiceKeyId))
 }
 
-/** Any number that no other advisory lock here has. */
-const serviceQueue = 735_194_605
-
 /**
  * The row of the service, which every session rests on. Advisory locks are granted in their order, and shared row locks
  * are not: without one before it, who ends everybody's sessions waits for as long as others change things.
  */
 async function lockService(tx: Queries, everybody = false): Promise<void> {
-  const lock = everybody ? sql`pg_advisory_xact_lock` : sql`pg_advisory_xact_lock_shared`
-  await tx.execute(sql`select ${lock}(${serviceQueue})`)
+  await (everybody ? lockAlone : lockShared)(tx, 'service')
   await tx.execute(sql`select from service for ${everybody ? sql`no key update` : sql`share`}`)
 }
 

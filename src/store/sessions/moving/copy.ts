@@ -1,15 +1,13 @@
 /** Sessions copied from one store to the other, in batches, while services run on the store that they come from. */
 import { sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
+import { advisoryLocks } from '../../postgres/advisory-locks.js'
 import type { Database } from '../../postgres/database.js'
 import { isLive, ofTheLiving } from '../live.js'
 import type { SessionRows } from '../redis/session-rows.js'
 import { allStored, forRedis, isUnrevoked, type Made, made, timestamp } from '../redis/stored-row.js'
 
 const batchSize = 200
-
-/** Any number that no other advisory lock here is: of two that copy at once each batch is one's alone. */
-const copying = 735_194_602
 
 /**
  * From the table into Redis. What is ended or renewed in the table afterwards is over in Redis as well: a check there
@@ -19,7 +17,8 @@ export async function copyToRedis(database: Database, rows: SessionRows): Promis
   let copied = 0
   for (let after = ''; ; ) {
     const batch = await database.transaction(async tx => {
-      await tx.execute(sql`select pg_advisory_xact_lock(${copying}, 0)`)
+      // Of two that copy at once each batch is one's alone.
+      await tx.execute(sql`select pg_advisory_xact_lock(${advisoryLocks.copying}, 0)`)
       const live = await tx.execute<Made & { id: SessionId; last_seen: string }>(sql`
         select s.id, ${timestamp(sql`s.last_seen_at`)} as last_seen,
           ${made(sql`jsonb_strip_nulls(to_jsonb(s) - 'last_seen_at')`, sql`s.user_id`, sql`s.ends_at`)}
