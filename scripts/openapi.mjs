@@ -1,9 +1,9 @@
 /** Makes openapi.yaml from the route schemas: `npm run openapi` writes it, the tests compare it. */
 import { writeFile } from 'node:fs/promises'
 import swagger from '@fastify/swagger'
-import { pino } from 'pino'
 import { stringify } from 'yaml'
 import { buildApp } from '../dist/http/server.js'
+import { unservedParts } from '../test/support/unserved.mjs'
 import { nameSchemas } from './openapi-schemas.mjs'
 
 export const openapiFile = new URL('../openapi.yaml', import.meta.url)
@@ -34,75 +34,44 @@ function demandHeader({ schema, url, route }) {
   return { url, schema: { ...schema, security } }
 }
 
-/** The routes are described without being served: nothing behind them is needed. */
 export async function describeApi() {
-  const behind = new Proxy({}, { get: () => () => undefined })
-  const parts = {
-    issuer: 'https://id.example.com',
-    product: 'Mintmark',
-    theme: {},
-    passwordMinLength: 15,
-    log: pino({ level: 'silent' }),
-    trustedProxies: [],
-    refused: behind,
-    metrics: behind,
-    settled: behind,
-    registry: behind,
-    ring: behind,
-    sessions: behind,
-    ownSessions: behind,
-    throttle: behind,
-    signIn: behind,
-    byLink: behind,
-    changePassword: behind,
-    stepUp: behind,
-    exchange: behind,
-    admin: behind,
-    authorities: behind,
-    serviceKeys: behind,
-    introspection: behind,
-    federation: behind,
-    signInMethods: behind,
-    providerLogouts: behind,
-    health: undefined,
-    beforeRoutes: async app => {
-      await app.register(swagger, {
-        openapi: {
-          openapi: '3.1.0',
-          info: {
-            title: 'Mintmark',
-            version: '1',
-            description:
-              'An identity microservice: the session decides, and a short-lived ES256 token is its cache.',
-            license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
-          },
-          tags,
-          servers: [{ url: 'https://id.example.com', description: 'Your issuer.' }],
-          components: {
-            securitySchemes: {
-              session: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
-              serviceKey: { type: 'http', scheme: 'bearer', bearerFormat: 'mintmark_sk_<id>_<secret>' },
-              serviceKeyAsClient: {
-                type: 'http',
-                scheme: 'basic',
-                description:
-                  'The id of the key is the user name, and the whole key is the password (`client_secret_basic`).',
-              },
-              mintmarkHeader: {
-                type: 'apiKey',
-                in: 'header',
-                name: 'X-Mintmark',
-                description:
-                  'Always `1`. It is not a secret. It shows that the request comes neither from a form nor from a simple cross-origin request.',
-              },
+  const parts = unservedParts('https://id.example.com', async app => {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'Mintmark',
+          version: '1',
+          description:
+            'An identity microservice: the session decides, and a short-lived ES256 token is its cache.',
+          license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        },
+        tags,
+        servers: [{ url: 'https://id.example.com', description: 'Your issuer.' }],
+        components: {
+          securitySchemes: {
+            session: { type: 'apiKey', in: 'cookie', name: '__Host-session' },
+            serviceKey: { type: 'http', scheme: 'bearer', bearerFormat: 'mintmark_sk_<id>_<secret>' },
+            serviceKeyAsClient: {
+              type: 'http',
+              scheme: 'basic',
+              description:
+                'The id of the key is the user name, and the whole key is the password (`client_secret_basic`).',
+            },
+            mintmarkHeader: {
+              type: 'apiKey',
+              in: 'header',
+              name: 'X-Mintmark',
+              description:
+                'Always `1`. It is not a secret. It shows that the request comes neither from a form nor from a simple cross-origin request.',
             },
           },
         },
-        transform: demandHeader,
-        refResolver: { buildLocalReference: json => String(json.$id) },
-      })
-    },
-  }
+      },
+      transform: demandHeader,
+      refResolver: { buildLocalReference: json => String(json.$id) },
+    })
+  })
   const app = await buildApp(parts)
   await app.ready()
   const document = app.swagger()

@@ -1,11 +1,10 @@
 /** Every route that the app serves, found while it registers them, and a body for each that it would accept. */
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { LightMyRequestResponse } from 'fastify'
-import { pino } from 'pino'
 import type postgres from 'postgres'
-import { noTheme } from '../../src/http/pages/theme.js'
-import { type AppParts, buildApp } from '../../src/http/server.js'
+import { buildApp } from '../../src/http/server.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
+import { behind, unservedParts } from '../support/unserved.mjs'
 import {
   application,
   freshAddress,
@@ -59,58 +58,27 @@ interface Documented {
 /** The routes are listed without being served: nothing behind them is needed. */
 export async function listRoutes(): Promise<Route[]> {
   const found = new Map<string, Route>()
-  // `never` fits every part; nothing calls them.
-  const behind = new Proxy({}, { get: () => () => undefined }) as never
-  const parts: AppParts = {
-    issuer,
-    product: 'Mintmark',
-    theme: noTheme,
-    passwordMinLength: 15,
-    log: pino({ level: 'silent' }),
-    trustedProxies: [],
-    refused: behind,
-    metrics: behind,
-    settled: behind,
-    registry: behind,
-    ring: behind,
-    sessions: behind,
-    ownSessions: behind,
-    throttle: behind,
-    signIn: behind,
-    byLink: behind,
-    changePassword: behind,
-    stepUp: behind,
-    exchange: behind,
-    admin: behind,
-    callers: behind,
-    serviceKeys: behind,
-    introspection: behind,
-    federation: behind,
-    signInMethods: behind,
-    providerLogouts: behind,
-    health: behind,
-    beforeRoutes: async app => {
-      app.addHook('onRoute', ({ method, url, schema }) => {
-        for (const one of [method].flat()) {
-          const key = `${one} ${url}`
-          const changesState = !['GET', 'HEAD', 'OPTIONS'].includes(one)
-          const documented = (schema ?? {}) as Documented
-          const { consumes = [], security = [], body, response = {} } = documented
-          const form = consumes.includes('application/x-www-form-urlencoded')
-          const forServices = security.length > 0 && security.every(one => !('session' in one))
-          const page = form && !forServices
-          const takes = documented.security?.flatMap(one => Object.keys(one) as ('session' | 'serviceKey')[])
-          const success = Number(Object.keys(response).find(status => status < '400') ?? 200)
-          const freshlyProved = /insufficient_user_authentication/.test(response['401']?.description ?? '')
-          found.set(key, {
-            ...{ key, method: one, url, body, changesState, form, page, forServices },
-            ...{ takes, success, freshlyProved },
-          })
-        }
-      })
-    },
-  }
-  const app = await buildApp(parts)
+  const parts = unservedParts(issuer, async app => {
+    app.addHook('onRoute', ({ method, url, schema }) => {
+      for (const one of [method].flat()) {
+        const key = `${one} ${url}`
+        const changesState = !['GET', 'HEAD', 'OPTIONS'].includes(one)
+        const documented = (schema ?? {}) as Documented
+        const { consumes = [], security = [], body, response = {} } = documented
+        const form = consumes.includes('application/x-www-form-urlencoded')
+        const forServices = security.length > 0 && security.every(one => !('session' in one))
+        const page = form && !forServices
+        const takes = documented.security?.flatMap(one => Object.keys(one) as ('session' | 'serviceKey')[])
+        const success = Number(Object.keys(response).find(status => status < '400') ?? 200)
+        const freshlyProved = /insufficient_user_authentication/.test(response['401']?.description ?? '')
+        found.set(key, {
+          ...{ key, method: one, url, body, changesState, form, page, forServices },
+          ...{ takes, success, freshlyProved },
+        })
+      }
+    })
+  })
+  const app = await buildApp({ ...parts, health: behind })
   await app.ready()
   await app.close()
   return [...found.values()]
