@@ -1,21 +1,14 @@
 /** Every text of the sources and of the reference that somebody may read. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { parse } from 'yaml'
+import { sourceFiles, textOf } from '../support/literals.js'
 import { root } from '../support/project.mjs'
 
 export interface Literal {
   readonly at: string
   readonly text: string
-}
-
-/** A text as the source has it, with `…` for what is filled in. */
-function textOf(node: ts.Node): string | undefined {
-  if (ts.isStringLiteralLike(node)) return node.text
-  if (ts.isTemplateExpression(node))
-    return node.head.text + node.templateSpans.map(span => `…${span.literal.text}`).join('')
-  return undefined
 }
 
 /** Names have no space. Statements of SQL and what is put together to one are for Postgres. */
@@ -38,13 +31,7 @@ export function literalsIn(file: string, source: string): Literal[] {
 }
 
 export function literalsOfSources(): Literal[] {
-  return ['src', 'packages/verifier/src', 'packages/client/src', 'packages/dev-postgres/src']
-    .flatMap(folder =>
-      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(name => join(folder, name)),
-    )
-    .filter(file => file.endsWith('.ts'))
-    .sort()
-    .flatMap(file => literalsIn(file, readFileSync(join(root, file), 'utf8')))
+  return sourceFiles.flatMap(file => literalsIn(file, readFileSync(join(root, file), 'utf8')))
 }
 
 /** Summaries and descriptions of openapi.yaml, each once, with the first place that has it. */

@@ -1,7 +1,8 @@
 /** Names that others rely on and that only the sources hold, found by their syntax and their types. */
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
+import { sourceFiles, textOf } from '../support/literals.js'
 import { root } from '../support/project.mjs'
 
 type Found = Record<string, Set<string>>
@@ -9,14 +10,8 @@ type Found = Record<string, Set<string>>
 const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), path => readFileSync(path, 'utf8'))
 const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
 
-const files = ['src', 'packages/verifier/src', 'packages/client/src', 'packages/dev-postgres/src']
-  .flatMap(folder =>
-    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(name => join(folder, name)),
-  )
-  .filter(name => name.endsWith('.ts'))
-
 const program = ts.createProgram(
-  files.map(file => join(root, file)),
+  sourceFiles.map(file => join(root, file)),
   { ...options, lib: ['lib.es2024.d.ts', 'lib.dom.d.ts'] },
 )
 const checker = program.getTypeChecker()
@@ -25,14 +20,6 @@ const checker = program.getTypeChecker()
 function literals(type: ts.Type): string[] {
   if (type.isUnion()) return type.types.flatMap(literals)
   return type.isStringLiteral() ? [type.value] : []
-}
-
-/** A text as the source has it, with `…` for what is filled in. */
-function textOf(node: ts.Node): string | undefined {
-  if (ts.isStringLiteralLike(node)) return node.text
-  if (ts.isTemplateExpression(node))
-    return node.head.text + node.templateSpans.map(span => `…${span.literal.text}`).join('')
-  return undefined
 }
 
 /** The members of the object that an argument is, with the texts that each can hold. */
@@ -124,7 +111,7 @@ function exported(folder: string, found: Found): void {
 
 export function namesOfSources(): Record<string, string[]> {
   const found: Found = {}
-  for (const file of files) {
+  for (const file of sourceFiles) {
     const source = program.getSourceFile(join(root, file))
     if (source) visit(source, file, found)
   }
