@@ -179,7 +179,7 @@ test('production refuses a database that is not migrated, and one that cannot be
     DATABASE_URL: `postgres://u:hidden@127.0.0.1:${port}/db`,
   })
   t.equal(await unreachable.exited, 1)
-  t.match(unreachable.stderr(), /cannot be asked.*ECONNREFUSED.*check DATABASE_URL/)
+  t.match(unreachable.stderr(), /cannot be reached.*ECONNREFUSED.*check DATABASE_URL/)
   t.notMatch(unreachable.stderr(), 'hidden')
 
   const withoutKey = run(t, 'main.js', [], await folder(t), {
