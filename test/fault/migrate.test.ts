@@ -106,7 +106,7 @@ test('a service does not start when Postgres cannot be asked, and says what to c
   }
   for (const [what, where] of Object.entries(unreachable)) {
     const { message } = await refusal(t, where)
-    t.match(message, /Postgres cannot be asked .*check DATABASE_URL/, what)
+    t.match(message, /Postgres cannot be reached .*check DATABASE_URL/, what)
     t.notMatch(message, /s3cret/, what)
   }
 })

@@ -100,7 +100,7 @@ test('roles are created, changed and deleted, by id or name, and permit at once'
     [['create', place, 'x'], /give the complete list \(--permission\), or --no-permissions/],
     [['create', place, 'x', '--permission', 'Pay it'], /"Pay it" is not a permission: write words/],
     [['create', place, 'idle', '--no-permissions'], /already has a role idle/],
-    [['change', place, 'nothing', '--no-permissions'], /has no role nothing: `mintmark tenants show/],
+    [['change', place, 'nothing', '--no-permissions'], /has no role nothing: run `mintmark tenants show/],
     [['delete', place, 'owner'], /owner is a built-in role and cannot be deleted/],
   ]
   await Promise.all(bad.map(async ([args, said]) => t.match(await refusal(t, 'roles', ...args), said)))
