@@ -17,6 +17,13 @@ const config = parseConfig({
 const { keys: keks } = await loadKeyEncryptionKeys(keysFolder)
 const { log } = openLog(logLevel, 1)
 const generation = await openTrustedGeneration(keysFolder)
-const service = await startService({ config, address, keks, generation, log, post: { send: async () => {} } })
+const service = await startService({
+  config,
+  address,
+  keks,
+  generation,
+  log,
+  mailer: { send: async () => {} },
+})
 process.send(service.addresses.main)
 process.on('disconnect', () => process.exit())

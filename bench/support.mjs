@@ -100,7 +100,7 @@ function processes() {
 }
 
 /** User and system time of processes, from /proc/<pid>/stat (proc(5): fields 14 and 15, in ticks of 10 ms). */
-function cpuSeconds(all) {
+export function cpuSeconds(all) {
   let ticks = 0
   for (const one of all) {
     const fields = read(`/proc/${one.pid ?? one}/stat`)

@@ -15,6 +15,7 @@ const tags = [
   { name: 'federation', description: 'Sign in with OpenID providers.' },
   { name: 'password', description: 'Reset and change passwords.' },
   { name: 'token', description: 'Mint and introspect access tokens.' },
+  { name: 'feed', description: 'Follow revocations.' },
   {
     name: 'admin',
     description:
@@ -22,6 +23,46 @@ const tags = [
   },
   { name: 'metadata', description: 'Keys and metadata for verifiers.' },
 ]
+
+const prefer = {
+  type: 'string',
+  description:
+    '`wait=2` (RFC 7240): answer when every verifier that reports has applied the revocation, or after 2 seconds. At most 10.',
+}
+const idempotencyKey = {
+  type: 'string',
+  pattern: '^[!-~]{1,100}$',
+  description:
+    'A repeated request with the same key gets the first answer, and creates nothing. Kept for a day.',
+}
+const preferenceApplied = {
+  type: 'string',
+  enum: ['wait'],
+  description: 'The answer waited for verifiers, as `Prefer` asked.',
+}
+
+/** Headers that a route may be given, and that no schema checks. */
+function optionalHeaders(schema, { config }) {
+  const properties = {}
+  const isRepeatable = String(schema.response?.[409]?.description).includes('`idempotency_conflict`')
+  if (isRepeatable) properties['Idempotency-Key'] = idempotencyKey
+  if (!config?.needs || !config.revokes) return { properties, response: schema.response }
+  properties.Prefer = prefer
+  const response = Object.entries(schema.response).map(([status, answer]) =>
+    answer.headers?.['Mintmark-Revocation']
+      ? [status, { ...answer, headers: { ...answer.headers, 'Preference-Applied': preferenceApplied } }]
+      : [status, answer],
+  )
+  return { properties, response: Object.fromEntries(response) }
+}
+
+function describeHeaders({ schema, url, route }) {
+  const described = demandHeader({ schema, url, route })
+  if (!schema?.response) return described
+  const { properties, response } = optionalHeaders(schema, route)
+  if (Object.keys(properties).length === 0) return described
+  return { url, schema: { ...described.schema, response, headers: { type: 'object', properties } } }
+}
 
 /** Demanded before any schema is looked at, of every request that changes something and is not by service key. */
 function demandHeader({ schema, url, route }) {
@@ -68,7 +109,7 @@ export async function describeApi() {
           },
         },
       },
-      transform: demandHeader,
+      transform: describeHeaders,
       refResolver: { buildLocalReference: json => String(json.$id) },
     })
   })

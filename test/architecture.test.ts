@@ -17,7 +17,7 @@ interface Rule {
   readonly faults: (file: SourceFile) => string[]
 }
 
-const domain = /^src\/(sessions|accounts|federation|tenants|keys|sealing|tokens)\//
+const domain = /^src\/(sessions|accounts|federation|tenants|keys|feed|sealing|tokens)\//
 const drivers = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer|prom-client)(\/|$)/
 /** Metrics are http/'s: they are counted by route and answered to Prometheus. */
 const stores = /^(postgres|pg|drizzle-orm|ioredis|redis|rate-limiter-flexible|nodemailer)(\/|$)/
@@ -31,7 +31,7 @@ const floors = [
   /^postgres$/,
   /^postgres\/(audit|migration)$/,
   /^postgres\/authority$/,
-  /^postgres\/(federation|keys|tenants)$/,
+  /^postgres\/(federation|feed|keys|tenants)$/,
   /^postgres\/accounts$/,
   /^sessions$/,
   /^sessions\/(table|redis)$/,
@@ -51,6 +51,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   sessions: ['core', 'audit'],
   federation: ['core', 'audit', 'sealing'],
   keys: ['core', 'audit', 'sealing'],
+  feed: ['core', 'audit', 'keys'],
+  relay: ['core', 'feed'],
   // Open, rotate and end sessions; what a provider says of somebody.
   accounts: ['core', 'audit', 'sessions', 'federation'],
   // Who is limited, and by what.
@@ -59,14 +61,16 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   tokens: ['core', 'audit', 'sessions', 'keys'],
   store: [
     ...['core', 'audit', 'sealing', 'sessions', 'federation'],
-    ...['keys', 'accounts', 'tenants', 'tokens'],
+    ...['keys', 'feed', 'accounts', 'tenants', 'tokens'],
   ],
-  http: ['core', 'audit', 'sessions', 'federation', 'keys', 'accounts', 'tenants', 'tokens'],
+  http: ['core', 'audit', 'sessions', 'federation', 'keys', 'feed', 'accounts', 'tenants', 'tokens'],
   boot: [
-    ...['core', 'audit', 'sealing', 'mail', 'sessions', 'federation', 'keys'],
+    ...['core', 'audit', 'sealing', 'mail', 'sessions', 'federation', 'keys', 'feed'],
     ...['accounts', 'tenants', 'tokens', 'store', 'http'],
   ],
-  commands: ['core', 'audit', 'sessions', 'federation', 'keys', 'accounts', 'tenants', 'boot'],
+  commands: [
+    ...['core', 'audit', 'sessions', 'federation', 'keys', 'feed', 'relay', 'accounts', 'tenants', 'boot'],
+  ],
 }
 const roomOf = (path: string) => /^src\/([a-z]+)\//.exec(path)?.[1]
 
@@ -182,7 +186,7 @@ const sourceRules: Rule[] = [
     faults: file => {
       if (!file.path.startsWith('src/')) return []
       const needed = [
-        ...(/^src\/(tokens|keys)\//.test(file.path) ? ['@mintmark/verifier/readers'] : []),
+        ...(/^src\/(tokens|keys|feed)\//.test(file.path) ? ['@mintmark/verifier/readers'] : []),
         ...(file.path === 'src/boot/embedded.ts' ? ['@mintmark/dev-postgres'] : []),
       ]
       return imports(file).filter(

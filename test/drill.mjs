@@ -28,6 +28,7 @@ const drills = {
     ...['env', 'NONSENSE_SEEDS=200', 'TEST_TIMEOUT=3000', 'node', 'test/run.mjs'],
     ...['test/fault/nonsense-postgres.test.ts', 'test/fault/nonsense-redis.test.ts'],
   ],
+  feed: ['node', 'bench/feed.mjs'],
   keycloak: ['npm', 'run', '--silent', 'test:keycloak'],
   growth: ['node', 'bench/growth.mjs'],
   'growth in Redis': ['node', 'bench/growth.mjs', '10000,1000000', '5', '4', 'redis'],

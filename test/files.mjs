@@ -2,8 +2,8 @@
 import { t } from 'tap'
 
 const [jobs, ...files] = process.argv.slice(2)
-/** Seconds: longer than any file takes on a busy machine. */
-const timeout = Number(process.env.TEST_TIMEOUT ?? 300)
+/** Seconds: longer than any file takes on a very busy machine. */
+const timeout = Number(process.env.TEST_TIMEOUT ?? 900)
 // A file's own tests are timed by this; the default of 30 s is for small ones.
 const env = { ...process.env, TAP_TIMEOUT: String(timeout) }
 

@@ -1,54 +1,45 @@
 // The downstream API: it knows the issuer's address and its own audience, and never sees a cookie.
 import { createServer } from 'node:http'
-import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { createVerifier } from '@mintmark/verifier'
+import { protect } from '@mintmark/verifier/node'
 
 export function createApi({ issuer, audience, appOrigin }) {
-  const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`))
+  // It follows the feed: a session that has ended opens nothing here, a second later.
+  const verifier = createVerifier({ issuer, audience })
 
-  // The one place to change for another verifier.
-  async function verify(token) {
-    const { payload } = await jwtVerify(token, keys, {
-      issuer,
-      audience,
-      typ: 'at+jwt',
-      algorithms: ['ES256'],
-      clockTolerance: 30,
-      requiredClaims: ['sub', 'exp', 'iat', 'client_id', 'sid'],
-    })
-    return payload
+  const routes = {
+    '/hello': protect(verifier, (_request, response, principal) => {
+      const { sub, tenant = null, roles = [], permissions = [], issuedAt, expiresAt } = principal
+      const minted = new Date(issuedAt * 1000).toISOString()
+      const lives = `${expiresAt - issuedAt} s`
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ hello: sub, tenant, roles, permissions, minted, lives }))
+    }),
+
+    // An open stream outlives its token. It ends with the session, or with whatever else the token rests on.
+    '/events': protect(verifier, (_request, response, principal) => {
+      const closed = new AbortController()
+      response.on('close', () => closed.abort())
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const tick = setInterval(() => response.write(`data: ${new Date().toISOString()}\n\n`), 1000)
+      closed.signal.addEventListener('abort', () => clearInterval(tick))
+      const revoked = verifier.signal(principal, closed.signal)
+      const end = () => response.end(`event: revoked\ndata: ${revoked.reason.code}\n\n`)
+      if (revoked.aborted) end()
+      else revoked.addEventListener('abort', end)
+    }),
   }
 
-  return createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     response.setHeader('access-control-allow-origin', appOrigin)
     response.setHeader('access-control-allow-headers', 'authorization')
     // So that the page can tell a token that is too old from another refusal.
     response.setHeader('access-control-expose-headers', 'www-authenticate')
     response.setHeader('vary', 'origin')
     if (request.method === 'OPTIONS') return response.writeHead(204).end()
-
-    const token = /^Bearer (\S+)$/.exec(request.headers.authorization ?? '')?.[1]
-    if (token === undefined) return answer(response, 401, { error: 'no token' }, 'Bearer')
-    try {
-      const { sub, tenant = null, roles = [], permissions = [], iat, exp } = await verify(token)
-      const minted = new Date(iat * 1000).toISOString()
-      return answer(response, 200, {
-        hello: sub,
-        tenant,
-        roles,
-        permissions,
-        minted,
-        lives: `${exp - iat} s`,
-      })
-    } catch (error) {
-      // Without the keys nothing can be said about the token.
-      if (!error.code?.startsWith('ERR_J') || error.code === 'ERR_JWKS_TIMEOUT')
-        return answer(response, 503, { error: 'the keys cannot be fetched' })
-      return answer(response, 401, { error: error.message }, 'Bearer error="invalid_token"')
-    }
+    const route = routes[request.url]
+    return route ? route(request, response) : response.writeHead(404).end()
   })
-}
-
-function answer(response, status, body, challenge) {
-  if (challenge !== undefined) response.setHeader('www-authenticate', challenge)
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+  server.on('close', verifier.close)
+  return server
 }

@@ -15,6 +15,7 @@ document.getElementById(me ? 'signed-in' : 'signed-out').hidden = false
 onClick('sign-in', () => mintmark.signIn())
 onClick('sign-out', () => mintmark.signOut())
 onClick('ask', ask)
+onClick('listen', listen)
 document.getElementById('account').href = `${issuer}/`
 
 if (me) {
@@ -30,6 +31,20 @@ async function ask() {
   } catch (error) {
     // An outage: whoever was signed in still is.
     show('answer', error.code ?? String(error))
+  }
+}
+
+/** The API closes the stream as soon as the session has ended, wherever it was ended. */
+async function listen() {
+  try {
+    const { body } = await mintmark.fetch(`${api}/events`)
+    for (const reader = body.pipeThrough(new TextDecoderStream()).getReader(); ; ) {
+      const { value, done } = await reader.read()
+      if (done) return
+      show('events', value.trim())
+    }
+  } catch (error) {
+    show('events', error.code ?? String(error))
   }
 }
 

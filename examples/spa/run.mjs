@@ -18,7 +18,9 @@ const ready = () =>
     () => false,
   )
 if (!(await ready())) {
-  const service = spawn(process.execPath, ['dist/main.js'], { stdio: 'inherit' })
+  // The API has no service key here, so the feed is open.
+  const env = { MINTMARK_FEED_PUBLIC: 'true', ...process.env }
+  const service = spawn(process.execPath, ['dist/main.js'], { stdio: 'inherit', env })
   service.on('exit', code => process.exit(code ?? 1))
   // The terminal's Ctrl-C reaches the service too: this process ends with it.
   process.on('SIGINT', () => {})

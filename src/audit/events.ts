@@ -75,6 +75,8 @@ export type AuditAction =
   | 'session.token'
   | 'service.sessions-ended'
   | 'service.recovered'
+  | 'feed.forked'
+  | 'feed.verifier-forgotten'
   | 'keys.bootstrapped'
   | 'keys.published'
   | 'keys.scheduled'

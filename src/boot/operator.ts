@@ -2,6 +2,9 @@
 import { createThrottle } from '../accounts/throttle.js'
 import { CommandFailed } from '../core/errors.js'
 import type { Mail } from '../core/mail.js'
+import { createReceipts, heldListsIn, type Receipts } from '../feed/receipts.js'
+import type { FeedReports } from '../feed/reports.js'
+import type { VerifierStore } from '../feed/verifiers.js'
 import { createKeyOperations, type KeyOperations } from '../keys/operations.js'
 import { openSealedKey } from '../keys/signing-key.js'
 import { type OpenMailer, openMailer } from '../mail/mailer.js'
@@ -11,6 +14,8 @@ import { postgresAccountStore } from '../store/postgres/accounts/account-store.j
 import { Trust } from '../store/postgres/cluster-identity.js'
 import type { Address } from '../store/postgres/connection.js'
 import { Database } from '../store/postgres/database.js'
+import { postgresFeedReports } from '../store/postgres/feed/feed-reports.js'
+import { postgresVerifierStore } from '../store/postgres/feed/verifier-store.js'
 import { postgresKeyRingStore } from '../store/postgres/keys/key-ring-store.js'
 import type { Topic } from '../store/redis/announcements.js'
 import { createLimiter } from '../store/redis/limiter.js'
@@ -28,6 +33,11 @@ export interface Operator extends Domain {
   mailWorks(): Promise<void>
   /** Resolves when every mail of this command has been sent; throws why one was not. */
   mailed(): Promise<void>
+  readonly feed: {
+    readonly receipts: Receipts
+    readonly reports: FeedReports
+    readonly forget: VerifierStore['forget']
+  }
   /** For who changes keys, at least one key-encryption key must be there. */
   keys(use: 'reads' | 'changes'): Promise<KeyOperations>
   /** Ending sessions needs no key: without one no row is known to be ours, and its id is listed nevertheless. */
@@ -66,6 +76,8 @@ function createOperator(
     return mailer
   }
   closers.push(() => void mailer?.then(mailer => mailer.close()))
+  const verifiers = postgresVerifierStore(database)
+  const receipts = createReceipts(verifiers)
   const domain = createDomain({
     config,
     database,
@@ -82,6 +94,11 @@ function createOperator(
     ...domain,
     config,
     database,
+    feed: {
+      receipts,
+      reports: postgresFeedReports(database),
+      forget: verifiers.forget,
+    },
     mailWorks: async () => (await opened()).check(),
     mailed: async () => void (await Promise.all(mails)),
     keys: async use =>
@@ -91,6 +108,7 @@ function createOperator(
         issuer: config.issuer,
         resealOthers: domain.providers.reseal,
         changed: () => topics.add('keys'),
+        heldLists: heldListsIn(receipts),
       }),
     async sessions(use) {
       if (config.sessionStore === 'postgres') return revocationsIn(database)

@@ -146,6 +146,20 @@ export const settings = {
     default: 'info',
     meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
   },
+  feedPublic: {
+    env: 'MINTMARK_FEED_PUBLIC',
+    parse: text => text === 'true',
+    faults: text => !/^(true|false)$/.test(text) && 'MINTMARK_FEED_PUBLIC must be true or false',
+    default: 'false',
+    meaning:
+      'With `true` the [revocation feed](feed.md) can be read without a service key. It shows how many revocations there are, and nothing else.',
+  },
+  feedConnections: {
+    env: 'MINTMARK_FEED_CONNECTIONS',
+    ...wholeNumber(10, 100_000, '3000'),
+    meaning:
+      'How many readers of the [revocation feed](feed.md) an instance serves at once. Readers without a service key get at most a tenth of them.',
+  },
   product: {
     env: 'MINTMARK_PRODUCT',
     faults: lineFaults,
@@ -166,14 +180,16 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting>
 
+/** The port is not a number where the text is not of this form. */
+export function readHostAndPort(text: string): { readonly host: string; readonly port: number } {
+  const [, host = '', port] = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):(\d{1,5})$/i.exec(text) ?? []
+  return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) <= 65535 ? Number(port) : Number.NaN }
+}
+
 function hostAndPort(like: string) {
-  const parse = (text: string) => {
-    const [, host = '', port] = /^(\[[0-9a-f:.]+\]|[a-z0-9.-]+):(\d{1,5})$/i.exec(text) ?? []
-    return { host: host.replace(/^\[|\]$/g, ''), port: Number(port) <= 65535 ? Number(port) : Number.NaN }
-  }
   const faults = (text: string, env: string) =>
-    Number.isNaN(parse(text).port) && `${env} must be host:port, like ${like}`
-  return { parse, faults, default: like }
+    Number.isNaN(readHostAndPort(text).port) && `${env} must be host:port, like ${like}`
+  return { parse: readHostAndPort, faults, default: like }
 }
 
 function wholeNumber(least: number, most: number, usual: string) {

@@ -23,6 +23,7 @@ import { rememberRedis } from '../store/sessions/revoked.js'
 import { type OriginRegistry, openOriginRegistry } from '../tenants/origins.js'
 import { createBackground } from './background.js'
 import { closeAll, closeWithin } from './closing.js'
+import { openFeed } from './feed.js'
 import { listenOn } from './listen.js'
 import { openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import type { TrustedGeneration } from './trusted-generation.js'
@@ -59,11 +60,16 @@ export async function startService(parts: ServiceParts): Promise<Service> {
   const found = await refuseUnfit(parts)
   const trust = new Trust(found, higher => void keep(higher))
   for (const warning of await refuseUnfitRedis(config)) log.warn(warning)
-  const database = new Database(address, { trust })
+  let kick = () => {}
+  const committed = () => kick()
+  const database = new Database(address, { trust, committed })
   const hot = new HotReads(address, trust)
-  const reserved = new Database(address, { connections: reservedConnections, trust })
+  const forFeed = new HotReads(address, trust, 1)
+  const reserved = new Database(address, { connections: reservedConnections, trust, committed })
   const forRefusals = new Database(address, { connections: 1, trust })
-  const closers: (() => unknown)[] = [database, hot, reserved, forRefusals].map(one => () => one.close())
+  const closers: (() => unknown)[] = [database, hot, forFeed, reserved, forRefusals].map(
+    one => () => one.close(),
+  )
   const close = async () => {
     for (const err of await closeAll(closers.splice(0))) log.error({ err }, 'a component did not close')
   }
@@ -72,6 +78,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const background = createBackground(log, metrics, parts.unnoticedWithinMs)
     closers.push(() => background.drain(5000))
     const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
+    const { feed, verifiers, receipts } = openFeed(parts, forFeed, database, ring)
+    kick = feed.kick
+    closers.push(() => verifiers.close())
     const registry = await openOriginRegistry(postgresApplicationStore(database))
     closers.push(cleanRegularly(database, background.run, metrics.cleaned, parts.cleanEveryMs))
     const announcements = await followChanges(parts, ring, registry, closers)
@@ -106,6 +115,9 @@ export async function startService(parts: ServiceParts): Promise<Service> {
       stores,
       ring,
       registry,
+      feed,
+      verifiers,
+      receipts,
       health: 'url' in address ? undefined : health,
     })
     const probes = fastify({ logger: false, forceCloseConnections: true })
@@ -114,6 +126,8 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     closers.push(
       () => probes.close(),
       () => closeWithin(app, mostClosingMs),
+      () => feed.close(),
+      () => receipts.close(),
       () => {
         health.closing = true
       },

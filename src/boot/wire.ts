@@ -11,13 +11,18 @@ import { createSignIn } from '../accounts/sign-in.js'
 import { createSignInMethods } from '../accounts/sign-in-methods.js'
 import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
+import type { AuditLog, RequestContext } from '../audit/events.js'
 import { createRefusals } from '../audit/refusals.js'
 import type { InBackground } from '../core/background.js'
 import type { Mailer } from '../core/mail.js'
 import { createProviderLogouts } from '../federation/logout.js'
 import { createConnections } from '../federation/metadata.js'
+import { createVerifierCounts } from '../feed/counts.js'
+import type { Feed } from '../feed/feed.js'
+import { heldListsIn, type Receipts } from '../feed/receipts.js'
+import type { Registry } from '../feed/registry.js'
 import type { Health } from '../http/api/health.js'
-import { addGauges, type Metrics } from '../http/middleware/metrics.js'
+import { addGauges, type FeedGauge, type Metrics } from '../http/middleware/metrics.js'
 import type { Theme } from '../http/pages/theme.js'
 import { buildApp } from '../http/server.js'
 import type { KeyRing } from '../keys/key-ring.js'
@@ -84,13 +89,18 @@ export interface AssemblyParts extends GivenParts {
   readonly redis: RedisClient | undefined
   readonly ring: KeyRing
   readonly registry: OriginRegistry
+  readonly feed: Feed
+  readonly verifiers: Registry
+  readonly receipts: Receipts
   /** On the main listener too: the embedded default only. */
   readonly health: Health | undefined
 }
 
 export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
-  const { config, metrics, log, mailer, inBackground, database, hot, reserved, ring, stores, keks } = parts
+  const { config, metrics, log, mailer, inBackground, database, hot, reserved, ring, stores, keks, feed } =
+    parts
   const { issuer, passwordMinLength } = config
+  const { verifiers, receipts } = parts
   const { revocations } = stores
   const store = postgresAccountStore(database, stores.within)
   const sessions = createSessions(stores.sessions, config.sessionLimits)
@@ -102,7 +112,9 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   await countParameters()
   const policy = createPasswordPolicy({ minLength: passwordMinLength, product: config.product })
   const throttle = createThrottle(createLimiter(parts.redis, config))
-  const refusals = createRefusals({ audit: postgresAuditLog(parts.forRefusals), throttle, log, metrics })
+  const audit = postgresAuditLog(parts.forRefusals)
+  const keyOf = createVerificationKeys()
+  const refusals = createRefusals({ audit, throttle, log, metrics })
   const refused = refusals.record
   const createSession = createSessionCreator(sessions)
   const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground: parts.unnoticed }
@@ -117,6 +129,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     issuer,
     resealOthers: domain.providers.reseal,
     changed: () => changed('keys'),
+    heldLists: heldListsIn(receipts),
   })
   const identities = postgresIdentityStore(database, stores.within)
   const federation = postgresFederationStore(database, hot, stores.within)
@@ -126,6 +139,8 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     refusalsQueued: () => refusals.queued(),
     statementsPending: () => hot.pending + database.pending + parts.reserved.pending,
     signingKeyAgeSeconds: () => ring.signerAgeSeconds() ?? 0,
+    feed: () => gaugesOf(feed),
+    verifiers: createVerifierCounts(receipts.read),
     redisConnected: () => parts.redis && parts.redis.status === 'ready',
   })
   const app = await buildApp({
@@ -139,10 +154,11 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     changePassword: createPasswordChange(passwords, shared),
     stepUp: createStepUp(passwords, shared),
     exchange: createExchange({ ...shared, signer: ring.signer }),
-    admin: { ...domain, issuer, revocations, keyOperations },
+    admin: { ...domain, issuer, revocations, keyOperations, receipts },
     callers: postgresCallers(hot),
     serviceKeys: postgresServiceKeyStore(database),
-    introspection: { issuer, introspections: stores.introspections, keyOf: createVerificationKeys() },
+    introspection: { issuer, introspections: stores.introspections, keyOf },
+    feed: { ...config, feed, verifiers, ring, keyOf, forked: reportFork(parts, audit) },
     federation: createFederation(federating),
     signInMethods: createSignInMethods({ ...shared, identities }),
     providerLogouts: createProviderLogouts(federating),
@@ -153,6 +169,28 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   // Once every request has been answered.
   app.addHook('onClose', () => refusals.close(mostWritingMs))
   return app
+}
+
+function gaugesOf(feed: Feed): Readonly<Record<FeedGauge, number | undefined>> {
+  const { head, entries, waiting, ageMs, tickMs } = feed.state()
+  return {
+    feed_head: head,
+    feed_entries: entries,
+    feed_readers: waiting,
+    feed_age_seconds: ageMs === undefined || waiting === 0 ? undefined : ageMs / 1000,
+    feed_tick_seconds: tickMs === undefined ? undefined : tickMs / 1000,
+  }
+}
+
+/** A verifier remembers what this database never had, or has lost. The audit log tells `mintmark keys doctor`. */
+function reportFork({ log, metrics }: AssemblyParts, audit: AuditLog) {
+  return async (context: RequestContext) => {
+    log.error(
+      'a verifier remembers revocations that this database does not have: read docs/backup-and-upgrade.md, then run `mintmark recover`',
+    )
+    metrics.feedForked()
+    await audit.record([{ action: 'feed.forked', outcome: 'done', context }])
+  }
 }
 
 /** This instance looks at once, and so do the others where there is a Redis. */

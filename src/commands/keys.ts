@@ -20,6 +20,7 @@ interface RotateForm extends ChangeForm {
   readonly compromised?: string
   readonly kek?: string
   readonly since?: number
+  readonly force?: boolean
 }
 
 const dryRun = ['--dry-run', 'dry run: print the resulting timeline and change nothing'] as const
@@ -48,6 +49,7 @@ export function keyCommands(program: OperatorCommand): void {
       'accept signatures that a leaked key made before this time (ISO 8601); default: none',
       instant,
     )
+    .option('--force', 'rotate even if verifiers have reported that they do not hold the next key yet')
     .option(...dryRun)
     .option(...asJson)
     .action((form: RotateForm, { args }: Command) => rotate(withKek(form, args)))
@@ -107,8 +109,12 @@ async function rotate(form: RotateForm): Promise<void> {
   })
 }
 
-async function rotateAsPlanned(operations: KeyOperations, form: ChangeForm) {
-  const answer = await operations.rotate(options(form))
+async function rotateAsPlanned(operations: KeyOperations, form: RotateForm) {
+  const answer = await operations.rotate({ ...options(form), force: form.force ?? false })
+  if (typeof answer === 'object' && 'lacking' in answer)
+    throw new CommandFailed(
+      `these verifiers do not hold the next key yet, and would reject its tokens: ${answer.lacking.join(', ')}. Wait until they have fetched the keys (at most 5 minutes), restart those that do not, or give --force`,
+    )
   if (answer === 'no-standby')
     throw new CommandFailed('there is no next key: start the service, which publishes one')
   if (answer === 'shut')

@@ -14,6 +14,8 @@ export function readerIsGone(): void {
   reads = false
 }
 
+export const isRead = () => reads
+
 export const print = (line: string) => void (reads && process.stdout.write(`${line}\n`))
 
 export function say({ json }: Form, document: object, prose: readonly string[] | string): void {

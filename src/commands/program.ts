@@ -4,12 +4,14 @@ import { applicationCommands } from './applications.js'
 import { auditCommands } from './audit.js'
 import { OperatorCommand } from './command.js'
 import { saying } from './context.js'
+import { feedCommands } from './feed.js'
 import { invitationCommands } from './invitations.js'
 import { keyCommands } from './keys.js'
 import { memberCommands } from './members.js'
 import { migrateCommand } from './migrate.js'
 import { providerCommands } from './providers.js'
 import { recoverCommand } from './recover.js'
+import { relayCommand } from './relay.js'
 import { roleCommands } from './roles.js'
 import { serviceKeyCommands } from './service-keys.js'
 import { sessionCommands } from './sessions.js'
@@ -31,9 +33,11 @@ export function createProgram(): OperatorCommand {
   providerCommands(program)
   serviceKeyCommands(program)
   sessionCommands(program)
+  feedCommands(program)
   keyCommands(program)
   auditCommands(program)
   recoverCommand(program)
+  relayCommand(program)
   return program
 }
 

@@ -1,8 +1,9 @@
 /** `mintmark service-keys …`: the keys by which internal services call, made (shown this once), listed and revoked. */
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import { type PlatformPermission, platformPermissions } from '../core/authority.js'
 import { CommandFailed } from '../core/errors.js'
 import type { ServiceKeyId } from '../core/principal.js'
+import { type FeedTerms, feedTerms } from '../core/service-key.js'
 import { describeServiceKey, type ServiceKey } from '../tenants/service-keys.js'
 import { limited, noTenant, printable, tenantId } from './arguments.js'
 import type { OperatorCommand } from './command.js'
@@ -15,6 +16,8 @@ interface Wanted extends Form {
   readonly audience?: string[]
   readonly tenant?: string
   readonly days?: number
+  readonly feedMode?: 'required' | 'preferred'
+  readonly feedMaxAge?: number
 }
 
 export function serviceKeyCommands(program: OperatorCommand): void {
@@ -46,6 +49,17 @@ export function serviceKeyCommands(program: OperatorCommand): void {
     )
     .option('--tenant <id>', 'limit the key to one tenant')
     .option('--days <n>', 'days until the key expires (default: never)', days)
+    .addOption(
+      new Option(
+        '--feed-mode <mode>',
+        'with the scope feed: what its verifiers do when the feed is too old (default: preferred)',
+      ).choices(['required', 'preferred']),
+    )
+    .option(
+      '--feed-max-age <n>',
+      'with the scope feed: seconds after which the feed is too old (default: 15)',
+      maxAge,
+    )
     .option(...asJson)
     .action(create)
 
@@ -75,6 +89,7 @@ async function create(name: string, wanted: Wanted): Promise<void> {
     audiences: [...new Set(wanted.audience ?? [])],
     tenant: wanted.tenant === undefined ? null : tenantId(wanted.tenant),
     lifetimeSeconds: wanted.days === undefined ? undefined : wanted.days * 86_400,
+    feed: termsOf(wanted),
   }
   await withOperator(wanted, async ({ serviceKeys }) => {
     const answer = await serviceKeys.create(key, operator)
@@ -87,14 +102,19 @@ async function create(name: string, wanted: Wanted): Promise<void> {
   })
 }
 
+function termsOf({ feedMode, feedMaxAge }: Wanted): FeedTerms | undefined {
+  if (feedMode === undefined && feedMaxAge === undefined) return undefined
+  return feedTerms({ mode: feedMode, maxAgeSeconds: feedMaxAge })
+}
+
 export const listing: Listing<ServiceKey> = {
-  heads: ['KEY', 'NAME', 'STATE', 'SCOPES', 'AUDIENCES', 'TENANT', 'EXPIRES', 'LAST USED'],
+  heads: ['KEY', 'NAME', 'STATE', 'SCOPES', 'AUDIENCES', 'TENANT', 'EXPIRES', 'LAST USED', 'FEED'],
   row: key => Object.values(facts(key)),
   document: describeServiceKey,
   none: 'No service keys.',
 }
 
-function facts({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt }: ServiceKey) {
+function facts({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsedAt, feed }: ServiceKey) {
   return {
     key: id,
     name,
@@ -104,6 +124,7 @@ function facts({ id, name, state, scopes, audiences, tenant, expiresAt, lastUsed
     tenant: cell(tenant),
     expires: instant(expiresAt),
     'last used': instant(lastUsedAt),
+    feed: feed ? `${feed.mode}, ${feed.maxAgeSeconds} s` : cell(null),
   }
 }
 
@@ -113,5 +134,11 @@ const instant = (seconds: number | null) => (seconds === null ? 'never' : time(s
 function days(text: string): number {
   const value = /^\d{1,4}$/.test(text) ? Number(text) : 0
   if (value < 1 || value > 3650) throw new InvalidArgumentError('Write a number from 1 to 3650.')
+  return value
+}
+
+function maxAge(text: string): number {
+  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0
+  if (value < 5 || value > 900) throw new InvalidArgumentError('Write a number of seconds from 5 to 900.')
   return value
 }

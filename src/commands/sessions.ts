@@ -1,6 +1,7 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a user, all there are. */
 import { InvalidArgumentError } from 'commander'
 import { moveSessions } from '../boot/maintenance.js'
+import type { Operator } from '../boot/operator.js'
 import { CommandFailed } from '../core/errors.js'
 import type { SessionId } from '../core/principal.js'
 import { describeSession, type ListedSession } from '../sessions/revocations.js'
@@ -8,7 +9,12 @@ import { who } from './arguments.js'
 import type { OperatorCommand } from './command.js'
 import { answered, configuration, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
+import { documentOf, prose, receiptAfter, waits } from './receipt.js'
 import { cell, time } from './table.js'
+
+interface Waits {
+  readonly wait?: number
+}
 
 export function sessionCommands(program: OperatorCommand): void {
   const sessions = program.command('sessions').description('list and end sessions')
@@ -29,22 +35,27 @@ export function sessionCommands(program: OperatorCommand): void {
     .description('end one session at once')
     // Its id is 22 characters of base64url: it may begin with a dash.
     .allowUnknownOption()
-    .acts(async (domain, id: string, form: Form) => {
+    .option(...waits)
+    .acts(async (domain, id: string, { wait, ...form }: Form & Waits) => {
       const sessions = await domain.sessions('ends')
       answered(await sessions.endOne(id as SessionId, 'anyone', operator), {
         unknown: `there is no session ${id}: run \`mintmark sessions list <user>\` to see all`,
       })
-      say(form, { id, ended: true }, `Ended ${id}.`)
+      await sayEnded(domain, form, wait, { id, ended: true }, `Ended ${id}.`)
     })
 
   sessions
     .command('end-all')
     .argument('[user]', who)
     .option('--everybody', 'end the sessions of all users instead')
+    .option(...waits)
     .description('end all sessions of a user, or of all users')
     .option(...asJson)
     .action(
-      async (user: string | undefined, { everybody = false, ...form }: Form & { everybody?: boolean }) => {
+      async (
+        user: string | undefined,
+        { everybody = false, wait, ...form }: Form & Waits & { everybody?: boolean },
+      ) => {
         if ((user === undefined) !== everybody)
           throw new CommandFailed('name one user or give --everybody, not both')
         await withOperator(form, async domain => {
@@ -54,7 +65,8 @@ export function sessionCommands(program: OperatorCommand): void {
               ? await sessions.endAll(operator)
               : await sessions.endAllOf(await personOf(domain, user), operator)
           const { ended } = answered(answer, noUser(user ?? ''))
-          say(form, { ended }, ended === undefined ? 'Ended.' : `Ended ${ended} session(s).`)
+          const said = ended === undefined ? 'Ended.' : `Ended ${ended} session(s).`
+          await sayEnded(domain, form, wait, { ended }, said)
         })
       },
     )
@@ -70,6 +82,19 @@ export function sessionCommands(program: OperatorCommand): void {
       const copied = await moveSessions(configuration(), to, warning => note(form, warning))
       say(form, { to, copied }, `Copied ${copied} active session(s) to ${to}.`)
     })
+}
+
+/** Once they have ended, whether or not it becomes known who has applied it. */
+async function sayEnded(
+  domain: Operator,
+  form: Form,
+  wait: number | undefined,
+  document: object,
+  said: string,
+): Promise<void> {
+  if (wait === undefined) return say(form, document, said)
+  const receipt = await receiptAfter(domain, wait)
+  say(form, { ...document, ...documentOf(receipt) }, [said, ...prose(receipt)])
 }
 
 function store(text: string): string {

@@ -19,6 +19,8 @@ export const platformPermissions = [
   'audit:read',
   /** Asking about tokens. Only service keys do; users hold it so that they can give it to one. */
   'introspect',
+  /** Following the revocation feed. Only service keys do. */
+  'feed',
 ] as const
 export type PlatformPermission = (typeof platformPermissions)[number]
 

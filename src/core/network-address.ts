@@ -8,7 +8,25 @@ import ipaddr from 'ipaddr.js'
  * `_hidden` of RFC 7239.
  */
 export function readAddress(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : parse(text)?.toString()
+  return text === undefined ? undefined : read(text)
+}
+
+const read = remembering(text => parse(text)?.toString())
+
+/**
+ * Each request asks several times about the same few addresses. What is longer than any address is not kept; few are,
+ * since each may keep the whole header that it was cut from.
+ */
+function remembering<Answer>(answer: (text: string) => Answer, most = 100, longest = 64) {
+  const known = new Map<string, Answer>()
+  return (text: string): Answer => {
+    const before = known.get(text)
+    if (before !== undefined || known.has(text)) return before as Answer
+    const found = answer(text)
+    if (known.size >= most) known.clear()
+    if (text.length <= longest) known.set(text, found)
+    return found
+  }
 }
 
 function parse(text: string) {
@@ -44,10 +62,11 @@ export function trusting(blocks: readonly string[]): Trusts {
     if (length < 0) lists.ipv6.addSubnet(written, length + mapped, 'ipv6')
     else lists[familyOf(address)].addSubnet(address, length, familyOf(address))
   }
-  return text => {
+  const trusts = remembering(text => {
     const address = readAddress(text)
     return address !== undefined && lists[familyOf(address)].check(address, familyOf(address))
-  }
+  })
+  return text => text !== undefined && trusts(text)
 }
 
 const familyOf = (address: string) => (isIP(address) === 4 ? 'ipv4' : 'ipv6')

@@ -43,6 +43,22 @@ export interface KeyGrant {
   readonly tenant: TenantId | null
 }
 
+/** With the scope `feed`: what the verifiers of a key do when the feed is older than this many seconds. */
+export interface FeedTerms {
+  readonly mode: 'required' | 'preferred'
+  readonly maxAgeSeconds: number
+}
+
+export const defaultFeedTerms: FeedTerms = { mode: 'preferred', maxAgeSeconds: 15 }
+
+/** What was not chosen is as by default. */
+export function feedTerms({
+  mode = defaultFeedTerms.mode,
+  maxAgeSeconds = defaultFeedTerms.maxAgeSeconds,
+}: { [Term in keyof FeedTerms]?: FeedTerms[Term] | undefined }): FeedTerms {
+  return { mode, maxAgeSeconds }
+}
+
 /** One row as the primary had it, with every comparison of times already made by the database's clock. */
 export interface KeyRow extends KeyGrant {
   readonly secretHash: Buffer

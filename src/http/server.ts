@@ -18,6 +18,7 @@ import type { Exchange } from '../tokens/exchange.js'
 import { type AdminParts, adminRoutes } from './admin/index.js'
 import { deviceListRoute, endDeviceRoutes } from './api/devices.js'
 import { identitiesRoute, offeredProvidersRoute, providerRoutes, unlinkRoute } from './api/federation.js'
+import { type FeedRouteParts, feedRoutes } from './api/feed.js'
 import { type Health, healthRoutes } from './api/health.js'
 import { type IntrospectionParts, introspectRoute } from './api/introspect.js'
 import { changePasswordRoute, forgottenPasswordRoutes } from './api/password.js'
@@ -39,6 +40,7 @@ import { answerInTime, mostAnsweringMs } from './middleware/deadline.js'
 import { bodyLimitBytes, frame, newRequestId, requireSecureTransport } from './middleware/frame.js'
 import { requireStepUp, stepUpGuard } from './middleware/fresh-proof.js'
 import { answerProblems } from './middleware/problems.js'
+import { tellPosition } from './middleware/revocation.js'
 import { answerPreflights, guardOrigins, originGuard } from './middleware/same-origin.js'
 import { touchKeysAfterwards } from './middleware/service-key.js'
 import {
@@ -55,7 +57,8 @@ import { formAnswerRoute } from './pages/federation.js'
 import { pages } from './pages/index.js'
 import type { Theme } from './pages/theme.js'
 import { answerUnknownRoutes } from './pages/unknown-routes.js'
-import { formats, ProblemDocument } from './shapes/schemas.js'
+import { ProblemDocument } from './shapes/problem-document.js'
+import { formats } from './shapes/schemas.js'
 
 export interface AppParts extends AccountHandlerParts, FederationHandlerParts {
   readonly issuer: string
@@ -72,6 +75,7 @@ export interface AppParts extends AccountHandlerParts, FederationHandlerParts {
   readonly callers: AuthorityStore & KeyReads
   readonly serviceKeys: Pick<ServiceKeyStore, 'touch'>
   readonly introspection: IntrospectionParts
+  readonly feed: Omit<FeedRouteParts, 'issuer' | 'callers'>
   readonly providerLogouts: ProviderLogouts
   readonly throttle: Pick<Throttle, 'signOut' | 'admin' | 'adminFailed'>
   readonly refused: RecordRefusal
@@ -122,6 +126,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     requireSecureTransport(app, issuer, trusts)
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
+    tellPosition(app, { feed: parts.feed.feed, receipts: parts.admin.receipts })
     await app.register(pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.members }))
     await app.register(formAnswerRoute(parts))
     await app.register(providerRoutes(parts.providerLogouts))
@@ -162,6 +167,7 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(async app => {
       touchKeysAfterwards(app, serviceKeys)
       await app.register(introspectRoute(parts.introspection))
+      await app.register(feedRoutes({ ...parts.feed, issuer, callers }))
     })
 
     await app.register(async app => {

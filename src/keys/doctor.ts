@@ -78,6 +78,15 @@ function standby(ring: Ring): Finding {
   return { check: 'standby', ok: true, says: `${next.kid} is ${eligible}` }
 }
 
+/** A database that was restored without `mintmark recover` keeps its server's identity: only verifiers can tell. */
+export function feed(forks: number): Finding {
+  const ok = forks === 0
+  const says = ok
+    ? 'no verifier remembers revocations that this database does not have'
+    : 'a verifier remembers revocations that this database does not have: read docs/backup-and-upgrade.md, then run `mintmark recover`'
+  return { check: 'feed', ok, says }
+}
+
 /** Opened for this and forgotten: it signs and its public half verifies (src/keys/signing-key.ts). */
 async function half(key: Key, keks: KeyEncryptionKeys, issuer: string): Promise<Finding> {
   const check = `key ${key.kid}`

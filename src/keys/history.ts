@@ -1,5 +1,5 @@
 /** The history of keys, for who verifies later: each with the time in which it signed, and since when it is not believed. */
-import { publicMembers, type SigningKey, signCompact } from './signing-key.js'
+import { headerUnder, publicMembers, type SigningKey, signCompact } from './signing-key.js'
 import type { Key, PublicJwk, Ring } from './store.js'
 
 /** OpenID Federation 1.0, "Federation Historical Keys Response": a public key with NumericDates in whole seconds. */
@@ -39,8 +39,7 @@ function entry({ publicJwk, publishedAt, signsFrom, signsUntil, compromised }: K
  * an access token (RFC 8725, section 3.9).
  */
 export function signHistory(issuer: string, ring: Ring, signer: SigningKey): string {
-  const header = { alg: 'ES256', typ: 'jwk-set+jwt', kid: signer.kid }
   const aud = `${issuer}/.well-known/historical-keys`
   const payload = { iss: issuer, aud, iat: Math.floor(ring.now), keys: historicalKeys(ring) }
-  return signCompact(signer, Buffer.from(JSON.stringify(header)).toString('base64url'), payload)
+  return signCompact(signer, headerUnder(signer.kid, 'jwk-set+jwt'), payload)
 }

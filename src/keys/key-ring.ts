@@ -1,8 +1,10 @@
 /** The key ring in memory: what is published, and the private halves that sign. The rows say which may sign. */
+
 import { createHash } from 'node:crypto'
 import { Outage } from '../core/errors.js'
 import type { Kid } from '../core/principal.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
+import { digestOf } from './held-lists.js'
 import { signHistory } from './history.js'
 import { isShut, noOperator } from './operations.js'
 import { canSignNoMore, maintenance, publishedKeys, signerOf } from './schedule.js'
@@ -13,12 +15,16 @@ import {
   publicMembers,
   type SigningKey,
 } from './signing-key.js'
-import type { KeyRingStore, Ring } from './store.js'
+import type { KeyRingStore, PublicJwk, Ring } from './store.js'
 
 export interface PublishedSet {
   /** A JWK Set (RFC 7517, section 5), serialised. */
   readonly body: string
   readonly etag: string
+  /** Tells two sets of keys apart: SHA-256, base64url, of their sorted kids, which are thumbprints. */
+  readonly digest: string
+  /** The position of the feed when the list was read, as `<generation>.<position>`. */
+  readonly feedPosition: string
 }
 
 export type KeyRing = Awaited<ReturnType<typeof openKeyRing>>
@@ -108,6 +114,12 @@ export async function openKeyRing(
       })
     },
 
+    /** The public half of a key that is published; `Outage` as `published`. */
+    publicKey(kid: string): PublicJwk | undefined {
+      assertFresh()
+      return publishedKeys(ring).find(key => key.kid === kid)?.publicJwk
+    },
+
     /** Throws `Outage` when the list is too old to be trusted. */
     published(): PublishedSet {
       assertFresh()
@@ -150,8 +162,15 @@ async function publish(ring: Ring): Promise<PublishedSet> {
   const keys = publishedKeys(ring)
   for (const key of keys) await assertPublishable(key.publicJwk)
   const body = serializeJwks(keys)
-  return { body, etag: `"${createHash('sha256').update(body).digest('base64url')}"` }
+  return {
+    body,
+    etag: `"${sha256(body)}"`,
+    digest: digestOf(keys.map(({ kid }) => kid)),
+    feedPosition: ring.feedPosition,
+  }
 }
+
+const sha256 = (text: string) => createHash('sha256').update(text).digest('base64url')
 
 export function serializeJwks(keys: Ring['keys']): string {
   return JSON.stringify({ keys: keys.map(({ publicJwk }) => publicMembers(publicJwk)) })

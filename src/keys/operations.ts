@@ -3,7 +3,8 @@ import { type Actor, noRequest } from '../audit/events.js'
 import type { Kid } from '../core/principal.js'
 import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { compromise, type Leak } from './compromise.js'
-import { examine } from './doctor.js'
+import { examine, feed } from './doctor.js'
+import { type HeldList, lackingOf } from './held-lists.js'
 import { maxAgeSeconds, rotation, stateOf } from './schedule.js'
 import { generateSealedKey, openSealedKey, sealedAs } from './signing-key.js'
 import type { Alteration, Key, KeyRingStore, Plan, Policy, Ring } from './store.js'
@@ -27,10 +28,12 @@ export interface KeyOperationParts {
   readonly resealOthers: (actor: Actor) => Promise<unknown>
   /** Instances look at the ring at once. */
   readonly changed: () => void
+  /** What verifiers that were seen a short while ago have reported. */
+  readonly heldLists: () => Promise<readonly HeldList[]>
 }
 
 /** Each answers the ring after it, or in a word why it stays as it is. */
-export function createKeyOperations({ store, keks, issuer, resealOthers, changed }: KeyOperationParts) {
+export function createKeyOperations({ store, keks, issuer, resealOthers, ...parts }: KeyOperationParts) {
   const make = () => generateSealedKey(issuer, keks)
 
   async function change<Refusal extends string>(
@@ -39,7 +42,7 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
   ): Promise<Ring | Refusal> {
     await keks.reload()
     const answer = await store.change(decide, make, actor, dryRun)
-    if (typeof answer !== 'string' && !dryRun) changed()
+    if (typeof answer !== 'string' && !dryRun) parts.changed()
     return answer
   }
 
@@ -48,15 +51,24 @@ export function createKeyOperations({ store, keks, issuer, resealOthers, changed
 
     async doctor() {
       await keks.reload()
-      return examine(store.read, keks, issuer)
+      return [...(await examine(store.read, keks, issuer)), feed(await store.feedForks())]
     },
 
-    /** `shut`: the key that would sign next does not open here, and every mint would fail. */
-    rotate(options: ChangeOptions) {
-      return change(async ring => {
+    /**
+     * `shut`: the key that would sign next does not open here, and every mint would fail. `lacking`: these verifiers hold
+     * a list without it. `force`: it is for the operator to know better.
+     */
+    async rotate({ force = false, ...options }: ChangeOptions & { readonly force?: boolean }) {
+      const held = force ? [] : await parts.heldLists()
+      let lacking: readonly string[] = []
+      const answer = await change(async ring => {
         const plan = rotation(ring)
-        return typeof plan !== 'string' && (await isShut(ring, plan, keks, issuer)) ? 'shut' : plan
+        if (typeof plan === 'string') return plan
+        if (await isShut(ring, plan, keks, issuer)) return 'shut'
+        lacking = lackingOf(ring, plan, held)
+        return lacking.length > 0 ? 'lacking' : plan
       }, options)
+      return answer === 'lacking' ? { lacking } : answer
     },
 
     /** `no-other-kek`: fresh keys would be sealed under the key-encryption key that leaked. */

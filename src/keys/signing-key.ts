@@ -48,12 +48,12 @@ export async function openSealedKey(
     throw new Error(`signing key ${row.kid}: the private key does not match the public key`)
   }
   selfTest(privateKey, row)
-  return { kid: row.kid, private: privateKey, header: headerUnder(row.kid) }
+  return { kid: row.kid, private: privateKey, header: headerUnder(row.kid, 'at+jwt') }
 }
 
-/** The protected header of every token under this key, base64url: these members, and no other. */
-export function headerUnder(kid: Kid): string {
-  return Buffer.from(JSON.stringify({ alg: 'ES256', typ: 'at+jwt', kid })).toString('base64url')
+/** The protected header of everything of this type under this key, base64url: these members, and no other. */
+export function headerUnder(kid: Kid, typ: string): string {
+  return Buffer.from(JSON.stringify({ alg: 'ES256', typ, kid })).toString('base64url')
 }
 
 /** Whatever these keys sign says whom it is for: many libraries tell one signed document from another by nothing else. */

@@ -62,6 +62,8 @@ export interface Ring {
   readonly policy: Policy
   /** Every key that was ever published, oldest first. */
   readonly keys: readonly Key[]
+  /** Of the revocation feed, `<generation>.<position>`: what was killed by then, this list knows. */
+  readonly feedPosition: string
 }
 
 /** What is to be done to a ring. Keys are made by anybody who does it: a plan is a pure function of the ring. */
@@ -92,6 +94,8 @@ export interface Alteration {
  */
 export interface KeyRingStore {
   read(): Promise<Ring>
+  /** How often in the last day a verifier has shown a message that we signed and this database does not know. */
+  feedForks(): Promise<number>
   /** Answers the ring after it, or what `decide` answered in place of a plan. */
   change<Nothing extends string>(
     decide: (ring: Ring) => Plan | Nothing | Promise<Plan | Nothing>,

@@ -48,7 +48,7 @@ export interface Live {
 
 export type Resumed = { readonly live: Live } | { readonly gone: Gone }
 export type ResumedForMint =
-  | (Pick<MintReading, 'application' | 'kid'> & { readonly live: Live; readonly gone?: never })
+  | (Pick<MintReading, 'application' | 'kid' | 'basis'> & { readonly live: Live; readonly gone?: never })
   | { readonly gone: Gone }
 
 export interface SessionLimits {
@@ -98,7 +98,8 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
       if ('gone' in resumed) return resumed
       // In its last second a session has no whole second left for a token.
       if (resumed.live.principal.endsAt <= Math.floor(reading.now)) return { gone: 'absolute' }
-      return { live: resumed.live, application: reading.application, kid: reading.kid }
+      const { application, kid, basis } = reading
+      return { live: resumed.live, application, kid, basis }
     },
 
     touch: (id: SessionId) => store.touch(id),

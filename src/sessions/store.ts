@@ -1,5 +1,6 @@
 /** The contract of a session store: what a back end must hold so that the session can be the primary. */
 import type { RequestContext } from '../audit/events.js'
+import type { Handle } from '../core/handle.js'
 import type {
   AssuranceLevel,
   AuthenticationMethod,
@@ -87,6 +88,16 @@ export interface MintReading extends Reading {
     | undefined
   /** The key that signs at `now`. Undefined when the ring has none: an outage, not a refusal. */
   readonly kid: Kid | undefined
+  /** What a token of this reading rests on. */
+  readonly basis: TokenBasis
+}
+
+/** Read by the statement that reads the rest: a change that it did not see kills what it read (docs/feed.md). */
+export interface TokenBasis {
+  /** Of the database; only `mintmark recover` raises it. */
+  readonly generation: number
+  /** Of the service, the user, the application, the membership and the tenant, as far as they were found. */
+  readonly handles: readonly Handle[]
 }
 
 /** What a session goes on under: the hash of its new secret, and the id that it takes where a new proof gets a new one. */

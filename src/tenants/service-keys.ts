@@ -3,7 +3,12 @@ import type { Actor } from '../audit/events.js'
 import { type Authority, includedInTenants, may } from '../core/authority.js'
 import type { Page, PageRequest } from '../core/page.js'
 import type { ServiceKeyId } from '../core/principal.js'
-import { type KeyGrant, newServiceCredential, revealServiceCredential } from '../core/service-key.js'
+import {
+  type FeedTerms,
+  type KeyGrant,
+  newServiceCredential,
+  revealServiceCredential,
+} from '../core/service-key.js'
 import { audienceFaults } from './applications.js'
 
 export interface ServiceKey extends KeyGrant {
@@ -16,6 +21,8 @@ export interface ServiceKey extends KeyGrant {
   readonly revokedAt: number | null
   /** To the minute. */
   readonly lastUsedAt: number | null
+  /** Null without the scope `feed`. */
+  readonly feed: FeedTerms | null
 }
 
 export interface NewServiceKey extends KeyGrant {
@@ -24,6 +31,7 @@ export interface NewServiceKey extends KeyGrant {
   readonly name: string
   /** Undefined: until it is revoked. */
   readonly lifetimeSeconds: number | undefined
+  readonly feed?: FeedTerms | undefined
 }
 
 /**
@@ -53,13 +61,20 @@ export function mayGiveKey(authority: Authority, { scopes, audiences }: KeyGrant
 }
 
 /** Every fault of a key that is about to be made; none when it is sound. */
-export function faultsOfKey({ scopes, audiences, tenant }: KeyGrant): string[] {
+export function faultsOfKey({
+  scopes,
+  audiences,
+  tenant,
+  feed,
+}: KeyGrant & Pick<NewServiceKey, 'feed'>): string[] {
   const faults: string[] = []
   if (scopes.length === 0) faults.push('add at least one scope')
   if (scopes.includes('introspect') !== audiences.length > 0)
     faults.push(
       'the scope introspect needs audiences, and audiences need the scope introspect: give both, or neither',
     )
+  if (feed && !scopes.includes('feed'))
+    faults.push('a mode and a largest age of the feed need the scope feed: add it, or leave them out')
   faults.push(...audienceFaults(audiences))
   if (tenant === null) return faults
   const nothing = scopes.filter(scope => scope !== 'introspect' && !includedInTenants[scope])
@@ -95,7 +110,7 @@ export function createServiceKeys(store: ServiceKeyStore) {
 
 /** As JSON shows it. */
 export function describeServiceKey(serviceKey: ServiceKey) {
-  const { scopes, audiences, createdAt, expiresAt, revokedAt, lastUsedAt, ...key } = serviceKey
+  const { scopes, audiences, createdAt, expiresAt, revokedAt, lastUsedAt, feed, ...key } = serviceKey
   return {
     ...key,
     scopes: [...scopes],
@@ -104,5 +119,6 @@ export function describeServiceKey(serviceKey: ServiceKey) {
     expires_at: expiresAt,
     revoked_at: revokedAt,
     last_used_at: lastUsedAt,
+    feed: feed && { mode: feed.mode, max_age_seconds: feed.maxAgeSeconds },
   }
 }

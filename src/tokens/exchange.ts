@@ -49,7 +49,7 @@ export function createExchange({ issuer, sessions, signer, refused }: ExchangePa
   ): Promise<Exchanged> => {
     const resumed = await sessions.resumeForMint(credential, request)
     if (resumed.gone !== undefined) return { gone: resumed.gone }
-    const { live, application, kid } = resumed
+    const { live, application, kid, basis } = resumed
     seen(live)
     const { principal } = live
     const decision = decide(live, application, request)
@@ -57,7 +57,7 @@ export function createExchange({ issuer, sessions, signer, refused }: ExchangePa
       await refused(refusalOf(principal, 'session.token', decision.refused, context))
       return { live, ...decision }
     }
-    const order = { issuer, principal, clientId: request.client, ...decision.granted }
+    const order = { issuer, principal, basis, clientId: request.client, ...decision.granted }
     return { live, minted: mint(order, await signer(kid), live.now) }
   }
 }

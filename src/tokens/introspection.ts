@@ -1,10 +1,11 @@
 /** Today's answer about a token: what it says, held against the primary of this moment (RFC 7662). */
 import { judgeTime, type PublicKey } from '@mintmark/verifier/readers'
+import { handleOfId, handleOfSecret } from '../core/handle.js'
 import type { Kid, ServiceKeyId, SessionId, TenantContext, TenantId } from '../core/principal.js'
 import type { KeyRow, LiveKey } from '../core/service-key.js'
 import type { PublicJwk } from '../keys/store.js'
 import { type Gone, judgeUnproved } from '../sessions/sessions.js'
-import type { Reading } from '../sessions/store.js'
+import type { Reading, TokenBasis } from '../sessions/store.js'
 import type { Claims, ReadToken, Unreadable } from './read.js'
 
 /** The token's part is what it says of itself, not yet proved. */
@@ -25,6 +26,8 @@ export interface IntrospectionReading extends Reading {
   readonly key: KeyRow | undefined
   /** Undefined when the application is unknown or disabled. */
   readonly application: { readonly audiences: readonly string[] } | undefined
+  /** What a token of this moment would rest on. */
+  readonly basis: TokenBasis
   /** Undefined when no key of this kid is published now. */
   readonly publishedKey: PublishedKey | undefined
 }
@@ -59,6 +62,7 @@ export type Inactive =
   | 'application'
   | 'session-of-another'
   | 'tenant-lost'
+  | 'stale'
   | `session-${Gone}`
 
 export interface Active {
@@ -89,7 +93,17 @@ export async function judgeToken(
   const { user, tenant } = resumed.live.principal
   if (user !== claims.sub) return { inactive: 'session-of-another' }
   if (tenant === 'lost') return { inactive: 'tenant-lost' }
+  if (isStale(claims, reading)) return { inactive: 'stale' }
   return { active: { claims, tenant } }
+}
+
+/** Something that the token rests on has been replaced since: a verifier that follows the feed rejects it, too. */
+function isStale({ rev, sid }: Claims, { row, basis }: IntrospectionReading): boolean {
+  // Of the release before.
+  if (!rev || !row) return false
+  const secrets = [row.secretHash, row.previousSecretHash].flatMap(hash => (hash ? handleOfSecret(hash) : []))
+  const current = new Set<string>([handleOfId(sid), ...basis.handles, ...secrets])
+  return rev.generation !== basis.generation || !rev.handles.every(handle => current.has(handle))
 }
 
 /** A standby is published, and so is a key that has ended: neither signs a token of now. */

@@ -407,6 +407,51 @@ test(
   },
 )
 
+test(
+  'RV-10: an API that rejects every token gets one new one, then the error is handed to the caller, without a loop',
+  unlessChromium,
+  async t => {
+    const { here, page, minted } = await somebody(t, movable)
+    let count = 0
+    let stale = true
+    here.api.answer = (_request, response) => {
+      count++
+      response.setHeader('content-type', 'application/problem+json')
+      if (stale) response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      response.statusCode = stale ? 401 : 200
+      response.end(JSON.stringify({ code: 'stale_token' }))
+    }
+    const ask = () =>
+      page.evaluate(async () => {
+        const answer = await client.fetch('/api')
+        return [answer.status, (await answer.json()).code]
+      })
+    for (let turn = 0; turn < 10; turn++) t.same(await ask(), [401, 'stale_token'])
+    t.same([count, (await here.mints()) - minted], [11, 2], 'the first token, and one new one')
+    await page.evaluate('pass(6)')
+    t.same(await ask(), [401, 'stale_token'])
+    t.same([count, (await here.mints()) - minted], [13, 3], 'some seconds later it is tried once more')
+    stale = false
+    t.same(await ask(), [200, 'stale_token'])
+    t.equal((await here.mints()) - minted, 3)
+  },
+)
+
+test('a token that was revoked with its session is a sign-out, told once', unlessChromium, async t => {
+  const { here, page, id, changes } = await somebody(t)
+  await token(page)
+  here.api.answer = (_request, response) => {
+    response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+    response.statusCode = 401
+    response.end()
+  }
+  await here.service.database
+    .sql`update sessions set ended_at = now(), ended_reason = 'by-person' where user_id = ${id}`
+  t.equal(await codeOf(page.evaluate(async () => (await client.fetch('/api')).status)), 'signed_out')
+  t.equal(await refusal(page), 'signed_out')
+  t.same(await changes(), ['signed_out'])
+})
+
 test('fetch takes what fetch takes: a Request, a signal', unlessChromium, async t => {
   const { here, browser, page } = await somebody(t)
   here.api.answer = (request, response) =>

@@ -18,7 +18,7 @@ async function listen(t: Test, server: Server): Promise<string> {
 test('the example does what its page says', unlessChromium, async t => {
   const { createApi } = await import(new URL('examples/spa/api.mjs', rootUrl).href)
   const { createSite } = await import(new URL('examples/spa/site.mjs', rootUrl).href)
-  const here = await browserWorld(t)
+  const here = await browserWorld(t, { MINTMARK_FEED_PUBLIC: 'true' })
   const { issuer } = here
   const { sql } = here.service.database
   const places = { issuer, api: '' }
@@ -65,7 +65,12 @@ test('the example does what its page says', unlessChromium, async t => {
   await beside.getByRole('button', { name: 'Ask the API' }).click()
   await beside.getByText(`"hello": "${me.id}"`).waitFor()
   t.same(faults, [], 'nothing on the console so far')
+  await page.getByRole('button', { name: 'Open a stream' }).click()
+  await page.getByText(/^data: 20/).waitFor()
   await sql`update sessions set ended_at = now(), ended_reason = 'by-person' where user_id = ${me.id}`
+  const ended = performance.now()
+  await page.getByText('event: revoked').waitFor()
+  t.comment(`the API closed the stream after ${Math.round(performance.now() - ended)} ms`)
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')))
   await page.getByText('Nobody is signed in.').waitFor()
   await beside.getByText('Nobody is signed in.').waitFor()

@@ -66,6 +66,28 @@ test(
   },
 )
 
+test(
+  'RV-10: twenty tabs whose every token is rejected mint one new one together, and each gets the error',
+  unlessChromium,
+  async t => {
+    const { here, tabs, before } = await somebody(t)
+    const all = await tabs(20)
+    await Promise.all(all.map(token))
+    let count = 0
+    here.api.answer = (_request, response) => {
+      count++
+      response.setHeader('www-authenticate', 'Bearer error="invalid_token"')
+      response.statusCode = 401
+      response.end()
+    }
+    const ask = () =>
+      Promise.all(all.map(page => page.evaluate(async () => (await client.fetch('/api')).status)))
+    for (let turn = 0; turn < 3; turn++) t.same(await ask(), Array(20).fill(401))
+    t.equal((await here.mints()) - before, 2, 'the first token, and one new one')
+    t.equal(count, 80, 'twice for each tab, then once')
+  },
+)
+
 test('a tab that is closed while it mints leaves the turn to the next', unlessChromium, async t => {
   const { here, tabs, before } = await somebody(t)
   const [first, second] = (await tabs(2)) as [Page, Page]

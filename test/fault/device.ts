@@ -14,12 +14,21 @@ export interface Cookie {
   readonly name: string
 }
 
+/** What a mint has answered. */
+export interface Token {
+  readonly text: string
+  /** Of that mint. */
+  readonly entry: Entry
+}
+
 type Read = (answer: Answer) => Facts
 
 export class Device {
   readonly name: string
   readonly person: Person
   cookie: Cookie | undefined
+  /** The last one that it minted. */
+  token: Token | undefined
   readonly #http: Http
   readonly #history: History
   readonly #renewals = new Map<string, number>()
@@ -65,19 +74,23 @@ export class Device {
     const body = { client_id: 'demo', ...(tenant !== undefined && { tenant }) }
     const lost: Facts =
       tenant === undefined ? {} : { membership: `${this.person.id}|${tenant}`, version: 'lost' }
-    return this.#do(
+    let text: string | undefined
+    const entry = await this.#do(
       'mint',
       at,
       cookie,
       { method: 'POST', path: '/v1/token', body },
       ({ body: told }) => {
         const { access_token } = told as { access_token: string }
+        text = access_token
         const claims = JSON.parse(Buffer.from(access_token.split('.')[1] ?? '', 'base64url').toString())
         const facts = { sid: this.#history.sessionOf(claims.sid), sub: claims.sub }
         return claims.tenant ? { ...facts, ...version(claims.sub, claims.tenant, claims.roles) } : facts
       },
       { forbidden: lost },
     )
+    if (text !== undefined) this.token = { text, entry }
+    return entry
   }
 
   list(at: Instance, cookie = this.cookie): Promise<Entry> {

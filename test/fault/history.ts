@@ -25,6 +25,8 @@ export type Op =
   | 'Redis loses rows'
   /** Is this session accepted again, some seconds after all faults are over? */
   | 'healed'
+  /** A token that was minted before, at a verifier that follows the feed of an instance. */
+  | 'verify'
 
 /** `unknown`: it may or may not have happened, and may happen later. */
 export type Outcome = 'ok' | 'refused' | 'unknown'
@@ -68,6 +70,29 @@ export interface Facts {
   readonly version?: number | 'lost'
   /** A change that suspends: who sees it sees `lost`. */
   readonly suspends?: boolean
+  /** Of the token that was verified. */
+  readonly token?: TokenFacts
+  /** Of the verifier, just before it was asked. */
+  readonly feed?: FeedFacts
+}
+
+export interface TokenFacts {
+  /** When its mint began. */
+  readonly mintedAt: number
+  readonly membership?: string
+  readonly version?: number
+}
+
+export interface FeedFacts {
+  readonly mode: 'required' | 'preferred'
+  /** Milliseconds that the feed may be old, by the verifier's own setting. */
+  readonly mostAge: number
+  /** Up to when it has every revocation, by its own health; undefined unless it calls itself fresh. */
+  readonly knows?: number
+  /** Since when nothing stands between it and the database, or has stood there since; undefined while something does. */
+  readonly connectedSince?: number
+  /** When the request was sent whose answer was the last one that came from the service; undefined before the first. */
+  readonly askedAt?: number
 }
 
 export class History {

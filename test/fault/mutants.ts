@@ -1,4 +1,4 @@
-/** Planted bugs: each a patch against a copy of the sources, which one directed schedule must expose. */
+/** Planted bugs: each a patch against a copy of the sources, which one directed schedule must expose, or a file of tests. */
 import { execFile } from 'node:child_process'
 import { cp, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,8 +10,28 @@ import { schedulesFor } from './schedules/index.js'
 
 const run = promisify(execFile)
 /** What the copy has of its own. */
-const made = new Set(['src', 'dist', '.git'])
+const made = new Set(['src', 'dist', 'build', 'drizzle', 'packages', 'test', '.git'])
 const patches = 'test/fault/mutants'
+
+const rules = 'test/verifier/feed-rules.test.ts'
+const tick = 'test/feed/tick.test.ts'
+const causes = 'test/feed/causes.test.ts'
+/** Where no random or directed schedule is the natural detector: these tests must fail with the patch. */
+const seenByTests: Readonly<Record<string, string>> = {
+  'feed-gap-accepted': rules,
+  'feed-older-generation': rules,
+  'feed-no-reset': rules,
+  'feed-own-clock-eviction': rules,
+  'feed-half-lifetime': rules,
+  'feed-age-by-arrival': 'test/verifier/feed.test.ts',
+  'feed-asof-after': tick,
+  'feed-kick-joins-tick': tick,
+  'feed-evict-by-cause': tick,
+  'feed-trigger-dropped': causes,
+  'feed-entry-outside': causes,
+  'feed-counters': causes,
+  'feed-published-before-commit': 'test/feed/sequence.test.ts',
+}
 
 /** Answers, one by one, whether each was caught. */
 export async function runMutants(
@@ -28,10 +48,13 @@ export async function runMutants(
     .filter(name => name.endsWith('.patch'))
     .filter(name => exposed.has(basename(name, '.patch')) || !elsewhere.has(basename(name, '.patch')))
     .sort()
+  // Told once, and not for each store.
+  if (cluster.store !== 'postgres')
+    names.splice(0, names.length, ...names.filter(name => !seenByTests[basename(name, '.patch')]))
   const results: boolean[] = []
   for (const name of names.map(name => basename(name, '.patch'))) {
     if (only !== undefined && !name.includes(only)) continue
-    const { caught, told } = await runMutant(cluster, name)
+    const { caught, told } = await (seenByTests[name] ? runTests(name) : runMutant(cluster, name))
     print(`${caught ? 'caught' : 'MISSED'}  ${name}: ${told}`)
     results.push(caught)
   }
@@ -69,9 +92,32 @@ export async function runMutant(cluster: Cluster, name: string): Promise<{ caugh
   }
 }
 
+/** Its tests alone, on what was planted: they compile, and one of them fails. */
+async function runTests(name: string): Promise<{ caught: boolean; told: string }> {
+  const file = seenByTests[name] ?? ''
+  const tree = await mkdtemp(join(tmpdir(), 'mm-'))
+  try {
+    await plant(tree, name)
+    const ran = await run(process.execPath, ['test/run.mjs', file], { cwd: tree, maxBuffer: 2 ** 26 }).catch(
+      (error: { stdout?: string }) => error,
+    )
+    // The lines of tests themselves: one of the whole file is there as well when it could not be run.
+    const failed = [...(ran.stdout ?? '').matchAll(/^ +not ok \d+ - (.*?)( # .*)?$/gm)].map(
+      ([, says]) => says,
+    )
+    return { caught: failed.length > 0, told: `${file}: ${failed[0] ?? 'nothing failed'}` }
+  } catch (error) {
+    return { caught: false, told: (error as Error).message }
+  } finally {
+    await rm(tree, { recursive: true, force: true })
+  }
+}
+
 /** A copy of what is built, with the patch in it; whatever does not change is linked. */
 async function plant(tree: string, name: string): Promise<void> {
-  await cp('src', join(tree, 'src'), { recursive: true })
+  const filter = (path: string) => !path.includes('node_modules')
+  for (const folder of ['src', 'drizzle', 'packages', 'test'])
+    await cp(folder, join(tree, folder), { recursive: true, filter })
   for (const name of await readdir('.')) {
     if (!made.has(name)) await symlink(resolve(name), join(tree, name))
   }

@@ -1,14 +1,18 @@
 /** What a schedule or a run plays on: the servers, the instances of one build, people, and the history they write. */
 
 import { join } from 'node:path'
+import { serviceKey } from '../harness/world.js'
 import { check } from './checker/checker.js'
 import type { Cluster, Fleet } from './cluster/cluster.js'
 import type { Instance, Start } from './cluster/instance.js'
 import { until } from './cluster/postgres.js'
-import { Device } from './device.js'
+import { Device, type Token } from './device.js'
 import { type Entry, History, type Violation } from './history.js'
 import { Operator } from './operator.js'
 import { livingSessions, type Person, person, type SeededSession, session, tenant } from './people.js'
+import { Watcher } from './watcher.js'
+
+const mostTokens = 60
 
 /** A schedule that could not be played says nothing about the build. */
 export class NotPlayed extends Error {
@@ -22,10 +26,14 @@ export class Stage {
   readonly history = new History()
   readonly operator: Operator
   readonly people: Person[] = []
+  /** Verifiers that follow the feed of an instance. */
+  readonly watchers: Watcher[] = []
+  readonly tokens: Token[] = []
   readonly #own: Violation[] = []
   readonly #ends: (() => Promise<unknown>)[] = []
   readonly #lasts: (() => Promise<unknown>)[] = []
   readonly #all: Device[] = []
+  #serviceKey: Promise<string> | undefined
 
   private constructor(
     cluster: Cluster,
@@ -80,6 +88,38 @@ export class Stage {
   /** Devices that believe to be signed in. */
   livingDevices(whose?: Person): Device[] {
     return this.#all.filter(({ person, cookie }) => cookie && (!whose || person === whose))
+  }
+
+  /** A verifier that follows the feed of this instance already. */
+  async watcher(
+    at: Instance,
+    mode: 'required' | 'preferred' = 'required',
+    maxAgeSeconds = 15,
+  ): Promise<Watcher> {
+    this.#serviceKey ??= serviceKey(this.sql, { scopes: ['feed'], audiences: ['demo-api'] }).then(
+      ({ key }) => key,
+    )
+    const name = `verifier ${this.watchers.length + 1} (${mode}, ${maxAgeSeconds} s)`
+    const { history } = this
+    const options = { name, at, history, serviceKey: await this.#serviceKey, mode, maxAgeSeconds }
+    const watcher = await Watcher.follow(options)
+    this.watchers.push(watcher)
+    this.later(() => watcher.close())
+    return watcher
+  }
+
+  /** A token of this device, of a mint that must succeed. */
+  async token(device: Device, at: Instance, tenant?: string): Promise<Token> {
+    const entry = await device.mint(at, tenant)
+    if (entry.outcome !== 'ok' || !device.token)
+      throw new NotPlayed(`no token: ${entry.status} ${entry.code}`)
+    return device.token
+  }
+
+  /** Tokens of lately, for verifiers to be asked about. */
+  keep(token: Token): void {
+    this.tokens.push(token)
+    if (this.tokens.length > mostTokens) this.tokens.shift()
   }
 
   session(whose: Person, tenant?: string): Promise<SeededSession> {

@@ -165,6 +165,7 @@ test('a disabled person, and a provider that was turned off meanwhile, let nobod
   await sql`update users set state = 'disabled' where id = ${user.id}`
   t.equal(codeOf(await world.visitor().signIn()), 'federation_failed')
   await sql`update users set state = 'active' where id = ${user.id}`
+  await ada.signIn()
 
   const late = world.visitor()
   const address = await late.go()

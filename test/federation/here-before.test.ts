@@ -64,6 +64,7 @@ test('It is complete: whatever verifies an address goes one way, and is among th
 const belongings: Readonly<Record<string, string>> = {
   'passwords.user_id': 'ends',
   'sessions.user_id': 'ends, by the epoch',
+  'revocations.user_id': 'says what has ended',
   'federated_identities.user_id': 'ends',
   'federation_flows.user_id': 'ends',
   'mail_links.canonical_email': 'ends',

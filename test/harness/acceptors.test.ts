@@ -28,6 +28,11 @@ const newPassword = 'quite other words now'
 
 const sha256 = (secret: string) => createHash('sha256').update(Buffer.from(secret, 'base64url')).digest()
 
+async function feedMessage(): Promise<string> {
+  const { key } = await serviceKey(sql, { scopes: ['feed'] })
+  return (await app.inject({ url: '/v1/feed', headers: { authorization: `Bearer ${key}` } })).body.trim()
+}
+
 interface Kind {
   readonly kind: string
   /** Which stored column (and purpose) it proves; undefined for what is stored nowhere. */
@@ -151,13 +156,19 @@ const kinds: readonly Kind[] = [
     takenBy: none,
     make: async () => (await app.inject('/.well-known/historical-keys')).body,
   },
+  { kind: 'feed message', takenBy: none, make: feedMessage },
   { kind: 'session id', takenBy: none, make: async () => (await person(sql)).session },
   { kind: 'session secret', takenBy: none, make: async () => (await person(sql)).secret },
   { kind: 'access token', takenBy: ['token at POST /v1/introspect'], make: accessToken },
   {
     kind: 'service key',
     proves: 'service_keys.secret_hash',
-    takenBy: ['bearer at GET /v1/admin/users', 'bearer at POST /v1/introspect'],
+    takenBy: [
+      'bearer at GET /v1/admin/users',
+      'bearer at POST /v1/introspect',
+      'bearer at GET /v1/feed',
+      'bearer at POST /v1/feed/fork',
+    ],
     make: async () => (await serviceKey(sql)).key,
   },
   { kind: 'service key id', takenBy: none, make: async () => (await serviceKey(sql)).id },
@@ -210,6 +221,13 @@ const send = (method: string, url: string, headers: Record<string, string>, payl
     remoteAddress: freshNetworkAddress(),
     headers: { ...headersFrom(issuer), ...headers },
     ...(payload && { payload }),
+  })
+const showMessage = (key: string, message: string) =>
+  app.inject({
+    method: 'POST',
+    url: '/v1/feed/fork',
+    headers: { authorization: `Bearer ${key}` },
+    payload: { message },
   })
 const introspect = (key: string, token: string) =>
   app.inject({
@@ -465,6 +483,23 @@ const acceptors: readonly Acceptor[] = [
       return introspect(key, token)
     },
     refusal: '{"active":false}',
+  },
+  {
+    at: 'bearer at GET /v1/feed',
+    route: 'GET /v1/feed',
+    present: key => app.inject({ url: '/v1/feed', headers: { authorization: `Bearer ${key}` } }),
+  },
+  {
+    at: 'bearer at POST /v1/feed/fork',
+    route: 'POST /v1/feed/fork',
+    present: key => showMessage(key, 'none'),
+  },
+  {
+    at: 'message at POST /v1/feed/fork',
+    route: 'POST /v1/feed/fork',
+    // Everybody is answered alike; only a message of ours that the database lacks does anything (test/feed).
+    present: async message => showMessage((await serviceKey(sql, { scopes: ['feed'] })).key, message),
+    refusal: '',
   },
   {
     at: 'password at POST /v1/session',

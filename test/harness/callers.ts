@@ -185,6 +185,14 @@ const adminChange = (success: number): Row => ({
   'account application': notTheirs,
 })
 
+/** By a key alone. */
+const forReaders: Row = {
+  ...everyone('401 invalid_service_key'),
+  'introspecting key': '403 forbidden',
+  'key in a page': notTheirs,
+}
+const followed = (success: Expected) => ({ 'administering key': success })
+
 /** Where the contexts that a route is registered in do not say it all: pages, and what answers by who is meant. */
 export const exceptions: Readonly<Record<string, Row>> = {
   'GET /healthz': open,
@@ -249,6 +257,8 @@ export const exceptions: Readonly<Record<string, Row>> = {
     'introspecting key': 200,
     'key in a page': notTheirs,
   },
+  'GET /v1/feed': { ...forReaders, ...followed(200) },
+  'POST /v1/feed/fork': { ...forReaders, ...followed(204) },
   'DELETE /v1/session': { ...everyone(204), ...strangers },
   // Without an Origin the application must be named.
   'POST /v1/token': { ...signedInOnly(200), ...strangers, 'no browser': '400 unknown_client' },
@@ -284,6 +294,6 @@ export function readableBy(route: string): readonly string[] {
   if (openToApplications.has(route)) return [appOrigin, accountOrigin]
   // Navigations, and what a provider sends.
   if (route.includes(' /v1/federation/:provider')) return []
-  if (route.includes(' /v1/admin/') || route.endsWith(' /v1/introspect')) return []
+  if (/ \/v1\/(admin\/|introspect$|feed)/.test(route)) return []
   return route.includes(' /v1/') ? [accountOrigin] : []
 }

@@ -140,6 +140,7 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
     'POST /v1/admin/signing-keys/rotate': async () => ({}),
     'POST /v1/admin/signing-keys/compromise': async () => ({ all: true, dry_run: true }),
     'POST /v1/admin/signing-keys/reseal': async () => ({}),
+    'POST /v1/feed/fork': async () => ({ message: 'none' }),
     'POST /v1/introspect': async () => ({ token: 'none' }),
     'POST /sign-in': async (_sql, { email }) => ({ email, password: goodPassword }),
     'POST /sign-out': async () => ({}),
@@ -210,6 +211,7 @@ export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }
     .replace(':session', other.session)
     .replace(':client', client)
     .replace(':key', key)
+    .replace(':position', '0.0')
 }
 
 /** The public code of a refusal, in a problem document or on a page. */

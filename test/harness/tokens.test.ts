@@ -207,7 +207,9 @@ async function documents(t: Test, world: WaysWorld): Promise<Record<string, stri
   const found: Record<string, string> = {}
   for (const { method, url } of await listRoutes()) {
     if (method !== 'GET' || url.includes(':')) continue
-    const { body } = await app.inject({ url })
+    const { key } = await serviceKey(database.sql, { scopes: ['feed'] })
+    const headers: Record<string, string> = url === '/v1/feed' ? { authorization: `Bearer ${key}` } : {}
+    const body = (await app.inject({ url, headers })).body.trim()
     if (/^[\w-]+\.[\w-]+\.[\w-]+$/.test(body)) found[url] = body
   }
   return found
@@ -216,7 +218,7 @@ async function documents(t: Test, world: WaysWorld): Promise<Record<string, stri
 test('every signed document that is published names its own audience, and no acceptor takes it for a token', async t => {
   const world = await waysWorld(t)
   const found = await documents(t, world)
-  t.same(Object.keys(found), ['/.well-known/historical-keys'])
+  t.same(Object.keys(found).sort(), ['/.well-known/historical-keys', '/v1/feed'])
   const acceptors = await acceptorsOf(t, world)
   const { app } = world.service
   const keys = createLocalJWKSet((await app.inject('/.well-known/jwks.json')).json())
@@ -242,6 +244,6 @@ test('the documents are complete: what else these keys sign is minted, and nothi
     .filter(name =>
       /\b(signCompact|sign)\(|SignJWT|CompactSign/.test(readFileSync(join(root, 'src', name), 'utf8')),
     )
-  t.same(signing.sort(), ['keys/history.ts', 'keys/signing-key.ts', 'tokens/mint.ts'])
+  t.same(signing.sort(), ['feed/message.ts', 'keys/history.ts', 'keys/signing-key.ts', 'tokens/mint.ts'])
   t.end()
 })

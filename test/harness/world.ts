@@ -149,15 +149,19 @@ export interface KeyOf {
   readonly scopes?: readonly string[]
   readonly audiences?: readonly string[]
   readonly tenant?: string
+  readonly name?: string
+  readonly feedMode?: 'required' | 'preferred'
 }
 
 /** A service key that works: the key itself, and its public id. */
 export async function serviceKey(sql: postgres.Sql, wanted: KeyOf = {}) {
-  const { scopes = platformPermissions, audiences = ['api'], tenant = null } = wanted
+  const { scopes = platformPermissions, audiences = ['api'], tenant = null, name = 'A service' } = wanted
+  const { feedMode = null } = wanted
   const credential = newServiceCredential()
   await sql`
-    insert into service_keys (id, secret_hash, name, scopes, audiences, tenant_id)
-    values (${credential.id}, ${credential.secret.hash()}, 'A service', ${[...scopes]}, ${[...audiences]}, ${tenant})`
+    insert into service_keys (id, secret_hash, name, scopes, audiences, tenant_id, feed_mode)
+    values (${credential.id}, ${credential.secret.hash()}, ${name}, ${[...scopes]}, ${[...audiences]}, ${tenant},
+      ${feedMode})`
   return { id: credential.id as string, key: revealServiceCredential(credential) }
 }
 
@@ -168,8 +172,10 @@ export async function fingerprint(sql: postgres.Sql): Promise<string> {
     where table_schema = 'public' and table_type = 'BASE TABLE' order by 1`
   const parts: string[] = []
   for (const { name } of tables) {
+    // An instance numbers what was revoked when it comes to it.
+    if (name === 'revocation_feed') continue
     const [row] = await sql.unsafe(`select md5(coalesce(string_agg(r::text, '|' order by r::text), '')) as sum
-      from "${name}" r`)
+      from ${name === 'revocations' ? '(select handle, kind from revocations)' : `"${name}"`} r`)
     parts.push(`${name}=${row?.sum}`)
   }
   return parts.join('\n')

@@ -54,7 +54,7 @@ async function send(route: Route, me: Person, { parameter, query = '', headers, 
   const at = route.url.split('/').findIndex(segment => segment.startsWith(':'))
   if (parameter !== undefined && at >= 0) segments[at] = parameter
   const given = encoded(route, await acceptable[route.key]?.(sql, me))
-  const wanted = { scopes: ['introspect'], audiences: ['mintmark'] }
+  const wanted = { scopes: ['introspect', 'feed'], audiences: ['mintmark'] }
   const key = route.forServices ? (await serviceKey(sql, wanted)).key : undefined
   return service.app.inject({
     method: route.method as 'GET',

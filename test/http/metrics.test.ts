@@ -304,6 +304,8 @@ const closed: Record<string, (value: string) => boolean> = {
   reason: value =>
     words(['unknown', 'forged', 'superseded', 'revoked', 'disabled', 'absolute', 'idle']).has(value),
   limit: value => value in limits,
+  mode: value => words(['required', 'preferred']).has(value),
+  state: value => words(['confirmed', 'fenced', 'waiting', 'silent']).has(value),
   job: value =>
     words([
       ...['audit', 'sign-up mail', 'password reset mail', 'password changed mail'],

@@ -40,6 +40,12 @@ export function go(): Command {
   return downloads('test/interop/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
 }
 
+/** The verifier of packages/verifier-go, driven by test/interop/feed/go. */
+export function goFollower(): Command {
+  const program = join(built, 'follow-feed')
+  return downloads('test/interop/feed/go', 'go', 'build', '-o', program, '.') ? [program] : { missing: 'go' }
+}
+
 export const plugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1'
 const jvm = ['java', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
 

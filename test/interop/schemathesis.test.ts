@@ -49,7 +49,8 @@ test('schemathesis finds no answer that the document does not have', async t => 
     ],
   }
   for (const [caller, options] of Object.entries(callers)) {
-    const { code, said } = await run(join(tools, 'schemathesis'), [
+    // It leaves what it found where it runs.
+    const { code, said } = await run(t.testdir(), join(tools, 'schemathesis'), [
       ...['run', join(root, 'openapi.yaml'), '--url', issuer],
       ...['--phases', 'examples,coverage,fuzzing', '--max-examples', '10', '--seed', '1', '--no-color'],
       ...['--generation-database', 'none', '--continue-on-failure', ...(await options())],
@@ -59,9 +60,13 @@ test('schemathesis finds no answer that the document does not have', async t => 
 })
 
 /** Without blocking: the service is in this process. */
-function run(command: string, args: readonly string[]): Promise<{ code: number | null; said: string }> {
+function run(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+): Promise<{ code: number | null; said: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(command, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
     let said = ''
     for (const stream of [child.stdout, child.stderr])
       stream.setEncoding('utf8').on('data', text => {

@@ -29,7 +29,7 @@ const gone = key('gone', {
   kekId: null,
 })
 
-const ring = (...keys: Key[]): Ring => ({ now, policy, keys })
+const ring = (...keys: Key[]): Ring => ({ now, policy, keys, feedPosition: '0.0' })
 const leak = (of: Ring, kid: string, since: number | null = null) =>
   compromise(of, { kid: kid as Kid }, since) as Plan
 const of = ({ alter }: Plan, kid: string) => alter.find(one => one.kid === kid) as Alteration

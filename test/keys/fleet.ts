@@ -63,7 +63,7 @@ const cooldown = 30
 export function simulate(seed: number, days: number, build: Build = sound): Outcome {
   const chance = seeded(seed)
   const end = days * 86_400
-  const empty: Ring = { now: 0, policy, keys: [] }
+  const empty: Ring = { now: 0, policy, keys: [], feedPosition: '0.0' }
   const versions: { at: number; keys: readonly Key[] }[] = [{ at: 0, keys: [] }]
   const instances: Instance[] = Array.from({ length: 4 }, () => ({
     skew: chance.between(-7200, 7200),
@@ -115,7 +115,7 @@ export function simulate(seed: number, days: number, build: Build = sound): Outc
   }
 
   function change(now: number, decide: (ring: Ring) => Plan | string): void {
-    const plan = decide({ now, policy, keys: keysAt(now) })
+    const plan = decide({ now, policy, keys: keysAt(now), feedPosition: '0.0' })
     // An instance that is killed in the middle has done nothing: a plan is one transaction.
     if (typeof plan === 'string' || chance.of([1, 2, 3, 4, 5]) === 5) return
     const altered = keysAt(now).map(key => {
@@ -133,7 +133,7 @@ export function simulate(seed: number, days: number, build: Build = sound): Outc
     const instance = chance.of(instances)
     if (cut(instance, now)) return
     const kid = build.kid(signerOf(keysAt(now), now)?.kid, instance, now)
-    instance.memory = { now, policy, keys: keysAt(now) }
+    instance.memory = { now, policy, keys: keysAt(now), feedPosition: '0.0' }
     if (kid === undefined) return
     counts.minted++
     const exp = Math.floor(now) + chance.between(60, policy.tokenLifetime)

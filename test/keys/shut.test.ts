@@ -20,6 +20,7 @@ async function withShutStandby(t: Test) {
     issuer,
     resealOthers: async () => {},
     changed: () => {},
+    heldLists: async () => [],
   })
   const [standby] = standbys(await store.read()) as [Key]
   await unguarded(

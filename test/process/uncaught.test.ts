@@ -17,7 +17,7 @@ test('an exception that nobody catches is logged, ends the service in order, and
     MINTMARK_HEALTH_LISTEN: '127.0.0.1:0',
     NODE_OPTIONS: `--import ${planted}`,
   })
-  await eventually(() => /"listening"/.test(service.stdout()), 30)
+  await eventually(() => /"listening"/.test(service.stdout()), 120)
   service.child.kill('SIGUSR2')
   t.equal(await service.exited, 1)
   const lines = service

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { createLocalJWKSet, jwtVerify } from 'jose'
 import { test } from 'tap'
 import { mint } from '../../src/tokens/mint.js'
-import { principal, testRing } from '../support/ring.js'
+import { basis, principal, testRing } from '../support/ring.js'
 import { tamperedTokens } from './tokens.js'
 
 const issuer = 'https://id.example.com'
@@ -22,7 +22,7 @@ test('a tampered token is refused by jose through our JWKS, and the untouched on
 
   const { ring, signer, now } = await testRing(t, issuer)
   const keys = createLocalJWKSet(JSON.parse(ring.published().body))
-  const order = { issuer, audience, clientId: 'app' as never, lifetimeSeconds: 300 }
+  const order = { issuer, basis, audience, clientId: 'app' as never, lifetimeSeconds: 300 }
   const { token } = mint({ ...order, principal: principal(now) }, signer, now)
   const verify = (tampered: string) =>
     jwtVerify(tampered, keys, {

@@ -8,11 +8,16 @@ const [lowest, highest] = [12_000, 22_000]
 /** The bus of a Redis Cluster's node is at the node's port and this. */
 export const busAbove = 10_000
 
-/** A port that was free a moment ago, with its bus. */
+/** Two servers of one file that were given the same port would meet before either listens. */
+const given = new Set<number>()
+
+/** A port that was free a moment ago, with its bus; never twice the same in one process. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(lowest, highest)
-    if ((await isFree(port)) && (await isFree(port + busAbove))) return port
+    if (given.has(port) || !(await isFree(port)) || !(await isFree(port + busAbove))) continue
+    given.add(port)
+    return port
   }
 }
 

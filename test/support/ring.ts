@@ -1,13 +1,16 @@
 /** A key ring over a real database with a key-encryption key of its own, and a principal to mint for. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { handleOf } from '../../src/core/handle.js'
 import type { Principal, SessionId, TenantId, UserId } from '../../src/core/principal.js'
 import { openKeyRing } from '../../src/keys/key-ring.js'
 import { signerOf } from '../../src/keys/schedule.js'
 import type { Key, KeyRingStore } from '../../src/keys/store.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/sealing/key-encryption-keys.js'
+import type { TokenBasis } from '../../src/sessions/store.js'
 import { Database } from '../../src/store/postgres/database.js'
 import { postgresKeyRingStore } from '../../src/store/postgres/keys/key-ring-store.js'
 import { type TestDatabase, testDatabase } from './database.js'
@@ -50,6 +53,12 @@ export function principal(now: number, more: Partial<Principal> = {}): Principal
     tenant: 'none',
     ...more,
   }
+}
+
+/** Of a token of a tenant: service, user, application, membership, tenant. */
+export const basis: TokenBasis = {
+  generation: 1_764_219_600,
+  handles: [1, 2, 3, 4, 5].map(byte => handleOf(Buffer.alloc(8, byte))),
 }
 
 export const tenantId = '3f0e1c52-7d1c-4f0a-9a63-5a3f0f9f6a10' as TenantId

@@ -140,7 +140,7 @@ export function tokenIn(mail: Message): string {
 /** Waits for what happens in the background, without a fixed pause; fails when it takes too long. */
 export async function eventually<T>(
   look: () => T | undefined | Promise<T | undefined>,
-  seconds = 5,
+  seconds = 30,
 ): Promise<T> {
   for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
     const found = await look()

@@ -86,6 +86,20 @@ export function claimsAt(seconds: number, more: object = {}) {
 export type Asked = 'metadata' | 'keys' | 'history' | 'introspection' | 'elsewhere'
 type Reply = () => Response | Promise<Response>
 
+/** A store as a caller of the verifier has one, in memory. */
+export function memory(text?: string) {
+  const store = {
+    text,
+    saves: 0,
+    load: async () => store.text,
+    save: async (next: string) => {
+      store.saves++
+      store.text = next
+    },
+  }
+  return store
+}
+
 /** Tests change what it has and what it answers as it goes along. */
 export class TestIssuer {
   readonly clock: HandClock
@@ -99,6 +113,12 @@ export class TestIssuer {
 
   constructor(clock = handClock()) {
     this.clock = clock
+  }
+
+  /** For a verifier that asks this issuer for its keys, and follows no feed. */
+  get means() {
+    const { fetch, clock } = this
+    return { fetch, clock, revocation: 'off' as const }
   }
 
   signer(): TestKey {

@@ -35,6 +35,7 @@ export function unservedParts(issuer, beforeRoutes) {
     callers: behind,
     serviceKeys: behind,
     introspection: behind,
+    feed: behind,
     federation: behind,
     signInMethods: behind,
     providerLogouts: behind,

@@ -18,7 +18,7 @@ import { tamperedTokens } from '../red/tokens.js'
 import { testDatabase } from '../support/database.js'
 import { ageKeys, unguarded } from '../support/keys.js'
 import { postgresProxy } from '../support/postgres-proxy.js'
-import { principal, tenantId, testRing } from '../support/ring.js'
+import { basis, principal, tenantId, testRing } from '../support/ring.js'
 import { eventually, issuer, type TestService, testService } from '../support/service.js'
 
 const service = await testService(tap)
@@ -86,6 +86,12 @@ async function signer(): Promise<{ kid: string; key: KeyObject }> {
   const row = signerOf(ring.keys, ring.now) as SealedKey
   return { kid: row.kid, key: (await openSealedKey(issuer, row, keys)).private }
 }
+/** What the answer repeats: all but what the token rests on. */
+function answered(token: string) {
+  const { rev: _, ...claims } = claimsOf(token)
+  return claims
+}
+
 function signed(kid: string, key: KeyObject, claims: object): string {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const input = `${encode({ alg: 'ES256', typ: 'at+jwt', kid })}.${encode(claims)}`
@@ -94,7 +100,7 @@ function signed(kid: string, key: KeyObject, claims: object): string {
 
 test('the answer about a live token is exactly what it says, with today’s roles and permissions', async t => {
   const { acme, token } = await worker('r1', 'r2')
-  const { roles: _, permissions: __, ...claims } = claimsOf(token)
+  const { roles: _, permissions: __, ...claims } = answered(token)
   const answer = await ask(token)
   t.equal(answer.statusCode, 200)
   t.match(answer.headers, { 'content-type': /^application\/json/, 'cache-control': 'no-store' })
@@ -108,25 +114,27 @@ test('the answer about a live token is exactly what it says, with today’s role
   })
 
   const alone = await minted(await person(sql))
-  t.same((await ask(alone)).json(), { ...claimsOf(alone), active: true, token_type: 'Bearer' })
+  t.same((await ask(alone)).json(), { ...answered(alone), active: true, token_type: 'Bearer' })
 })
 
-test('P3: a role that is taken or given, or that permits something else, is in the next answer', async t => {
-  const { me, acme, token } = await worker('r1', 'r2')
-  const today = async () => (await ask(token)).json().permissions
-  await sql`update memberships set role_ids = '{r1}' where user_id = ${me.id}`
+test('P3: a role that is given, or that permits more, is in the next answer; one that is taken ends the token', async t => {
+  const { me, acme, token } = await worker('r1')
+  const today = async () => {
+    const { active, permissions } = (await ask(token)).json()
+    return active ? permissions : 'inactive'
+  }
   t.same(await today(), ['doc:read'])
-  const roles = { r1: { name: 'reader', permissions: ['doc:see'] } }
-  await sql`update tenants set roles = ${sql.json(roles)} where id = ${acme}`
-  t.same(await today(), ['doc:see'])
-  await sql`update memberships set role_ids = '{}' where user_id = ${me.id}`
-  t.same((await ask(token)).json(), {
-    ...claimsOf(token),
-    active: true,
-    token_type: 'Bearer',
-    roles: [],
-    permissions: [],
-  })
+  await sql`update memberships set role_ids = '{r1,r2}' where user_id = ${me.id}`
+  t.same(await today(), ['doc:read', 'doc:write'])
+  const more = { r1: { name: 'reader', permissions: ['doc:read', 'doc:see'] } }
+  await sql`update tenants set roles = roles || ${sql.json(more)} where id = ${acme}`
+  t.same(await today(), ['doc:read', 'doc:see', 'doc:write'])
+  await sql`update memberships set role_ids = '{r1}' where user_id = ${me.id}`
+  t.equal(await today(), 'inactive', 'its next token says what is left')
+  const other = await worker('r1')
+  const less = { r1: { name: 'reader', permissions: [] } }
+  await sql`update tenants set roles = roles || ${sql.json(less)} where id = ${other.acme}`
+  t.same((await ask(other.token)).json(), { active: false })
 })
 
 test('the tenant is the token’s, whatever tenant the session is in by now', async t => {
@@ -557,7 +565,7 @@ test('both metadata documents lead to it, and name a way that stock clients have
 
 test('what is minted is read, with and without a tenant; each reason for not reading has its name', async t => {
   const { signer, now } = await testRing(t, issuer)
-  const order = { issuer, audience: 'api', clientId: 'spa' as never, lifetimeSeconds: 300 }
+  const order = { issuer, basis, audience: 'api', clientId: 'spa' as never, lifetimeSeconds: 300 }
   const held = { roles: ['reader'], permissions: ['doc:read'] }
   for (const more of [{}, { tenant: { id: tenantId as TenantId, name: 'Acme', ...held } }]) {
     const { token } = mint({ ...order, principal: principal(now, more) }, signer, now)

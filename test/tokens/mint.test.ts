@@ -4,7 +4,7 @@ import { type Test, test } from 'tap'
 import { createVerifier } from '../../packages/verifier/src/index.js'
 import type { ClientId, Principal } from '../../src/core/principal.js'
 import { type MintOrder, mint } from '../../src/tokens/mint.js'
-import { principal, tenantId, testRing } from '../support/ring.js'
+import { basis, principal, tenantId, testRing } from '../support/ring.js'
 import { goodPassword, testService } from '../support/service.js'
 
 const issuer = 'https://id.example.com'
@@ -14,6 +14,7 @@ const order = (principal: Principal, more: Partial<MintOrder> = {}): MintOrder =
   issuer,
   principal,
   audience,
+  basis,
   clientId: 'app-1' as ClientId,
   lifetimeSeconds: 300,
   ...more,
@@ -86,6 +87,7 @@ test('every shape of token verifies, with exactly the claims of RFC 9068 and our
             roles: tenant.roles,
             permissions: tenant.permissions,
           }),
+          rev: [basis.generation, 'AAECAwQFBgc', ...basis.handles],
         },
         `${shape}, ${lifetimeSeconds} s`,
       )

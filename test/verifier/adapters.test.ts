@@ -28,7 +28,11 @@ function fitting(world: TestIssuer) {
 
 test('every tampered token of the table is refused where all adapters ask, and none is repeated', async t => {
   const world = new TestIssuer()
-  const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock })
+  const verifier = createVerifier({
+    issuer,
+    audience,
+    ...world.means,
+  })
   t.teardown(() => verifier.close())
   const table = fitting(world)
   t.ok(table.length > 150, `${table.length} attacks`)
@@ -46,7 +50,11 @@ test('every tampered token of the table is refused where all adapters ask, and n
 for (const [name, serve] of Object.entries(adapters)) {
   const stage = async (t: Test) => {
     const world = new TestIssuer()
-    const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock })
+    const verifier = createVerifier({
+      issuer,
+      audience,
+      ...world.means,
+    })
     t.teardown(() => verifier.close())
     return { world, verifier, ask: await serve(t, verifier) }
   }
@@ -143,7 +151,11 @@ test('a requirement that cannot be held, or asks for nothing, is refused where i
 
 test('check takes requirements in their order, and answers with the first that is not met', async t => {
   const world = new TestIssuer()
-  const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock })
+  const verifier = createVerifier({
+    issuer,
+    audience,
+    ...world.means,
+  })
   t.teardown(() => verifier.close())
   const verdict = await verifier.verify(world.token(inTenant))
   if (!verdict.ok) throw new Error(verdict.code)

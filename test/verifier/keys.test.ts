@@ -9,6 +9,7 @@ import {
   handClock,
   headerOf,
   issuer,
+  memory,
   signed,
   start,
   TestIssuer,
@@ -20,7 +21,12 @@ function stage(
   t: Test,
   { world = new TestIssuer(), ...options }: { world?: TestIssuer; store?: Store } = {},
 ) {
-  const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock, ...options })
+  const verifier = createVerifier({
+    issuer,
+    audience,
+    ...world.means,
+    ...options,
+  })
   t.teardown(() => verifier.close())
   const code = async (token = world.token()) => {
     const verdict = await verifier.verify(token)
@@ -406,7 +412,7 @@ test('JW-36: the well-known path stands before the issuer’s own', async t => {
     return new Response(null, { status: 404 })
   }
   for (const name of ['https://id.example.com/a/b', 'https://id.example.com/a/', 'http://localhost:4000']) {
-    const verifier = createVerifier({ issuer: name, audience, fetch })
+    const verifier = createVerifier({ issuer: name, audience, fetch, revocation: 'off' })
     await verifier.ready()
     verifier.close()
   }
@@ -431,19 +437,6 @@ test('an issuer that moves its keys is followed after an attempt that failed', a
   world.clock.advance(5)
   t.equal(await code(), 'accepted')
 })
-
-function memory(text?: string) {
-  const store = {
-    text,
-    saves: 0,
-    load: async () => store.text,
-    save: async (next: string) => {
-      store.saves++
-      store.text = next
-    },
-  }
-  return store
-}
 
 test('what the caller keeps lets a service start during an outage, for an hour', async t => {
   const store = memory()

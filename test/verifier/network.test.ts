@@ -36,7 +36,7 @@ async function stage(t: Test, jwks: RequestListener) {
     if (++fetched > 1) return jwks(request, response)
     response.end(JSON.stringify({ keys: [key.jwk] }))
   })
-  const verifier = createVerifier({ issuer, audience, clock })
+  const verifier = createVerifier({ issuer, audience, clock, revocation: 'off' })
   t.teardown(() => verifier.close())
   await verifier.ready()
   const token = signed(key, { ...claimsAt(start), iss: issuer, exp: start + 900 }, headerOf(key))

@@ -100,6 +100,14 @@ const around: [where: RegExp, declared: string][] = [
   [/verifier\/fastify/, 'declare const app: FastifyInstance\ndeclare const create: () => Promise<string>'],
   [/verifier\/express/, 'declare const app: Express\ndeclare const create: RequestHandler'],
   [
+    /socket\.close/,
+    `declare const principal: Principal
+declare const socket: {
+  addEventListener(type: 'close', listener: () => void): void
+  close(code: number, reason?: string): void
+}`,
+  ],
+  [
     /request\.params/,
     `import { refuse } from '@mintmark/verifier/fastify'
 declare const request: FastifyRequest<{ Params: { tenant: string } }>, reply: FastifyReply`,

@@ -20,7 +20,11 @@ import {
 
 function stage(t: Test) {
   const world = new TestIssuer()
-  const verifier = createVerifier({ issuer, audience, fetch: world.fetch, clock: world.clock })
+  const verifier = createVerifier({
+    issuer,
+    audience,
+    ...world.means,
+  })
   t.teardown(() => verifier.close())
   const code = async (token: unknown) => {
     const verdict = await verifier.verify(token as string)
@@ -229,6 +233,14 @@ test('what makes no sense in the options is refused at once', async t => {
     'several audiences': { audience: [audience] },
     'keys and a store': { keys, store: {} },
     'a history without keys': { history: 'x' },
+    'an unknown mode': { revocation: 'always' },
+    'no mode': { revocation: {} },
+    'null for a mode': { revocation: null },
+    'an age of no whole seconds': { revocation: { mode: 'required', maxAgeSeconds: 7.5 } },
+    'an age below that of an answer': { revocation: { mode: 'required', maxAgeSeconds: 4 } },
+    'a relay without https': { revocation: { mode: 'required', url: 'http://relay.example.com/v1/feed' } },
+    'a relay with a password': { revocation: { mode: 'required', url: 'https://a:b@relay.example.com' } },
+    'a feed beside keys as data': { keys, revocation: 'preferred' },
     'a service key with a line break': { serviceKey: 'a\nb' },
   }))
     t.throws(() => createVerifier({ issuer, audience, ...options } as never), TypeError, what)

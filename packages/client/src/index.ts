@@ -36,6 +36,9 @@ export interface Session {
   } | null
 }
 
+/** Milliseconds in which a rejected token is not replaced, after its replacement was rejected as well. */
+const quietMs = 5000
+
 export type Change = 'signed_out' | 'session_changed'
 
 export type Client = ReturnType<typeof createClient>
@@ -63,6 +66,8 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
   /** Raised by whatever ends the user's presence here: an answer to a question from before counts no more. */
   let presence = 0
   let present = false
+  /** An API that rejects every token does not make each call mint another. */
+  let quietUntil = 0
 
   async function current(spoilt?: string): Promise<Token> {
     if (token && token.id !== spoilt && leftMs(token) > marginMs(token.lifetimeMs)) return token
@@ -180,10 +185,11 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
       // A body that is a stream is gone when it was sent.
       const repeatable = !request?.body && !(init?.body instanceof ReadableStream)
       const answer = await send(held)
-      const challenge = answer.headers.get('www-authenticate')
-      if (!repeatable || answer.status !== 401 || !challenge?.includes('invalid_token')) return answer
+      if (!repeatable || !isRejected(answer) || performance.now() < quietUntil) return answer
       void answer.body?.cancel()
-      return send(await unlessAborted(current(held.id), signal))
+      const second = await send(await unlessAborted(current(held.id), signal))
+      if (isRejected(second)) quietUntil = performance.now() + quietMs
+      return second
     },
 
     /** Who is signed in, and their rights today; null when nobody is. Asks the service every time. */
@@ -212,6 +218,10 @@ export function createClient({ issuer, audience, tenant }: ClientOptions) {
       return () => void listeners.delete(listener)
     },
   }
+}
+
+function isRejected({ status, headers }: Response): boolean {
+  return status === 401 && !!headers.get('www-authenticate')?.includes('invalid_token')
 }
 
 function leftMs({ expiresAt }: Token): number {

@@ -59,6 +59,10 @@ function described({ code, permission, acr, maxAge }: Refused): Described {
       return [403, code, challenge({ error: code, scope: permission })]
     case 'insufficient_user_authentication':
       return [401, code, challenge({ error: code, acr_values: acr, max_age: maxAge })]
+    case 'stale_token':
+      return [401, code, 'Bearer error="invalid_token"']
+    case 'revocation_unknown':
+      return [503, code]
     case 'keys_unavailable':
     case 'introspection_unavailable':
     case 'service_key_refused':

@@ -1,6 +1,7 @@
 /** Owns what the caller keeps for us between two starts: one text, loaded once, saved after each change. */
+import { type KeptFeed, readKeptFeed } from './feed-kept.js'
 import { type History, readEntries } from './history.js'
-import { type KnownKeys, readKeySet } from './key-set.js'
+import { type KnownKeys, kidsOf, readKeySet } from './key-set.js'
 import { isObject, type JsonObject, strictObject } from './strict-json.js'
 
 /** Believed as much as the program itself: anybody who can write it can choose the keys. */
@@ -13,12 +14,14 @@ export interface Store {
 export interface Content {
   readonly keys?: KnownKeys
   readonly history?: History
+  readonly feed?: KeptFeed
 }
 
 /** The members of the text. */
 interface Written {
   readonly keys?: { readonly document: JsonObject; readonly madeAt: number }
   readonly history?: { readonly issuedAt: number; readonly entries: readonly object[] }
+  readonly feed?: KeptFeed
 }
 
 export class Cache {
@@ -37,6 +40,11 @@ export class Cache {
     this.#store = store
   }
 
+  /** Whether anything is kept at all. */
+  get keeps(): boolean {
+    return this.#store !== undefined && this.#readable
+  }
+
   load(): Promise<Content> {
     this.#content ??= this.#load()
     return this.#content
@@ -50,9 +58,13 @@ export class Cache {
     this.#save({ history: { issuedAt, entries: [...keys.values()].map(({ entry }) => entry) } })
   }
 
+  saveFeed(feed: KeptFeed): void {
+    this.#save({ feed })
+  }
+
   #save(part: Written): void {
     // What could not be read may hold a history that must not be lost.
-    if (!this.#store || !this.#readable) return
+    if (!this.#store || !this.keeps) return
     this.#written = { ...this.#written, ...part }
     this.#next = JSON.stringify({ issuer: this.#issuer, ...this.#written })
     if (!this.#saving) void this.#drain(this.#store)
@@ -64,7 +76,11 @@ export class Cache {
       if (text === undefined) return {}
       const written = strictObject(new TextEncoder().encode(text))
       if (written?.issuer !== this.#issuer) throw new Error('the stored text is not of this issuer')
-      const content = { ...(await cachedKeys(written.keys)), ...(await cachedHistory(written.history)) }
+      const content = {
+        ...(await cachedKeys(written.keys)),
+        ...(await cachedHistory(written.history)),
+        ...cachedFeed(written.feed),
+      }
       this.#written = written
       return content
     } catch {
@@ -91,7 +107,7 @@ async function cachedKeys(written: unknown): Promise<Content> {
   const { document, madeAt } = isObject(written) ? written : {}
   const keys = isObject(document) ? await readKeySet(document) : undefined
   if (!keys || !Number.isSafeInteger(madeAt)) throw new Error('the stored text has no valid keys')
-  return { keys: { keys, madeAt: madeAt as number } }
+  return { keys: { keys, madeAt: madeAt as number, kids: kidsOf(document as JsonObject) } }
 }
 
 async function cachedHistory(written: unknown): Promise<Content> {
@@ -100,4 +116,11 @@ async function cachedHistory(written: unknown): Promise<Content> {
   const keys = await readEntries(entries)
   if (!keys || !Number.isSafeInteger(issuedAt)) throw new Error('the stored text has no valid history')
   return { history: { issuedAt: issuedAt as number, keys } }
+}
+
+function cachedFeed(written: unknown): Content {
+  if (written === undefined) return {}
+  const feed = readKeptFeed(written)
+  if (!feed) throw new Error('the stored text has no valid feed')
+  return { feed }
 }

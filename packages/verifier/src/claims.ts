@@ -1,4 +1,5 @@
 /** Owns what an access token must say (RFC 9068): its claims, whom it is from and for, and when it counts. */
+import { readRev } from './handles.js'
 import type { TokenClaims } from './principal.js'
 import { type Refused, refused } from './refusal.js'
 import type { JsonObject } from './strict-json.js'
@@ -35,11 +36,13 @@ export function readClaims(
 ): TokenClaims | Refused<Exclude<ClaimsFault, 'audience'>> {
   const { iss, aud, sub, sid, client_id, jti, acr, amr, auth_time, iat, exp, nbf } = claims
   const { tenant, roles, permissions } = claims
+  const rev = claims.rev === undefined ? undefined : readRev(claims.rev)
   if (!isText(iss) || !isText(aud) || !isText(sub) || !isText(sid) || !isText(client_id) || !isText(jti))
     return refused('claims')
   if (!isText(acr) || !areTexts(amr) || !isTime(iat) || !isTime(exp)) return refused('claims')
   // RFC 9068, section 2.2.1: optional. A provider's word may count for who somebody is, and not for when they proved it.
   if (auth_time !== undefined && !isTime(auth_time)) return refused('claims')
+  if (claims.rev !== undefined && !rev) return refused('claims')
   // Never minted, so nothing here would obey it.
   if (nbf !== undefined) return refused('claims')
   if (iss !== issuer) return refused('issuer')
@@ -60,6 +63,7 @@ export function readClaims(
     issuedAt: iat,
     expiresAt: exp,
     jti,
+    ...(rev && { rev }),
   }
 }
 

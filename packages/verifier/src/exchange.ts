@@ -10,6 +10,7 @@ export interface Answer {
   readonly bytes: Uint8Array
   /** Milliseconds since 1970, by our own clock: when this answer was made, which in front of a cache is long ago. */
   readonly madeAt: number
+  readonly headers: Headers
 }
 
 export interface Means {
@@ -49,7 +50,7 @@ export async function exchange(
       if (response.status !== 200) return { failed: 'status', status: response.status } as const
       const bytes = await bounded(response, wanted.mostBytes)
       return bytes
-        ? { bytes, madeAt: madeAt(response.headers, clock.now()) }
+        ? { bytes, madeAt: madeAt(response.headers, clock.now()), headers: response.headers }
         : ({ failed: 'too_large' } as const)
     } catch {
       return { failed: 'network' } as const

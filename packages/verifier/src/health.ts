@@ -1,4 +1,5 @@
 /** Owns what a service's own health page and metrics can show of a verifier. */
+import type { RevocationMode } from './options.js'
 import type { RefusalCode, Refused } from './refusal.js'
 
 export interface KeysHealth {
@@ -22,7 +23,23 @@ export interface KeysHealth {
   readonly storeFailures: number
 }
 
+export interface RevocationHealth {
+  readonly mode: RevocationMode
+  /** `loading`: not complete yet, and nothing is wrong. `stale`: older than it may be; `preferred` goes on without it. */
+  readonly state: 'off' | 'loading' | 'fresh' | 'stale'
+  /** How old it is; undefined when it is not complete. */
+  readonly ageSeconds: number | undefined
+  /** Dead handles that are remembered. */
+  readonly entries: number
+  readonly generation: number | undefined
+  /** The number of the last entry. */
+  readonly head: number
+  /** Why the last answer brought nothing. */
+  readonly fault?: string
+}
+
 export interface Health extends KeysHealth {
+  readonly revocation: RevocationHealth
   readonly accepted: number
   /** How many answers were refusals, by their code. */
   readonly refused: Readonly<Partial<Record<RefusalCode, number>>>

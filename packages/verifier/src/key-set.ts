@@ -8,6 +8,8 @@ export type KeySet = ReadonlyMap<string, PublicKey>
 export interface KnownKeys {
   readonly keys: KeySet
   readonly madeAt: number
+  /** Of every key that was published, those of other kinds, too. */
+  readonly kids: readonly string[]
 }
 
 /** A service publishes two or three, and some more after a leak. */
@@ -28,4 +30,9 @@ export async function readKeySet(document: JsonObject | undefined): Promise<KeyS
     keys.set(key.kid, key)
   }
   return keys.size > 0 ? keys : undefined
+}
+
+export function kidsOf(document: JsonObject): string[] {
+  const list = Array.isArray(document.keys) ? (document.keys as JsonObject[]) : []
+  return list.map(({ kid }) => kid).filter(kid => typeof kid === 'string')
 }

@@ -1,10 +1,12 @@
 /** Owns the issuer's keys while the program runs: found, refreshed before they grow old, kept through an outage. */
 import { Attempts } from './attempts.js'
 import type { Cache } from './cache.js'
+import { chance } from './chance.js'
 import { type Clock, elapsed } from './clock.js'
 import { type DiscoveryFault, discover, type Places } from './discovery.js'
 import { exchange, type Means } from './exchange.js'
-import { type KeySet, type KnownKeys, readKeySet } from './key-set.js'
+import { type KeySet, type KnownKeys, kidsOf, readKeySet } from './key-set.js'
+import { KilledKeys, readPosition } from './killed-keys.js'
 import type { PublicKey } from './public-key.js'
 import { type Refused, refused } from './refusal.js'
 import { type JsonObject, strictObject } from './strict-json.js'
@@ -29,6 +31,7 @@ const mostBytes = 65_536
 
 export class IssuerKeys implements Keys {
   readonly attempts: Attempts<KeysFault>
+  readonly killed = new KilledKeys()
   readonly #issuer: string
   readonly #means: Means
   readonly #kept: Cache
@@ -61,6 +64,7 @@ export class IssuerKeys implements Keys {
 
   async find(kid: string): Promise<PublicKey | Refused<'unknown_key' | 'keys_unavailable'>> {
     await this.#loaded()
+    if (this.killed.has(kid)) return refused('unknown_key')
     const known = this.#usableKey(kid)
     if (known) {
       // Not waited for: this token's key is here.
@@ -103,6 +107,11 @@ export class IssuerKeys implements Keys {
     return this.#age() >= this.#refreshAfter
   }
 
+  /** Of those that are here: nothing is fetched. */
+  held(kid: string): PublicKey | undefined {
+    return this.killed.has(kid) ? undefined : this.#usableKey(kid)
+  }
+
   #usableKey(kid: string): PublicKey | undefined {
     return this.usable() ? this.#known?.keys.get(kid) : undefined
   }
@@ -135,12 +144,15 @@ export class IssuerKeys implements Keys {
     const { madeAt } = answer
     const isOld = this.usable() && (this.#known?.madeAt ?? 0) - madeAt > disorderMilliseconds
     if (isOld || elapsed(madeAt, this.#clock.now()) >= lastGoodMilliseconds) return 'old_document'
-    if (isNewest()) this.#replace(keys, madeAt, document)
+    if (isNewest()) {
+      this.killed.listed([...keys.keys()], readPosition(answer.headers.get('mintmark-feed')))
+      this.#replace(keys, madeAt, document)
+    }
     return undefined
   }
 
   #replace(keys: KeySet, madeAt: number, document: JsonObject): void {
-    this.#known = { keys, madeAt }
+    this.#known = { keys, madeAt, kids: kidsOf(document) }
     this.#refreshAfter = freshMilliseconds * (0.6 + 0.3 * chance())
     this.#kept.saveKeys(document, madeAt)
   }
@@ -155,9 +167,4 @@ export class IssuerKeys implements Keys {
     if (!('failed' in found)) this.#places = { ...found, foundAt: now }
     return found
   }
-}
-
-/** From 0 to 1. */
-function chance(): number {
-  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32
 }

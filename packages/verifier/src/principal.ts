@@ -1,5 +1,7 @@
 /** Owns the words for whom a token speaks: now (`Principal`), or at a moment in the past (`PastPrincipal`). */
 
+import type { Rev } from './handles.js'
+
 /** Times are NumericDates: whole seconds since 1970-01-01T00:00:00Z. */
 export interface TokenClaims {
   /** The user. */
@@ -24,6 +26,8 @@ export interface TokenClaims {
   readonly expiresAt: number
   /** For logs. */
   readonly jti: string
+  /** What the token rests on, for the feed of revocations. Absent from tokens of an earlier release. */
+  readonly rev?: Rev
 }
 
 /** Who is calling: the token is valid now. */

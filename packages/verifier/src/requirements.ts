@@ -2,8 +2,15 @@
 import type { Principal } from './principal.js'
 import { type Lack, type Refused, refused } from './refusal.js'
 
-/** Pure: `now` in seconds. Undefined when the principal has what it takes. */
-export type Requirement = (principal: Principal, now: number) => Refused<Lack> | undefined
+/**
+ * Pure: `now` in seconds, and how old the feed of revocations is, without end when it is not complete. Undefined when
+ * the principal has what it takes.
+ */
+export type Requirement = (
+  principal: Principal,
+  now: number,
+  feedAgeSeconds?: number,
+) => Refused<Lack> | undefined
 
 /** Each one names itself in full: `orders` is not part of `orders:read`. */
 export const requirePermission =
@@ -21,6 +28,14 @@ export const requireTenant =
   (tenant: string): Requirement =>
   principal =>
     principal.tenant === tenant ? undefined : refused('insufficient_scope')
+
+/** For a route that must not accept a token when the feed of revocations is older than this, whatever the mode is. */
+export function requireFresh(seconds: number): Requirement {
+  if (!Number.isSafeInteger(seconds) || seconds < 5)
+    throw new TypeError('requireFresh takes whole seconds, at least 5')
+  return (_principal, _now, feedAgeSeconds = Number.POSITIVE_INFINITY) =>
+    feedAgeSeconds <= seconds ? undefined : refused('revocation_unknown', { retryAfterSeconds: 1 })
+}
 
 export type AssuranceLevel = 'aal1' | 'aal2'
 const levels: readonly string[] = ['aal1', 'aal2', 'aal3']

@@ -7,7 +7,8 @@ import type { Fetch, Means } from './exchange.js'
 import type { KeysHealth } from './health.js'
 import { type HistorySource, IssuerHistory } from './history-source.js'
 import { IssuerKeys, type Keys } from './keys.js'
-import { assertOptions, type VerifierOptions } from './options.js'
+import { assertOptions, revocationOf, type VerifierOptions } from './options.js'
+import { openRevocation, type Revocation } from './revocation.js'
 import { StaticHistory, StaticKeys } from './static.js'
 import type { JsonObject } from './strict-json.js'
 
@@ -16,6 +17,8 @@ export interface Sources {
   readonly keys: Keys
   readonly historySource: HistorySource | undefined
   readonly places: () => Promise<Places | undefined>
+  /** Undefined: it is off. */
+  readonly revocation: Revocation | undefined
   readonly health: () => KeysHealth
   readonly close: () => void
 }
@@ -29,7 +32,8 @@ export function openSources(options: VerifierOptions): Sources {
     const historySource =
       options.history === undefined ? undefined : new StaticHistory(options.history, issuer, keys, clock.now)
     const health = () => ({ ...resting, ...described(keys, clock.now()), usable: keys.known() !== undefined })
-    return { means, keys, historySource, places: async () => undefined, health, close: () => {} }
+    const revocation = undefined
+    return { means, keys, historySource, revocation, places: async () => undefined, health, close: () => {} }
   }
   // Looked up at each call: a program may replace the platform's own, to trace it.
   const { fetch = (url, init) => globalThis.fetch(url, init) } = options
@@ -48,7 +52,14 @@ export function openSources(options: VerifierOptions): Sources {
     historyFault: historySource.attempts.fault,
     storeFailures: cache.failures,
   })
-  return { means, keys, historySource, places: () => keys.places(), health, close: () => keys.close() }
+  const settings = revocationOf(options)
+  const revocation =
+    settings.mode === 'off' ? undefined : openRevocation({ options, settings, clock, keys, cache })
+  const close = () => {
+    keys.close()
+    revocation?.close()
+  }
+  return { means, keys, historySource, revocation, places: () => keys.places(), health, close }
 }
 
 const nowhere: Fetch = () => Promise.reject(new Error('with keys as data nothing is fetched'))

@@ -2,7 +2,7 @@
 
 import { type History, type HistoryFault, readHistory } from './history.js'
 import { type HistorySource, signer } from './history-source.js'
-import { type KnownKeys, readKeySet } from './key-set.js'
+import { type KnownKeys, kidsOf, readKeySet } from './key-set.js'
 import type { Keys } from './keys.js'
 import type { PublicKey } from './public-key.js'
 import { type Refused, refused } from './refusal.js'
@@ -24,7 +24,7 @@ export class StaticKeys implements Keys {
 
   ready(): Promise<KnownKeys | undefined> {
     this.#known ??= readKeySet(this.#document).then(keys => {
-      this.#read = keys && { keys, madeAt: Number.NEGATIVE_INFINITY }
+      this.#read = keys && { keys, madeAt: Number.NEGATIVE_INFINITY, kids: kidsOf(this.#document) }
       return this.#read
     })
     return this.#known

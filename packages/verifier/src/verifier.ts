@@ -2,17 +2,26 @@
 import { judgeTime, readClaimsFor } from './claims.js'
 import { type CompactJws, readCompact } from './compact.js'
 import { judgePast } from './delayed.js'
-import { Counters, type Health } from './health.js'
+import { Counters, type Health, type RevocationHealth } from './health.js'
 import { introspect } from './introspection.js'
 import type { VerifierOptions } from './options.js'
 import type { PastPrincipal, Principal, TokenClaims } from './principal.js'
 import type { PublicKey } from './public-key.js'
-import { type Lack, type PastFault, type Refused, refused, type TokenFault } from './refusal.js'
+import {
+  type Lack,
+  type PastFault,
+  type Refused,
+  type RevocationFault,
+  refused,
+  type TokenFault,
+} from './refusal.js'
 import type { Requirement } from './requirements.js'
+import { groundsOf } from './revocation.js'
 import { openSources } from './sources.js'
 import { strictObject } from './strict-json.js'
+import type { Grounds } from './watches.js'
 
-export type Verdict<Code extends Refused['code'] = TokenFault | 'keys_unavailable'> =
+export type Verdict<Code extends Refused['code'] = TokenFault | RevocationFault | 'keys_unavailable'> =
   | { readonly ok: true; readonly principal: Principal }
   | Refused<Code>
 
@@ -21,7 +30,12 @@ export type PastVerdict =
   | Refused<TokenFault | PastFault | 'keys_unavailable'>
 
 export type FreshVerdict = Verdict<
-  TokenFault | 'keys_unavailable' | 'inactive' | 'introspection_unavailable' | 'service_key_refused'
+  | TokenFault
+  | 'stale_token'
+  | 'keys_unavailable'
+  | 'inactive'
+  | 'introspection_unavailable'
+  | 'service_key_refused'
 >
 
 /** What an adapter needs. `fresh(verifier)` is one too. */
@@ -36,7 +50,7 @@ export interface Verifier extends Gate {
   readonly verify: (token: string) => Promise<Verdict>
   /**
    * Was it valid at that moment? `receivedAt`: when your own log, which no stranger writes, says that you had it.
-   * The answer does not know whether its session had been ended.
+   * The answer does not know whether its session had been ended: the feed of revocations is not asked.
    */
   readonly verifyAt: (
     token: string,
@@ -45,17 +59,25 @@ export interface Verifier extends Gate {
   ) => Promise<PastVerdict>
   /** Does it count at this moment, by the issuer's own word? One request to the issuer; needs a `serviceKey`. */
   readonly introspect: (token: string) => Promise<FreshVerdict>
-  /** Waits for keys that were kept, or an attempt to get some. A service may start without: see `health`. */
+  /**
+   * Is aborted as soon as the feed of revocations ends this principal, or where it is required grows too old; the reason
+   * is what `verify` would answer. For connections that stay open. `until` ends the watching.
+   */
+  readonly signal: (principal: Principal, until?: AbortSignal) => AbortSignal
+  /**
+   * Waits for keys that were kept, or an attempt to get some; then for eight seconds at most until the feed of
+   * revocations is complete. A service may start without: see `health`.
+   */
   readonly ready: () => Promise<Health>
   readonly health: () => Health
-  /** Stops the timer of the refreshing. Verifying goes on, and fetches when it must. */
+  /** Stops the refreshing, and the following of the feed. Verifying goes on, and fetches keys when it must. */
   readonly close: () => void
 }
 
 export function createVerifier(options: VerifierOptions): Verifier {
   const { issuer, audience, serviceKey } = options
   const sources = openSources(options)
-  const { keys, historySource } = sources
+  const { keys, historySource, revocation } = sources
   const counters = new Counters()
   const seconds = () => sources.means.clock.now() / 1000
 
@@ -65,14 +87,25 @@ export function createVerifier(options: VerifierOptions): Verifier {
     return payload ? readClaimsFor(payload, issuer, audience) : refused('payload')
   }
 
-  async function verify(token: string): Promise<Verdict> {
+  /** `by`: how the feed judges it. */
+  async function verify<Code extends RevocationFault>(
+    token: string,
+    by: (grounds: Grounds) => Refused<Code> | undefined,
+  ): Promise<Verdict<TokenFault | 'keys_unavailable' | 'stale_token' | Code>> {
     const jws = readCompact(token, 'at+jwt')
     if ('code' in jws) return jws
+    await revocation?.begin()
+    if (revocation?.isDeadKey(jws.kid)) return refused('stale_token')
     const key = await keys.find(jws.kid)
     if ('code' in key) return key
     const claims = await proved(jws, key)
     if ('code' in claims) return claims
-    return judgeTime(claims, seconds()) ?? { ok: true, principal: { ...claims, valid: 'now' } }
+    const grounds = revocation && groundsOf(claims, jws.kid)
+    const no = judgeTime(claims, seconds()) ?? (grounds && by(grounds))
+    if (no) return no
+    const principal = { ...claims, valid: 'now' } as const
+    revocation?.issued(principal, grounds)
+    return { ok: true, principal }
   }
 
   async function verifyAt(token: string, at: number, receivedAt: number | undefined): Promise<PastVerdict> {
@@ -92,15 +125,18 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   async function ask(token: string, key: string): Promise<FreshVerdict> {
-    const verdict = await verify(token)
+    // An old feed is no reason against a token about which the issuer itself is asked.
+    const verdict = await verify(token, grounds => revocation?.judgeDead(grounds))
     if (!verdict.ok) return verdict
     const places = await sources.places()
     const fresh = await introspect(token, verdict.principal, places?.introspection, key, sources.means)
-    return 'code' in fresh ? fresh : { ok: true, principal: fresh }
+    if ('code' in fresh) return fresh
+    revocation?.issued(fresh, revocation.groundsOf(verdict.principal))
+    return { ok: true, principal: fresh }
   }
 
   return {
-    verify: async token => counters.count(await verify(token)),
+    verify: async token => counters.count(await verify(token, grounds => revocation?.judge(grounds))),
     verifyAt: async (token, at, { receivedAt } = {}) =>
       counters.count(await verifyAt(token, at.getTime() / 1000, receivedAt && receivedAt.getTime() / 1000)),
     introspect: async token => {
@@ -109,14 +145,21 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
     check: (principal, ...requirements) => {
       const now = seconds()
+      const feedAge = revocation?.age(revocation.groundsOf(principal))
       for (const requirement of requirements) {
-        const lack = requirement(principal, now)
+        const lack = requirement(principal, now, feedAge)
+        if (lack?.code === 'revocation_unknown') revocation?.wantYounger()
         if (lack) return counters.count(lack)
       }
       return { ok: true, principal }
     },
+    signal: (principal, until) => {
+      if (!revocation) throw new TypeError('signal needs the feed of revocations, which is off')
+      return revocation.signal(principal, until)
+    },
     ready: async () => {
       await keys.ready()
+      await revocation?.ready()
       return health()
     },
     health,
@@ -124,8 +167,17 @@ export function createVerifier(options: VerifierOptions): Verifier {
   }
 
   function health(): Health {
-    return { ...sources.health(), ...counters.totals() }
+    return { ...sources.health(), revocation: revocation?.health() ?? off, ...counters.totals() }
   }
+}
+
+const off: RevocationHealth = {
+  mode: 'off',
+  state: 'off',
+  ageSeconds: undefined,
+  entries: 0,
+  generation: undefined,
+  head: 0,
 }
 
 /** Adapters that are given this instead of the verifier ask the issuer about each token. */

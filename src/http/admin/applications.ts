@@ -110,6 +110,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.patch(
     '/v1/admin/applications/:client',
     operation(writes, 'changeApplication', {
+      revokes: 'always',
       summary: 'Change an application; a list in the request replaces the current one',
       params: ApplicationPath,
       body: Body({
@@ -139,6 +140,7 @@ export function applicationRoutes(app: App, applications: Applications): void {
   app.delete(
     '/v1/admin/applications/:client',
     operation(writes, 'deleteApplication', {
+      revokes: 'always',
       summary: 'Delete an application; no more tokens are minted for it',
       params: ApplicationPath,
       answers: { 204: Nothing('Removed.') },

@@ -2,6 +2,7 @@
 import type { Users } from '../../accounts/users.js'
 import type { AuditLog } from '../../audit/events.js'
 import type { Providers } from '../../federation/providers.js'
+import type { Receipts } from '../../feed/receipts.js'
 import type { KeyOperations } from '../../keys/operations.js'
 import type { Revocations } from '../../sessions/revocations.js'
 import type { Applications } from '../../tenants/applications.js'
@@ -14,6 +15,7 @@ import { auditRoutes } from './audit.js'
 import { invitationRoutes } from './invitations.js'
 import { memberRoutes } from './members.js'
 import { providerRoutes } from './providers.js'
+import { revocationRoutes } from './revocations.js'
 import { roleRoutes } from './roles.js'
 import { serviceKeyRoutes } from './service-keys.js'
 import { sessionAdminRoutes } from './sessions.js'
@@ -32,6 +34,7 @@ export interface AdminParts {
   readonly audit: AuditLog
   readonly revocations: Revocations
   readonly keyOperations: KeyOperations
+  readonly receipts: Receipts
   readonly issuer: string
 }
 
@@ -45,6 +48,7 @@ export function adminRoutes(app: App, parts: AdminParts): void {
   applicationRoutes(app, parts.applications)
   serviceKeyRoutes(app, parts.serviceKeys)
   providerRoutes(app, parts.providers, parts.issuer)
+  revocationRoutes(app, parts.receipts)
   signingKeyRoutes(app, parts.keyOperations)
   auditRoutes(app, parts.audit)
 }

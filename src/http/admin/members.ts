@@ -39,6 +39,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
   app.put(
     '/v1/admin/tenants/:tenant/members/:user',
     operation(writes, 'setMembership', {
+      revokes: 'always',
       summary: 'Set the roles and the state of a member; adding one needs `tenants:write` over all tenants',
       params: MemberPath,
       body: Body({
@@ -59,6 +60,7 @@ export function memberRoutes(app: App, memberships: MembershipStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant/members/:user',
     operation(writes, 'removeMember', {
+      revokes: 'always',
       summary: 'Remove a user from a tenant at once',
       params: MemberPath,
       answers: { 204: Nothing('Removed.') },

@@ -151,6 +151,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.patch(
     '/v1/admin/providers/:provider',
     operation(writes, 'changeProvider', {
+      revokes: 'always',
       summary: 'Change, disable or enable a provider; a list in the request replaces the current one',
       params: ProviderPath,
       querystring: EndSessions,
@@ -179,6 +180,7 @@ export function providerRoutes(app: App, providers: Providers, issuer: string): 
   app.delete(
     '/v1/admin/providers/:provider',
     operation(writes, 'deleteProvider', {
+      revokes: 'always',
       summary: 'Delete a provider and every link to it',
       params: ProviderPath,
       querystring: EndSessions,

@@ -35,6 +35,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
   app.put(
     '/v1/admin/tenants/:tenant/roles/:role',
     operation(writes, 'changeRole', {
+      revokes: 'always',
       summary:
         'Change a role; every later check and token has the change. Built-in roles need `tenants:write` over all tenants',
       params: RolePath,
@@ -53,6 +54,7 @@ export function roleRoutes(app: App, tenants: TenantStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant/roles/:role',
     operation(writes, 'deleteRole', {
+      revokes: 'always',
       summary: 'Delete a role; its members lose it. Built-in roles cannot be deleted',
       params: RolePath,
       answers: { 204: Nothing('Deleted.') },

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { platformPermissions } from '../../core/authority.js'
 import type { ServiceKeyId, TenantId } from '../../core/principal.js'
+import { feedTerms } from '../../core/service-key.js'
 import { describeServiceKey, type ServiceKeys } from '../../tenants/service-keys.js'
 import { adminActor, type Needs } from '../middleware/admin-context.js'
 import type { App } from '../shapes/app.js'
@@ -10,6 +11,19 @@ import { Body, Id, Instant, Nothing } from '../shapes/schemas.js'
 import { accepted, found, Name, operation, over } from './shapes.js'
 
 const instantOrNull = Type.Union([Instant, Type.Null()])
+const Mode = Type.Union([Type.Literal('required'), Type.Literal('preferred')], {
+  description:
+    '`required`: its verifiers reject every token when the feed is too old. `preferred`: they accept tokens until they expire.',
+})
+const MaxAge = Type.Integer({
+  minimum: 5,
+  maximum: 900,
+  description: 'Seconds after which the feed is too old.',
+})
+const FeedTerms = Type.Object(
+  { mode: Mode, max_age_seconds: MaxAge },
+  { title: 'FeedTerms', description: 'What the verifiers of the key do without the revocation feed.' },
+)
 const members = {
   id: Type.String(),
   name: Type.String(),
@@ -21,6 +35,7 @@ const members = {
   expires_at: instantOrNull,
   revoked_at: instantOrNull,
   last_used_at: Type.Union([Instant, Type.Null()], { description: 'Accurate to the minute.' }),
+  feed: Type.Union([FeedTerms, Type.Null()], { description: 'Null without the scope `feed`.' }),
 }
 const Key = Type.Object(members, { title: 'ServiceKey', description: 'A service key.' })
 const NewKey = Type.Object(
@@ -80,18 +95,30 @@ export function serviceKeyRoutes(app: App, keys: ServiceKeys): void {
             description: 'Seconds until the key expires. Default: never.',
           }),
         ),
+        feed: Type.Optional(
+          Type.Object(
+            { mode: Type.Optional(Mode), max_age_seconds: Type.Optional(MaxAge) },
+            {
+              additionalProperties: false,
+              title: 'ChosenFeedTerms',
+              description:
+                'With the scope `feed`: what the verifiers of the key are configured to do without the feed. Default: `preferred`, 15 seconds.',
+            },
+          ),
+        ),
       }),
       answers: { 201: NewKey },
       refuses: ['not_found', 'idempotency_conflict'],
     }),
     async (request, reply) => {
-      const { name, scopes, audiences = [], tenant = null, expires_in } = request.body
+      const { name, scopes, audiences = [], tenant = null, expires_in, feed } = request.body
       const wanted = {
         name,
         scopes,
         audiences,
         tenant: tenant as TenantId | null,
         lifetimeSeconds: expires_in,
+        feed: feed && feedTerms({ mode: feed.mode, maxAgeSeconds: feed.max_age_seconds }),
       }
       const { made, key } = accepted(await keys.create(wanted, adminActor(request)))
       return reply.code(201).send({ ...describeServiceKey(made), key })

@@ -42,6 +42,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/users/:user/sessions',
     operation(ends, 'endSessionsOfUser', {
+      revokes: 'always',
       summary: 'End all sessions of a user',
       params: UserPath,
       answers: { 200: Ended('The sessions have ended.') },
@@ -53,6 +54,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/sessions/:session',
     operation(ends, 'endAnySession', {
+      revokes: 'always',
       summary: 'End one session of any user',
       params: Type.Object({ session: SessionHandle }),
       answers: { 204: Nothing('The session has ended, now or earlier.') },
@@ -67,6 +69,7 @@ export function sessionAdminRoutes(app: App, revocations: Revocations): void {
   app.delete(
     '/v1/admin/sessions',
     operation(ends, 'endAllSessions', {
+      revokes: 'always',
       summary: 'End all sessions of all users, including the caller',
       answers: { 200: Ended('The sessions have ended.') },
     }),

@@ -44,7 +44,11 @@ export const within =
 /** A route of the admin API: what its caller must hold, and what it refuses beside what all of them do. */
 export function operation<const Told extends Operation>(needs: Needs, operationId: string, told: Told) {
   const refuses = [...adminProblems, ...(told.refuses ?? [])]
-  return { config: { needs }, ...describe('admin', forSessionsOrKeys, operationId, { ...told, refuses }) }
+  const { config, schema } = describe('admin', forSessionsOrKeys, operationId, { ...told, refuses })
+  return {
+    config: { ...config, needs },
+    schema,
+  }
 }
 
 /** Turns the words in which operations refuse into problems; anything else is the answer. */

@@ -106,13 +106,24 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
     '/v1/admin/signing-keys/rotate',
     operation(writes, 'rotateSigningKeys', {
       summary: 'Rotate to the next key as soon as every verifier can know it',
-      body: Body({ dry_run: dryRun }),
+      body: Body({
+        dry_run: dryRun,
+        force: Type.Optional(
+          Type.Boolean({
+            description: 'Rotate even if verifiers have reported that they do not hold the next key yet.',
+          }),
+        ),
+      }),
       answers: { 200: Change },
     }),
     async request => {
-      const { dry_run = false } = request.body
-      const answer = await operations.rotate({ actor: adminActor(request), dryRun: dry_run })
+      const { dry_run = false, force = false } = request.body
+      const answer = await operations.rotate({ actor: adminActor(request), dryRun: dry_run, force })
       if (answer === 'shut') throw new Problem('invalid_request', { detail: nextIsShut })
+      if (typeof answer === 'object' && 'lacking' in answer)
+        throw new Problem('invalid_request', {
+          detail: `These verifiers do not hold the next key yet: ${answer.lacking.join(', ')}. Wait until they have fetched the keys, or send \`force: true\`.`,
+        })
       return answerOf(answer, dry_run)
     },
   )
@@ -120,6 +131,7 @@ export function signingKeyRoutes(app: App, operations: KeyOperations): void {
   app.post(
     '/v1/admin/signing-keys/compromise',
     operation(writes, 'compromiseSigningKeys', {
+      revokes: 'always',
       summary: 'Withdraw leaked keys at once; nobody is signed out',
       body: Body({
         kid: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })),

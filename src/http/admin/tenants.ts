@@ -71,6 +71,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.patch(
     '/v1/admin/tenants/:tenant',
     operation(within('mintmark:tenant:write'), 'changeTenant', {
+      revokes: 'always',
       summary:
         'Rename, suspend or activate a tenant; a change of its state needs `tenants:write` over all tenants',
       params: TenantPath,
@@ -95,6 +96,7 @@ export function tenantRoutes(app: App, tenants: TenantStore): void {
   app.delete(
     '/v1/admin/tenants/:tenant',
     operation(platformWrites, 'deleteTenant', {
+      revokes: 'always',
       summary: 'Delete a tenant with its memberships; its users stay',
       params: TenantPath,
       answers: { 204: Nothing('Deleted.') },

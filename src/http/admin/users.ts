@@ -88,6 +88,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.patch(
     '/v1/admin/users/:user',
     operation(writes, 'changeUser', {
+      revokes: 'always',
       summary: 'Rename, disable (which ends all sessions) or enable a user, or change their platform roles',
       params: UserPath,
       body: Body({
@@ -110,6 +111,7 @@ export function userRoutes(app: App, users: Users, memberships: MembershipStore)
   app.delete(
     '/v1/admin/users/:user',
     operation(writes, 'deleteUser', {
+      revokes: 'always',
       summary: 'Delete a user with their sessions and memberships',
       params: UserPath,
       answers: { 204: Nothing('Deleted.') },

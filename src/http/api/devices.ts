@@ -78,6 +78,7 @@ export function endDeviceRoutes(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/sessions/:id',
     operation('devices', forSessions, 'endSession', {
+      revokes: 'always',
       summary: 'End one session of the signed-in user; ending the current one signs out',
       params: Type.Object({ id: SessionHandle }),
       answers: { 204: Nothing('The session has ended, now or earlier.') },
@@ -92,6 +93,7 @@ export function endDeviceRoutes(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/sessions',
     operation('devices', forSessions, 'endSessions', {
+      revokes: 'always',
       summary: 'End all other sessions of the signed-in user, or all of them',
       querystring: Type.Object(
         {

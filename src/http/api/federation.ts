@@ -102,6 +102,7 @@ export function unlinkRoute(app: App, acts: FederationHandlers): void {
   app.delete(
     '/v1/identities/:id',
     operation('federation', forSessions, 'unlinkIdentity', {
+      revokes: 'always',
       summary: 'Unlink an account at a provider; other sessions that were created with it end',
       params: Type.Object({ id: Id }),
       answers: { 204: Nothing('The account is unlinked.') },

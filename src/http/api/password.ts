@@ -33,6 +33,7 @@ export function forgottenPasswordRoutes(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/password/reset',
     operation('password', forAnyone, 'resetPassword', {
+      revokes: 'always',
       summary: 'Use the link to set a new password; all sessions of the user end',
       body: Body({ token: LinkToken, password: Password }),
       answers: {
@@ -54,6 +55,7 @@ export function changePasswordRoute(app: App, acts: AccountHandlers): void {
   app.put(
     '/v1/password',
     operation('password', forSessions, 'changePassword', {
+      revokes: 'always',
       summary:
         'Change the password, which needs the current one; all other sessions end, and the session cookie is rotated',
       body: Body({ current_password: Password, new_password: Password }),

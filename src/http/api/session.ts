@@ -26,6 +26,7 @@ export function signInRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session',
     operation('session', forAnyone, 'signIn', {
+      revokes: 'its session',
       summary: 'Sign in: create a session and set its cookie',
       body: Body({ email: Email, password: Password }),
       answers: { 201: Opened },
@@ -59,6 +60,7 @@ export function signOutRoute(app: App, acts: AccountHandlers): void {
   app.delete(
     '/v1/session',
     operation('session', forSessionsOrNobody, 'signOut', {
+      revokes: 'its session',
       summary: 'Sign out: end the session and clear its cookie',
       answers: { 204: Nothing('The user is signed out, now or earlier.') },
       refuses: [...jsonProblems],
@@ -114,6 +116,7 @@ export function stepUpRoute(app: App, acts: AccountHandlers): void {
   app.post(
     '/v1/session/step-up',
     operation('session', forSessions, 'stepUp', {
+      revokes: 'its session',
       summary: 'Step up: authenticate again, which updates auth_time and rotates the session cookie',
       body: Body({ password: Password }),
       answers: { 200: Proved },

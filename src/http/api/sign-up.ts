@@ -20,6 +20,7 @@ import {
 /** What a link that makes an account takes, and is answered. */
 const accountByLink = (operationId: string, summary: string) =>
   operation('sign-up', forAnyone, operationId, {
+    revokes: 'its session',
     summary,
     body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
     answers: { 201: Opened },

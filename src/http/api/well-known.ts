@@ -59,8 +59,8 @@ export function wellKnownRoutes(issuer: string, ring: KeyRing): FastifyPluginAsy
         refuses: ['unavailable'],
       }),
       async (request, reply) => {
-        const { body, etag } = ring.published()
-        reply.header('etag', etag).header('cache-control', cacheControl)
+        const { body, etag, feedPosition } = ring.published()
+        reply.header('etag', etag).header('cache-control', cacheControl).header('mintmark-feed', feedPosition)
         if (matches(request.headers['if-none-match'], etag)) return reply.code(304).send(null)
         return reply
           .type('application/json; charset=utf-8')

@@ -1,6 +1,7 @@
 /** What is counted and measured, for Prometheus. No label names a user, an address or a session. */
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { VerifierCounts } from '../../feed/counts.js'
 
 /** Read when Prometheus asks. */
 export interface Gauges {
@@ -14,7 +15,21 @@ export interface Gauges {
   readonly signingKeyAgeSeconds: () => number
   /** Undefined where no Redis is configured. */
   readonly redisConnected: () => boolean | undefined
+  /** Of the revocation feed: see `FeedState`. */
+  readonly feed: () => Readonly<Record<FeedGauge, number | undefined>>
+  /** Undefined before they were read. */
+  readonly verifiers: () => VerifierCounts | undefined
 }
+
+const feedGauges = {
+  feed_head: 'The last position of the revocation feed that this instance has read',
+  feed_entries: 'Entries of the revocation feed in memory',
+  feed_readers: 'Readers of the revocation feed that wait for news',
+  feed_age_seconds:
+    'Seconds since the last look into the revocation feed that succeeded, while anybody reads it',
+  feed_tick_seconds: 'Seconds that the last look into the revocation feed took',
+} as const
+export type FeedGauge = keyof typeof feedGauges
 
 export interface Metrics {
   readonly registry: Registry
@@ -24,6 +39,8 @@ export interface Metrics {
   mint(outcome: string): void
   sessionRefused(reason: string): void
   throttled(limit: string): void
+  /** A verifier has shown a message of ours that this database does not know. */
+  feedForked(): void
   /** Rows that clean-up removed. */
   cleaned(table: string, rows: number): void
   background(job: string, outcome: 'done' | 'failed' | 'dropped', count?: number): void
@@ -51,6 +68,7 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
   const refused = counter('sessions_refused_total', 'Rejected session cookies, by reason', 'reason')
   const throttled = counter('throttled_total', 'Attempts rejected by a rate limit, by limit', 'limit')
   const cleaned = counter('cleaned_rows_total', 'Expired rows that clean-up removed, by table', 'table')
+  const forked = counter('feed_forked_total', 'Verifiers that remember revocations that the database lacks')
   const jobs = counter(
     'background_total',
     'Background jobs (mail, audit), by job and outcome',
@@ -73,6 +91,7 @@ export function createMetrics(linesDropped: () => number = () => 0): Metrics {
     mint: outcome => mints.inc({ outcome }),
     sessionRefused: reason => refused.inc({ reason }),
     throttled: limit => throttled.inc({ limit }),
+    feedForked: () => forked.inc(),
     cleaned: (table, rows) => cleaned.inc({ table }, rows),
     background: (job, outcome, count = 1) => jobs.inc({ job, outcome }, count),
     observe(app) {
@@ -108,6 +127,20 @@ export function addGauges(registry: Registry, gauges: Gauges): void {
   gauge('refusals_queued', 'Denied requests not yet recorded in the audit log', gauges.refusalsQueued)
   gauge('statements_pending', 'Statements waiting for Postgres', gauges.statementsPending)
   gauge('signing_key_age_seconds', 'Seconds since the signing key began to sign', gauges.signingKeyAgeSeconds)
+  for (const name of Object.keys(feedGauges) as FeedGauge[])
+    gauge(name, feedGauges[name], () => gauges.feed()[name])
+  gauge('feed_lag_entries', 'Entries that the last of the verifiers that follow now has not applied', () => {
+    return gauges.verifiers()?.lag
+  })
+  new Gauge({
+    name: 'mintmark_feed_verifiers',
+    help: 'Verifiers that reported within a day, by mode and by what is known of them at the head of the feed',
+    labelNames: ['mode', 'state'],
+    registers: [registry],
+    collect() {
+      for (const { count, ...labels } of gauges.verifiers()?.counts ?? []) this.set(labels, count)
+    },
+  })
   gauge('redis_connected', '1 while Redis answers, 0 otherwise', () => {
     const connected = gauges.redisConnected()
     return connected === undefined ? undefined : Number(connected)

@@ -48,6 +48,10 @@ export const catalogue = {
     'This is the only sign-in method of this account. Set a password or link another provider first.',
   ],
   name_taken: [409, 'The name or address is already in use.'],
+  feed_forked: [
+    409,
+    'The service does not know this cursor: it may have been restored or recovered. Ask again from the beginning.',
+  ],
   idempotency_conflict: [409, 'This Idempotency-Key was already used for a different request.'],
   body_too_large: [413, 'The request body is too large.'],
   unsupported_media_type: [415, 'Send application/json in UTF-8, or a form where the route takes one.'],

@@ -72,7 +72,7 @@ export function answerPreflights(app: FastifyInstance, rules: OriginRules): void
     }
     allow(reply, origin)
     reply.header('access-control-allow-methods', 'GET, POST, PUT, PATCH, DELETE')
-    reply.header('access-control-allow-headers', 'content-type, idempotency-key, x-mintmark')
+    reply.header('access-control-allow-headers', 'content-type, idempotency-key, prefer, x-mintmark')
     return reply.header('access-control-max-age', '600').code(204).send()
   })
 }
@@ -100,5 +100,8 @@ function forged(request: FastifyRequest, client: ClientId | undefined, issuer: s
 
 function allow(reply: FastifyReply, origin: string): void {
   reply.header('access-control-allow-origin', origin).header('access-control-allow-credentials', 'true')
-  reply.header('access-control-expose-headers', 'retry-after, request-id')
+  reply.header(
+    'access-control-expose-headers',
+    'retry-after, request-id, mintmark-revocation, preference-applied',
+  )
 }

@@ -1,6 +1,8 @@
 /** Request and response shapes that several routes share; they are types, validation and OpenAPI at once. */
 import { type Static, type TSchema, Type } from 'typebox'
-import { catalogue, type ErrorCode, errorCodes } from '../middleware/problem.js'
+import { catalogue, type ErrorCode } from '../middleware/problem.js'
+import type { Revokes } from '../middleware/revocation.js'
+import { withPosition } from './position-header.js'
 
 const strict = { additionalProperties: false }
 
@@ -127,27 +129,6 @@ export const WhoAmI = Type.Object(
 )
 export type WhoAmI = Static<typeof WhoAmI>
 
-const RequestFault = Type.Object(
-  { pointer: Type.String({ description: 'A JSON Pointer to the fault (RFC 6901).' }), detail: Type.String() },
-  { title: 'RequestFault' },
-)
-
-export const ProblemDocument = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.Enum(errorCodes),
-    detail: Type.Optional(Type.String()),
-    max_age: Type.Optional(
-      Type.Integer({ description: 'The maximum age of the authentication in seconds (RFC 9470).' }),
-    ),
-    errors: Type.Optional(Type.Array(RequestFault)),
-    request_id: Type.String(),
-  },
-  { $id: 'Problem', description: 'A problem document (RFC 9457).' },
-)
-
 /** For the reference: who a route is for. What guards it is the context it is registered in. */
 export const forAnyone = { security: [] }
 export const forSessions = { security: [{ session: [] }] }
@@ -232,6 +213,8 @@ export interface Operation {
   readonly consumes?: string[]
   readonly answers: Readonly<Record<number, TSchema>>
   readonly refuses?: readonly ErrorCode[]
+  /** A success takes something away: its answer says up to which position of the feed that is published. */
+  readonly revokes?: Revokes
 }
 
 /** A route's schema: validation, serialization and the reference at once. */
@@ -239,8 +222,12 @@ export function operation<const Told extends Operation>(
   tag: string,
   { security }: { readonly security: Readonly<Record<string, string[]>>[] },
   operationId: string,
-  { answers, refuses = [], ...takes }: Told,
+  { answers, refuses = [], revokes, ...takes }: Told,
 ) {
-  const response = { ...(answers as Told['answers']), ...problems(...refuses) }
-  return { schema: { operationId, tags: [tag], security, ...takes, response } }
+  const told = revokes ? withPosition(answers) : answers
+  const response = { ...(told as Told['answers']), ...problems(...refuses) }
+  return {
+    config: revokes ? { revokes } : {},
+    schema: { operationId, tags: [tag], security, ...takes, response },
+  }
 }

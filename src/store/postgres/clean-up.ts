@@ -1,6 +1,7 @@
 /** Removes rows that nobody can use any more, in batches that lock nothing but what they delete. */
 import { type SQL, sql } from 'drizzle-orm'
 import type { InBackground } from '../../core/background.js'
+import { mostEntries } from '../../feed/store.js'
 import type { Database } from './database.js'
 
 /** Rows of one batch: a few milliseconds of work, and a lock on these rows and no others. */
@@ -27,6 +28,8 @@ const stale: readonly { readonly table: string; readonly is: SQL }[] = [
   { table: 'provider_logouts', is: sql`created_at < now() - ${kept}` },
   { table: 'mail_links', is: sql`expires_at < now() - ${kept}` },
   { table: 'invitations', is: sql`expires_at < now() - ${kept}` },
+  { table: 'feed_verifiers', is: sql`last_seen_at < now() - ${kept}` },
+  { table: 'feed_waits', is: sql`until < now()` },
   { table: 'idempotent_answers', is: sql`created_at < now() - ${kept}` },
 ]
 
@@ -48,7 +51,24 @@ export async function cleanUp(database: Database): Promise<Cleaned> {
       if (count < batchRows) break
     }
   }
+  const forgotten = await forgetRevocations(database)
+  if (forgotten > 0) removed.set('revocations', forgotten)
   return removed
+}
+
+/** Numbered first: while no verifier asks, nobody else does it. The functions say what is over (drizzle/0018). */
+async function forgetRevocations(database: Database): Promise<number> {
+  let forgotten = 0
+  for (let batch = 0; batch < mostBatches; batch++) {
+    const [row] = await database.transaction(tx =>
+      tx.execute<{ sequenced: number; forgotten: number }>(
+        sql`select sequence_revocations()::int as sequenced, forget_revocations()::int as forgotten`,
+      ),
+    )
+    forgotten += row?.forgotten ?? 0
+    if (!row || (row.sequenced < mostEntries && row.forgotten < mostEntries)) break
+  }
+  return forgotten
 }
 
 /** Whichever instance comes first does it; the others pass. Answers how it is stopped. */

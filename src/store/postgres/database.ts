@@ -29,6 +29,8 @@ export interface DatabaseOptions {
   readonly connections?: number
   /** Of the process, where it has connections of other kinds, or remembers what was trusted before it began. */
   readonly trust?: Trust
+  /** Hears of each change that was committed here. */
+  readonly committed?: () => void
   /** Only for the command that records another cluster identity. */
   readonly anyCluster?: boolean
 }
@@ -38,11 +40,13 @@ type ClusterIdentity = ClusterIdentityRow & Record<string, unknown>
 export class Database {
   readonly #pool: Pool
   readonly #trust: Trust | undefined
+  readonly #committed: () => void
 
   constructor(
     address: Address,
-    { connections = 10, trust = new Trust(), anyCluster = false }: DatabaseOptions = {},
+    { connections = 10, trust = new Trust(), anyCluster = false, committed = () => {} }: DatabaseOptions = {},
   ) {
+    this.#committed = committed
     this.#pool = new Pool({ address, deadlines }, connections)
     this.#trust = anyCluster ? undefined : trust
   }
@@ -62,8 +66,13 @@ export class Database {
    * Whatever the answer, it rests on nothing that a fail-over to a synchronous standby could take back, though the
    * work was found done already: a commit that was not confirmed is visible once its server has crashed.
    */
-  transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
-    return this.#run('changes', work)
+  async transaction<T>(work: (tx: Queries) => PromiseLike<T>): Promise<T> {
+    try {
+      return await this.#run('changes', work)
+    } finally {
+      // Where it is not known whether it was committed, it may have been.
+      this.#committed()
+    }
   }
 
   /** For an answer to a change that rests on what was read alone: resolves once that is confirmed. */

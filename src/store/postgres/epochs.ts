@@ -4,7 +4,8 @@ import { eq } from 'drizzle-orm'
 import type { Queries } from './database.js'
 import { service, users } from './schema/tables.js'
 
-function newEpoch(): bigint {
+/** For an update that changes more than this. */
+export function newEpoch(): bigint {
   return randomBytes(8).readBigInt64BE()
 }
 

@@ -1,6 +1,7 @@
 /** The statements by which the primary is asked, on connections of their own that pipeline; introspection has its own file. */
+import { handlesIn } from '../../core/handle.js'
 import type { SessionId } from '../../core/principal.js'
-import type { MintQuestion, MintReading, Reading, SessionRow } from '../../sessions/store.js'
+import type { MintQuestion, MintReading, Reading, SessionRow, TokenBasis } from '../../sessions/store.js'
 import { isWhole } from './answer.js'
 import {
   type ClusterIdentityRow,
@@ -10,7 +11,8 @@ import {
   Trust,
 } from './cluster-identity.js'
 import { type Address, SharedConnection } from './connection.js'
-import { type Answer, type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
+import { type CheckRow, isSoundCheck, isSoundMint, type MintRow } from './hot-row.js'
+import type { Answer } from './row-shape.js'
 import { takesWrites } from './service-role.js'
 
 /** Milliseconds. A frozen server holds a check or a mint this long and no longer. */
@@ -83,6 +85,15 @@ export const joins = (tenantWanted: string, session = sessionInTable('$1')) => `
 /** A check: one parameter, the session id. */
 export const checkStatement = `select ${columns('$1::text')} ${joins('s.tenant_id')} where g.only`
 
+/** The key that signs now. */
+export const signingKid = `(select k.kid from signing_keys k
+    where k.signs_from <= now() and (k.signs_until is null or k.signs_until > now())
+    order by k.signs_from desc limit 1)`
+
+/** Of what a token rests on, beside its session; null where it has no user or no application. */
+export const handles = `int8send(g.epoch) || int8send(u.epoch) || int8send(a.version)
+    || coalesce(int8send(m.version) || int8send(t.version), '')`
+
 /** A mint: session id, tenant or null, client id, origin or null. */
 export const mintStatement = mintStatementFrom(sessionInTable('$1'))
 
@@ -91,10 +102,9 @@ export function mintStatementFrom(session: string, more = ''): string {
   return `select ${columns('$1::text')}${more},
   a.client_id is not null as application_found,
   to_json(a.audiences) as audiences,
+  ${handles} as handles,
   least(a.token_lifetime_seconds, (select longest_lifetime from key_policy)) as token_lifetime_seconds,
-  (select k.kid from signing_keys k
-    where k.signs_from <= now() and (k.signs_until is null or k.signs_until > now())
-    order by k.signs_from desc limit 1) as kid
+  ${signingKid} as kid
   ${joins('coalesce($2::uuid, s.tenant_id)', session)}
   left join applications a on a.client_id = $3 and a.state = 'enabled' and ($4::text is null or exists
     (select from application_origins o where o.origin = $4 and o.client_id = a.client_id))
@@ -107,10 +117,10 @@ export class HotReads {
   readonly #examined = new Set<number>()
   readonly #trust: Trust
 
-  constructor(address: Address, trust = new Trust()) {
+  constructor(address: Address, trust = new Trust(), count = connections) {
     this.#trust = trust
     const client = () => new SharedConnection({ address, deadlines, settings: hotSettings })
-    this.#clients = Array.from({ length: connections }, client)
+    this.#clients = Array.from({ length: count }, client)
   }
 
   async read(id: SessionId): Promise<Reading> {
@@ -182,6 +192,10 @@ export class HotReads {
   }
 }
 
+export function basisOf({ generation, handles }: Pick<MintRow, 'generation' | 'handles'>): TokenBasis {
+  return { generation, handles: handles ? handlesIn(handles) : [] }
+}
+
 export function mintReading(row: MintRow, session: SessionRow | undefined): MintReading {
   const application = row.audiences && {
     audiences: row.audiences,
@@ -192,6 +206,7 @@ export function mintReading(row: MintRow, session: SessionRow | undefined): Mint
     row: session,
     application: application ?? undefined,
     kid: row.kid ?? undefined,
+    basis: basisOf(row),
   }
 }
 

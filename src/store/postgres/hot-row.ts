@@ -3,18 +3,25 @@
  * lost, or is of another type, must not be taken for a no: "there is no session" is what most of them would say.
  */
 
-import type { PlatformRole } from '../../core/authority.js'
 import type { AssuranceLevel, AuthenticationMethod, Kid, TenantId, UserId } from '../../core/principal.js'
 import type { KeyRow } from '../../core/service-key.js'
-import type { OfferedProvider } from '../../federation/store.js'
 import type { PublicJwk } from '../../keys/store.js'
 import type { TenantStanding } from '../../sessions/store.js'
-import type { ClusterIdentityRow } from './cluster-identity.js'
-
-/** What every answer says of itself. */
-export interface Answer extends Omit<ClusterIdentityRow, 'system_trusted'> {
-  asked: string
-}
+import {
+  type Answer,
+  fits,
+  isBoolean,
+  isHash,
+  isNull,
+  isNumber,
+  isObject,
+  isText,
+  isTexts,
+  itself,
+  joined,
+  or,
+  type Shape,
+} from './row-shape.js'
 
 export interface CheckRow extends Answer {
   now: number
@@ -50,6 +57,7 @@ export interface MintRow extends CheckRow {
   audiences: string[] | null
   token_lifetime_seconds: number
   kid: Kid | null
+  handles: Buffer | null
 }
 
 export interface IntrospectRow extends CheckRow {
@@ -64,42 +72,11 @@ export interface IntrospectRow extends CheckRow {
   key_use_due: boolean
   application_found: boolean
   audiences: string[] | null
+  handles: Buffer | null
   jwk_found: boolean
   public_jwk: PublicJwk | null
   signs_from: number | null
   signs_until: number | null
-}
-
-type Is = (value: unknown) => boolean
-
-const isNull: Is = value => value === null
-const isText: Is = value => typeof value === 'string'
-const isNumber: Is = value => typeof value === 'number' && Number.isFinite(value)
-const isBoolean: Is = value => typeof value === 'boolean'
-const isHash: Is = value => Buffer.isBuffer(value) && value.length === 32
-const isTexts: Is = value => Array.isArray(value) && value.every(isText)
-const isObject: Is = value => typeof value === 'object' && value !== null && !Array.isArray(value)
-const or =
-  (...some: Is[]): Is =>
-  value =>
-    some.some(is => is(value))
-
-type Shape<Row> = Partial<Record<keyof Row, Is>>
-
-const fits = <Row extends object>(row: Row, shape: Shape<Row>) =>
-  Object.entries(shape).every(([column, is]) => (is as Is)(row[column as keyof Row]))
-
-/** What was joined is there as a whole, or not at all. */
-const joined = <Row extends object>(row: Row, there: boolean, shape: Shape<Row>) =>
-  there ? fits(row, shape) : Object.keys(shape).every(column => isNull(row[column as keyof Row]))
-
-const itself: Shape<Answer> = {
-  server: isNumber,
-  in_recovery: isBoolean,
-  timeline_trusted: or(isBoolean, isNull),
-  generation: isNumber,
-  timeline: isText,
-  position: isNumber,
 }
 
 const always: Shape<CheckRow> = {
@@ -137,58 +114,6 @@ const person: Shape<CheckRow> = {
 
 const tenant: Shape<CheckRow> = { tenant_id: isText, tenant_name: isText, role_ids: isTexts, roles: isObject }
 
-/** Of one membership, or of a user without any. */
-export interface HeldRow extends Record<string, unknown> {
-  readonly platform: PlatformRole[]
-  readonly tenant: TenantId | null
-  readonly role_ids: string[] | null
-  readonly roles: TenantStanding['roles'] | null
-}
-
-export interface PersonRow extends Answer {
-  held: HeldRow[]
-}
-
-export function isSoundPerson(row: PersonRow): boolean {
-  const shape: Shape<HeldRow> = {
-    platform: isTexts,
-    tenant: or(isText, isNull),
-    role_ids: or(isTexts, isNull),
-    roles: or(isObject, isNull),
-  }
-  return (
-    fits(row, itself) && Array.isArray(row.held) && row.held.every(one => isObject(one) && fits(one, shape))
-  )
-}
-
-/** The row of a service key, with its hash in hexadecimal digits. */
-export type StoredKey = Omit<KeyRow, 'secretHash'> & { readonly hash: string }
-
-export interface KeyAnswer extends Answer {
-  key: StoredKey | null
-}
-
-export function isSoundKey(row: KeyAnswer): boolean {
-  const shape: Shape<StoredKey> = {
-    hash: value => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value),
-    scopes: isTexts,
-    audiences: isTexts,
-    tenant: or(isText, isNull),
-    tenantActive: isBoolean,
-    revoked: isBoolean,
-    expired: isBoolean,
-    useDue: isBoolean,
-  }
-  return fits(row, itself) && (row.key === null || (isObject(row.key) && fits(row.key, shape)))
-}
-
-export interface OfferedRow extends Answer {
-  offered: OfferedProvider[]
-}
-
-export const isSoundOffer = (row: OfferedRow) =>
-  fits(row, itself) && Array.isArray(row.offered) && row.offered.every(isObject)
-
 export function isSoundCheck(row: CheckRow): boolean {
   const { found, user_id, tenant_id, tenant_name, roles, tenant_wanted } = row
   if (!fits(row, always) || !joined(row, found, session)) return false
@@ -203,8 +128,16 @@ export function isSoundMint(row: MintRow): boolean {
   return (
     isSoundCheck(row) &&
     fits(row, { application_found: isBoolean, token_lifetime_seconds: isNumber, kid: or(isText, isNull) }) &&
-    joined(row, row.application_found, application)
+    joined(row, row.application_found, application) &&
+    hasHandles(row)
   )
+}
+
+/** Of the service, the user and the application, and of the membership and its tenant where there is one. */
+function hasHandles(row: MintRow | IntrospectRow): boolean {
+  const { handles, application_found, found, user_id, tenant_id } = row
+  if (!application_found || !found || user_id === null) return handles === null
+  return Buffer.isBuffer(handles) && handles.length === (tenant_id === null ? 24 : 40)
 }
 
 export function isSoundIntrospection(row: IntrospectRow): boolean {
@@ -228,6 +161,7 @@ export function isSoundIntrospection(row: IntrospectRow): boolean {
     fits(row, flags) &&
     joined(row, row.key_found, key) &&
     joined(row, row.application_found, { audiences: isTexts }) &&
+    hasHandles(row) &&
     joined(row, row.jwk_found, { public_jwk: isObject }) &&
     fits(row, { signs_from: or(isNumber, isNull), signs_until: or(isNumber, isNull) })
   )

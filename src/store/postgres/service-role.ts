@@ -5,6 +5,7 @@ import postgres from 'postgres'
 import { MigrationRefused } from '../../core/errors.js'
 import * as federation from './schema/federation.js'
 import * as schema from './schema/tables.js'
+import * as verifiers from './schema/verifiers.js'
 import { serviceRole } from './session-settings.js'
 
 export type Queries = Pick<postgres.Sql, 'unsafe'>
@@ -21,13 +22,25 @@ const everything = ['select', 'insert', 'update', 'delete']
 const less: Readonly<Record<string, readonly string[]>> = {
   audit_events: ['select', 'insert'],
   key_policy: ['select'],
+  revocation_feed: ['select'],
+  revocations: ['select'],
   signing_keys: ['select', 'insert', 'update'],
 }
+
+/** Functions that run with the rights of their owner. The service may call these. */
+const forService = ['sequence_revocations', 'forget_revocations']
+/** Nobody may call these, or put them on a table of their own: the owner's triggers run them. */
+const forTriggers = ['session', 'listed', 'user', 'service', 'membership', 'tenant', 'application', 'key']
+  .map(kind => `revoke_${kind}`)
+  .concat('lose_origin', 'begin_feed')
+
+const functions = (names: readonly string[]) => names.map(name => `public.${name}()`).join(', ')
 
 /** Each table of this release and what the service may do with it. A new table needs no line here. */
 export const rights: readonly (readonly [table: string, rights: readonly string[]])[] = [
   ...Object.values(schema),
   ...Object.values(federation),
+  ...Object.values(verifiers),
 ].flatMap(table => {
   if (!is(table, PgTable)) return []
   const { name } = getTableConfig(table)
@@ -100,10 +113,14 @@ export async function grantRights(tx: Queries): Promise<ServiceRole> {
       grant ${all.join(', ')} on public.${quoted(table)} to ${role}`,
   )
   await tx.unsafe(exactly.join('; '))
+  await tx.unsafe(`revoke all on function ${functions([...forService, ...forTriggers])} from public, ${role};
+    grant execute on function ${functions(forService)} to ${role}`)
   await dropRightsOfOthers(tx, here.name, here.database)
   const database = quoted(here.database)
   await tx.unsafe(`grant connect on database ${database} to ${role}`)
   if (here.open) await shut(tx, database)
+  // A temporary table of the name of ours would take its place in a statement that does not name the schema.
+  await tx.unsafe(`revoke temporary on database ${database} from public`)
   const [after] = await tx.unsafe<{ open: boolean }[]>(isOpen)
   return { ...here, open: after?.open ?? true }
 }
@@ -131,6 +148,7 @@ async function dropRightsOfOthers(tx: Queries, mine: string, database: string): 
   for (const { rolname } of others) {
     const other = quoted(rolname)
     await tx.unsafe(`revoke all on ${tables}, drizzle.__drizzle_migrations from ${other}`)
+    await tx.unsafe(`revoke all on function ${functions(forService)} from ${other}`)
     await tx.unsafe(`revoke all on schema public, drizzle from ${other}`)
     await tx.unsafe(`revoke all on database ${quoted(database)} from ${other}`)
   }

@@ -3,7 +3,7 @@ import type { SessionId } from '../../core/principal.js'
 import type { KeyRow } from '../../core/service-key.js'
 import type { SessionRow } from '../../sessions/store.js'
 import type { IntrospectionReading, IntrospectionStore, PublishedKey } from '../../tokens/introspection.js'
-import { columns, type HotReads, joins } from '../postgres/hot-reads.js'
+import { basisOf, columns, type HotReads, handles, joins } from '../postgres/hot-reads.js'
 import type { IntrospectRow } from '../postgres/hot-row.js'
 
 /** How a store of sessions takes part in it. */
@@ -46,6 +46,7 @@ export function introspectStatementFrom(session: string, more = ''): string {
   coalesce(k.last_used_at <= now() - interval '1 minute', true) as key_use_due,
   a.client_id is not null as application_found,
   to_json(a.audiences) as audiences,
+  ${handles} as handles,
   j.kid is not null as jwk_found,
   j.public_jwk,
   floor(extract(epoch from j.signs_from))::float8 as signs_from,
@@ -65,6 +66,7 @@ function introspectReading(row: IntrospectRow, session: SessionRow | undefined):
     key: keyRow(row),
     application: row.audiences ? { audiences: row.audiences } : undefined,
     publishedKey: publishedKey(row),
+    basis: basisOf(row),
   }
 }
 

@@ -1,6 +1,6 @@
 /** The checker on histories written by hand: each rule finds what breaks it, and nothing in what merely looks like it. */
 import { type Test, test } from 'tap'
-import type { Entry, Facts, Op, Outcome } from '../history.js'
+import type { Entry, Facts, FeedFacts, Op, Outcome, TokenFacts } from '../history.js'
 import { check } from './checker.js'
 
 interface More extends Facts {
@@ -223,6 +223,164 @@ test('data of another, and an answer that nobody may see', async t => {
   )
   t.same(rules([opened, at(2, 3, 'check', { ...s, sid: 'x', sub: 'u' })]), ['data of another'])
   t.same(rules([{ ...at(2, 3, 'check', { ...s, outcome: 'unknown' }), status: 500 }]), ['unexpected answer'])
+})
+
+/** At a verifier that is connected, fresh up to 10 ms before, and was answered lately; of a token of 5 ms. */
+function verify(
+  start: number,
+  more: More = {},
+  feed: Partial<Record<keyof FeedFacts, unknown>> = {},
+  token: Partial<TokenFacts> = {},
+): Entry {
+  const usual = {
+    mode: 'required',
+    mostAge: 15_000,
+    knows: start - 10,
+    connectedSince: 0,
+    askedAt: start - 10,
+  }
+  return at(start, start + 1, 'verify', {
+    ...s,
+    ...more,
+    feed: { ...usual, ...feed } as FeedFacts,
+    token: { mintedAt: 5, ...token },
+  })
+}
+/** It lags behind as far as is promised: nothing came since. */
+const quiet = { knows: 0 }
+const stale = { code: 'stale_token' }
+
+test('a verifier that is connected, and accepts what was revoked more than a second ago', async t => {
+  const out = at(10, 20, 'sign-out', s)
+  const causes: [string, Entry][] = [
+    ['a sign-out', out],
+    ['all of a user', at(10, 20, 'end-all', { session: 'o' })],
+    ['a disabled person', at(10, 20, 'operator disables')],
+    ['all there are', at(10, 20, 'operator ends all there are')],
+  ]
+  for (const [what, cause] of causes) {
+    both(
+      t,
+      what,
+      ['late accept at a verifier', [opened, cause, verify(1021, {}, quiet)]],
+      [[opened, cause, verify(1019, {}, quiet), verify(1021, stale), verify(3000, stale)]],
+    )
+    const unknown = { ...cause, outcome: 'unknown' as const }
+    t.same(
+      rules([opened, unknown, verify(1021, {}, quiet), verify(1022, stale)]),
+      [],
+      `${what}: not confirmed`,
+    )
+  }
+  t.same(
+    rules([opened, other, out, verify(1500, { session: 'o' }, quiet)]),
+    [],
+    'the session of another goes on',
+  )
+  t.same(
+    rules([opened, out, verify(1021, {}, { ...quiet, connectedSince: undefined })]),
+    [],
+    'cut off, and within its age',
+  )
+  both(
+    t,
+    'connected again',
+    ['late accept at a verifier', [opened, out, verify(3021, {}, { ...quiet, connectedSince: 2020 })]],
+    [[opened, out, verify(3019, {}, { ...quiet, connectedSince: 2020 })]],
+  )
+  const unfresh = { knows: undefined, mode: 'preferred' }
+  t.same(rules([opened, out, verify(1021, {}, unfresh)]), [], '`preferred` says that it is not fresh')
+})
+
+test('a verifier that says it has every revocation, and lacks one', async t => {
+  const out = at(10, 20, 'sign-out', s)
+  const cut = { connectedSince: undefined }
+  both(
+    t,
+    'it was asked for after the return',
+    ['late accept at a verifier', [opened, out, verify(50, {}, { ...cut, knows: 25 })]],
+    [[opened, out, verify(50, {}, { ...cut, knows: 15 })]],
+  )
+})
+
+test('a token with the roles of before, at a verifier', async t => {
+  const change = (start: number, version: number, outcome: Outcome = 'ok') =>
+    at(start, start + 5, 'operator changes a membership', { membership: 'm', version, outcome })
+  const of = { membership: 'm', version: 0 }
+  both(
+    t,
+    'a role less',
+    ['late accept at a verifier', [opened, change(10, 1), verify(1100, {}, quiet, of)]],
+    [[opened, change(10, 1), verify(1100, {}, quiet, { mintedAt: 20, membership: 'm', version: 1 })]],
+  )
+  const elsewhere = verify(1100, {}, quiet, { membership: 'n', version: 0 })
+  t.same(rules([opened, change(10, 1), elsewhere]), [], 'the membership of another')
+  t.same(rules([opened, change(10, 1, 'unknown'), verify(1100, {}, quiet, of)]), [], 'not confirmed')
+})
+
+test('a token that is refused as stale, and was minted after every change that concerns it', async t => {
+  const causes: [string, Entry][] = [
+    ['all of a user', at(10, 20, 'end-others', { session: 'o' })],
+    ['a renewed secret', at(10, 20, 'step-up', s)],
+    ['all there are', at(10, 20, 'operator ends all there are', { outcome: 'unknown', code: 'x' })],
+  ]
+  for (const [what, cause] of causes) {
+    const confirmed = { ...cause, outcome: 'ok' as const }
+    both(
+      t,
+      what,
+      ['stale without cause', [opened, confirmed, verify(30, stale, {}, { mintedAt: 21 })]],
+      [[opened, confirmed, verify(30, stale, {}, { mintedAt: 19 })]],
+    )
+    const unknown = { ...cause, outcome: 'unknown' as const }
+    t.same(
+      rules([opened, unknown, verify(30, stale, {}, { mintedAt: 21 })]),
+      [],
+      `${what}: it may come later`,
+    )
+    t.same(rules([opened, { ...cause, outcome: 'refused' as const }, verify(30, stale)]), [
+      'stale without cause',
+    ])
+  }
+  const change = at(10, 15, 'operator changes a membership', { membership: 'm', version: 1 })
+  both(
+    t,
+    'a membership',
+    [
+      'stale without cause',
+      [opened, change, verify(30, stale, {}, { mintedAt: 21, membership: 'm', version: 1 })],
+    ],
+    [[opened, change, verify(30, stale, {}, { mintedAt: 14, membership: 'm', version: 1 })]],
+  )
+  t.same(rules([opened, change, verify(30, stale)]), ['stale without cause'], 'a token of no tenant')
+  t.same(
+    rules([opened, at(40, 50, 'sign-out', s), verify(30, stale)]),
+    ['stale without cause'],
+    'what comes later',
+  )
+  t.same(rules([opened, verify(30, { code: 'revocation_unknown' })]), [], 'another refusal')
+})
+
+test('`required` accepts nothing once its last answer is too old', async t => {
+  const far = { mostAge: 5000, knows: undefined, connectedSince: undefined }
+  both(
+    t,
+    'cut off',
+    ['accept in the dark', [opened, verify(6000, {}, { ...far, askedAt: 800 })]],
+    [
+      [
+        opened,
+        verify(6000, {}, { ...far, askedAt: 1000 }),
+        verify(6000, {}, { ...far, askedAt: 800, mode: 'preferred' }),
+        verify(6000, { code: 'revocation_unknown' }, { ...far, askedAt: 800 }),
+      ],
+    ],
+  )
+  t.same(
+    rules([opened, verify(10, {}, { ...far, askedAt: undefined })]),
+    ['accept in the dark'],
+    'never answered',
+  )
 })
 
 test('a long history is judged in a moment', async t => {

@@ -1,9 +1,10 @@
-/** Judges a history: every pair of operations that cannot both be true of a service that keeps P1, P3 and P4. Pure. */
+/** Judges a history: every pair of operations that cannot both be true of a service that keeps P1, P3, P4 and P7. Pure. */
 import type { Entry, Violation } from '../history.js'
 import { type Endings, endings } from './endings.js'
 import { type Known, know } from './known.js'
 import { staleMemberships } from './memberships.js'
 import { refusedLiving, seenGone } from './refusals.js'
+import { verifications } from './verifications.js'
 
 /** After the end, in the tables of the primary: the sessions that a check would let in. */
 export type Living = ReadonlySet<string>
@@ -19,6 +20,7 @@ export function check(history: readonly Entry[], living?: Living): Violation[] {
     ...lateAccepts(entries, known, ends),
     ...refusedLiving(entries, known, ends),
     ...staleMemberships(entries),
+    ...verifications(entries, ends),
     ...(living ? unknownToThePrimary(known, ends, living) : []),
     ...(living ? notHealed(entries, living) : []),
   ]

@@ -131,9 +131,10 @@ export async function startPrimary(folder: string): Promise<Primary> {
         order by own desc`
       process.kill(before[0]?.pid ?? 0, 'SIGKILL')
       const gone = new Set(before.map(({ pid }) => pid))
-      // By a connection of its own each time: what the driver has to send on one that is lost may end this process.
+      // By a connection of its own each time: what the driver has to send on one that is lost may end this process, and
+      // so would the types that it asks for by itself.
       await until(async () => {
-        const fresh = postgres({ ...server.connection, max: 1, onnotice: () => {} })
+        const fresh = postgres({ ...server.connection, max: 1, fetch_types: false, onnotice: () => {} })
         const now = await fresh<{ pid: number }[]>`select pid from pg_stat_activity`.catch(() => undefined)
         await fresh.end({ timeout: 1 })
         return now?.every(({ pid }) => !gone.has(pid))

@@ -49,8 +49,11 @@ export class Client {
     const { device } = this
     const tenant = this.#chance.next() < 0.5 ? this.#chance.of(device.person.tenants) : undefined
     if (how === 'check') this.#judge(await device.check(this.#at(), cookie), cookie)
-    else if (how === 'mint') this.#judge(await device.mint(this.#at(), tenant, cookie), cookie)
-    else this.#judge(await device.list(this.#at(), cookie), cookie)
+    else if (how === 'mint') {
+      const entry = await device.mint(this.#at(), tenant, cookie)
+      if (entry.outcome === 'ok' && device.token?.entry === entry) this.#stage.keep(device.token)
+      this.#judge(entry, cookie)
+    } else this.#judge(await device.list(this.#at(), cookie), cookie)
   }
 
   async haunt(): Promise<void> {

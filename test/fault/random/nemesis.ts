@@ -135,6 +135,49 @@ export const faults: readonly Fault[] = [
       return () => redis?.heal()
     },
   },
+  {
+    name: 'feed cut',
+    lasts: [50, 2000],
+    async begin({ watchers }, _, chance) {
+      if (watchers.length === 0) return nothing
+      const { proxy } = chance.of(watchers)
+      await proxy.refuse()
+      return () => proxy.heal()
+    },
+  },
+  {
+    name: 'feed delayed',
+    lasts: [200, 2000],
+    begin({ watchers }, _, chance) {
+      if (watchers.length === 0) return nothing
+      const { proxy } = chance.of(watchers)
+      proxy.delayMs = chance.between(20, 800)
+      return () => {
+        proxy.delayMs = 0
+      }
+    },
+  },
+  {
+    name: 'feed frozen',
+    lasts: [100, 2000],
+    begin({ watchers }, _, chance) {
+      if (watchers.length === 0) return nothing
+      const { proxy } = chance.of(watchers)
+      proxy.freeze()
+      return () => proxy.heal()
+    },
+  },
+  {
+    name: 'feed replayed by a relay',
+    lasts: [200, 2000],
+    begin({ watchers }, _, chance) {
+      if (watchers.length === 0) return nothing
+      const watcher = chance.of(watchers)
+      const { answers } = watcher
+      if (answers.length === 0) return nothing
+      return watcher.replay(answers.slice(chance.between(0, answers.length - 1)))
+    },
+  },
 ]
 
 /** One fault after the other, sometimes with none between, undone by `until`. Answers what befell, with its time. */
@@ -152,9 +195,11 @@ export async function befall(stage: Stage, chance: Chance, until: number): Promi
     const drawn = least + (most - least) * chance.next() ** 3
     const lasts = Math.min(drawn, Math.max(0, until - performance.now()))
     const began = performance.now()
+    const overs = stage.watchers.map(watcher => watcher.disturbed())
     const undo = await fault.begin(stage, at, chance)
     await setTimeout(lasts)
     await undo()
+    for (const over of overs) over()
     told.push(`${began.toFixed(0)}–${performance.now().toFixed(0)} ms ${fault.name} (${at.number})`)
     await setTimeout(chance.between(0, 150))
   }

@@ -7,6 +7,7 @@ import { Client } from './clients.js'
 import { befall } from './nemesis.js'
 import { operate } from './operators.js'
 import { chance } from './prng.js'
+import { castWatchers, watch } from './watchers.js'
 
 export interface SeedOptions {
   readonly seed: number
@@ -30,13 +31,18 @@ export async function runSeed(
   try {
     const dice = chance(seed)
     const clients = await cast(stage, dice.fork(0))
+    const watchers = await castWatchers(stage)
     const until = performance.now() + seconds * 1000
     // Two of them, so that faults meet.
     const nemeses = [1, 2].map(name => befall(stage, dice.fork(name), until))
     const operators = operate(stage, dice.fork(3), until)
-    await Promise.all([operators, ...clients.map(client => client.live(until))])
+    const services = watchers.map((watcher, index) => watch(stage, watcher, dice.fork(50 + index), until))
+    await Promise.all([operators, ...services, ...clients.map(client => client.live(until))])
     const befell = (await Promise.all(nemeses)).flat()
     await heal(cluster, fleet)
+    // All faults are over: each is as good as new, and says of every token what is right.
+    await Promise.all(watchers.map(watcher => watcher.fresh()))
+    for (const token of stage.tokens) for (const watcher of watchers) await watcher.verify(token)
     const healing = performance.now()
     await Promise.all(
       clients.flatMap(({ device }) =>

@@ -165,7 +165,7 @@ async function leadBack(stage: Stage): Promise<void> {
 }
 
 /** In the history it ends all there are. */
-async function recovered(stage: Stage, url: string): Promise<void> {
+export async function recovered(stage: Stage, url: string): Promise<void> {
   const start = performance.now()
   await recover(stage, url)
   const op = 'operator ends all there are'

@@ -3,6 +3,7 @@ import type { Store } from '../cluster/session-redis.js'
 import { changes } from './changes.js'
 import { failovers } from './failovers.js'
 import { faults } from './faults.js'
+import { feed } from './feed.js'
 import { inRedis } from './in-redis.js'
 import { reads } from './reads.js'
 import { repeats } from './repeats.js'
@@ -16,6 +17,7 @@ export const schedules: readonly Schedule[] = [
   ...sets,
   ...faults,
   ...failovers,
+  ...feed,
   ...repeats,
 ]
 

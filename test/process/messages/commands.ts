@@ -31,6 +31,17 @@ export function commands({ tenant, person, application, origin, issuer, nowhere 
   })
   const elsewhere = `127.0.0.1:${nowhere}`
   return [
+    failing('relay', '--upstream', 'http://id.example.com'),
+    failing('relay', '--upstream', issuer, '--listen', 'nowhere'),
+    failing('relay', '--upstream', issuer, '--readers', '0'),
+    failing('relay', '--upstream', issuer, '--service-key-file', 'missing'),
+    failing('relay', '--upstream', issuer, '--service-key-file', 'other/first.kek'),
+    failing('relay', '--upstream', issuer, '--listen', '192.0.2.1:4002'),
+    failing('feed', 'verifiers', 'forget', 'nobody'),
+    failing('feed', 'tail', '--since', 'x'),
+    failing('sessions', 'end', 'x', '--wait', '99'),
+    failing('service-keys', 'create', 'x', '--scope', 'feed', '--feed-max-age', '1'),
+    failing('service-keys', 'create', 'x', '--scope', 'users:read', '--feed-mode', 'required'),
     failing('applications', 'show', 'nobody'),
     failing('applications', 'create', application, '--audience', 'api'),
     failing('applications', 'change', application),

@@ -70,6 +70,21 @@ export const list: readonly string[] = [
   '⟶Write name=<claim> or email_verified=<claim>.',
   '⟶Write <claim>=<value>:<tenant id>:<role>.',
   '⟶give the client secret as one line of visible characters',
+  // src/commands/feed.ts
+  'there is no verifier …⟶: run `mintmark feed verifiers list` to see all',
+  '⟶Write a position: a whole number.',
+  // src/commands/keys.ts, sessions.ts and service-keys.ts, of the feed
+  'these verifiers do not hold the next key yet, and would reject its tokens: …. Wait until they have fetched the keys (at most 5 minutes), restart those that do not, or ⟶give --force',
+  '⟶Write a number of seconds from 1 to 10.',
+  '⟶Write a number of seconds from 5 to 900.',
+  'a mode and a largest age of the feed need the scope feed⟶: add it, or leave them out',
+  // src/commands/relay.ts
+  '… cannot be listened on (…)⟶: choose another --listen',
+  '--upstream⟶ must be an origin like https://id.example.com (http is allowed on loopback), not …',
+  '--listen⟶ must be host:port, like 127.0.0.1:4002, not …',
+  '--readers⟶ must be a whole number from 1 to 999999, not …',
+  '… cannot be read (…)⟶: check --service-key-file',
+  '… does not contain a service key⟶: put a key with the scope feed into it',
   // src/commands/roles.ts
   '… is a built-in role and cannot be deleted⟶: use `mintmark roles change` to empty it',
   'the tenant … already has a role …⟶: use `mintmark roles change`',
@@ -140,6 +155,7 @@ export const list: readonly string[] = [
   'directories need {tenantid} in the issuer⟶: leave them out',
   '… is not the id of a directory⟶: write its UUID',
   // src/keys/doctor.ts
+  'a verifier remembers revocations that this database does not have⟶: read docs/backup-and-upgrade.md, then run `mintmark recover`',
   '…⟶: synchronize both clocks with NTP',
   '…⟶: raise lead and verifier_age in key_policy',
   'no key signs⟶: run `mintmark keys rotate --compromised all`',
@@ -184,6 +200,7 @@ export const list: readonly string[] = [
   // src/boot/settings.ts
   'SESSION_STORE⟶ must be postgres or redis, not …',
   'MINTMARK_SESSION_REDIS_UNSAFE⟶ must be accepted or not set',
+  'MINTMARK_FEED_PUBLIC⟶ must be true or false',
   'NODE_ENV⟶ must be production, development or test, not …',
   'SMTP_URL is not the address of a mail server⟶: write smtps://user:password@host:465 or smtp://host:587',
   'SMTP_URL: the parameter … is not supported⟶: remove it',

@@ -52,6 +52,7 @@ export async function wrongSettings(cwd: string): Promise<Start[]> {
         REDIS_URL: 'localhost:6379',
         SESSION_STORE: 'memory',
         MINTMARK_SESSION_REDIS_UNSAFE: 'yes',
+        MINTMARK_FEED_PUBLIC: 'yes',
         SMTP_URL: 'mail',
         MINTMARK_OUTBOX_FOLDER: 'mail',
         ISSUER: 'id.example.com',

@@ -6,6 +6,16 @@ const takeOut =
 
 export const printedBy: readonly (readonly [message: string, file: string, quote: string])[] = [
   [
+    'these verifiers do not hold the next key yet, and would reject its tokens: …. Wait until they have fetched the keys (at most 5 minutes), restart those that do not, or give --force',
+    'test/feed/rotation.test.ts',
+    'do not hold the next key yet',
+  ],
+  [
+    'a verifier remembers revocations that this database does not have: read docs/backup-and-upgrade.md, then run `mintmark recover`',
+    'test/feed/feed.test.ts',
+    'remembers revocations',
+  ],
+  [
     '… is the id of one role and the name of another: use the name of the first or the id of the second',
     'test/process/tenant-commands.test.ts',
     'id of one role and the name of another',

@@ -8,7 +8,7 @@ import { lockAlone } from '../advisory-locks.js'
 import { auditDone } from '../audit/audit-log.js'
 import { changeTaking, createBy } from '../authority/authorized-change.js'
 import type { Database, Queries } from '../database.js'
-import { replaceEpoch } from '../epochs.js'
+import { newEpoch } from '../epochs.js'
 import { readPage } from '../page.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
 import { listOf, secondsOf, textArray } from '../values.js'
@@ -38,10 +38,15 @@ export function postgresUserStore(database: Database, reserved: Database = datab
       if (!renamed && state !== 'disabled' && !enabling) return before
       const [row] = await tx
         .update(users)
-        .set({ name, platformRoles: platformRoles && textArray(platformRoles), state: after.state })
+        .set({
+          name,
+          platformRoles: platformRoles && textArray(platformRoles),
+          state: after.state,
+          // Also of who is disabled already: whatever has happened since.
+          ...(state === 'disabled' && { epoch: newEpoch() }),
+        })
         .where(eq(users.id, user))
         .returning(columns)
-      if (state === 'disabled') await replaceEpoch(tx, user)
       const about = { subject: user }
       if (state === 'disabled') await auditDone(tx, 'account.disabled', actor, about)
       if (enabling) await auditDone(tx, 'account.enabled', actor, about)

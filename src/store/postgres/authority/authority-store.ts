@@ -4,8 +4,6 @@ import { type Authority, type AuthorityStore, permissionsOf } from '../../../cor
 import type { TenantId, UserId } from '../../../core/principal.js'
 import type { KeyReads, KeyRow } from '../../../core/service-key.js'
 import { permissionsOfRoles } from '../../../tenants/tenants.js'
-import type { Queries } from '../database.js'
-import { answer, type HotReads } from '../hot-reads.js'
 import {
   type HeldRow,
   isSoundKey,
@@ -13,7 +11,9 @@ import {
   type KeyAnswer,
   type PersonRow,
   type StoredKey,
-} from '../hot-row.js'
+} from '../caller-rows.js'
+import type { Queries } from '../database.js'
+import { answer, type HotReads } from '../hot-reads.js'
 
 /** One statement each, on the connections that checks use: who may revoke waits for none of those that others hold. */
 export function postgresCallers(hot: HotReads): AuthorityStore & KeyReads {

@@ -26,6 +26,16 @@ export function postgresKeyRingStore(database: Database): KeyRingStore {
   return {
     read: () => database.read(readRing),
 
+    feedForks: () =>
+      database.read(async tx => {
+        const [row] = await tx.execute<{ forks: number }>(sql`
+          select count(*) filter (where action = 'feed.forked' and at > recovered)::int as forks
+          from audit_events, (select coalesce(max(at), '-infinity') as recovered from audit_events
+            where action = 'service.recovered' and at > now() - interval '1 day') r
+          where at > now() - interval '1 day'`)
+        return row?.forks ?? 0
+      }),
+
     async change(decide, make, actor, dryRun = false) {
       try {
         return await changeBy(database, actor, async tx => {
@@ -96,8 +106,10 @@ const instantOf = <None extends null | undefined>(at: number | None) =>
 
 /** The clock is read after the locks, not at the transaction's begin. */
 async function readRing(tx: Queries): Promise<Ring> {
-  const [{ now, ...policy } = { now: 0 }] = await tx
+  const [{ now, feedPosition, ...policy } = { now: 0, feedPosition: '' }] = await tx
     .select({
+      // Before the rows: a kill that this does not cover may be missing in them.
+      feedPosition: sql<string>`(select g.generation || '.' || f.head from service g, revocation_feed f)`,
       now: sql<number>`extract(epoch from clock_timestamp())::float8`,
       tokenLifetime: keyPolicy.tokenLifetime,
       skew: keyPolicy.skew,
@@ -132,5 +144,5 @@ async function readRing(tx: Queries): Promise<Ring> {
     const compromised = compromisedAt === null ? null : { at: compromisedAt, since: compromisedSince }
     return { ...row, kid: row.kid as Kid, compromised }
   })
-  return { now, policy: policy as Policy, keys }
+  return { now, policy: policy as Policy, keys, feedPosition }
 }

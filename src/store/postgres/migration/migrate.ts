@@ -145,6 +145,15 @@ async function pending(owner: Queries, folder: string): Promise<Migration[]> {
 const builtConcurrently = /^\s*create\s+(unique\s+)?index\s+concurrently\s+("[^"]+"|\w+)/i
 
 /**
+ * A migration of statements that are small and can be repeated: no transaction is around them, so that none holds the
+ * lock of a table that a service works on while it waits for the next.
+ */
+const eachOnItsOwn = /^\s*-- Each on its own:/
+
+/** A change in batches: the statement is repeated until it changes no row. */
+const untilNoneIsLeft = /^\s*-- Until none is left:/
+
+/**
  * Makes a role that `createRoles` has made, and asks for the right to do so where it is there. As a part of a migration
  * it cannot be changed any more.
  */
@@ -157,6 +166,11 @@ async function apply(owner: Owner, { sql, hash, folderMillis }: Migration): Prom
       hash,
       folderMillis,
     ])
+  if (eachOnItsOwn.test(statements[0] ?? '')) {
+    for (const statement of statements) await repeat(owner, statement)
+    await record()
+    return
+  }
   if (!statements.some(statement => builtConcurrently.test(statement))) {
     await owner.transaction(async () => {
       for (const statement of statements) await owner.unsafe(statement)
@@ -173,6 +187,13 @@ async function apply(owner: Owner, { sql, hash, folderMillis }: Migration): Prom
     await owner.unsafe(statement)
   }
   await record()
+}
+
+async function repeat(owner: Owner, statement: string): Promise<void> {
+  for (;;) {
+    const { count } = await owner.unsafe(statement)
+    if (!untilNoneIsLeft.test(statement) || count === 0) return
+  }
 }
 
 /** What a login or a database may have been given, and a migration must not meet. */

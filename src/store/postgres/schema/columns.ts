@@ -8,6 +8,9 @@ export const instant = (name: string) => timestamp(name, { withTimezone: true, m
 export const epoch = () => bigint('epoch', { mode: 'bigint' }).notNull().default(randomEpoch)
 const randomEpoch = sql`('x' || left(replace(gen_random_uuid()::text, '-', ''), 12) || right(replace(gen_random_uuid()::text, '-', ''), 4))::bit(64)::bigint`
 
+/** As an epoch: tokens carry it, and whatever takes something away from them replaces it (drizzle/0018_revocation_feed.sql). */
+export const version = () => bigint('version', { mode: 'bigint' }).notNull().default(sql`random_handle()`)
+
 /** Why a session ended. `renewed`: it goes on under another id. `too-many`: its user has opened others since. */
 export type SessionEnd =
   | 'signed-out'

@@ -14,8 +14,9 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { AddressVerification } from '../../../accounts/address-verification.js'
 import type { PlatformRole } from '../../../core/authority.js'
-import { bytea, epoch, instant, type SessionEnd } from './columns.js'
+import { bytea, epoch, instant, type SessionEnd, version } from './columns.js'
 
+export * from './feed.js'
 export * from './records.js'
 
 /** One row: what is true of the whole service. */
@@ -92,6 +93,7 @@ export const tenants = pgTable(
       .default({})
       .$type<Record<string, { name: string; permissions: string[] }>>(),
     createdAt: instant('created_at').notNull().defaultNow(),
+    version: version(),
   },
   table => [
     check('tenants_state', sql`${table.state} in ('active', 'suspended')`),
@@ -114,6 +116,7 @@ export const memberships = pgTable(
     state: text('state').notNull().default('active').$type<'active' | 'suspended'>(),
     roleIds: text('role_ids').array().notNull().default([]),
     createdAt: instant('created_at').notNull().defaultNow(),
+    version: version(),
   },
   table => [
     primaryKey({ columns: [table.userId, table.tenantId] }),
@@ -200,6 +203,7 @@ export const applications = pgTable(
     /** Where the hosted pages may send a user back to, by exact match. */
     returnAddresses: text('return_addresses').array().notNull().default([]),
     createdAt: instant('created_at').notNull().defaultNow(),
+    version: version(),
   },
   table => [
     check('applications_state', sql`${table.state} in ('enabled', 'disabled')`),
@@ -232,10 +236,13 @@ export const serviceKeys = pgTable(
     createdAt: instant('created_at').notNull().defaultNow(),
     expiresAt: instant('expires_at'),
     revokedAt: instant('revoked_at'),
-    /** Not indexed, moved at most once a minute. */
     lastUsedAt: instant('last_used_at'),
+    /** With the scope `feed`: what its verifiers do without the feed. Null: `preferred`, and 15. */
+    feedMode: text('feed_mode').$type<'required' | 'preferred'>(),
+    feedMaxAgeSeconds: integer('feed_max_age_seconds'),
   },
   table => [
+    check('service_keys_feed', sql`feed_mode in ('required', 'preferred') and feed_max_age_seconds > 0`),
     check('service_keys_id', sql`length(${table.id}) = 22`),
     check('service_keys_hash', sql`octet_length(${table.secretHash}) = 32`),
   ],

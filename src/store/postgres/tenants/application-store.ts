@@ -1,5 +1,5 @@
 /** Applications and their origins in Postgres. */
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, notInArray, sql } from 'drizzle-orm'
 import type { ClientId } from '../../../core/principal.js'
 import {
   type Application,
@@ -95,7 +95,11 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
         if (Object.values(set).some(value => value !== undefined))
           await tx.update(applications).set(set).where(is)
         if (origins !== undefined) {
-          await tx.delete(applicationOrigins).where(eq(applicationOrigins.clientId, clientId))
+          // One that it keeps is not touched: losing one ends the tokens of the application.
+          const owned = eq(applicationOrigins.clientId, clientId)
+          await tx
+            .delete(applicationOrigins)
+            .where(and(owned, notInArray(applicationOrigins.origin, [...origins])))
           await giveOrigins(tx, clientId, origins)
         }
         await auditDone(tx, 'application.changed', actor, { subject: clientId })
@@ -122,11 +126,9 @@ export function postgresApplicationStore(database: Database): ApplicationStore {
 /** In one order, so that two who want the same ones do not wait for each other. */
 async function giveOrigins(tx: Queries, clientId: string, origins: readonly string[]): Promise<void> {
   for (const origin of [...new Set(origins)].sort()) {
-    const [owned] = await tx
-      .insert(applicationOrigins)
-      .values({ origin, clientId })
-      .onConflictDoNothing()
-      .returning({ origin: applicationOrigins.origin })
+    await tx.insert(applicationOrigins).values({ origin, clientId }).onConflictDoNothing()
+    const is = and(eq(applicationOrigins.origin, origin), eq(applicationOrigins.clientId, clientId))
+    const [owned] = await tx.select({ origin: applicationOrigins.origin }).from(applicationOrigins).where(is)
     if (!owned) throw new Abandon({ originTaken: origin })
   }
 }

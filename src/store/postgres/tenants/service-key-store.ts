@@ -1,6 +1,7 @@
 /** Service keys in Postgres. */
 import { asc, eq, sql } from 'drizzle-orm'
 import type { ServiceKeyId, TenantId } from '../../../core/principal.js'
+import { defaultFeedTerms } from '../../../core/service-key.js'
 import { mayGiveKey, type ServiceKey, type ServiceKeyStore } from '../../../tenants/service-keys.js'
 import { auditDone } from '../audit/audit-log.js'
 import { createOnce } from '../audit/idempotency.js'
@@ -21,12 +22,15 @@ const columns = {
   expiresAt: secondsOf(serviceKeys.expiresAt),
   revokedAt: secondsOf(serviceKeys.revokedAt),
   lastUsedAt: secondsOf(serviceKeys.lastUsedAt),
+  feed: sql<ServiceKey['feed']>`case when 'feed' = any(${serviceKeys.scopes}) then json_build_object(
+    'mode', coalesce(${serviceKeys.feedMode}, ${defaultFeedTerms.mode}),
+    'maxAgeSeconds', coalesce(${serviceKeys.feedMaxAgeSeconds}, ${defaultFeedTerms.maxAgeSeconds}::int)) end`,
 }
 
 /** `reserved` has connections of its own: whatever else waits, a revocation does not wait for it. */
 export function postgresServiceKeyStore(database: Database, reserved: Database = database): ServiceKeyStore {
   return {
-    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds }, actor) {
+    create({ id, secretHash, name, scopes, audiences, tenant, lifetimeSeconds, feed }, actor) {
       return changeBy(database, actor, async (tx, held) => {
         if (!mayGiveKey(held, { scopes, audiences, tenant })) return 'forbidden'
         return createOnce(tx, actor.idempotency, async () => {
@@ -40,6 +44,8 @@ export function postgresServiceKeyStore(database: Database, reserved: Database =
             audiences: textArray(audiences),
             tenantId: tenant,
             expiresAt: expiresAt,
+            feedMode: feed?.mode,
+            feedMaxAgeSeconds: feed?.maxAgeSeconds,
           })
           await auditDone(tx, 'service-key.created', actor, {
             subject: id,

@@ -1,4 +1,5 @@
 /** A check, a mint and an introspection with the row from Redis: it is read first, then one statement decides on it. */
+import { handleOfSecret } from '../../../core/handle.js'
 import type { SessionId } from '../../../core/principal.js'
 import type { MintQuestion, MintReading, Reading, SessionRow } from '../../../sessions/store.js'
 import type { IntrospectionStore } from '../../../tokens/introspection.js'
@@ -68,7 +69,11 @@ export class RedisReads {
     const asked = [id, tenant ?? null, client, origin ?? null, ...parametersOf(stored)]
     const isSoundHere = (row: Given & MintRow) => isSoundMint(row) && isSoundRevoked(row)
     const row = await this.#hot.ask<Given & MintRow>(id, mintStatement, asked, isSoundHere)
-    return mintReading(row, sessionFromRedis(row))
+    const reading = mintReading(row, sessionFromRedis(row))
+    if (!row.found) return reading
+    const { generation, handles } = reading.basis
+    // A sign-out while Redis cannot be asked knows the secret alone.
+    return { ...reading, basis: { generation, handles: [...handles, handleOfSecret(row.secret_hash)] } }
   }
 }
 
