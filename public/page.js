@@ -39,6 +39,26 @@ for (const input of document.querySelectorAll('input[type=password]')) {
   label()
 }
 
+for (const list of document.querySelectorAll('[data-copy]')) {
+  const pair = document.createElement('div')
+  pair.className = 'pair'
+  const add = (text, press) => {
+    const button = document.createElement('button')
+    Object.assign(button, { type: 'button', className: 'quiet', textContent: text })
+    button.addEventListener('click', () => press(button))
+    pair.append(button)
+  }
+  add('Copy', async button => {
+    const text = Array.from(list.querySelectorAll('code'), one => one.textContent).join('\n')
+    button.textContent = await navigator.clipboard.writeText(text).then(
+      () => 'Copied',
+      () => 'Not copied',
+    )
+  })
+  add('Print', () => print())
+  list.after(pair)
+}
+
 const linked = document.querySelectorAll('form[data-link]')
 if (linked.length > 0) {
   const page = linked[0].dataset.look.replace(/\/address$/, '')

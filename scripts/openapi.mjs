@@ -12,6 +12,8 @@ const tags = [
   { name: 'sign-up', description: 'Create an account.' },
   { name: 'session', description: 'Sign in, read the current session, sign out.' },
   { name: 'devices', description: 'List and end the sessions of the signed-in user.' },
+  { name: 'factors', description: 'Manage the second factors of the signed-in user.' },
+  { name: 'passkeys', description: 'Register passkeys, and sign in and step up with them.' },
   { name: 'federation', description: 'Sign in with OpenID providers.' },
   { name: 'password', description: 'Reset and change passwords.' },
   { name: 'token', description: 'Mint and introspect access tokens.' },

@@ -53,8 +53,8 @@ const rooms: Readonly<Record<string, readonly string[]>> = {
   keys: ['core', 'audit', 'sealing'],
   feed: ['core', 'audit', 'keys'],
   relay: ['core', 'feed'],
-  // Open, rotate and end sessions; what a provider says of somebody.
-  accounts: ['core', 'audit', 'sessions', 'federation'],
+  // Open, rotate and end sessions; what a provider says of somebody; the secrets of second factors.
+  accounts: ['core', 'audit', 'sealing', 'sessions', 'federation'],
   // Who is limited, and by what.
   tenants: ['core', 'audit', 'accounts'],
   // Read the session, sign.

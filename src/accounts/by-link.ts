@@ -1,5 +1,6 @@
 /** Mailed links: asking for one, and what anybody who holds the mailbox does with it. One pipeline for sign-up, reset and invitation. */
 import type { Actor, RequestContext } from '../audit/events.js'
+import { byPassword } from '../core/authentication.js'
 import { type EmailAddress, parseEmailAddress } from '../core/email-address.js'
 import { Outage } from '../core/errors.js'
 import { network } from '../core/network-address.js'
@@ -7,7 +8,7 @@ import type { TenantId, UserId } from '../core/principal.js'
 import { newSecret, type Secret } from '../core/secret.js'
 import type { Credential } from '../sessions/credential.js'
 import type { Registered } from './address-verification.js'
-import type { Browser, NotFinished, SignedIn } from './create-session.js'
+import type { Browser, NotFinished, Pending, SignedIn } from './create-session.js'
 import { linkMinutes, newLink, usableLink } from './links.js'
 import type { Parts } from './parts.js'
 import { tellReclaimed } from './provisioning.js'
@@ -86,7 +87,7 @@ export function createByLink(parts: ByLinkParts) {
       pending: (hash: Buffer) => Promise<(Pick<PendingLink, 'email'> & Partial<PendingLink>) | undefined>
       complete: AccountStore['register']
     },
-  ): Promise<SignedIn | LinkRefusal | NotFinished> {
+  ): Promise<SignedIn | Pending | LinkRefusal | NotFinished> {
     const registered = await redeem(choice, browser.device.address, pending, async (hash, phc) => {
       await sessions.ready()
       return complete(hash, phc, choice.name, browser.context)
@@ -94,7 +95,7 @@ export function createByLink(parts: ByLinkParts) {
     if ('refused' in registered) return registered
     const { user, passwordVersion: version } = registered
     const credential = { kind: 'password', version } as const
-    return createSession({ user, amr: ['pwd'], acr: 'aal1', credential }, browser)
+    return createSession({ user, ...byPassword, credential }, browser)
   }
 
   /** Who has joined works there from then on. They are a member whether that succeeds or not, and can switch. */
@@ -204,7 +205,7 @@ export function createByLink(parts: ByLinkParts) {
           return registered
         },
       })
-      if (tenant === undefined || 'refused' in signedIn) return signedIn
+      if (tenant === undefined || !('credential' in signedIn)) return signedIn
       await workIn(tenant, signedIn.user, signedIn.credential, browser.context)
       return signedIn
     },

@@ -5,7 +5,7 @@ import type { ProviderProfile } from '../federation/profile.js'
 import { federatedIdentity, staleness } from '../federation/proof.js'
 import type { ConsumedFlow } from '../federation/store.js'
 import type { Credential } from '../sessions/credential.js'
-import type { Browser, SignedIn } from './create-session.js'
+import type { Browser, Pending, SignedIn } from './create-session.js'
 import type { Parts } from './parts.js'
 import { type ProvisioningError, type ProvisioningParts, provision, tellLinked } from './provisioning.js'
 
@@ -20,9 +20,11 @@ export type FederationRefusal =
   | 'not-linked'
   | 'not-fresh'
   | 'credential-changed'
+  | 'second-factor-required'
 
 export type Outcome =
   | { readonly opened: SignedIn }
+  | { readonly pending: Pending }
   | { readonly linked: true }
   | { readonly renewed: { readonly credential: Credential; readonly now: number; readonly endsAt: number } }
   | { readonly refused: FederationRefusal; readonly reason: string; readonly user?: UserId | undefined }
@@ -61,6 +63,7 @@ export function createOutcomes(parts: OutcomeParts) {
 
   async function opening(identity: Identity, browser: Browser) {
     const opened = await createSession(identity, browser)
+    if ('pending' in opened) return { pending: opened }
     if (!('refused' in opened)) return { opened }
     return refusal(opened.refused, opened.refused, identity.user)
   }
@@ -68,14 +71,16 @@ export function createOutcomes(parts: OutcomeParts) {
   async function link(
     { provider, now }: ConsumedFlow,
     profile: ProviderProfile,
-    { principal: { user } }: Returning,
+    { principal }: Returning,
     browser: Browser,
     returning: () => Promise<Returning | undefined>,
   ) {
+    const { user } = principal
     const actor: Actor = { user: user, context: browser.context }
     const stillSignedIn = async () => (await returning())?.principal.user === user
-    const linked = await identities.link(provider.id, profile, user, stillSignedIn, actor)
+    const linked = await identities.link(provider.id, profile, principal, stillSignedIn, actor)
     if (linked === 'taken') return refusal('identity-taken', 'linked to another account', user)
+    if (linked === 'weak') return refusal('second-factor-required', 'the session is of aal1', user)
     if (linked === 'turned-off') return refusal(linked, linked, user)
     if (linked === 'signed-out') return signedOut(user)
     tellLinked(parts, provider, linked)
@@ -97,7 +102,8 @@ export function createOutcomes(parts: OutcomeParts) {
     if (stale !== undefined) return refusal('not-fresh', stale, user)
     const identity = federatedIdentity(provider, profile, known, now)
     const renewed = await sessions.renew(credential, identity, context)
-    return renewed === 'superseded' ? refusal('credential-changed', renewed, user) : { renewed }
+    if (renewed === 'superseded') return refusal('credential-changed', renewed, user)
+    return typeof renewed === 'string' ? refusal(renewed, renewed, user) : { renewed }
   }
 }
 

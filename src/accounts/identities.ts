@@ -2,9 +2,10 @@
 import type { Actor, RequestContext } from '../audit/events.js'
 import type { CanonicalEmail } from '../core/email-address.js'
 import type { Reclaimed } from '../core/mail.js'
-import type { FederatedIdentityId, UserId } from '../core/principal.js'
+import type { FederatedIdentityId, Principal, UserId } from '../core/principal.js'
 import type { ProviderProfile } from '../federation/profile.js'
 import type { Provider } from '../federation/provider.js'
+import type { Weak } from './factors.js'
 
 export interface LinkedIdentity {
   readonly id: FederatedIdentityId
@@ -40,8 +41,9 @@ export interface LinkedNow {
  *   first verification ends what the account had before (src/accounts/store.ts), but for the identity that speaks.
  * - `autoLink` links an account without any authentication of its user, on the word of an authoritative provider alone.
  * - `link` is for a user who is still signed in when their account is locked: what ends their session ends the link.
+ * - Who has a second factor links and unlinks by a session that rests on one: a provider's word may stand for it.
  * - The last way in cannot be unlinked; of two unlinked at once one stays. Sessions that were opened by an unlinked
- *   identity end with it, but for `keeping`.
+ *   identity end with it, but for the one that asks.
  */
 export interface IdentityStore {
   find(issuer: string, subject: string): Promise<KnownIdentity | undefined>
@@ -57,10 +59,10 @@ export interface IdentityStore {
   link(
     provider: string,
     profile: ProviderProfile,
-    user: UserId,
+    who: Pick<Principal, 'user' | 'acr'>,
     stillSignedIn: () => Promise<boolean>,
     actor: Actor,
-  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out'>
+  ): Promise<LinkedNow | 'taken' | 'turned-off' | 'signed-out' | Weak>
   autoLink(
     provider: string,
     profile: ProviderProfile,
@@ -70,11 +72,10 @@ export interface IdentityStore {
 
   identitiesOf(user: UserId): Promise<readonly LinkedIdentity[]>
   unlink(
-    user: UserId,
+    who: Pick<Principal, 'user' | 'session' | 'acr'>,
     identity: FederatedIdentityId,
-    keeping: string,
     actor: Actor,
-  ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in'>
+  ): Promise<{ readonly unlinked: LinkedIdentity } | 'unknown' | 'last-way-in' | Weak>
 
   /** Gives and takes the mapped roles, as the provider says now. Answers whether anything changed. */
   applyGrants(provider: Provider, profile: ProviderProfile, user: UserId, actor: Actor): Promise<boolean>

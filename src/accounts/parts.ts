@@ -6,18 +6,28 @@ import type { ConnectionParts } from '../federation/connection.js'
 import type { FederationStore } from '../federation/store.js'
 import type { Sessions } from '../sessions/sessions.js'
 import type { CreateSession } from './create-session.js'
+import type { FactorResets } from './factor-resets.js'
+import type { FactorStore } from './factors.js'
 import type { IdentityStore } from './identities.js'
+import type { PasskeyStore } from './passkeys.js'
 import type { PasswordHasher } from './password-hash.js'
 import type { PasswordPolicy } from './password-policy.js'
+import type { PendingSignIns } from './pending-sign-ins.js'
 import type { RedemptionStore } from './redemptions.js'
 import type { AccountStore } from './store.js'
 import type { Throttle } from './throttle.js'
+import type { WebAuthn } from './webauthn.js'
 
 export interface AccountParts extends ConnectionParts {
   readonly store: AccountStore
   readonly identities: IdentityStore
   readonly invitations: RedemptionStore
   readonly federation: FederationStore
+  readonly factors: FactorStore
+  readonly factorResets: FactorResets
+  readonly pendingSignIns: PendingSignIns
+  readonly passkeys: PasskeyStore
+  readonly webAuthn: WebAuthn
   readonly hasher: PasswordHasher
   readonly policy: PasswordPolicy
   readonly throttle: Throttle

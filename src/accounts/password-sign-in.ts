@@ -1,5 +1,6 @@
 /** The password as a sign-in method: an address and a password in, an Identity or a refusal out. */
 import { randomUUID } from 'node:crypto'
+import { byPassword } from '../core/authentication.js'
 import { type CanonicalEmail, parseEmailAddress } from '../core/email-address.js'
 import { network } from '../core/network-address.js'
 import type { Identity, PasswordCredential, UserId } from '../core/principal.js'
@@ -116,7 +117,7 @@ export function createPasswordSignIn(parts: Parts<'store' | 'hasher' | 'throttle
       await store.rehash(user, version, phc, await hasher.hash(password, whose))
     }
     await succeeded()
-    return { identity: { user, amr: ['pwd'], acr: 'aal1', credential: { kind: 'password', version } } }
+    return { identity: { user, ...byPassword, credential: { kind: 'password', version } } }
   }
 
   /** Counted after the answer, and by the same statement where there is nothing to count: its load tells nobody apart. */

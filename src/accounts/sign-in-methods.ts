@@ -14,8 +14,8 @@ export function createSignInMethods(parts: Parts<'identities' | 'store' | 'maile
     },
 
     /** The session that asks goes on. `to` is the address of the account, which is told. */
-    async unlink({ user, session }: Principal, id: FederatedIdentityId, to: string, actor: Actor) {
-      const answer = await identities.unlink(user, id, session, actor)
+    async unlink(who: Principal, id: FederatedIdentityId, to: string, actor: Actor) {
+      const answer = await identities.unlink(who, id, actor)
       if (typeof answer === 'string') return answer
       const provider = answer.unlinked.providerName
       inBackground('identity unlinked mail', () => mailer.send({ kind: 'identity-unlinked', to, provider }))

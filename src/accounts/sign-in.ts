@@ -1,6 +1,6 @@
 /** The use case of a password: a session for who has proved it, and what is written down of who has not. */
 import type { UserId } from '../core/principal.js'
-import type { Browser, SignedIn } from './create-session.js'
+import type { Browser, Pending, SignedIn } from './create-session.js'
 import type { Parts } from './parts.js'
 import type { PasswordSignIn, SignInRefusal } from './password-sign-in.js'
 
@@ -20,7 +20,7 @@ export function createSignIn(
     who: { readonly email: string; readonly password: string },
     browser: Browser,
     passHash: Buffer | undefined,
-  ): Promise<SignedIn | NotSignedIn> => {
+  ): Promise<SignedIn | Pending | NotSignedIn> => {
     const { device, context } = browser
     const answer = await passwords.prove(who.email, who.password, device.address, passHash)
     const finished = 'refused' in answer ? answer : await createSession(answer.identity, browser)

@@ -38,6 +38,8 @@ export const limits = {
   'invitation by person': { points: 50, seconds: 3600 },
   /** Sign-ins through providers that were begun from one address. Many users may sit behind one. */
   'federation by address': { points: 300, seconds: 900 },
+  /** Challenges of passkeys that were asked for from one address, and answers to them that were not accepted. */
+  'passkey by address': { points: 300, seconds: 900 },
   /** Requests of one user or service key to the admin API: a tenant's script in a loop takes nothing from others. */
   'admin by caller': { points: 1200, seconds: 60 },
   /** Refusals of one user, service key or session, or else from one address: each is a row that is kept. */
@@ -194,6 +196,13 @@ export function createThrottle(limiter: Limiter) {
     /** `unavailable` is for a provider that could not be asked. */
     federation: <T>(from: string, work: (unavailable: Refund) => Promise<T>) =>
       attempt([['federation by address', keyOf(network(from))]], work),
+
+    /** Each challenge is a row: asking for one always pays. */
+    passkeyAsked: <T>(from: string, work: () => Promise<T>) =>
+      attempt([['passkey by address', keyOf(network(from))]], work),
+
+    passkey: <T>(from: string, work: (accepted: Refund) => Promise<T>) =>
+      attempt([['passkey by address', keyOf(network(from))]], work),
 
     /** Each request of a caller. It is judged long after this: `adminFailed` gives its point back. */
     admin: (caller: string) => attempt([['admin by caller', keyOf(caller)]], async () => {}),

@@ -2,6 +2,7 @@
 import type { Limit, Limits } from '../accounts/throttle.js'
 import { StartRefused } from '../core/errors.js'
 import { byLimit, limitFaults, limitSettings } from './limit-settings.js'
+import { hostOf, rpIdFaults } from './passkey-domain.js'
 import { type Setting, settings, type Values } from './settings.js'
 
 export { isLocalToBrowsers } from './settings.js'
@@ -52,6 +53,7 @@ export function parseConfig(env: Environment): Config {
     'MINTMARK_SESSION_IDLE_SECONDS is longer than MINTMARK_SESSION_ABSOLUTE_SECONDS: set it to the same value or less':
       all.idleSeconds > all.absoluteSeconds,
   }
+  faults.push(...rpIdFaults(all))
   faults.push(...Object.keys(relations).filter(fault => relations[fault]), ...limitFaults(limits))
   if (faults.length > 0) throw new StartRefused(faults)
   return frozen({ ...combined(all), limits })
@@ -68,7 +70,15 @@ function combined(values: Values) {
   /** Mail goes to a server, or into a folder as files. */
   const mail: { readonly smtpUrl: string } | { readonly outboxFolder: string } =
     smtpUrl === undefined ? { outboxFolder } : { smtpUrl }
-  return { ...others, issuer, database, mail, sessionLimits: { idleSeconds, absoluteSeconds } as const }
+  const passkeyRpId = others.passkeyRpId ?? hostOf(issuer)
+  return {
+    ...others,
+    issuer,
+    passkeyRpId,
+    database,
+    mail,
+    sessionLimits: { idleSeconds, absoluteSeconds } as const,
+  }
 }
 
 /** Names that are like a setting, and what of Node's own would undo one. */

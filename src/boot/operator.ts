@@ -106,7 +106,7 @@ function createOperator(
         store: postgresKeyRingStore(database),
         keks: await (use === 'changes' ? presentKeys : keyEncryptionKeys)(config),
         issuer: config.issuer,
-        resealOthers: domain.providers.reseal,
+        resealOthers: domain.resealOthers,
         changed: () => topics.add('keys'),
         heldLists: heldListsIn(receipts),
       }),

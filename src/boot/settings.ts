@@ -1,9 +1,9 @@
 /** The settings, each a row: the configuration, the table in docs/configuration.md and .env.example are made of them. */
 
 import { isLoopback } from '../core/loopback.js'
-import { escapeFault } from '../core/percent-escapes.js'
 import { addressFaults } from '../store/postgres/database-address.js'
 import { redisFaults } from './redis-settings.js'
+import { isUrl, smtpFaults } from './smtp-settings.js'
 import { proxyFaults } from './trusted-proxies.js'
 
 export interface Setting {
@@ -146,6 +146,12 @@ export const settings = {
     default: 'info',
     meaning: '`fatal`, `error`, `warn`, `info`, `debug`, `trace` or `silent`.',
   },
+  factorResetHours: {
+    env: 'MINTMARK_FACTOR_RESET_HOURS',
+    ...wholeNumber(0, 720, '24'),
+    meaning:
+      'Hours between an operator’s request to [reset second factors](second-factors.md#resetting-second-factors) and the reset, 0 to 720. In this time the user can stop it. 0: at once.',
+  },
   feedPublic: {
     env: 'MINTMARK_FEED_PUBLIC',
     parse: text => text === 'true',
@@ -159,6 +165,12 @@ export const settings = {
     ...wholeNumber(10, 100_000, '3000'),
     meaning:
       'How many readers of the [revocation feed](feed.md) an instance serves at once. Readers without a service key get at most a tenth of them.',
+  },
+  passkeyRpId: {
+    env: 'MINTMARK_PASSKEY_RP_ID',
+    meaning:
+      'The domain that passkeys belong to (RP ID): the host of `ISSUER` or a parent domain of it. The default is the host of `ISSUER`. The first start records it, and it cannot change afterwards ([passkeys](passkeys.md)).',
+    example: 'example.com',
   },
   product: {
     env: 'MINTMARK_PRODUCT',
@@ -224,21 +236,4 @@ function issuerFaults(issuer: string): string | false {
 /** The names that a browser takes for this machine: those under localhost, too. */
 export function isLocalToBrowsers(hostname: string): boolean {
   return isLoopback(hostname) || hostname.endsWith('.localhost')
-}
-
-function smtpFaults(text: string): readonly string[] | string {
-  if (!isUrl(text, /^smtps?:$/))
-    return 'SMTP_URL is not the address of a mail server: write smtps://user:password@host:465 or smtp://host:587'
-  const broken = escapeFault(text, 'SMTP_URL')
-  if (broken) return broken
-  const faults: string[] = []
-  for (const [parameter, value] of new URL(text).searchParams) {
-    if (parameter !== 'tls') faults.push(`SMTP_URL: the parameter ${parameter} is not supported: remove it`)
-    else if (value !== 'none') faults.push(`SMTP_URL: tls must be none, not ${value || 'nothing'}`)
-  }
-  return faults
-}
-
-function isUrl(text: string, protocol: RegExp): boolean {
-  return URL.canParse(text) && protocol.test(new URL(text).protocol)
 }

@@ -25,6 +25,7 @@ import { createBackground } from './background.js'
 import { closeAll, closeWithin } from './closing.js'
 import { openFeed } from './feed.js'
 import { listenOn } from './listen.js'
+import { recordRpId } from './passkey-domain.js'
 import { openRows, refuseUnfitRedis, sessionStores } from './session-stores.js'
 import type { TrustedGeneration } from './trusted-generation.js'
 import { assemble, type GivenParts } from './wire.js'
@@ -78,6 +79,7 @@ export async function startService(parts: ServiceParts): Promise<Service> {
     const background = createBackground(log, metrics, parts.unnoticedWithinMs)
     closers.push(() => background.drain(5000))
     const ring = await openRing(postgresKeyRingStore(database), parts.keks, config.issuer)
+    await recordRpId(database, config.passkeyRpId)
     const { feed, verifiers, receipts } = openFeed(parts, forFeed, database, ring)
     kick = feed.kick
     closers.push(() => verifiers.close())

@@ -1,16 +1,24 @@
 /** The domain and the app of one process put together from their stores. */
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { createByLink } from '../accounts/by-link.js'
+import { createCodeProof } from '../accounts/code-proof.js'
 import { createSessionCreator } from '../accounts/create-session.js'
+import { createFactorManagement } from '../accounts/factor-management.js'
 import { createFederation } from '../accounts/federated-sign-in.js'
+import { createPasskeyProofs } from '../accounts/passkey-proof.js'
+import { createPasskeyRegistration } from '../accounts/passkey-registration.js'
+import { createPasskeySignIn } from '../accounts/passkey-sign-in.js'
 import { createPasswordChange } from '../accounts/password-change.js'
 import { type Argon2Parameters, createPasswordHasher, hashingWithin } from '../accounts/password-hash.js'
 import { createPasswordPolicy } from '../accounts/password-policy.js'
 import { createPasswordSignIn } from '../accounts/password-sign-in.js'
+import { createRecoveryCodeNotice } from '../accounts/recovery-code-notice.js'
+import { createSecondStep } from '../accounts/second-step.js'
 import { createSignIn } from '../accounts/sign-in.js'
 import { createSignInMethods } from '../accounts/sign-in-methods.js'
 import { createStepUp } from '../accounts/step-up.js'
 import { createThrottle } from '../accounts/throttle.js'
+import { createWebAuthn } from '../accounts/webauthn.js'
 import type { AuditLog, RequestContext } from '../audit/events.js'
 import { createRefusals } from '../audit/refusals.js'
 import type { InBackground } from '../core/background.js'
@@ -32,8 +40,11 @@ import type { KeyEncryptionKeys } from '../sealing/key-encryption-keys.js'
 import { createOwnSessions } from '../sessions/own.js'
 import { createSessions } from '../sessions/sessions.js'
 import { postgresAccountStore } from '../store/postgres/accounts/account-store.js'
+import { postgresFactorResets } from '../store/postgres/accounts/factor-resets.js'
+import { postgresFactorStore } from '../store/postgres/accounts/factor-store.js'
 import { postgresIdentityStore } from '../store/postgres/accounts/identity-store.js'
 import { parametersInUse } from '../store/postgres/accounts/parameters-in-use.js'
+import { postgresPasskeyStore } from '../store/postgres/accounts/passkey-store.js'
 import { postgresRedemptionStore } from '../store/postgres/accounts/redemption-store.js'
 import { postgresAuditLog } from '../store/postgres/audit/audit-log.js'
 import { postgresCallers } from '../store/postgres/authority/authority-store.js'
@@ -45,6 +56,7 @@ import { postgresServiceKeyStore } from '../store/postgres/tenants/service-key-s
 import { announce, type Topic } from '../store/redis/announcements.js'
 import type { RedisClient } from '../store/redis/connection.js'
 import { createLimiter } from '../store/redis/limiter.js'
+import { postgresPendingSignIns } from '../store/sessions/pending-sign-ins.js'
 import type { OriginRegistry } from '../tenants/origins.js'
 import { createExchange } from '../tokens/exchange.js'
 import type { Config } from './config.js'
@@ -116,10 +128,23 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
   const keyOf = createVerificationKeys()
   const refusals = createRefusals({ audit, throttle, log, metrics })
   const refused = refusals.record
-  const createSession = createSessionCreator(sessions)
   const mailing = { issuer, store, hasher, policy, throttle, mailer, inBackground: parts.unnoticed }
   const passwords = createPasswordSignIn(mailing)
-  const shared = { ...mailing, sessions, createSession, refused }
+  const proving = {
+    ...mailing,
+    sessions,
+    refused,
+    keks,
+    factors: postgresFactorStore(database),
+    factorResets: postgresFactorResets(database),
+    pendingSignIns: postgresPendingSignIns(database),
+    passkeys: postgresPasskeyStore(database),
+    webAuthn: createWebAuthn({ id: config.passkeyRpId, name: config.product, origin: issuer }),
+  }
+  const proveCode = createCodeProof(proving)
+  const notice = createRecoveryCodeNotice(proving)
+  const passkeyProofs = createPasskeyProofs(proving)
+  const shared = { ...proving, createSession: createSessionCreator(proving) }
   const changed = (topic: Topic) => inBackground('announcement', () => announceChange(parts, topic))
   const keys = async () => keks
   const domain = createDomain({ ...shared, config, database, reserved, keks: keys, sealing: keys, changed })
@@ -127,7 +152,7 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     store: postgresKeyRingStore(reserved),
     keks,
     issuer,
-    resealOthers: domain.providers.reseal,
+    resealOthers: domain.resealOthers,
     changed: () => changed('keys'),
     heldLists: heldListsIn(receipts),
   })
@@ -152,7 +177,11 @@ export async function assemble(parts: AssemblyParts): Promise<FastifyInstance> {
     signIn: createSignIn(passwords, shared),
     byLink: createByLink({ ...shared, invitations: postgresRedemptionStore(database) }),
     changePassword: createPasswordChange(passwords, shared),
-    stepUp: createStepUp(passwords, shared),
+    stepUp: createStepUp(passwords, proveCode, passkeyProofs, notice, shared),
+    secondStep: createSecondStep(proveCode, passkeyProofs, notice, shared),
+    factorManagement: createFactorManagement({ ...shared, product: config.product }),
+    passkeySignIn: createPasskeySignIn(passkeyProofs, shared),
+    passkeyRegistration: createPasskeyRegistration(shared),
     exchange: createExchange({ ...shared, signer: ring.signer }),
     admin: { ...domain, issuer, revocations, keyOperations, receipts },
     callers: postgresCallers(hot),

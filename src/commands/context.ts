@@ -49,7 +49,7 @@ export const noUser = (who: string) => ({
 })
 
 /** What an operation answers where it has done something and has nothing to show. */
-const done = ['removed', 'revoked', 'withdrawn', 'ended', 'disabled', 'enabled'] as const
+const done = ['removed', 'revoked', 'withdrawn', 'ended', 'disabled', 'enabled', 'lifted'] as const
 type Done = (typeof done)[number]
 type Faulty = { readonly faults: readonly string[] }
 

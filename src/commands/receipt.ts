@@ -2,6 +2,7 @@
 import { InvalidArgumentError } from 'commander'
 import type { Operator } from '../boot/operator.js'
 import { describeReceipt, type Receipt } from '../feed/receipts.js'
+import { type Form, say } from './output.js'
 import { time } from './table.js'
 
 export const waits = [
@@ -10,8 +11,21 @@ export const waits = [
   seconds,
 ] as const
 
+/** Once they have ended, whether or not it becomes known who has applied it. */
+export async function sayEnded(
+  domain: Operator,
+  form: Form,
+  wait: number | undefined,
+  document: object,
+  said: string,
+): Promise<void> {
+  if (wait === undefined) return say(form, document, said)
+  const receipt = await receiptAfter(domain, wait)
+  say(form, { ...document, ...documentOf(receipt) }, [said, ...prose(receipt)])
+}
+
 /** Undefined where the feed could not be read: what was revoked stays revoked. */
-export async function receiptAfter({ feed }: Operator, wait: number): Promise<Receipt | undefined> {
+async function receiptAfter({ feed }: Operator, wait: number): Promise<Receipt | undefined> {
   try {
     const position = await feed.reports.position()
     await feed.receipts.wait(position, wait * 1000, new AbortController().signal)
@@ -22,11 +36,11 @@ export async function receiptAfter({ feed }: Operator, wait: number): Promise<Re
   }
 }
 
-export const documentOf = (receipt: Receipt | undefined) => ({
+const documentOf = (receipt: Receipt | undefined) => ({
   revocation: receipt === undefined ? null : describeReceipt(receipt),
 })
 
-export function prose(receipt: Receipt | undefined): string[] {
+function prose(receipt: Receipt | undefined): string[] {
   if (!receipt)
     return ['The feed could not be read, so it is not known which verifiers have applied it. It is valid.']
   const { confirmed, fenced, waiting, unknownUntil } = receipt

@@ -27,12 +27,18 @@ export function recoverCommand(program: OperatorCommand): void {
     })
 }
 
-function say({ ended, links, flows, invitations }: Recovered, { sessionStore }: Config): void {
+function say(
+  { ended, links, flows, pending, resets, invitations }: Recovered,
+  { sessionStore }: Config,
+): void {
   const which = sessionStore === 'redis' ? 'every session' : `${ended} session(s)`
   print(`  ${which} ended: everybody must sign in again`)
   print(`  ${links} unfinished sign-up(s) and password reset(s) dropped`)
   print(`  ${flows} unfinished sign-in(s) at providers dropped`)
+  print(`  ${pending} sign-in(s) that still needed a second factor dropped`)
   print(`  ${invitations} invitation(s) withdrawn: invite again`)
+  print(`  ${resets} requested reset(s) of second factors dropped: request them again`)
+  print('  second factors and recovery codes stay; every earlier code of an app is void')
   print('  tokens are signed with a new key; verifiers accept it once they have fetched the keys again')
 }
 

@@ -1,7 +1,6 @@
 /** `mintmark sessions …`: whose session is where, and ending one, all of a user, all there are. */
 import { InvalidArgumentError } from 'commander'
 import { moveSessions } from '../boot/maintenance.js'
-import type { Operator } from '../boot/operator.js'
 import { CommandFailed } from '../core/errors.js'
 import type { SessionId } from '../core/principal.js'
 import { describeSession, type ListedSession } from '../sessions/revocations.js'
@@ -9,7 +8,7 @@ import { who } from './arguments.js'
 import type { OperatorCommand } from './command.js'
 import { answered, configuration, noUser, operator, personOf, withOperator } from './context.js'
 import { asJson, type Form, type Listing, note, say, sayList } from './output.js'
-import { documentOf, prose, receiptAfter, waits } from './receipt.js'
+import { sayEnded, waits } from './receipt.js'
 import { cell, time } from './table.js'
 
 interface Waits {
@@ -82,19 +81,6 @@ export function sessionCommands(program: OperatorCommand): void {
       const copied = await moveSessions(configuration(), to, warning => note(form, warning))
       say(form, { to, copied }, `Copied ${copied} active session(s) to ${to}.`)
     })
-}
-
-/** Once they have ended, whether or not it becomes known who has applied it. */
-async function sayEnded(
-  domain: Operator,
-  form: Form,
-  wait: number | undefined,
-  document: object,
-  said: string,
-): Promise<void> {
-  if (wait === undefined) return say(form, document, said)
-  const receipt = await receiptAfter(domain, wait)
-  say(form, { ...document, ...documentOf(receipt) }, [said, ...prose(receipt)])
 }
 
 function store(text: string): string {

@@ -11,6 +11,7 @@ import type { WantedUser } from './create-user.js'
 import { asJson, type Form, type ListForm, type Listing, say, sayList } from './output.js'
 import { cell, details, table, time } from './table.js'
 import { userChangeCommands } from './user-changes.js'
+import { userFactorCommands } from './user-factors.js'
 
 export function userCommands(program: OperatorCommand): void {
   const users = program.command('users').description('manage users')
@@ -46,6 +47,7 @@ export function userCommands(program: OperatorCommand): void {
     })
 
   userChangeCommands(users)
+  userFactorCommands(users)
 }
 
 async function list({ email, ...form }: ListForm & { email?: string }): Promise<void> {

@@ -16,6 +16,15 @@ export type Mail = { readonly to: string } & (
   /** The address was verified for the first time: this was set up before, and is gone. */
   | ({ readonly kind: 'account-reclaimed' } & Reclaimed)
   | { readonly kind: 'identity-linked' | 'identity-unlinked'; readonly provider: string }
+  /** `name`: what its user calls it. */
+  | { readonly kind: 'factor-added'; readonly name: string }
+  /** `last`: a password, or whatever was proved first, is enough from now on. */
+  | { readonly kind: 'factor-removed'; readonly name: string; readonly last: boolean }
+  | { readonly kind: 'recovery-codes-replaced' }
+  | { readonly kind: 'recovery-code-used'; readonly left: number }
+  /** An operator removes the factors at `dueAt` (a NumericDate), unless the user stops it at `page`. */
+  | { readonly kind: 'factors-reset-requested'; readonly dueAt: number; readonly page: string }
+  | { readonly kind: 'factors-reset' | 'factors-reset-stopped' }
   /** A place in a tenant is offered. Its name and that of the inviter are what customers have written. */
   | {
       readonly kind: 'invitation'
@@ -34,6 +43,7 @@ export interface Reclaimed {
   /** The address of the account. */
   readonly to: string
   readonly password: boolean
+  readonly factors: boolean
   /** The names of the providers that signed somebody in to it. */
   readonly providers: readonly string[]
 }

@@ -17,6 +17,9 @@ export type Kid = Branded<'Kid'>
 /** A service key's public half: 128 random bits, base64url (22 characters). It opens nothing. */
 export type ServiceKeyId = Branded<'ServiceKeyId'>
 
+/** A second factor's id: UUID v4 in lower case. */
+export type FactorId = Branded<'FactorId'>
+
 /** A user as one provider knows them: UUID v4 in lower case. */
 export type FederatedIdentityId = Branded<'FederatedIdentityId'>
 
@@ -35,13 +38,48 @@ export interface Identity {
   readonly acr: AssuranceLevel
   /** When they authenticated, if not now: a NumericDate. `never`: not in a way that counts here. */
   readonly authTime?: number | 'never'
-  readonly credential: PasswordCredential | FederatedCredential
+  readonly credential: PasswordCredential | FederatedCredential | PasskeyCredential | FactorCredential
+  /** The second factor, where one was proved too. */
+  readonly second?: SecondFactor
+}
+
+/** What the transaction that opens or renews a session uses up, so that each is good for one. */
+export interface SecondFactor {
+  readonly proof: FactorProof
+  /** SHA-256 of the pending sign-in's secret. Absent: a step-up, or a passkey alone. */
+  readonly pending?: Buffer
+}
+
+export type FactorProof =
+  /** `step`: the number of the code's 30 seconds since 1970 (RFC 6238, section 4.2). */
+  | { readonly kind: 'totp'; readonly factor: FactorId; readonly step: number }
+  /** `hash`: SHA-256 of the code. */
+  | { readonly kind: 'recovery-code'; readonly hash: Buffer }
+  | PasskeyUse
+
+/** What a passkey said of itself when it signed. */
+export interface PasskeyUse {
+  readonly kind: 'passkey'
+  readonly factor: FactorId
+  readonly counter: number
+  readonly backedUp: boolean
 }
 
 /** `version` rises only when the password really changes. */
 export interface PasswordCredential {
   readonly kind: 'password'
   readonly version: number
+}
+
+/** It is current while it is registered. The proof that it signed is the second factor, too (`Identity.second`). */
+export interface PasskeyCredential {
+  readonly kind: 'passkey'
+  readonly id: FactorId
+}
+
+/** Of a step-up by a second factor alone: what it used up (`Identity.second`) is all that it rests on. */
+export interface FactorCredential {
+  readonly kind: 'factor'
 }
 
 /** It is current while the identity is linked, its provider enabled, and the provider's session not logged out. */

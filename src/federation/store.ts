@@ -73,6 +73,8 @@ export interface OfferedProvider {
   readonly id: string
   readonly name: string
   readonly countsAsProof: boolean
+  /** Whether the operator says of any of its authentications that it is worth `aal2`. */
+  readonly reachesAal2: boolean
 }
 
 /** A logout token that was verified (OpenID Connect Back-Channel Logout 1.0). At least one of the two is there. */

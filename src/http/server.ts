@@ -17,17 +17,21 @@ import type { ServiceKeyStore } from '../tenants/service-keys.js'
 import type { Exchange } from '../tokens/exchange.js'
 import { type AdminParts, adminRoutes } from './admin/index.js'
 import { deviceListRoute, endDeviceRoutes } from './api/devices.js'
+import { factorListRoutes, factorRoutes, secondStepRoutes } from './api/factors.js'
 import { identitiesRoute, offeredProvidersRoute, providerRoutes, unlinkRoute } from './api/federation.js'
 import { type FeedRouteParts, feedRoutes } from './api/feed.js'
 import { type Health, healthRoutes } from './api/health.js'
 import { type IntrospectionParts, introspectRoute } from './api/introspect.js'
+import { passkeyRoutes, passkeySignInRoutes, passkeyStepUpRoutes } from './api/passkeys.js'
 import { changePasswordRoute, forgottenPasswordRoutes } from './api/password.js'
 import { signInRoute, signOutRoute, stepUpRoute, switchTenantRoute, whoAmIRoute } from './api/session.js'
 import { acceptInvitationRoute, invitationSignUpRoute, signUpRoutes } from './api/sign-up.js'
 import { tokenRoute } from './api/token.js'
 import { wellKnownRoutes } from './api/well-known.js'
 import { type AccountHandlerParts, createAccountHandlers } from './handlers/account.js'
+import { createFactorHandlers, type FactorHandlerParts } from './handlers/factors.js'
 import { createFederationHandlers, type FederationHandlerParts } from './handlers/federation.js'
+import { createPasskeyHandlers, type PasskeyHandlerParts } from './handlers/passkeys.js'
 import {
   callerOf,
   keyGuard,
@@ -60,7 +64,11 @@ import { answerUnknownRoutes } from './pages/unknown-routes.js'
 import { ProblemDocument } from './shapes/problem-document.js'
 import { formats } from './shapes/schemas.js'
 
-export interface AppParts extends AccountHandlerParts, FederationHandlerParts {
+export interface AppParts
+  extends AccountHandlerParts,
+    FederationHandlerParts,
+    FactorHandlerParts,
+    PasskeyHandlerParts {
   readonly issuer: string
   readonly log: FastifyBaseLogger
   readonly trustedProxies: readonly string[]
@@ -93,6 +101,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
   const watch = { metrics, refused, settled }
   const acts = createAccountHandlers(parts)
   const ways = createFederationHandlers(parts)
+  const factors = createFactorHandlers(parts)
+  const passkeys = createPasskeyHandlers(parts)
   const trusts = trusting(parts.trustedProxies)
   const takeTurns = createTurns()
   const app = fastify({
@@ -127,7 +137,9 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
     await app.register(cookie, { hook: false })
     touchAfterwards(app, sessions)
     tellPosition(app, { feed: parts.feed.feed, receipts: parts.admin.receipts })
-    await app.register(pages({ ...parts, acts, ways, watch, takeTurns, memberships: parts.admin.members }))
+    await app.register(
+      pages({ ...parts, acts, ways, factors, watch, takeTurns, memberships: parts.admin.members }),
+    )
     await app.register(formAnswerRoute(parts))
     await app.register(providerRoutes(parts.providerLogouts))
     const origins = { issuer, registry }
@@ -174,6 +186,8 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
       guardOrigins(app, origins, 'account applications')
       signUpRoutes(app, acts)
       signInRoute(app, acts)
+      secondStepRoutes(app, factors)
+      passkeySignInRoutes(app, { factors, passkeys })
       forgottenPasswordRoutes(app, acts)
       invitationSignUpRoute(app, acts)
       await app.register(async app => {
@@ -181,13 +195,17 @@ export async function buildApp(parts: AppParts): Promise<FastifyInstance> {
         takeTurns(app, userOf)
         changePasswordRoute(app, acts)
         stepUpRoute(app, acts)
+        passkeyStepUpRoutes(app, { acts })
         acceptInvitationRoute(app, acts)
         deviceListRoute(app, parts.ownSessions)
         identitiesRoute(app, ways)
+        factorListRoutes(app, factors)
         await app.register(async app => {
           requireStepUp(app, refused)
           endDeviceRoutes(app, acts)
           unlinkRoute(app, ways)
+          factorRoutes(app, factors)
+          passkeyRoutes(app, { passkeys })
         })
       })
     })

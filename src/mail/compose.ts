@@ -107,9 +107,71 @@ function words(mail: Mail, product: string): Words {
       return {
         subject: `Earlier sign-in methods of your account at ${product} were removed`,
         paragraphs: [
-          `An account at ${product} existed for this address before the address was verified. The account is now yours. Its earlier sign-in methods were removed: ${[...(mail.password ? ['a password'] : []), ...mail.providers.map(name => `sign-in with ${name}`)].join(', ')}. Its sessions were signed out on all devices.`,
+          `An account at ${product} existed for this address before the address was verified. The account is now yours. Its earlier sign-in methods were removed: ${[...(mail.password ? ['a password'] : []), ...(mail.factors ? ['second factors'] : []), ...mail.providers.map(name => `sign-in with ${name}`)].join(', ')}. Its sessions were signed out on all devices.`,
           'If you had set these up yourself, you can add them again under “Your sign-in methods” in your account.',
           'If you did not just sign in or open a link from one of our emails, reset your password now and contact the operator of this service.',
+        ],
+      }
+    case 'factor-added':
+      return {
+        subject: `A second factor was added to your account at ${product}`,
+        paragraphs: [
+          `“${plainName(mail.name)}” was added to your account at ${product} as a second factor. You will need it, or a recovery code, when you sign in.`,
+          notYou('remove it under “Your second factors” in your account, reset your password'),
+        ],
+      }
+    case 'factor-removed':
+      return {
+        subject: `A second factor was removed from your account at ${product}`,
+        paragraphs: [
+          `“${plainName(mail.name)}” was removed from your account at ${product}.${mail.last ? ' It was your last second factor, so your recovery codes were removed too. You no longer need a second factor to sign in.' : ''}`,
+          notYou('reset your password now'),
+        ],
+      }
+    case 'recovery-codes-replaced':
+      return {
+        subject: `New recovery codes were created for your account at ${product}`,
+        paragraphs: [
+          `New recovery codes were created for your account at ${product}. Earlier codes no longer work.`,
+          notYou(
+            'reset your password, then create new recovery codes under “Your second factors” in your account',
+          ),
+        ],
+      }
+    case 'recovery-code-used':
+      return {
+        subject: `A recovery code was used to sign in to ${product}`,
+        paragraphs: [
+          `Someone, probably you, signed in to your account at ${product} with a recovery code. ${mail.left === 1 ? '1 code is' : `${mail.left} codes are`} left.`,
+          'If you have lost your authenticator app, set up a new one under “Your second factors” in your account.',
+          notYou(
+            'reset your password, then create new recovery codes under “Your second factors” in your account',
+          ),
+        ],
+      }
+    case 'factors-reset-requested':
+      return {
+        subject: `Your second factors for ${product} will be removed`,
+        link: { address: mail.page, label: 'View your second factors' },
+        paragraphs: [
+          `An operator was asked to remove all second factors of your account at ${product}. They will be removed when you sign in after ${timeOf(mail.dueAt)}. Until then you can keep them: open this page on a device that is signed in, and stop the removal.`,
+          'If you did not ask for this, stop it, reset your password, and contact the operator of this service.',
+        ],
+      }
+    case 'factors-reset':
+      return {
+        subject: `Your second factors for ${product} were removed`,
+        paragraphs: [
+          `An operator removed all second factors and recovery codes of your account at ${product}. You were signed out on all devices. Sign in, and set up a new second factor under “Your second factors” in your account.`,
+          notYou('reset your password now'),
+        ],
+      }
+    case 'factors-reset-stopped':
+      return {
+        subject: `Your second factors for ${product} stay`,
+        paragraphs: [
+          `The removal of the second factors of your account at ${product} was stopped from one of your devices. They stay as they are.`,
+          notYou('reset your password now'),
         ],
       }
     case 'identity-unlinked':
@@ -134,4 +196,12 @@ function words(mail: Mail, product: string): Words {
         ],
       }
   }
+}
+
+const notYou = (remedy: string) => `If this was not you, ${remedy}, and contact the operator of this service.`
+
+/** In UTC, as in `4 May 2031, 16:20 UTC`. */
+function timeOf(seconds: number): string {
+  const format = new Intl.DateTimeFormat('en-GB', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' })
+  return `${format.format(new Date(seconds * 1000)).replace(' at ', ', ')} UTC`
 }

@@ -85,7 +85,7 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
         most: mostSessions,
         ...(replaces && { replaces: { id: replaces.id, secretHash: replaces.secret.hash() } }),
       })
-      return answer === 'credential-changed' ? answer : { credential, ...answer.opened }
+      return typeof answer === 'string' ? answer : { credential, ...answer.opened }
     },
 
     async resume(credential: Credential): Promise<Resumed> {
@@ -114,7 +114,7 @@ export function createSessions(store: SessionStore, limits: SessionLimits) {
         identity,
         context,
       })
-      if (answer === 'superseded') return answer
+      if (typeof answer === 'string') return answer
       const { id, now, endsAt } = answer.renewed
       return { credential: { id, secret: next.secret } satisfies Credential, now, endsAt }
     },

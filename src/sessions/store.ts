@@ -124,6 +124,10 @@ export interface TenantSwitch {
   readonly context: RequestContext
 }
 
+/** `second-factor-required`: its user has a second factor, and the identity does not rest on one. */
+export type NotOpened = 'credential-changed' | 'second-factor-required'
+export type NotRenewed = 'superseded' | 'second-factor-required'
+
 /** The back end lacks the session, and it could come back: `refuse` has the presented secret open nothing if it does. */
 export interface NotHere {
   refuse(): Promise<void>
@@ -137,6 +141,9 @@ export interface NotHere {
  * - `open` inserts only while the user is active and the identity's credential version is current. Over `most` the one
  *   that was not used for the longest ends in the same transaction, and any more that there were before this rule; of
  *   parallel ones each counts those before it.
+ * - `open` and `renew` let nobody in who owes a second factor: they do nothing for a user who has one unless the
+ *   identity is of aal2, or the provider's word is. What a second factor used up (a pending sign-in, a code) is
+ *   consumed in the same transaction; of parallel ones with one code, or one pending sign-in, one succeeds.
  * - `touch` only moves last-seen of a live row; it never inserts, never revives and never waits for a lock.
  * - `renew` replaces the secret only of a live session of that user, while the hash is the one that was proved and
  *   the identity's credential version is current; of any number of parallel ones with one proof one succeeds. It
@@ -147,11 +154,11 @@ export interface NotHere {
  *   on; ending twice is no error.
  */
 export interface SessionStore {
-  open(session: NewSession): Promise<{ opened: { now: number; endsAt: number } } | 'credential-changed'>
+  open(session: NewSession): Promise<{ opened: { now: number; endsAt: number } } | NotOpened>
   read(id: SessionId): Promise<Reading>
   readForMint(id: SessionId, question: MintQuestion): Promise<MintReading>
   touch(id: SessionId): Promise<void>
-  renew(renewal: Renewal): Promise<{ renewed: { id: SessionId; now: number; endsAt: number } } | 'superseded'>
+  renew(renewal: Renewal): Promise<{ renewed: { id: SessionId; now: number; endsAt: number } } | NotRenewed>
   switchTenant(change: TenantSwitch): Promise<'switched' | 'forbidden' | 'superseded'>
   end(
     id: SessionId,

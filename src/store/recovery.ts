@@ -11,6 +11,7 @@ import { timelineNow } from './postgres/cluster-identity.js'
 import type { Database, Queries } from './postgres/database.js'
 import { replaceServiceEpoch } from './postgres/epochs.js'
 import { applyPlan, lockRing } from './postgres/keys/key-ring-store.js'
+import { pendingSignIns } from './postgres/schema/factors.js'
 import { federationFlows } from './postgres/schema/federation.js'
 import { mailLinks } from './postgres/schema/tables.js'
 import { workingKeys } from './postgres/tenants/service-key-store.js'
@@ -22,6 +23,8 @@ export interface Recovered {
   readonly links: number
   readonly invitations: number
   readonly flows: number
+  readonly pending: number
+  readonly resets: number
   /** Those that work here, and may have been revoked in what is lost. */
   readonly serviceKeys: readonly ServiceKey[]
 }
@@ -46,10 +49,18 @@ export function recover(
     const links = await tx.delete(mailLinks).returning({ purpose: mailLinks.purpose })
     const invitations = await withdrawAll(tx)
     const flows = await tx.delete(federationFlows).returning({ purpose: federationFlows.purpose })
+    const { pending, resets } = await forgetSecondSteps(tx)
     await applyPlan(tx, recovery(await lockRing(tx)), make, { user: undefined, context: noRequest })
     const { keys, now } = await lockRing(tx)
     await audit(tx, signerOf(keys, now)?.kid ?? '')
-    const counts = { ended: live?.count ?? 0, links: links.length, invitations, flows: flows.length }
+    const counts = {
+      ended: live?.count ?? 0,
+      links: links.length,
+      invitations,
+      flows: flows.length,
+      pending,
+      resets,
+    }
     return { generation, ...counts, serviceKeys: await workingKeys(tx) }
   })
 }
@@ -61,6 +72,20 @@ export function keepClusterIdentity(database: Database, kept: number): Promise<n
     await audit(tx, 'nothing-lost')
     return generation
   })
+}
+
+/**
+ * Sign-ins that owe a second factor, challenges of passkeys, apps that are being set up, resets (one may have been stopped), and the codes of apps
+ * up to now: any of them may have been used. Recovery codes stay, as passwords do.
+ */
+async function forgetSecondSteps(tx: Queries): Promise<{ pending: number; resets: number }> {
+  const pending = await tx.delete(pendingSignIns).returning({ user: pendingSignIns.userId })
+  await tx.execute(sql`delete from passkey_challenges`)
+  await tx.execute(sql`delete from totp_factors where confirmed_at is null`)
+  await tx.execute(sql`update totp_factors set
+    last_step = greatest(last_step, floor(extract(epoch from clock_timestamp()) / 30)::bigint + 1)`)
+  const resets = await tx.execute(sql`delete from factor_resets returning 1`)
+  return { pending: pending.length, resets: resets.length }
 }
 
 /** One that was withdrawn in what is lost would open its tenant again. Each tenant's own log says that it is gone. */

@@ -33,6 +33,7 @@ const plain = ['ISSUER', 'DATABASE_URL', 'REDIS_URL', 'SESSION_STORE', 'SMTP_URL
 test('an empty environment is the embedded default, on loopback only', t => {
   t.strictSame(parseConfig({}), {
     issuer: 'http://localhost:4000',
+    passkeyRpId: 'localhost',
     database: { embeddedIn: 'data' },
     redisUrl: undefined,
     sessionStore: 'postgres',
@@ -47,6 +48,7 @@ test('an empty environment is the embedded default, on loopback only', t => {
     sessionLimits: { idleSeconds: 604_800, absoluteSeconds: 2_592_000 },
     logLevel: 'info',
     themeFolder: undefined,
+    factorResetHours: 24,
     feedPublic: false,
     feedConnections: 3000,
     product: 'Mintmark',
@@ -78,8 +80,10 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     MINTMARK_SESSION_ABSOLUTE_SECONDS: '300',
     MINTMARK_LOG_LEVEL: 'debug',
     MINTMARK_THEME_FOLDER: '/etc/mintmark/theme',
+    MINTMARK_FACTOR_RESET_HOURS: '0',
     MINTMARK_FEED_PUBLIC: 'true',
     MINTMARK_FEED_CONNECTIONS: '10',
+    MINTMARK_PASSKEY_RP_ID: 'example.com',
     MINTMARK_PRODUCT: 'Größe & Söhne',
     MINTMARK_MAIL_FROM: 'id@example.com',
     ...Object.fromEntries(
@@ -102,8 +106,10 @@ test('every setting arrives where it belongs, and an empty value counts as missi
     sessionLimits: { idleSeconds: 300, absoluteSeconds: 300 },
     logLevel: 'debug',
     themeFolder: '/etc/mintmark/theme',
+    factorResetHours: 0,
     feedPublic: true,
     feedConnections: 10,
+    passkeyRpId: 'example.com',
     product: 'Größe & Söhne',
     mailFrom: 'id@example.com',
     limits: Object.fromEntries(otherLimits.map(([name, , limit]) => [name, limit])),
@@ -188,6 +194,10 @@ const bad: [name: string, value: string, mend: RegExp, env?: Record<string, stri
   ['MINTMARK_PASSWORD_MIN_LENGTH', '1e1', /from 8 to 64/],
   ['MINTMARK_PASSWORD_MIN_LENGTH', '15.5', /from 8 to 64/],
   ['MINTMARK_PASSWORD_MIN_LENGTH', '0x10', /from 8 to 64/],
+  ['MINTMARK_FACTOR_RESET_HOURS', '721', /from 0 to 720/],
+  ['MINTMARK_FACTOR_RESET_HOURS', '-1', /from 0 to 720/],
+  ['MINTMARK_FACTOR_RESET_HOURS', '1.5', /from 0 to 720/],
+  ['MINTMARK_FACTOR_RESET_HOURS', '24h', /from 0 to 720/],
   ['MINTMARK_SESSION_IDLE_SECONDS', '299', /from 300 to/],
   ['MINTMARK_SESSION_IDLE_SECONDS', '-1', /from 300 to/],
   ['MINTMARK_SESSION_ABSOLUTE_SECONDS', '31536001', /from 300 to/],
@@ -422,6 +432,27 @@ test('production needs what it cannot guess', t => {
   t.match(faultsOf({ ...production, SMTP_URL: '' }), [/^SMTP_URL is missing.*MINTMARK_OUTBOX_FOLDER/])
   t.strictSame(faultsOf({ ...production, SMTP_URL: '', MINTMARK_OUTBOX_FOLDER: 'mail' }), [], 'mail as files')
   t.equal(faultsOf({ DATABASE_URL: production.DATABASE_URL }).length, 2, 'with or without NODE_ENV')
+  t.end()
+})
+
+test('passkeys belong to the host of the issuer, or to a parent domain that can be registered', t => {
+  t.equal(parseConfig(production).passkeyRpId, 'id.example.com')
+  t.equal(parseConfig({}).passkeyRpId, 'localhost')
+  for (const id of ['id.example.com', 'example.com'])
+    t.equal(parseConfig({ ...production, MINTMARK_PASSKEY_RP_ID: id }).passkeyRpId, id)
+  for (const id of [
+    'com',
+    'xample.com',
+    'a.id.example.com',
+    'example.org',
+    'https://example.com',
+    '.example.com',
+  ])
+    t.match(faultsOf({ ...production, MINTMARK_PASSKEY_RP_ID: id }), [
+      /^MINTMARK_PASSKEY_RP_ID .* is neither the host of ISSUER nor a parent .* set it to id\.example\.com, or remove it$/,
+    ])
+  const shared = { ...production, ISSUER: 'https://me.github.io', MINTMARK_PASSKEY_RP_ID: 'github.io' }
+  t.equal(faultsOf(shared).length, 1, 'it is everybody’s')
   t.end()
 })
 

@@ -67,6 +67,10 @@ for (const [who, host] of Object.entries(strangers)) {
       ['/devices/end-others', {}],
       ['/tenant', { tenant: '' }],
       ['/step-up', { password: goodPassword }],
+      ['/second-step', { code: '123456' }],
+      ['/second-step/cancel', {}],
+      ['/second-factors/app', {}],
+      ['/second-factors/recovery-codes', {}],
       ['/sign-up', { email: 'victim@example.com' }],
     ]
     for (const [path, fields] of attempts) {
@@ -171,7 +175,15 @@ test(
     await nothingRan('devices')
 
     const all = encodeURIComponent(`${hostile.join('')}zz9`)
-    for (const path of ['/sign-in', '/sign-up', '/step-up', '/sign-out', '/', '/devices']) {
+    for (const path of [
+      '/sign-in',
+      '/sign-up',
+      '/step-up',
+      '/sign-out',
+      '/',
+      '/devices',
+      '/second-factors',
+    ]) {
       await page.goto(`${here.issuer}${path}?return_to=${all}&done=${all}`)
       await nothingRan(path)
       t.notOk((await page.content()).includes('zz9'), `${path} says nothing of it`)
@@ -243,7 +255,17 @@ test('no page leads to an address that is not registered, letter by letter', unl
 
 test('HT-18: every page forbids what it does not need, and is kept nowhere', unlessChromium, async t => {
   const { here, page } = await signedIn(t)
-  for (const path of ['/', '/devices', '/password', '/sign-up', '/sign-out', '/password/reset', '/nothing']) {
+  for (const path of [
+    '/',
+    '/devices',
+    '/second-factors',
+    '/second-factors/app',
+    '/password',
+    '/sign-up',
+    '/sign-out',
+    '/password/reset',
+    '/nothing',
+  ]) {
     const headers = (await page.goto(here.issuer + path))?.headers() ?? {}
     const policy = headers['content-security-policy'] ?? ''
     t.match(policy, /^default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';/, path)

@@ -134,6 +134,13 @@ const sights: readonly Sight[] = [
     },
   },
   { name: 'sign-in-methods', title: 'Your sign-in methods', signedIn: true, open: at('/sign-in-methods') },
+  { name: 'second-factors-none', title: 'Your second factors', signedIn: true, open: at('/second-factors') },
+  {
+    name: 'authenticator-app-start',
+    title: 'Set up an authenticator app',
+    signedIn: true,
+    open: at('/second-factors/app'),
+  },
   { name: 'step-up', title: 'Confirm that it’s you', signedIn: true, open: at('/step-up') },
   { name: 'sign-out', title: 'Sign out', signedIn: true, open: at('/sign-out') },
   {

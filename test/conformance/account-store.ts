@@ -230,7 +230,7 @@ async function registering(t: Test, world: World): Promise<void> {
       const before = (await world.arrange.audited()).length
       const answers = await times(10, i => world.accounts.register(tokenHash, `phc-${i}`, 'Ada', context))
       const winner = answers.findIndex(Boolean)
-      const reclaimed = { to: 'held@example.com', password: true, providers: [] }
+      const reclaimed = { to: 'held@example.com', password: true, factors: false, providers: [] }
       t.same(answers.filter(Boolean), [{ user, passwordVersion: 2, reclaimed }])
       t.strictSame(await world.accounts.findById(user), {
         user,
@@ -363,7 +363,7 @@ async function resetting(t: Test, world: World): Promise<void> {
       const reset = async (phc: string) =>
         world.accounts.resetPassword(await link(world, 'password-reset', email), phc, context)
       const whom = { user, email: email.asTyped, providers: [] }
-      const had = { to: email.asTyped, password: true, providers: [] }
+      const had = { to: email.asTyped, password: true, factors: false, providers: [] }
       t.strictSame(await reset('phc-2'), { ...whom, reclaimed: had })
       t.strictSame(await reset('phc-3'), { ...whom, reclaimed: undefined })
       const bare = address()

@@ -1,8 +1,11 @@
 /** The Postgres back end as the conformance suites see it, on a database of its own. */
 import type postgres from 'postgres'
 import type { Test } from 'tap'
-import type { TenantId } from '../../src/core/principal.js'
+import type { TenantId, UserId } from '../../src/core/principal.js'
 import { postgresAccountStore } from '../../src/store/postgres/accounts/account-store.js'
+import { postgresFactorResets } from '../../src/store/postgres/accounts/factor-resets.js'
+import { postgresFactorStore } from '../../src/store/postgres/accounts/factor-store.js'
+import { postgresPasskeyStore } from '../../src/store/postgres/accounts/passkey-store.js'
 import { postgresRedemptionStore } from '../../src/store/postgres/accounts/redemption-store.js'
 import { postgresUserStore } from '../../src/store/postgres/accounts/user-store.js'
 import { postgresAuditLog } from '../../src/store/postgres/audit/audit-log.js'
@@ -15,12 +18,14 @@ import { postgresInvitationStore } from '../../src/store/postgres/tenants/invita
 import { postgresMembershipStore } from '../../src/store/postgres/tenants/membership-store.js'
 import { postgresServiceKeyStore } from '../../src/store/postgres/tenants/service-key-store.js'
 import { postgresTenantStore } from '../../src/store/postgres/tenants/tenant-store.js'
+import { postgresPendingSignIns } from '../../src/store/sessions/pending-sign-ins.js'
 import { postgresRevocations } from '../../src/store/sessions/table/revocations.js'
 import { postgresSessionStore } from '../../src/store/sessions/table/session-store.js'
 import { sessionsInTable } from '../../src/store/sessions/table/sessions-within.js'
 import { testDatabase } from '../support/database.js'
 import { ageKeys } from '../support/keys.js'
 import { eventually } from '../support/service.js'
+import type { FactorWorld } from './factor-resets.js'
 import type { Arrange, AuditRow, Held, World } from './world.js'
 
 export async function postgresWorld(t: Test): Promise<World> {
@@ -46,11 +51,27 @@ export async function postgresParts(t: Test) {
     authorities: postgresCallers(hot),
     invitations: { ...postgresInvitationStore(database), ...postgresRedemptionStore(database) },
     serviceKeys: { ...postgresServiceKeyStore(database), find: postgresCallers(hot).find },
+    factors: postgresFactorStore(database),
+    factorResets: postgresFactorResets(database),
+    pendingSignIns: postgresPendingSignIns(database),
+    passkeys: postgresPasskeyStore(database),
     keys: postgresKeyRingStore(database),
     audit: postgresAuditLog(database),
     arrange: arrange(sql),
   }
   return { world, database, hot, sql }
+}
+
+export async function postgresFactorWorld(t: Test): Promise<FactorWorld> {
+  const { world, database, sql } = await postgresParts(t)
+  return {
+    ...world,
+    factors: postgresFactorStore(database),
+    resets: postgresFactorResets(database),
+    makeDue: async user => void (await sql`update factor_resets set due_at = now() where user_id = ${user}`),
+    setPlatformRoles: async (user: UserId, roles) =>
+      void (await sql`update users set platform_roles = ${sql.array([...roles])} where id = ${user}`),
+  }
 }
 
 function arrange(sql: postgres.Sql): Arrange {

@@ -6,6 +6,7 @@ import { auditSuite } from './audit.js'
 import { redisClusterWorld, redisWorld } from './redis-world.js'
 import { renewalSuite } from './renewals.js'
 import { revocationsSuite } from './revocations.js'
+import { secondFactorSuite } from './second-factors.js'
 import { sessionStoreSuite } from './session-store.js'
 import { userStoreSuite } from './user-store.js'
 
@@ -18,6 +19,7 @@ else {
     sessionStoreSuite(backEnd, world)
     renewalSuite(backEnd, world)
     revocationsSuite(backEnd, world)
+    secondFactorSuite(backEnd, world)
   }
   userStoreSuite('Redis', redisWorld)
   accountStoreSuite('Redis', redisWorld)

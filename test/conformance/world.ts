@@ -2,6 +2,10 @@
 
 import { randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
+import type { FactorResets } from '../../src/accounts/factor-resets.js'
+import type { FactorStore } from '../../src/accounts/factors.js'
+import type { PasskeyStore } from '../../src/accounts/passkeys.js'
+import type { PendingSignIns } from '../../src/accounts/pending-sign-ins.js'
 import type { RedemptionStore } from '../../src/accounts/redemptions.js'
 import type { AccountStore, PasswordChange } from '../../src/accounts/store.js'
 import type { UserStore } from '../../src/accounts/users.js'
@@ -36,6 +40,10 @@ export interface World {
   readonly authorities: AuthorityStore
   readonly invitations: InvitationStore & RedemptionStore
   readonly serviceKeys: ServiceKeyStore & KeyReads
+  readonly factors: FactorStore
+  readonly factorResets: FactorResets
+  readonly pendingSignIns: PendingSignIns
+  readonly passkeys: PasskeyStore
   readonly keys: KeyRingStore
   readonly audit: AuditLog
   readonly arrange: Arrange
@@ -194,7 +202,7 @@ export async function listOf({ revocations }: World, user: UserId) {
 export async function opened(world: World, user: UserId, more: Partial<NewSession> = {}) {
   const session = newSession(user, more)
   const answer = await world.sessions.open(session)
-  if (answer === 'credential-changed') throw new Error('the session was not opened')
+  if (typeof answer === 'string') throw new Error('the session was not opened')
   return { ...session, ...answer.opened }
 }
 
@@ -231,7 +239,7 @@ export async function renewed<Own extends Awaited<ReturnType<typeof opened>>>(wo
   const next = successor()
   const { id, secretHash: provenSecretHash, identity } = own
   const answer = await world.sessions.renew({ id, provenSecretHash, next, identity, context })
-  if (answer === 'superseded') throw new Error('the session was not renewed')
+  if (typeof answer === 'string') throw new Error('the session was not renewed')
   return goesOn(own, next, answer.renewed.id)
 }
 

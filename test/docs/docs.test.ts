@@ -184,6 +184,7 @@ test('every value that a label can have is in docs/monitoring.md', async t => {
       'sign_ins',
       [
         ...values(/type SignInRefusal =([^\n]*(?:\n +\|[^\n]+)*)/g),
+        ...values(/type (?:CodeRefusal|SecondStepRefusal) =([^\n]*(?:\n +\|[^\n]+)*)/g),
         ...values(/refused: SignInRefusal \| ('[^']+')/g),
         ...values(/metrics\.signIn\([^\n]*('[^']+')\)/g),
       ],

@@ -58,7 +58,12 @@ export async function tenant(sql: postgres.Sql, versions = 400): Promise<string>
 export async function session(
   sql: postgres.Sql,
   { id: user, passwords }: Person,
-  { history, tenant, rows }: { history?: History; tenant?: string; rows?: SessionRows } = {},
+  {
+    history,
+    tenant,
+    rows,
+    acr = 'aal1',
+  }: { history?: History; tenant?: string; rows?: SessionRows; acr?: 'aal1' | 'aal2' } = {},
 ): Promise<SeededSession> {
   const { id, secret } = newCredential()
   const start = performance.now()
@@ -67,7 +72,7 @@ export async function session(
     await sql`
     insert into sessions (id, user_id, secret_hash, service_epoch, user_epoch, tenant_id, amr, acr, ends_at,
       idle_seconds, user_agent, address)
-    select ${id}, u.id, ${secret.hash()}, g.epoch, u.epoch, ${tenant ?? null}, '{pwd}', 'aal1',
+    select ${id}, u.id, ${secret.hash()}, g.epoch, u.epoch, ${tenant ?? null}, '{pwd}', ${acr},
       now() + interval '30 days', 604800, 'fault suite', '192.0.2.1'
     from users u, service g where u.id = ${user}`
   history?.add({
@@ -87,7 +92,7 @@ export async function session(
       select jsonb_strip_nulls(jsonb_build_object('id', ${id}::text, 'user_id', u.id,
           'secret_hash', ${secret.hash()}::bytea, 'secret_changed_at', now(), 'service_epoch', g.epoch,
           'user_epoch', u.epoch, 'tenant_id', ${tenant ?? null}::uuid, 'auth_time', now(), 'amr', '["pwd"]'::jsonb,
-          'acr', 'aal1', 'created_at', now(), 'ends_at', now() + interval '30 days', 'idle_seconds', 604800,
+          'acr', ${acr}::text, 'created_at', now(), 'ends_at', now() + interval '30 days', 'idle_seconds', 604800,
           'user_agent', 'fault suite', 'address', '192.0.2.1'))::text as row,
         to_char(now() at time zone 'UTC' - interval '2 hours', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as seen
       from users u, service g where u.id = ${user}`

@@ -1,6 +1,7 @@
 /** What we could not judge costs nobody a point: every route that takes one, in every way in which we cannot judge. */
 import tap, { type Test, test } from 'tap'
 import { type LimitName, limits } from '../../src/accounts/throttle.js'
+import { newSecret } from '../../src/core/secret.js'
 import { openSmtp } from '../../src/mail/smtp.js'
 import { newCredential } from '../../src/sessions/credential.js'
 import { federationWorld } from '../federation/world.js'
@@ -43,13 +44,15 @@ async function prepared(route: Route): Promise<() => Promise<{ route: Route; sta
   const stale = newCredential()
   const signsOut = key === 'DELETE /v1/session' || key === 'POST /sign-out'
   const cookie = signsOut ? `${stale.id}.${stale.secret.reveal()}` : me.cookie
+  // Without the cookie of the browser that asked there is nothing to judge.
+  const asked = key === 'POST /v1/passkey/sign-in' && { cookie: `__Host-passkey=${newSecret().reveal()}` }
   const path = (await pathFor(sql, route, me)).replace('/federation/nobody', '/federation/acme')
   return async () => {
     const answer = await service.app.inject({
       method: method as 'GET',
       url: path,
       remoteAddress: freshNetworkAddress(),
-      headers: { ...headersFrom(issuer, cookie), ...headers },
+      headers: { ...headersFrom(issuer, cookie), ...headers, ...asked },
       ...(payload && { payload }),
     })
     return { route, status: answer.statusCode }
@@ -87,6 +90,7 @@ test('the routes that take points are known by taking them', { skip }, async t =
 const tables = [
   ...['users', 'passwords', 'mail_links', 'invitations', 'tenants', 'memberships', 'providers'],
   ...['federation_flows', 'revoked_sessions', 'audit_events', 'applications', 'service_keys'],
+  ...['passkeys', 'passkey_challenges', 'totp_factors', 'pending_sign_ins'],
 ]
 const unjudged = new Map<string, Set<string>>()
 

@@ -1,5 +1,7 @@
 /** The ways in that a person has: linked, unlinked, and used to prove themselves again. */
+
 import { test } from 'tap'
+import { passkeyOf } from '../harness/passkeys.js'
 import { eventually, goodPassword, tokenIn } from '../support/service.js'
 import { endsAllOf } from './ending.js'
 import { buttonOf, codeOf, type FederationWorld, federationWorld, type Visitor } from './world.js'
@@ -112,6 +114,25 @@ test('unlinking ends what it had opened, keeps who asks, and tells by mail; the 
   t.equal(last.statusCode, 409)
   t.equal(last.json().code, 'last_way_in')
   t.equal((await grace.scripts.get('/v1/session')).statusCode, 200)
+})
+
+test('who signs in with a passkey can unlink the last provider, and a second factor is no way in', async t => {
+  const world = await federationWorld(t, { countsAsProof: true })
+  const { sql } = world.service.database
+  world.provider.person = { sub: 'ada', email: 'ada@example.com', email_verified: true }
+  const ada = world.visitor()
+  await ada.signIn()
+  const { user } = (await ada.scripts.get('/v1/session')).json()
+  const { identities } = (await ada.scripts.get('/v1/identities')).json()
+  const unlink = () => ada.scripts.delete(`/v1/identities/${identities[0].id}`)
+  await passkeyOf(sql, user.id)
+  await sql`update passkeys set first_step = false`
+  // As after a step-up by it.
+  await sql`update sessions set acr = 'aal2' where user_id = ${user.id}`
+  t.equal((await unlink()).json().code, 'last_way_in')
+  t.equal((await ada.scripts.get('/v1/identities')).json().identities.length, 1)
+  await sql`update passkeys set first_step = true`
+  t.equal((await unlink()).statusCode, 204)
 })
 
 test('of two ways unlinked at once one stays', async t => {

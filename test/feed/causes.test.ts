@@ -199,6 +199,8 @@ const deletions: readonly Deletion[] = [
 /** The others: their rows take nothing along, or are not deleted at all. */
 const deletedForNothing = [
   ...['passwords', 'invitations', 'service_keys', 'mail_links', 'idempotent_answers', 'audit_events'],
+  ...['totp_factors', 'recovery_codes', 'factor_failures', 'factor_resets', 'pending_sign_ins'],
+  ...['passkeys', 'passkey_owners', 'passkey_challenges'],
   ...['providers', 'federated_identities', 'federation_flows', 'federated_sessions', 'provider_logouts'],
   ...['revoked_sessions', 'key_policy', 'revocation_feed', 'revocations', 'feed_verifiers', 'feed_waits'],
 ]

@@ -47,6 +47,7 @@ const when = 'says when something happened'
 const bookkeeping =
   'what a sign-in is proved with: sessions end by the epoch, which the same transaction replaces'
 const atTheRequest = 'is in no token: it is asked of the row at each request'
+const factor = 'is asked at a sign-in and a step-up'
 const flow = 'belongs to something that is not finished: no session, no token'
 const receipt = 'says what is known of a verifier, and nothing of a token'
 const idle = 'a session that goes idle is refused at its next exchange, as without this change'
@@ -260,6 +261,7 @@ export const classes: Readonly<Record<string, Readonly<Record<string, Class>>>> 
     ),
     system_identifier: irrelevant('which server is believed'),
     timeline: irrelevant('which server is believed'),
+    passkey_rp_id: irrelevant('what passkeys are made for'),
     // Raised: what was dead is not said any more, since every token of before is over by its generation
     // (sequence.test.ts).
     generation: takes(
@@ -350,6 +352,71 @@ export const classes: Readonly<Record<string, Readonly<Record<string, Class>>>> 
     reset_network: irrelevant(flow),
     reset_fresh_until: irrelevant(flow),
   },
+  ...everyColumn('totp_factors', factor, {
+    id: undefined,
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+    session_id: irrelevant(factor),
+    name: irrelevant(display),
+    sealed_secret: undefined,
+    kek_id: undefined,
+    confirmed_at: undefined,
+    last_step: undefined,
+    created_at: irrelevant(when),
+    last_used_at: irrelevant(when),
+    last_used_address: irrelevant(display),
+  }),
+  ...everyColumn('passkeys', factor, {
+    id: undefined,
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+    credential_id: undefined,
+    public_key: undefined,
+    algorithm: undefined,
+    counter: undefined,
+    backup_eligible: irrelevant(display, 'not backup_eligible'),
+    backed_up: irrelevant(display, 'not backed_up'),
+    transports: undefined,
+    name: irrelevant(display),
+    first_step: irrelevant(factor, 'not first_step'),
+    created_at: irrelevant(when),
+    last_used_at: irrelevant(when),
+    last_used_address: irrelevant(display),
+  }),
+  ...everyColumn('passkey_owners', factor, {
+    credential_hash: undefined,
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+  }),
+  ...everyColumn('passkey_challenges', flow, {
+    challenge_hash: undefined,
+    purpose: irrelevant(flow, `'register'`),
+    user_id: irrelevant(flow, '(select id from users where id <> user_id limit 1)'),
+    session_id: undefined,
+    holder_hash: irrelevant(flow, 'holder_hash'),
+    expires_at: undefined,
+  }),
+  ...everyColumn('recovery_codes', factor, {
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+    code_hash: undefined,
+    used_at: undefined,
+  }),
+  ...everyColumn('factor_failures', 'wrong codes in a row', {
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+    totp: undefined,
+  }),
+  ...everyColumn('factor_resets', 'what carries it out ends the sessions by itself', {
+    user_id: irrelevant(factor, '(select id from users where id <> user_id limit 1)'),
+    due_at: undefined,
+    created_at: irrelevant(when),
+  }),
+  ...everyColumn('pending_sign_ins', flow, {
+    secret_hash: undefined,
+    user_id: irrelevant(flow, '(select id from users where id <> user_id limit 1)'),
+    first_step: undefined,
+    user_epoch: undefined,
+    service_epoch: undefined,
+    attempts: undefined,
+    created_at: irrelevant(when),
+    expires_at: undefined,
+  }),
   service_keys: {
     id: refused('a verifier that has reported names it', `'AAAAAAAAAAAAAAAAAAAAAA'`),
     secret_hash: irrelevant(atTheRequest),

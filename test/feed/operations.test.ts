@@ -12,13 +12,16 @@ import { byOperator, opened, random, type World } from '../conformance/world.js'
 import { redisServer, skipWithoutRedis } from '../support/redis.js'
 import { testService } from '../support/service.js'
 import { deadIn, ofId, ofSecret } from './dead.js'
-import { expectations, founded, sealedKey } from './operations.js'
+import { factorExpectations } from './factor-operations.js'
+import { founded, expectations as ofStores, sealedKey } from './operations.js'
 import { factories, type Parts, sceneOf, storesOf } from './scene.js'
 
 const inRedis = async (t: Test): Promise<Parts> => {
   const world = await redisWorld(t)
   return { world, sql: world.sql, database: world.database, hot: world.hot, rows: world.rows }
 }
+const expectations = { ...ofStores, ...factorExpectations }
+
 const backEnds = [
   ['the table', postgresParts as (t: Test) => Promise<Parts>, false],
   ['Redis', inRedis, skipWithoutRedis],
@@ -31,10 +34,21 @@ const failed = new Set<unknown>([
   ...['unknown', 'forbidden', 'superseded', 'gone', 'taken', 'turned-off', 'signed-out', 'not-authoritative'],
   ...['last-way-in', 'last-administrator', 'last-owner', 'unknown-role', 'unknown-provider', 'name-taken'],
   ...['credential-changed', 'address-taken', 'too-large', 'already-scheduled', 'no-standby', 'unknown-key'],
-  ...['already-marked', 'elsewhere', false],
+  ...[
+    'already-marked',
+    'elsewhere',
+    'weak',
+    'none',
+    'locked',
+    'wrong',
+    'no-factor',
+    'too-many',
+    'no-challenge',
+    false,
+  ],
 ])
 /** They answer nothing. */
-const silent = /\.(touch|saveLink|recordFailure|forgetFailures|rehash|record)$/
+const silent = /\.(cancel|begin|giveBack|touch|saveLink|recordFailure|forgetFailures|rehash|record)$/
 
 for (const [where, open, skip] of backEnds) {
   test(`each method adds exactly what it takes away, with sessions in ${where}`, { skip }, async t => {
@@ -79,6 +93,10 @@ test('every method of every store has an expectation, and every expectation a me
     'postgresApplicationStore',
     'postgresAuditLog',
     'postgresCallers',
+    'postgresFactorResets',
+    // A part of the next one.
+    'postgresFactorSeals',
+    'postgresFactorStore',
     'postgresFederationStore',
     // It reads.
     'postgresFeedReports',
@@ -90,6 +108,8 @@ test('every method of every store has an expectation, and every expectation a me
     'postgresInvitationStore',
     'postgresKeyRingStore',
     'postgresMembershipStore',
+    'postgresPasskeyStore',
+    'postgresPendingSignIns',
     'postgresProviderStore',
     'postgresRedemptionStore',
     'postgresRevocations',

@@ -189,7 +189,7 @@ export const expectations: Readonly<Record<string, Expectation>> = {
         const { own } = await signedIn()
         const next = renewal(own)
         const answer = await world.sessions.renew(next)
-        if (answer === 'superseded') throw new Error(answer)
+        if (typeof answer === 'string') throw new Error(answer)
         const now = goesOn(own, next.next, answer.renewed.id)
         return {
           dead: [of.session(inRedis ? now : own)],
@@ -643,14 +643,27 @@ export const expectations: Readonly<Record<string, Expectation>> = {
     nothing('one more way in', async ({ signedIn, provider, profile, stores }) => {
       const [{ user }, by] = [await signedIn(), await provider()]
       return () =>
-        stores.identities.link(by.id, profile(by, undefined), user, async () => true, byPerson(user))
+        stores.identities.link(
+          by.id,
+          profile(by, undefined),
+          { user, acr: 'aal1' },
+          async () => true,
+          byPerson(user),
+        )
     }),
     kills('which verifies the address for the first time', async scene => {
       const { unverified, provider, profile, of, stores } = scene
       const [{ user, email }, by] = [await unverified(), await provider()]
       return {
         dead: [await of.user(user)],
-        work: () => stores.identities.link(by.id, profile(by, email), user, async () => true, byPerson(user)),
+        work: () =>
+          stores.identities.link(
+            by.id,
+            profile(by, email),
+            { user, acr: 'aal1' },
+            async () => true,
+            byPerson(user),
+          ),
       }
     }),
   ],
@@ -672,12 +685,14 @@ export const expectations: Readonly<Record<string, Expectation>> = {
       const { user, identity, own, theirs } = await federated()
       return {
         dead: [of.session(theirs)],
-        work: () => stores.identities.unlink(user, identity, own.id, byPerson(user)),
+        work: () =>
+          stores.identities.unlink({ user, session: own.id, acr: 'aal1' }, identity, byPerson(user)),
       }
     }),
     nothing('by the one that stays', async ({ federated, stores }) => {
       const { user, identity, theirs } = await federated()
-      return () => stores.identities.unlink(user, identity, theirs.id, byPerson(user))
+      return () =>
+        stores.identities.unlink({ user, session: theirs.id, acr: 'aal1' }, identity, byPerson(user))
     }),
   ],
   'identities.applyGrants': [

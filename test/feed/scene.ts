@@ -41,6 +41,10 @@ export function storesOf({ world, database, hot }: Parts) {
     invitations: world.invitations,
     serviceKeys: world.serviceKeys,
     authorities: world.authorities,
+    factors: world.factors,
+    factorResets: world.factorResets,
+    pendingSignIns: world.pendingSignIns,
+    passkeys: world.passkeys,
     keys: world.keys,
     audit: world.audit,
     within,
@@ -185,7 +189,13 @@ export function sceneOf(parts: Parts) {
       const { user, email, own } = await scene.signedIn()
       const provider = await scene.provider()
       const profile = scene.profile(provider, undefined)
-      const linked = await stores.identities.link(provider.id, profile, user, async () => true, byOperator)
+      const linked = await stores.identities.link(
+        provider.id,
+        profile,
+        { user, acr: 'aal1' },
+        async () => true,
+        byOperator,
+      )
       if (typeof linked === 'string') throw new Error(linked)
       const theirs = await opened(world, user, {
         identity: scene.identity(user, provider, profile, linked.id),

@@ -45,6 +45,50 @@ export async function stage(sql: postgres.Sql) {
       where: `user_id = '${user}'`,
       made: [`insert into passwords (user_id, phc) values ('${user}', 'x')`],
     },
+    totp_factors: {
+      where: `user_id = '${user}'`,
+      made: [
+        `insert into totp_factors (user_id, name, sealed_secret, kek_id, confirmed_at)
+          values ('${user}', 'x', 'x', 'x', now())`,
+      ],
+    },
+    passkeys: {
+      where: `user_id = '${user}'`,
+      made: [
+        `insert into passkeys (user_id, credential_id, public_key, algorithm, backup_eligible, backed_up, transports,
+          name, first_step) values ('${user}', 'x', 'x', -7, false, false, '{}', 'x', true)`,
+      ],
+    },
+    passkey_owners: {
+      where: `user_id = '${user}'`,
+      made: [`insert into passkey_owners (credential_hash, user_id) values (${hash()}, '${user}')`],
+    },
+    passkey_challenges: {
+      where: `user_id = '${user}'`,
+      made: [
+        `insert into passkey_challenges (challenge_hash, purpose, user_id, session_id, expires_at)
+          values (${hash()}, 'step-up', '${user}', 'x', now() + interval '5 minutes')`,
+      ],
+    },
+    recovery_codes: {
+      where: `user_id = '${user}'`,
+      made: [`insert into recovery_codes (user_id, code_hash) values ('${user}', ${hash()})`],
+    },
+    factor_failures: {
+      where: `user_id = '${user}'`,
+      made: [`insert into factor_failures (user_id) values ('${user}')`],
+    },
+    factor_resets: {
+      where: `user_id = '${user}'`,
+      made: [`insert into factor_resets (user_id, due_at) values ('${user}', now() + interval '1 day')`],
+    },
+    pending_sign_ins: {
+      where: `user_id = '${user}'`,
+      made: [
+        `insert into pending_sign_ins (secret_hash, user_id, first_step, user_epoch, service_epoch, expires_at)
+          values (${hash()}, '${user}', '{}', 1, 1, now() + interval '10 minutes')`,
+      ],
+    },
     tenants: {
       where: `id = '${tenant}'`,
       made: [tenant, empty].map(

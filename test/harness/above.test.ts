@@ -14,6 +14,7 @@ import { codeOf, headersFrom, listRoutes, openInvitation } from './routes.js'
 import {
   administrator,
   application,
+  factor,
   freshAddress,
   member,
   ownRole,
@@ -43,6 +44,11 @@ const user = async (person: { id: string }, body?: object) => ({
   ...(body && { body }),
 })
 const boss = () => administrator(sql)
+const bossWithFactor = async () => {
+  const { id } = await boss()
+  await factor(sql, id)
+  return id
+}
 const client = async (grant: string) => {
   const clientId = `app-${randomUUID()}`
   await application(sql, { clientId, grants: [grant] })
@@ -84,6 +90,12 @@ const above: Readonly<Record<string, readonly Make[]>> = {
       await sql`delete from passwords where user_id = ${me.id}`
       return { path: `/v1/admin/users/${me.id}/link` }
     },
+  ],
+  'POST /v1/admin/users/:user/factors/reset': [
+    async () => ({ path: `/v1/admin/users/${await bossWithFactor()}/factors/reset` }),
+  ],
+  'POST /v1/admin/users/:user/factors/unlock': [
+    async () => ({ path: `/v1/admin/users/${await bossWithFactor()}/factors/unlock` }),
   ],
   'PATCH /v1/admin/users/:user': [
     async () => user(await person(sql), { platform_roles: ['administrator'] }),

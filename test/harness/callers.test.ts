@@ -1,4 +1,5 @@
 /** H3: every route that is registered, for every kind of caller, answers what the table says. */
+import type { LightMyRequestResponse } from 'fastify'
 import tap, { test } from 'tap'
 import { freshNetworkAddress } from '../support/browser.js'
 import { testDatabase } from '../support/database.js'
@@ -19,7 +20,8 @@ const database = await testDatabase(tap)
 const { sql } = database
 await application(sql, { clientId: 'spa', origins: [appOrigin] })
 await application(sql, { clientId: 'portal', origins: [accountOrigin], grants: ['account'] })
-const { app } = await testService(tap, { database })
+const service = await testService(tap, { database })
+const { app } = service
 const routes = await listRoutes()
 
 /** `DELETE /v1/sessions/:id` ends the session that asks here, which is signing out. */
@@ -29,6 +31,10 @@ const setsCookie = new Set([
   'POST /password/reset',
   'POST /v1/sign-up/verify',
   'POST /v1/session/step-up',
+  'POST /v1/session/second-factor',
+  'POST /v1/passkey/sign-in/options',
+  'POST /v1/session/step-up/passkey',
+  'DELETE /v1/session/second-factor',
   'POST /v1/invitations/sign-up',
   'PUT /v1/password',
   'DELETE /v1/session',
@@ -40,7 +46,11 @@ const setsCookie = new Set([
   'POST /invitations/sign-up',
   'POST /password',
   'POST /devices/end',
+  'POST /second-step',
+  'POST /second-step/cancel',
 ])
+
+type Cookie = LightMyRequestResponse['cookies'][number]
 
 for (const route of routes) {
   const { key, method, url } = route
@@ -49,17 +59,18 @@ for (const route of routes) {
   test(`H3: ${key} answers each kind of caller as the table says`, async t => {
     if (!row) throw new Error('the route says nowhere whom it is for, and the table has no row for it')
     for (const name of callerNames) {
-      const { origin, prepare, key: keyOf }: Caller = callers[name]
+      const { origin, prepare, key: keyOf, pending: pendingOf }: Caller = callers[name]
       const me = await person(sql)
       const { payload, headers } = encoded(route, await acceptable[key]?.(sql, me))
       const bearer = await keyOf?.(sql)
       const cookie = await prepare(sql, me)
+      const pending = await pendingOf?.(sql, me)
       const answer = await app.inject({
         method: method as 'GET',
         url: await pathFor(sql, route, me),
         remoteAddress: freshNetworkAddress(),
         headers: {
-          ...headersFrom(origin, cookie),
+          ...headersFrom(origin, cookie, pending),
           ...headers,
           ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
         },
@@ -81,7 +92,10 @@ for (const route of routes) {
       if (publicDocument)
         t.notOk(answer.headers['access-control-allow-credentials'], 'and never with credentials')
 
-      const cookies = answer.cookies.length
+      // Whoever is signed in owes no second step any more.
+      const over = ({ name, maxAge }: Cookie) => name === '__Host-pending' && maxAge === 0
+      const signedIn = answer.cookies.some(({ name }) => name === '__Host-session')
+      const cookies = answer.cookies.filter(cookie => !(signedIn && over(cookie))).length
       const done = answer.statusCode < 300 || (status === '303' && !asksToSignIn(answer))
       const may = done && setsCookie.has(key) && !word?.startsWith('/step-up')
       t.equal(cookies, may ? 1 : 0, `${name}: ${may ? 'sets' : 'leaves'} the cookie`)

@@ -3,6 +3,7 @@ import type postgres from 'postgres'
 import { platformPermissions } from '../../src/core/authority.js'
 import { newSecret } from '../../src/core/secret.js'
 import { appOrigin, issuer } from '../support/service.js'
+import { pendingSignIn, withFactor } from './factors.js'
 import type { Route } from './routes.js'
 import { type Person, person, serviceKey } from './world.js'
 
@@ -15,6 +16,8 @@ export interface Caller {
   readonly prepare: (sql: postgres.Sql, me: Person) => Promise<string | undefined>
   /** The service key that is sent. */
   readonly key?: (sql: postgres.Sql) => Promise<string>
+  /** The cookie of a pending sign-in that is sent. */
+  readonly pending?: (sql: postgres.Sql, me: Person) => Promise<string>
 }
 
 const noCookie = async () => undefined
@@ -23,6 +26,14 @@ const live = async (_sql: postgres.Sql, me: Person) => me.cookie
 
 export const callers = {
   anonymous: { origin: issuer, prepare: async () => undefined },
+  'second step missing': {
+    origin: issuer,
+    prepare: noCookie,
+    async pending(sql, me) {
+      await withFactor(sql, me)
+      return pendingSignIn(sql, me.id)
+    },
+  },
   'signed in': { origin: issuer, prepare: live },
   administrator: {
     origin: issuer,
@@ -167,6 +178,8 @@ function formOf(row: Row): Row {
   return { ...row, ...Object.fromEntries(others.map(name => [name, notTheirs])) }
 }
 
+const factorForm = (success: Expected) => formOf(freshlyProvedPage(signedInPage(success), '/second-factors'))
+
 /** For a freshly proved session of somebody who holds what it needs, from the issuer's or an admin application's origin. */
 const adminOnly = (success: number): Row => ({
   ...signedInOnly('403 forbidden'),
@@ -207,7 +220,11 @@ export const exceptions: Readonly<Record<string, Row>> = {
   'GET /devices': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fdevices') },
   'GET /password': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fpassword') },
   'GET /step-up': signedInPage(200),
-  'POST /sign-in': formOf({ ...everyone('303 /'), 'disabled user': '401 invalid_credentials' }),
+  'POST /sign-in': formOf({
+    ...everyone('303 /'),
+    'second step missing': '303 /second-step',
+    'disabled user': '401 invalid_credentials',
+  }),
   'POST /sign-out': formOf(everyone('303 /sign-in?signed_out=1')),
   'POST /step-up': formOf(signedInPage('303 /')),
   'POST /sign-up': formOf(everyone(200)),
@@ -232,6 +249,31 @@ export const exceptions: Readonly<Record<string, Row>> = {
     freshlyProvedPage(signedInPage('303 /sign-in-methods?done=unlinked'), '/sign-in-methods'),
   ),
   'POST /step-up/provider': formOf(signedInPage('404 not_found')),
+  'GET /second-step': { ...everyone('303 /sign-in'), 'second step missing': 200 },
+  'POST /second-step': formOf({
+    ...everyone('303 /sign-in?expired=1'),
+    'second step missing': '303 /second-factors?done=recovery',
+  }),
+  'POST /second-step/cancel': formOf(everyone('303 /sign-in?cancelled=1')),
+  'GET /second-factors': { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fsecond-factors') },
+  'GET /second-factors/app': freshlyProvedPage(
+    { ...signedInPage(200), ...toSignIn('303 /sign-in?return_to=%2Fsecond-factors%2Fapp') },
+    '/second-factors/app',
+  ),
+  'POST /second-factors/app': formOf(
+    freshlyProvedPage(
+      {
+        ...signedInPage('303 /second-factors/app'),
+        ...toSignIn('303 /sign-in?return_to=%2Fsecond-factors%2Fapp'),
+      },
+      '/second-factors/app',
+    ),
+  ),
+  'POST /second-factors/app/confirm': formOf(freshlyProvedPage(signedInPage(200), '/second-factors/app')),
+  'POST /second-factors/rename': factorForm('303 /second-factors?done=renamed'),
+  'POST /second-factors/remove': factorForm('303 /second-factors?done=removed'),
+  'POST /second-factors/recovery-codes': factorForm(200),
+  'POST /second-factors/stop-removal': formOf(signedInPage('303 /second-factors?done=stopped')),
   'POST /invitations/accept': formOf({
     ...signedInPage('303 /?done=joined'),
     ...toSignIn('303 /sign-in?return_to=%2Finvitations%2Faccept'),
@@ -262,7 +304,25 @@ export const exceptions: Readonly<Record<string, Row>> = {
   'DELETE /v1/session': { ...everyone(204), ...strangers },
   // Without an Origin the application must be named.
   'POST /v1/token': { ...signedInOnly(200), ...strangers, 'no browser': '400 unknown_client' },
-  'POST /v1/session': accountOnly({ ...everyone(201), 'disabled user': '401 invalid_credentials' }),
+  'POST /v1/session': accountOnly({
+    ...everyone(201),
+    'second step missing': 202,
+    'disabled user': '401 invalid_credentials',
+  }),
+  'POST /v1/session/second-factor': accountOnly({
+    ...everyone('401 sign_in_expired'),
+    'second step missing': 201,
+  }),
+  // A cookie that nobody here sends goes with the answer.
+  'POST /v1/passkey/sign-in': accountOnly(everyone('403 passkey_failed')),
+  'POST /v1/session/second-factor/passkey/options': accountOnly({
+    ...everyone('401 sign_in_expired'),
+    'second step missing': 200,
+  }),
+  'POST /v1/session/second-factor/passkey': accountOnly({
+    ...everyone('401 sign_in_expired'),
+    'second step missing': '403 passkey_failed',
+  }),
   'POST /v1/password/reset': accountOnly({ ...everyone(204), 'disabled user': '400 link_invalid' }),
   'GET /invitations/accept': open,
 }

@@ -5,8 +5,11 @@ import type postgres from 'postgres'
 import { buildApp } from '../../src/http/server.js'
 import { appOrigin, goodPassword, issuer } from '../support/service.js'
 import { behind, unservedParts } from '../support/unserved.mjs'
+import { enrolmentCode, openReset, recoveryCode, withFactor } from './factors.js'
+import { madeUpAnswer, registrationAnswer, stepUpAnswer } from './passkeys.js'
 import {
   application,
+  factor,
   freshAddress,
   identity,
   invitation,
@@ -109,6 +112,23 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
       return { tenant: acme }
     },
     'POST /v1/session/step-up': async () => ({ password: goodPassword }),
+    'POST /v1/session/second-factor': async (sql, { id }) => ({ recovery_code: await recoveryCode(sql, id) }),
+    'POST /v1/passkey/sign-in': async () => ({ response: madeUpAnswer() }),
+    'POST /v1/session/second-factor/passkey': async () => ({ response: madeUpAnswer() }),
+    'POST /v1/session/step-up/passkey': async (sql, me) => ({ response: await stepUpAnswer(sql, me) }),
+    'POST /v1/passkeys/options': async () => ({}),
+    'POST /v1/passkeys': async (sql, me) => ({ response: await registrationAnswer(sql, me) }),
+    'PATCH /v1/factors/:factor': async () => ({ name: 'My phone' }),
+    'POST /v1/totp': async () => ({ name: 'My phone' }),
+    'POST /v1/totp/confirm': async (sql, me) => ({ code: await enrolmentCode(sql, me) }),
+    'POST /v1/recovery-codes': async (sql, me) => {
+      await withFactor(sql, me, { aal2: true })
+      return undefined
+    },
+    'DELETE /v1/factor-reset': async (sql, { id }) => {
+      await openReset(sql, id)
+      return undefined
+    },
     'POST /v1/admin/users': async () => ({ email: freshAddress(), name: 'Ada' }),
     'PATCH /v1/admin/users/:user': async () => ({ name: 'Ada', state: 'active', platform_roles: [] }),
     'POST /v1/admin/tenants': async () => ({ name: 'Acme' }),
@@ -181,12 +201,31 @@ export const acceptable: Record<string, (sql: postgres.Sql, caller: Person) => P
     'POST /sign-in-methods/link': async () => ({ provider: 'nobody' }),
     'POST /sign-in-methods/unlink': async (sql, { id }) => ({ identity: await identity(sql, id) }),
     'POST /step-up/provider': async () => ({ provider: 'nobody' }),
+    'POST /second-step': async (sql, { id }) => ({ recovery_code: await recoveryCode(sql, id) }),
+    'POST /second-step/cancel': async () => ({}),
+    'POST /second-factors/app': async () => ({}),
+    'POST /second-factors/app/confirm': async (sql, me) => ({ code: await enrolmentCode(sql, me) }),
+    'POST /second-factors/rename': async (sql, me) => ({
+      factor: await withFactor(sql, me, { aal2: true }),
+      name: 'My phone',
+    }),
+    'POST /second-factors/remove': async (sql, me) => ({ factor: await withFactor(sql, me, { aal2: true }) }),
+    'POST /second-factors/recovery-codes': async (sql, me) => {
+      await withFactor(sql, me, { aal2: true })
+      return {}
+    },
+    'POST /second-factors/stop-removal': async (sql, { id }) => {
+      await openReset(sql, id)
+      return {}
+    },
     'POST /devices/end': async (_sql, { session }) => ({ session }),
     'POST /devices/end-others': async () => ({}),
   }
 
 /** An address of the route at which there is something: the caller's own session, else things of others. */
-export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }: Person): Promise<string> {
+export async function pathFor(sql: postgres.Sql, { url }: Route, me: Person): Promise<string> {
+  const { id, session } = me
+  if (url.includes(':factor')) return url.replace(':factor', await withFactor(sql, me, { aal2: true }))
   const own = url.startsWith('/v1/identities/') ? await identity(sql, id) : session
   const administered = url.startsWith('/v1/admin/providers/') && (await provider(sql))
   const path =
@@ -195,6 +234,8 @@ export async function pathFor(sql: postgres.Sql, { url }: Route, { id, session }
   const other = await person(sql)
   // The link is for somebody who has no password yet.
   if (url.endsWith('/link')) await sql`delete from passwords where user_id = ${other.id}`
+  // A reset is for somebody who has a second factor.
+  if (url.endsWith('/factors/reset')) await factor(sql, other.id)
   const acme = path.includes(':tenant') ? await tenant(sql) : ''
   if (acme !== '') await member(sql, other.id, acme, ownRole)
   const invited = path.includes(':invitation') ? await openInvitation(sql, acme) : ''
@@ -222,7 +263,7 @@ export function codeOf(answer: LightMyRequestResponse): string | undefined {
 
 /** A page that needs somebody who is signed in has none: it leads to the sign-in page. */
 export function asksToSignIn({ headers }: LightMyRequestResponse): boolean {
-  return /^\/sign-in(\?return_to=|$)/.test(String(headers.location))
+  return /^\/sign-in(\?(return_to|expired)=|$)/.test(String(headers.location))
 }
 
 /** A body as the route takes it. */
@@ -243,12 +284,17 @@ export async function openInvitation(sql: postgres.Sql, here: string): Promise<s
 }
 
 /** Headers as a browser sends them from this origin; `null` is no browser. */
-export function headersFrom(origin: string | null, cookie?: string): Record<string, string> {
+export function headersFrom(
+  origin: string | null,
+  cookie?: string,
+  pending?: string,
+): Record<string, string> {
   const own = origin === issuer
   const sameSite = own || origin === appOrigin || /^http:\/\/localhost:/.test(origin ?? '')
   return {
     'x-mintmark': '1',
     ...(cookie !== undefined && { cookie: `__Host-session=${cookie}` }),
+    ...(pending !== undefined && { cookie: `__Host-pending=${pending}` }),
     ...(origin !== null && {
       origin,
       'sec-fetch-site': own ? 'same-origin' : sameSite ? 'same-site' : 'cross-site',

@@ -9,6 +9,7 @@ const notSingleUse = new Set([
   'service_keys.secret_hash',
   'federation_flows.browser_hash',
   'passwords.reset_pass_hash',
+  'passkey_challenges.holder_hash',
 ])
 
 export async function singleUseColumns(sql: postgres.Sql): Promise<string[]> {
@@ -31,6 +32,12 @@ const notSecret = new Set([
   'idempotent_answers.request_hash',
   // Sealed, and presented by us to the provider.
   'providers.sealed_secret',
+  // Sealed: what is presented are codes that follow from it.
+  'totp_factors.sealed_secret',
+  // A count.
+  'factor_failures.totp',
+  // Of the id of a credential, which everybody may know.
+  'passkey_owners.credential_hash',
 ])
 
 /** The purposes that the check of mail_links allows. */

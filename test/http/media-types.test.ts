@@ -1,7 +1,9 @@
 /** Every documented route answers in the status and the media type that openapi.yaml names, whatever it is sent. */
+
 import { readFileSync } from 'node:fs'
 import tap, { test } from 'tap'
 import { parse } from 'yaml'
+import { pendingSignIn, withFactor } from '../harness/factors.js'
 import { acceptable, encoded, headersFrom, listRoutes, pathFor, type Route } from '../harness/routes.js'
 import { administrator, type Person, person, serviceKey } from '../harness/world.js'
 import { freshNetworkAddress } from '../support/browser.js'
@@ -55,13 +57,16 @@ async function send(route: Route, me: Person, { parameter, query = '', headers, 
   if (parameter !== undefined && at >= 0) segments[at] = parameter
   const given = encoded(route, await acceptable[route.key]?.(sql, me))
   const wanted = { scopes: ['introspect', 'feed'], audiences: ['mintmark'] }
+  const second = route.key === 'POST /v1/session/second-factor' && !anonymous
+  if (second) await withFactor(sql, me)
+  const pending = second ? await pendingSignIn(sql, me.id) : undefined
   const key = route.forServices ? (await serviceKey(sql, wanted)).key : undefined
   return service.app.inject({
     method: route.method as 'GET',
     url: `${segments.join('/')}${query}`,
     remoteAddress: freshNetworkAddress(),
     headers: {
-      ...headersFrom(key ? null : issuer, key || anonymous ? undefined : me.cookie),
+      ...headersFrom(key ? null : issuer, key || anonymous ? undefined : me.cookie, pending),
       ...given.headers,
       ...(key && !anonymous && { authorization: `Bearer ${key}` }),
       ...headers,
@@ -97,8 +102,11 @@ test('every documented route is asked, and nearly every one in a way that it acc
       'GET /v1/federation/:provider',
       'GET /v1/federation/:provider/callback',
       'POST /v1/federation/:provider/back-channel-logout',
+      'POST /v1/passkey/sign-in',
+      'POST /v1/session/second-factor/passkey/options',
+      'POST /v1/session/second-factor/passkey',
     ],
-    'their provider is not there',
+    'their provider is not there, and no passkey was asked for',
   )
   t.end()
 })

@@ -83,6 +83,7 @@ const harmless = 'Zebra'
 function mails(text: string): Record<Mail['kind'], readonly Mail[]> {
   const to = 'ada@example.com'
   const resetPage = 'https://id.example.com/password/forgot'
+  const page = 'https://id.example.com/second-factors'
   const invitation = { kind: 'invitation', to, link, tenant: text, validDays: 7 } as const
   // Many people's addresses begin with a long number, and have to be told apart by it.
   const account = `${text.replace(/[^A-Za-z_.+/=?{}-]/g, '') || 'x'}@${/^[\w.-]+\.[a-z]+$/i.test(text) ? text : 'evil.example'}`
@@ -94,7 +95,16 @@ function mails(text: string): Record<Mail['kind'], readonly Mail[]> {
     'password-changed': [{ kind: 'password-changed', to }],
     // The provider's name is an operator's.
     'identity-linked': [{ kind: 'identity-linked', to, provider: 'Acme' }],
-    'account-reclaimed': [{ kind: 'account-reclaimed', to, password: true, providers: ['Acme'] }],
+    'account-reclaimed': [
+      { kind: 'account-reclaimed', to, password: true, factors: true, providers: ['Acme'] },
+    ],
+    'factor-added': [{ kind: 'factor-added', to, name: text }],
+    'factor-removed': [{ kind: 'factor-removed', to, name: text, last: true }],
+    'recovery-codes-replaced': [{ kind: 'recovery-codes-replaced', to }],
+    'recovery-code-used': [{ kind: 'recovery-code-used', to, left: 1 }],
+    'factors-reset-requested': [{ kind: 'factors-reset-requested', to, dueAt: 1_900_000_000, page }],
+    'factors-reset': [{ kind: 'factors-reset', to }],
+    'factors-reset-stopped': [{ kind: 'factors-reset-stopped', to }],
     'identity-unlinked': [{ kind: 'identity-unlinked', to, provider: 'Acme' }],
     invitation: [
       { ...invitation, inviter: { account } },
@@ -104,7 +114,7 @@ function mails(text: string): Record<Mail['kind'], readonly Mail[]> {
   }
 }
 
-const own = [link, 'https://id.example.com/password/forgot']
+const own = [link, 'https://id.example.com/password/forgot', 'https://id.example.com/second-factors']
 
 const telephone = /(\p{Nd}[\s().-]*){7,}/u
 /** Of whatever top-level domain, and with what passes for a dot. */

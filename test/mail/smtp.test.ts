@@ -59,7 +59,7 @@ test('every kind of mail arrives as text and HTML, says whose it is and that no 
       /^Your password for .* was changed$/,
     ],
     [
-      { kind: 'account-reclaimed', to, password: true, providers: ['Acme'] },
+      { kind: 'account-reclaimed', to, password: true, factors: true, providers: ['Acme'] },
       /^Earlier sign-in methods of your account at .* were removed$/,
     ],
     [{ kind: 'identity-linked', to, provider: 'Acme' }, /^Acme was linked to your account at .*$/],

@@ -19,6 +19,10 @@ export class Browser {
   cookie: string | undefined
   /** The value of `__Host-reset`, after a reset in this browser. */
   resetPass: string | undefined
+  /** The value of `__Host-pending`, while a sign-in owes its second step. */
+  pending: string | undefined
+  /** The value of `__Host-passkey`, after a challenge for a sign-in. */
+  passkey: string | undefined
   readonly #issuer: string
 
   constructor(
@@ -65,6 +69,8 @@ export class Browser {
     const jar = [
       ...(this.cookie === undefined ? [] : [`__Host-session=${this.cookie}`]),
       ...(this.resetPass === undefined ? [] : [`__Host-reset=${this.resetPass}`]),
+      ...(this.pending === undefined ? [] : [`__Host-pending=${this.pending}`]),
+      ...(this.passkey === undefined ? [] : [`__Host-passkey=${this.passkey}`]),
     ]
     const cookie = jar.length === 0 ? {} : { cookie: jar.join('; ') }
     const safe = method === 'GET' || method === 'HEAD'
@@ -79,6 +85,8 @@ export class Browser {
     for (const { name, value, maxAge } of answer.cookies) {
       if (name === '__Host-session') this.cookie = maxAge === 0 ? undefined : value
       if (name === '__Host-reset') this.resetPass = value
+      if (name === '__Host-passkey') this.passkey = value
+      if (name === '__Host-pending') this.pending = maxAge === 0 ? undefined : value
     }
   }
 }

@@ -15,6 +15,7 @@ import { openOutbox } from '../../src/mail/outbox.js'
 import { loadKeyEncryptionKeys, makeFirstKey } from '../../src/sealing/key-encryption-keys.js'
 import { Browser } from './browser.js'
 import { type TestDatabase, testDatabase } from './database.js'
+import { sealsWith } from './seals.js'
 
 export const issuer = 'http://localhost:4000'
 export const appOrigin = 'http://localhost:5173'
@@ -103,6 +104,7 @@ export async function testService(t: Test, options: TestServiceOptions = {}): Pr
     ...(options.cleanEveryMs !== undefined && { cleanEveryMs: options.cleanEveryMs }),
   })
   t.teardown(() => service.close())
+  sealsWith(database.sql, { folder, issuer: config.issuer })
 
   const returned = new Set<Message>()
   const test: TestService = {

@@ -145,6 +145,7 @@ test('Redis holds no address, no account and nothing that outlives its window', 
   await throttle.mail('sign-up', 'ada@example.com', attempt)
   await throttle.currentPassword(id as UserId, 1, attempt)
   await throttle.federation('203.0.113.7', attempt)
+  await throttle.passkey('203.0.113.7', attempt)
   await throttle.signOut('203.0.113.7', attempt)
   await throttle.invitation(id as TenantId, id as UserId, attempt)
   await throttle.refused(undefined, '203.0.113.9', attempt)
@@ -232,6 +233,8 @@ const charged: Readonly<Record<string, (throttle: Throttle, work: () => Promise<
     mail: (throttle, work) => throttle.mail('sign-up', 'ada', work),
     invitation: (throttle, work) => throttle.invitation('acme' as TenantId, 'ada' as UserId, work),
     federation: (throttle, work) => throttle.federation('203.0.113.7', work),
+    passkeyAsked: (throttle, work) => throttle.passkeyAsked('203.0.113.7', work),
+    passkey: (throttle, work) => throttle.passkey('203.0.113.7', work),
     refused: (throttle, work) => throttle.refused('ada', '203.0.113.7', work),
   }
 

@@ -3,6 +3,7 @@ import { test } from 'tap'
 import { type Limit, type LimitName, limits, narrower } from '../../src/accounts/throttle.js'
 import { limitSettings, writtenLimit } from '../../src/boot/limit-settings.js'
 import { type Credential, newCredential } from '../../src/sessions/credential.js'
+import { madeUpAnswer } from '../harness/passkeys.js'
 import { administrator, freshAddress, link, member, type Person, person, tenant } from '../harness/world.js'
 import { skipWithoutRedis } from '../support/redis.js'
 import { goodPassword } from '../support/service.js'
@@ -62,6 +63,16 @@ const cases: Readonly<Record<Exclude<LimitName, 'mail by recipient'>, Case>> = {
     prepare: world => ({ attempt: () => world.at(here).get('/v1/federation/nobody') }),
     atLast: world => world.at(here).get('/v1/federation/nobody'),
     unhindered: async world => [['another address', await world.at().get('/v1/federation/nobody'), 404]],
+  },
+  'passkey by address': {
+    what: 'challenges of passkeys from one address, whoever they are for',
+    passes: 200,
+    prepare: world => ({ attempt: () => world.at(here).post('/v1/passkey/sign-in/options') }),
+    atLast: world => world.at(here).post('/v1/passkey/sign-in', { response: madeUpAnswer() }),
+    unhindered: async (world, me) => [
+      ['another address', await world.at().post('/v1/passkey/sign-in/options'), 200],
+      ['a password', await signIn(world.at(here), me.email, goodPassword), 201],
+    ],
   },
   'sign-in by account and address': {
     what: 'one account from one address, however it is spelt',

@@ -1,4 +1,5 @@
 /** Everything of the admin context, in one list. */
+import type { FactorOperations } from '../../accounts/factor-operations.js'
 import type { Users } from '../../accounts/users.js'
 import type { AuditLog } from '../../audit/events.js'
 import type { Providers } from '../../federation/providers.js'
@@ -12,6 +13,7 @@ import type { MembershipStore, TenantStore } from '../../tenants/tenants.js'
 import type { App } from '../shapes/app.js'
 import { applicationRoutes } from './applications.js'
 import { auditRoutes } from './audit.js'
+import { factorAdminRoutes } from './factors.js'
 import { invitationRoutes } from './invitations.js'
 import { memberRoutes } from './members.js'
 import { providerRoutes } from './providers.js'
@@ -25,6 +27,7 @@ import { userRoutes } from './users.js'
 
 export interface AdminParts {
   readonly users: Users
+  readonly factors: FactorOperations
   readonly tenants: TenantStore
   readonly members: MembershipStore
   readonly invitations: Invitations
@@ -40,6 +43,7 @@ export interface AdminParts {
 
 export function adminRoutes(app: App, parts: AdminParts): void {
   userRoutes(app, parts.users, parts.members)
+  factorAdminRoutes(app, parts.factors)
   sessionAdminRoutes(app, parts.revocations)
   tenantRoutes(app, parts.tenants)
   roleRoutes(app, parts.tenants)

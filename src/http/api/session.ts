@@ -5,6 +5,7 @@ import type { Live } from '../../sessions/sessions.js'
 import type { AccountHandlers } from '../handlers/account.js'
 import { signedIn } from '../middleware/signed-in.js'
 import type { App } from '../shapes/app.js'
+import { codeMembers, proofIn, SecondStepNeeded } from '../shapes/codes.js'
 import {
   Body,
   Email,
@@ -29,7 +30,7 @@ export function signInRoute(app: App, acts: AccountHandlers): void {
       revokes: 'its session',
       summary: 'Sign in: create a session and set its cookie',
       body: Body({ email: Email, password: Password }),
-      answers: { 201: Opened },
+      answers: { 201: Opened, 202: SecondStepNeeded },
       refuses: [...jsonProblems, 'invalid_credentials', 'too_many_requests', 'busy'],
     }),
     (request, reply) => acts.signIn(request, reply, request.body),
@@ -92,7 +93,7 @@ function describe({ principal, profile, createdAt, idleEndsAt }: Live): WhoAmI {
   }
 }
 
-const Proved = Type.Object(
+export const StepUpDone = Type.Object(
   {
     session: Type.Object(
       {
@@ -118,18 +119,20 @@ export function stepUpRoute(app: App, acts: AccountHandlers): void {
     operation('session', forSessions, 'stepUp', {
       revokes: 'its session',
       summary: 'Step up: authenticate again, which updates auth_time and rotates the session cookie',
-      body: Body({ password: Password }),
-      answers: { 200: Proved },
-      refuses: [...userProblems, 'wrong_password'],
+      body: Body({ password: Type.Optional(Password), ...codeMembers }),
+      answers: { 200: StepUpDone },
+      refuses: [...userProblems, 'wrong_password', 'wrong_code', 'codes_locked', 'second_factor_required'],
     }),
-    async (request, reply) => {
-      const { credential, now, endsAt, identity } = await acts.stepUp(request, reply, request.body)
-      const { amr, acr } = identity
-      return {
-        session: { id: credential.id, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
-      }
-    },
+    async (request, reply) => describeStepUp(await acts.stepUp(request, reply, proofIn(request.body))),
   )
+}
+
+type SteppedUp = Awaited<ReturnType<AccountHandlers['stepUp']>>
+
+export function describeStepUp({ credential, now, endsAt, identity: { amr, acr } }: SteppedUp) {
+  return {
+    session: { id: credential.id, auth_time: Math.floor(now), amr: [...amr], acr, ends_at: endsAt },
+  }
 }
 
 /** In the signed-in context. */

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { AccountHandlers } from '../handlers/account.js'
 import type { App } from '../shapes/app.js'
+import { SecondStepNeeded } from '../shapes/codes.js'
 import {
   Accepted,
   Body,
@@ -23,7 +24,7 @@ const accountByLink = (operationId: string, summary: string) =>
     revokes: 'its session',
     summary,
     body: Body({ token: LinkToken, password: Password, name: Type.Optional(Text(100)) }),
-    answers: { 201: Opened },
+    answers: { 201: Opened, 202: SecondStepNeeded },
     refuses: [
       ...jsonProblems,
       'link_invalid',

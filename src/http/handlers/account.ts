@@ -4,7 +4,7 @@ import type { ByLink, Choice, LinkKind, LinkRefusal } from '../../accounts/by-li
 import type { NotFinished } from '../../accounts/create-session.js'
 import type { PasswordChanger } from '../../accounts/password-change.js'
 import type { SignIn } from '../../accounts/sign-in.js'
-import type { StepUp } from '../../accounts/step-up.js'
+import type { Proof, StepUp, StepUpRefusal } from '../../accounts/step-up.js'
 import type { Throttle } from '../../accounts/throttle.js'
 import type { SessionId, TenantId } from '../../core/principal.js'
 import type { OwnSessions } from '../../sessions/own.js'
@@ -18,8 +18,8 @@ import {
   setSessionCookie,
 } from '../middleware/cookie.js'
 import type { Metrics } from '../middleware/metrics.js'
-import { opened } from '../middleware/opened.js'
-import { Problem } from '../middleware/problem.js'
+import { admitted } from '../middleware/opened.js'
+import { type ErrorCode, Problem } from '../middleware/problem.js'
 import { bySession, principalOf, signedIn } from '../middleware/signed-in.js'
 
 export interface AccountHandlerParts {
@@ -42,8 +42,8 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
   return {
     async signIn(request: FastifyRequest, reply: FastifyReply, who: { email: string; password: string }) {
       const answer = await parts.signIn(who, browserOf(request), readResetCookie(request))
-      metrics.signIn('refused' in answer ? answer.refused : 'opened')
-      if (!('refused' in answer)) return opened(request, reply, answer)
+      metrics.signIn(outcomeOf(answer))
+      if (!('refused' in answer)) return admitted(request, reply, answer)
       request.log.info(answer, 'sign-in failed')
       throw new Problem('invalid_credentials')
     },
@@ -66,11 +66,11 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
     },
 
     async verifySignUp(request: FastifyRequest, reply: FastifyReply, choice: Choice) {
-      return opened(request, reply, accepted(await byLink.signUp(choice, browserOf(request))))
+      return admitted(request, reply, accepted(await byLink.signUp(choice, browserOf(request))))
     },
 
     async signUpByInvitation(request: FastifyRequest, reply: FastifyReply, choice: Choice) {
-      return opened(request, reply, accepted(await byLink.signUpByInvitation(choice, browserOf(request))))
+      return admitted(request, reply, accepted(await byLink.signUpByInvitation(choice, browserOf(request))))
     },
 
     async acceptInvitation(request: FastifyRequest, token: string) {
@@ -117,18 +117,21 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
       setSessionCookie(reply, answer.changed, live.now, principal.endsAt)
     },
 
-    async stepUp(request: FastifyRequest, reply: FastifyReply, proof: { password: string }) {
+    async stepUp(request: FastifyRequest, reply: FastifyReply, proof: Proof) {
       const { live, credential } = signedIn(request)
-      const answer = await parts.stepUp(live.principal, credential, proof, contextOf(request))
+      const answer = await parts.stepUp.stepUp(live.principal, credential, proof, bySession(request))
       if ('refused' in answer) {
         if (answer.refused === 'session_superseded') throw new Problem('session_superseded')
-        request.log.info({ refused: answer.refused }, 'step-up failed')
-        throw new Problem('wrong_password')
+        request.log.info(answer, 'step-up failed')
+        throw new Problem(stepUpRefusals[answer.refused] ?? 'wrong_password')
       }
       const { credential: renewed, now, endsAt } = answer.proved
       setSessionCookie(reply, renewed, now, endsAt)
       return answer.proved
     },
+
+    stepUpOptions: (request: FastifyRequest) =>
+      parts.stepUp.passkeyOptions(principalOf(request), addressOf(request), bySession(request)),
 
     async switchTenant(request: FastifyRequest, tenant: string | null): Promise<void> {
       const { live, credential } = signedIn(request)
@@ -163,6 +166,18 @@ export function createAccountHandlers(parts: AccountHandlerParts) {
       return answer
     },
   }
+}
+
+const outcomeOf = (answer: object) =>
+  'refused' in answer ? String(answer.refused) : 'pending' in answer ? 'second-factor-required' : 'opened'
+
+/** Of the others only that it was not the password. */
+const stepUpRefusals: Partial<Record<StepUpRefusal, ErrorCode>> = {
+  'second-factor-required': 'second_factor_required',
+  'wrong-code': 'wrong_code',
+  'no-factor': 'wrong_code',
+  'codes-locked': 'codes_locked',
+  'passkey-failed': 'passkey_failed',
 }
 
 const notFinished =

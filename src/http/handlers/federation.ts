@@ -9,9 +9,10 @@ import type { Sessions } from '../../sessions/sessions.js'
 import { addressOf, browserOf } from '../middleware/browser.js'
 import { readFlowCookie, setFlowCookie, setSessionCookie } from '../middleware/cookie.js'
 import type { Metrics } from '../middleware/metrics.js'
-import { opened } from '../middleware/opened.js'
+import { admitted } from '../middleware/opened.js'
 import { type ErrorCode, Problem } from '../middleware/problem.js'
 import { bySession, signedIn, userOf, visitorOf } from '../middleware/signed-in.js'
+import { strong } from './factors.js'
 
 export interface FederationHandlerParts {
   readonly federation: Federation
@@ -31,6 +32,7 @@ export const refusals: Readonly<Record<FederationRefusal, ErrorCode>> = {
   'not-linked': 'federation_failed',
   'not-fresh': 'federation_failed',
   'credential-changed': 'federation_failed',
+  'second-factor-required': 'second_factor_required',
   unavailable: 'provider_unavailable',
   busy: 'busy',
   'account-exists': 'account_exists',
@@ -97,9 +99,9 @@ export function createFederationHandlers(parts: FederationHandlerParts) {
         },
       )
       const { outcome, purpose } = completed
-      if ('opened' in outcome) {
-        metrics.signIn('opened')
-        opened(request, reply, outcome.opened)
+      if ('opened' in outcome || 'pending' in outcome) {
+        metrics.signIn('opened' in outcome ? 'opened' : 'second-factor-required')
+        admitted(request, reply, 'opened' in outcome ? outcome.opened : outcome.pending)
         return { ...completed, problem: undefined }
       }
       if ('renewed' in outcome) {
@@ -122,7 +124,7 @@ export function createFederationHandlers(parts: FederationHandlerParts) {
       const { principal, profile } = signedIn(request).live
       const identity = id as FederatedIdentityId
       const answer = await signInMethods.unlink(principal, identity, profile.email, bySession(request))
-      if (answer === 'unknown') throw new Problem('not_found')
+      if (strong(answer) === 'unknown') throw new Problem('not_found')
       if (answer === 'last-way-in') throw new Problem('last_way_in')
     },
   }

@@ -2,7 +2,9 @@
 import type {} from '@fastify/cookie'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { linkHash, linkMinutes } from '../../accounts/links.js'
-import type { Secret } from '../../core/secret.js'
+import { challengeMinutes } from '../../accounts/passkeys.js'
+import { pendingMinutes } from '../../accounts/pending-sign-ins.js'
+import { parseSecret, type Secret } from '../../core/secret.js'
 import { BrowserSecret, flowSeconds } from '../../federation/flow.js'
 import { type Credential, parseCredential } from '../../sessions/credential.js'
 
@@ -16,6 +18,12 @@ const flowName = '__Host-federation'
 /** What a browser is given by a reset: it opens nothing, but lets its user try, whatever others have guessed. */
 const resetName = '__Host-reset'
 
+/** What a browser proves a pending sign-in with: it opens nothing else. */
+const pendingName = '__Host-pending'
+
+/** What a browser proves itself with that was asked for a passkey: it opens nothing. */
+const passkeyName = '__Host-passkey'
+
 /** A request with two session cookies has none: a browser never sends that, and nobody says which is meant. */
 export function readSessionCookie(request: FastifyRequest): Credential | undefined {
   const value = onlyValue(request, name)
@@ -24,6 +32,28 @@ export function readSessionCookie(request: FastifyRequest): Credential | undefin
 
 export function readFlowCookie(request: FastifyRequest): BrowserSecret | undefined {
   return BrowserSecret.parse(onlyValue(request, flowName))
+}
+
+export function readPendingCookie(request: FastifyRequest): Secret | undefined {
+  return parseSecret(onlyValue(request, pendingName) ?? '')
+}
+
+/** For the second step, which follows soon or not at all. */
+export function setPendingCookie(reply: FastifyReply, secret: Secret): void {
+  reply.setCookie(pendingName, secret.reveal(), { ...attributes, maxAge: pendingMinutes * 60 })
+}
+
+export function clearPendingCookie(reply: FastifyReply): void {
+  reply.setCookie(pendingName, '', { ...attributes, maxAge: 0 })
+}
+
+export function readPasskeyCookie(request: FastifyRequest): Secret | undefined {
+  return parseSecret(onlyValue(request, passkeyName) ?? '')
+}
+
+/** It lives as long as a challenge; each new one of the browser renews it. One serves several tabs. */
+export function setPasskeyCookie(reply: FastifyReply, secret: Secret): void {
+  reply.setCookie(passkeyName, secret.reveal(), { ...attributes, maxAge: challengeMinutes * 60 })
 }
 
 /** The hash of the pass. */

@@ -9,6 +9,7 @@ export const catalogue = {
   link_invalid: [400, 'This link is not valid, has expired or was already used. Ask for a new one.'],
   federation_failed: [400, 'Sign-in with this provider failed. Start again.'],
   logout_token_invalid: [400, 'This logout token is not valid for this provider and this service.'],
+  passkey_rejected: [400, 'This passkey could not be registered. Start again.'],
   unknown_client: [
     400,
     'No registered application matches the request. Send client_id or an Origin; if you send both, they must belong to the same application.',
@@ -21,9 +22,20 @@ export const catalogue = {
   ],
   invalid_service_key: [401, 'The service key is missing, unknown, expired or revoked.'],
   invalid_credentials: [401, 'The email address or the password is wrong.'],
+  sign_in_expired: [401, 'The sign-in took too long, or too many codes were tried. Sign in again.'],
   wrong_origin: [403, 'Requests from this origin are not allowed here.'],
   insecure_transport: [403, 'The request did not arrive over TLS through a trusted proxy.'],
   wrong_password: [403, 'The current password is wrong.'],
+  wrong_code: [403, 'The code is wrong, has expired or was already used.'],
+  passkey_failed: [403, 'The passkey was not accepted. Start again.'],
+  codes_locked: [
+    403,
+    'Too many wrong codes. Use another second factor or a recovery code, or ask the operator of the service.',
+  ],
+  second_factor_required: [
+    403,
+    'This account has a second factor. Step up with that factor, or with a recovery code.',
+  ],
   tenant_forbidden: [403, 'The user is not an active member of this tenant.'],
   audience_forbidden: [403, 'This application may not request tokens for this audience.'],
   forbidden: [403, 'You don’t have permission to do this.'],
@@ -45,8 +57,9 @@ export const catalogue = {
   identity_taken: [409, 'This provider account is already linked to another user.'],
   last_way_in: [
     409,
-    'This is the only sign-in method of this account. Set a password or link another provider first.',
+    'This is the only sign-in method of this account. Set a password, add a passkey, or link another provider first.',
   ],
+  too_many_passkeys: [409, 'This account has as many passkeys as it can have. Remove one first.'],
   name_taken: [409, 'The name or address is already in use.'],
   feed_forked: [
     409,
@@ -76,15 +89,18 @@ export class Problem extends Error {
   readonly retryAfterSeconds: number | undefined
   /** How old an authentication may be at most, where a fresher one is asked for (RFC 9470, section 3). */
   readonly maxAgeSeconds: number | undefined
+  /** The level that is asked for, where the session's is lower. */
+  readonly acrValues: 'aal2' | undefined
 
   constructor(
     code: ErrorCode,
-    more: { detail?: string; retryAfterSeconds?: number; maxAgeSeconds?: number } = {},
+    more: { detail?: string; retryAfterSeconds?: number; maxAgeSeconds?: number; acrValues?: 'aal2' } = {},
   ) {
     super(catalogue[code][1])
     this.code = code
     this.detail = more.detail
     this.retryAfterSeconds = more.retryAfterSeconds
     this.maxAgeSeconds = more.maxAgeSeconds
+    this.acrValues = more.acrValues
   }
 }

@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HashQueueFull } from '../../accounts/password-hash.js'
 import { Throttled } from '../../accounts/throttle.js'
+import { FactorKeyMissing } from '../../accounts/totp.js'
 import { Outage } from '../../core/errors.js'
 import { type Fault, faultsIn } from './faults.js'
 import type { Metrics } from './metrics.js'
@@ -20,11 +21,11 @@ export function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { code, detail, maxAge, errors } = refuse(error, request, reply)
+  const { code, detail, maxAge, acrValues, errors } = refuse(error, request, reply)
   return reply
     .type('application/problem+json')
     .serializer(JSON.stringify)
-    .send({ ...problemDocument(code, request.id), detail, max_age: maxAge, errors })
+    .send({ ...problemDocument(code, request.id), detail, max_age: maxAge, acr_values: acrValues, errors })
 }
 
 /** What a request ended with, in the catalogue's words. */
@@ -34,15 +35,16 @@ export interface Refusal {
   /** Seconds. */
   readonly retryAfter?: number | undefined
   readonly maxAge?: number | undefined
+  readonly acrValues?: string | undefined
   readonly errors?: readonly Fault[]
 }
 
 /** Sets the status and the headers of a refusal, and answers what its body, whatever that is, has to say. */
 export function refuse(error: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Refusal {
   const refusal = refusalOf(error, request.log)
-  const { code, retryAfter, maxAge } = refusal
+  const { code, retryAfter } = refusal
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  const authenticate = challenge(code, maxAge, request)
+  const authenticate = challenge(refusal, request)
   if (authenticate !== undefined) reply.header('www-authenticate', authenticate)
   reply.code(catalogue[code][0]).header('cache-control', 'no-store')
   return refusal
@@ -51,13 +53,17 @@ export function refuse(error: FastifyError | Error, request: FastifyRequest, rep
 /** What only the log may know goes there. */
 function refusalOf(error: FastifyError | Error, log: FastifyBaseLogger): Refusal {
   if (error instanceof Problem) {
-    const { code, detail, retryAfterSeconds: retryAfter, maxAgeSeconds: maxAge } = error
-    return { code, detail, retryAfter, maxAge }
+    const { code, detail, retryAfterSeconds: retryAfter, maxAgeSeconds: maxAge, acrValues } = error
+    return { code, detail, retryAfter, maxAge, acrValues }
   }
   if (error instanceof HashQueueFull) return { code: 'busy', retryAfter: 2 }
   if (error instanceof Throttled) {
     log.info({ limit: error.limit }, 'throttled')
     return { code: 'too_many_requests', retryAfter: error.retryAfterSeconds }
+  }
+  if (error instanceof FactorKeyMissing) {
+    log.error({ missing: error.message }, 'the key-encryption key of a second factor is missing')
+    return { code: 'unavailable', retryAfter: 60 }
   }
   if (error instanceof Outage) {
     log.error({ outage: error.message }, 'the primary could not be reached')
@@ -84,7 +90,7 @@ function codeOfStatus(status: number | undefined): ErrorCode | undefined {
  * RFC 9110, section 15.5.2: a 401 names how to authenticate. Browsers do that by the session cookie, in the words of
  * RFC 9470, which has them for bearer tokens; services by a key, after RFC 6750, section 3.
  */
-function challenge(code: ErrorCode, maxAge: number | undefined, request: FastifyRequest): string | undefined {
+function challenge({ code, maxAge, acrValues }: Refusal, request: FastifyRequest): string | undefined {
   const byBearer = isByBearer(request)
   if (code === 'forbidden' && byBearer) return 'Bearer error="insufficient_scope"'
   if (code === 'invalid_service_key') {
@@ -93,7 +99,9 @@ function challenge(code: ErrorCode, maxAge: number | undefined, request: Fastify
     return byBearer ? 'Bearer error="invalid_token"' : 'Bearer'
   }
   if (catalogue[code][0] !== 401) return undefined
-  return maxAge === undefined ? 'Session' : `Session error="${code}", max_age="${maxAge}"`
+  if (maxAge === undefined) return 'Session'
+  const level = acrValues === undefined ? '' : `, acr_values="${acrValues}"`
+  return `Session error="${code}", max_age="${maxAge}"${level}`
 }
 
 export function problemDocument(code: ErrorCode, requestId: string) {

@@ -131,6 +131,7 @@ ${switches.length === 0 ? nothing : html`<h2>Switch tenant</h2><ul class="rows">
 <ul class="rows">
 <li><a href="/devices">Your devices</a></li>
 <li><a href="/sign-in-methods">Your sign-in methods</a></li>
+<li><a href="/second-factors">Your second factors</a></li>
 <li><a href="/password">Change your password</a></li>
 </ul>
 ${buttonForm('/sign-out', 'Sign out')}`,

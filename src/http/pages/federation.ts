@@ -7,7 +7,7 @@ import { type Html, html } from '../../core/html.js'
 import type { FederationHandlers } from '../handlers/federation.js'
 import { Problem } from '../middleware/problem.js'
 import { forAnyone, pageProblems } from '../shapes/schemas.js'
-import { type Frame, signInFor } from './frame.js'
+import { type Frame, secondStepFor, signInFor } from './frame.js'
 import { type Fault, type Look, nothing, type Page } from './layout.js'
 import { answerPage } from './refused.js'
 
@@ -92,10 +92,11 @@ export function federationPages(app: FastifyInstance, frame: Frame, acts: Federa
 
   async function complete(request: FastifyRequest, reply: FastifyReply): Promise<string | Page> {
     const completed = await acts.complete(request, reply, providerOf(request))
-    const { problem, returnTo, purpose } = completed
+    const { problem, returnTo, purpose, outcome } = completed
     if (problem) return refusedPage(completed, frame.faulty(request, reply, problem))
     // It is looked at again: what an application may have taken back since is not gone to.
     const to = (await frame.destinationOf(returnTo, request))?.address
+    if ('pending' in outcome) return secondStepFor(to)
     return to ?? (purpose === 'link' ? '/sign-in-methods?done=linked' : '/')
   }
 }

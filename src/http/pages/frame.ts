@@ -40,7 +40,10 @@ export interface Destination {
 }
 
 /** Our own pages that sign-in and step-up may lead on to. */
-const ownPages = new Set(['/', '/devices', '/password', '/invitations/accept', '/sign-in-methods'])
+const ownPages = new Set([
+  ...['/', '/devices', '/password', '/invitations/accept', '/sign-in-methods'],
+  ...['/second-factors', '/second-factors/app'],
+])
 
 type Members = Parameters<typeof Body>[0]
 type Form<M extends Members> = Static<ReturnType<typeof Body<M>>>
@@ -171,7 +174,14 @@ export function beside(
 }
 
 export const signInFor = (address: string) => `/sign-in?return_to=${encodeURIComponent(address)}`
+export const secondStepFor = (address: string | undefined) => leading('/second-step', address)
 export const stepUpFor = (address: string) => `/step-up?return_to=${encodeURIComponent(address)}`
+
+/** A page of ours that says, or carries on, where it leads to. */
+export function leading(page: string, address: string | undefined): string {
+  if (address === undefined) return page
+  return `${page}${page.includes('?') ? '&' : '?'}return_to=${encodeURIComponent(address)}`
+}
 
 /** The parameter of an address, of which a browser may send any. */
 export function parameter(request: FastifyRequest, name: string): unknown {

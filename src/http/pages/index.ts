@@ -2,33 +2,40 @@
 import { readFile } from 'node:fs/promises'
 import type { FastifyPluginAsync } from 'fastify'
 import type { AccountHandlers } from '../handlers/account.js'
+import type { FactorHandlers } from '../handlers/factors.js'
 import type { FederationHandlers } from '../handlers/federation.js'
 import { userOf } from '../middleware/signed-in.js'
 import type { Turns } from '../middleware/turns.js'
 import { type AccountParts, accountPages } from './account.js'
+import { authenticatorAppPages } from './authenticator-app.js'
 import { federationPages } from './federation.js'
 import { createFrame, type FrameParts } from './frame.js'
 import { invitationPages } from './invitation.js'
 import { mailedLinkPages } from './mailed-links.js'
-import { signInPages, stepUpPages } from './sign-in.js'
+import { secondFactorPages } from './second-factors.js'
+import { secondStepPages } from './second-step.js'
+import { signInPages } from './sign-in.js'
 import { signInMethodPages } from './sign-in-methods.js'
+import { stepUpPages } from './step-up.js'
 
 const publicFolder = new URL('../../../public/', import.meta.url)
 
 export interface PageParts extends FrameParts, AccountParts {
   readonly acts: AccountHandlers
   readonly ways: FederationHandlers
+  readonly factors: FactorHandlers
   readonly takeTurns: Turns
 }
 
 /** Forms take the cookie only from these pages themselves; opening one changes nothing. */
 export function pages(parts: PageParts): FastifyPluginAsync {
-  const { acts, ways, theme, passwordMinLength } = parts
+  const { acts, ways, factors, theme, passwordMinLength } = parts
   const frame = createFrame(parts)
   return async app => {
     await frame.enter(app)
     await app.register(assets(theme))
     signInPages(app, frame, acts, ways)
+    secondStepPages(app, frame, factors)
     federationPages(app, frame, ways)
     mailedLinkPages(app, frame, acts, passwordMinLength)
     invitationPages(app, frame, acts, passwordMinLength)
@@ -36,8 +43,10 @@ export function pages(parts: PageParts): FastifyPluginAsync {
       frame.requireVisitor(app)
       parts.takeTurns(app, userOf)
       accountPages(app, frame, acts, parts)
-      signInMethodPages(app, frame, ways)
-      stepUpPages(app, frame, acts, ways)
+      signInMethodPages(app, frame, ways, factors)
+      secondFactorPages(app, frame, factors)
+      authenticatorAppPages(app, frame, factors)
+      stepUpPages(app, frame, { acts, ways, factors })
     })
   }
 }

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { html } from '../../core/html.js'
 import type { AccountHandlers } from '../handlers/account.js'
-import { beside, type Frame, signInFor } from './frame.js'
+import { beside, type Frame, secondStepFor, signInFor } from './frame.js'
 import { type Fault, nothing, type Page } from './layout.js'
 import { accountFields, addressRoute, byLink, given, Link, linkForm, noToken, tokenIn } from './link-form.js'
 
@@ -28,7 +28,8 @@ export function invitationPages(
   frame.post(app, '/invitations/sign-up', {
     fields: byLink,
     async work(request, reply, form) {
-      await acts.signUpByInvitation(request, reply, given(form))
+      const answer = await acts.signUpByInvitation(request, reply, given(form))
+      if ('next' in answer) return secondStepFor(undefined)
       return '/?done=joined'
     },
     again: (fault, request, { name }) => invited(request, fault, name),

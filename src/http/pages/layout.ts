@@ -76,29 +76,35 @@ export interface Field {
   readonly first?: boolean
   /** For password generators, in the words of Apple's `passwordrules`. */
   readonly rules?: string
+  /** A phone shows its digits. */
+  readonly digits?: boolean
+  /** Where a page has several of one name. */
+  readonly id?: string
 }
 
 export function field(asked: Field, fault?: Fault): Html {
   const { name, label, type, autocomplete, value, required = true, maxLength, first, rules } = asked
-  const wrong = fault?.field === name
+  const { id = name, digits = false } = asked
+  const wrong = fault?.field === id
   // What is wrong says what is asked for.
   const hint = wrong ? undefined : asked.hint
-  const about = [...(wrong ? [`${name}-error`] : []), ...(hint === undefined ? [] : [`${name}-hint`])]
+  const about = [...(wrong ? [`${id}-error`] : []), ...(hint === undefined ? [] : [`${id}-hint`])]
   const attributes = [
     ...(value === undefined ? [] : [html` value="${value}"`]),
     ...(required ? [html` required`] : []),
     ...(maxLength === undefined ? [] : [html` maxlength="${String(maxLength)}"`]),
     ...(rules === undefined ? [] : [html` passwordrules="${rules}"`]),
     ...(type === 'email' ? [html` inputmode="email" autocapitalize="none" spellcheck="false"`] : []),
+    ...(digits ? [html` inputmode="numeric"`] : []),
     ...(wrong ? [html` aria-invalid="true"`] : []),
     ...(about.length === 0 ? [] : [html` aria-describedby="${about.join(' ')}"`]),
     ...(wrong || (first && fault?.field === undefined) ? [html` autofocus`] : []),
   ]
   return html`<div class="field">
-<label for="${name}">${label}</label>
-<input id="${name}" name="${name}" type="${type}" autocomplete="${autocomplete}"${attributes}>
-${wrong ? html`<p class="error" id="${name}-error">${fault.words}</p>` : nothing}
-${hint === undefined ? nothing : html`<p class="hint" id="${name}-hint">${hint}</p>`}
+<label for="${id}">${label}</label>
+<input id="${id}" name="${name}" type="${type}" autocomplete="${autocomplete}"${attributes}>
+${wrong ? html`<p class="error" id="${id}-error">${fault.words}</p>` : nothing}
+${hint === undefined ? nothing : html`<p class="hint" id="${id}-hint">${hint}</p>`}
 </div>`
 }
 
@@ -119,6 +125,12 @@ export function buttonForm(
 /** For password managers: whose password a form is about. */
 export const usernameOf = (email: string): Html =>
   html`<input type="text" autocomplete="username" value="${email}" readonly hidden>`
+
+export const currentPasswordField = (fault: Fault | undefined, first = false): Html =>
+  field(
+    { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', first },
+    fault,
+  )
 
 export function newPasswordField(name: string, minLength: number, fault: Fault | undefined): Html {
   return field(

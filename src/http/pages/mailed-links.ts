@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Html, html } from '../../core/html.js'
 import type { AccountHandlers } from '../handlers/account.js'
 import { Email, Password } from '../shapes/schemas.js'
-import { beside, type Destination, type Frame, ReturnTo } from './frame.js'
+import { beside, type Destination, type Frame, ReturnTo, secondStepFor } from './frame.js'
 import { type Fault, field, hidden, newPasswordField, nothing, type Page } from './layout.js'
 import {
   accountFields,
@@ -41,7 +41,8 @@ export function mailedLinkPages(
   frame.post(app, '/sign-up/verify', {
     fields: byLink,
     async work(request, reply, form) {
-      await acts.verifySignUp(request, reply, given(form))
+      const answer = await acts.verifySignUp(request, reply, given(form))
+      if ('next' in answer) return secondStepFor((await frame.destination(request))?.address)
       return frame.after(request, '/?done=welcome')
     },
     again: async (fault, request, { name }) =>

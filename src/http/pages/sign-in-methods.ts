@@ -3,13 +3,13 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { LinkedIdentity } from '../../accounts/identities.js'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
+import type { FactorHandlers } from '../handlers/factors.js'
 import type { FederationHandlers } from '../handlers/federation.js'
-import { isRecentlyAuthenticated } from '../middleware/fresh-proof.js'
-import { signedIn } from '../middleware/signed-in.js'
 import { Id } from '../shapes/schemas.js'
 import { goingOn, ProviderId } from './federation.js'
 import { type Frame, parameter, stepUpFor } from './frame.js'
 import { buttonForm, type Fault, hidden, nothing, type Page } from './layout.js'
+import { owesStepUp } from './second-factors.js'
 import { day } from './times.js'
 
 const done = new Map([
@@ -17,12 +17,19 @@ const done = new Map([
   ['unlinked', 'The sign-in method was removed, and the devices signed in with it were signed out.'],
 ])
 
-export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: FederationHandlers): void {
+export function signInMethodPages(
+  app: FastifyInstance,
+  frame: Frame,
+  acts: FederationHandlers,
+  factors: FactorHandlers,
+): void {
+  const owes = async (request: FastifyRequest) => owesStepUp(request, await factors.list(request))
+
   frame.get(app, '/sign-in-methods', request => methods(request))
   frame.post(app, '/sign-in-methods/link', {
     fields: { provider: ProviderId },
     async work(request, reply, { provider }) {
-      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      if (await owes(request)) return stepUpFor('/sign-in-methods')
       return goingOn(acts, request, reply, {
         provider,
         purpose: 'link',
@@ -34,7 +41,7 @@ export function signInMethodPages(app: FastifyInstance, frame: Frame, acts: Fede
   frame.post(app, '/sign-in-methods/unlink', {
     fields: { identity: Id },
     async work(request, _reply, { identity }) {
-      if (!isRecentlyAuthenticated(signedIn(request).live)) return stepUpFor('/sign-in-methods')
+      if (await owes(request)) return stepUpFor('/sign-in-methods')
       await acts.unlink(request, identity)
       return '/sign-in-methods?done=unlinked'
     },

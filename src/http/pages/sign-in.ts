@@ -1,20 +1,23 @@
-/** Signing in and out, and proving oneself again. */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+/** Signing in and out. */
+import type { FastifyInstance } from 'fastify'
 import { html } from '../../core/html.js'
 import type { OfferedProvider } from '../../federation/store.js'
 import type { AccountHandlers } from '../handlers/account.js'
 import type { FederationHandlers } from '../handlers/federation.js'
-import { signedIn } from '../middleware/signed-in.js'
 import { Email, Password } from '../shapes/schemas.js'
-import { goingOn, ProviderId, providerButtons } from './federation.js'
-import { beside, type Destination, type Frame, parameter, ReturnTo } from './frame.js'
-import { buttonForm, type Fault, field, hidden, nothing, type Page, usernameOf } from './layout.js'
+import { providerButtons } from './federation.js'
+import { beside, type Destination, type Frame, parameter, ReturnTo, secondStepFor } from './frame.js'
+import { buttonForm, currentPasswordField, type Fault, field, hidden, type Page } from './layout.js'
 
-const currentPassword = (fault: Fault | undefined, first = false) =>
-  field(
-    { name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', first },
-    fault,
-  )
+/** What has led here, by the parameter that says so. */
+const ended = new Map([
+  ['signed_out', 'You are signed out.'],
+  ['cancelled', 'The sign-in was cancelled.'],
+])
+const expired: Fault = {
+  code: 'sign_in_expired',
+  words: 'Your sign-in took too long, or too many codes were tried. Sign in again.',
+}
 
 export function signInPages(
   app: FastifyInstance,
@@ -25,17 +28,19 @@ export function signInPages(
   frame.get(app, '/sign-in', async request => {
     const to = await frame.destination(request)
     const live = await frame.visitor(request)
-    if (!live)
-      return signIn(to, await ways.offered(), undefined, {
-        signedOut: parameter(request, 'signed_out') === '1',
-      })
+    if (!live) {
+      const done = [...ended].find(([name]) => parameter(request, name) === '1')?.[1]
+      const fault = parameter(request, 'expired') === '1' ? expired : undefined
+      return signIn(to, await ways.offered(), fault, { done })
+    }
     return to?.application ? goOn(to, live.profile.email) : (to?.address ?? '/')
   })
 
   frame.post(app, '/sign-in', {
     fields: { email: Email, password: Password, return_to: ReturnTo },
     async work(request, reply, form) {
-      await acts.signIn(request, reply, form)
+      const answer = await acts.signIn(request, reply, form)
+      if ('next' in answer) return secondStepFor((await frame.destination(request))?.address)
       return frame.after(request, '/')
     },
     again: async (fault, request, { email }) =>
@@ -54,69 +59,24 @@ export function signInPages(
   })
 }
 
-/** In the context of who is signed in. */
-export function stepUpPages(
-  app: FastifyInstance,
-  frame: Frame,
-  acts: AccountHandlers,
-  ways: FederationHandlers,
-): void {
-  frame.get(app, '/step-up', request => asked(request))
-  frame.post(app, '/step-up', {
-    fields: { password: Password, return_to: ReturnTo },
-    async work(request, reply, form) {
-      await acts.stepUp(request, reply, { password: form.password })
-      return frame.after(request, '/')
-    },
-    again: (fault, request) => asked(request, fault),
-  })
-  frame.post(app, '/step-up/provider', {
-    fields: { provider: ProviderId, return_to: ReturnTo },
-    async work(request, reply, { provider }) {
-      const to = await frame.destination(request)
-      return goingOn(ways, request, reply, { provider, purpose: 'step-up', returnTo: to?.address })
-    },
-    again: (fault, request) => asked(request, fault),
-  })
-
-  async function asked(request: FastifyRequest, fault?: Fault): Promise<Page> {
-    const { email } = signedIn(request).live.profile
-    return stepUp(await frame.destination(request), email, await waysToProve(ways, request), fault)
-  }
-}
-
-interface WaysToProve {
-  readonly password: boolean
-  readonly providers: readonly OfferedProvider[]
-}
-
-/** What this user has, and what of it counts. */
-async function waysToProve(ways: FederationHandlers, request: FastifyRequest): Promise<WaysToProve> {
-  const [{ linked, password }, offered] = await Promise.all([ways.waysOf(request), ways.offered()])
-  const providers = offered.filter(
-    ({ id, countsAsProof }) => countsAsProof && linked.some(({ provider }) => provider === id),
-  )
-  return { password, providers }
-}
-
 function signIn(
   to: Destination | undefined,
   offered: readonly OfferedProvider[],
   fault?: Fault,
-  { email, signedOut = false }: { email?: string | undefined; signedOut?: boolean } = {},
+  { email, done }: { email?: string | undefined; done?: string | undefined } = {},
 ): Page {
   const wrong = beside(fault, { invalid_credentials: 'password' })
   const more = to ? `?return_to=${encodeURIComponent(to.address)}` : ''
   return {
     title: 'Sign in',
     ...(to?.application && { lead: `to continue to ${to.application.name}` }),
-    done: signedOut ? 'You are signed out.' : undefined,
+    done,
     fault: wrong,
     returnTo: to?.application?.origin,
     body: html`<form method="post" action="/sign-in">
 ${hidden('return_to', to?.address)}
 ${field({ name: 'email', label: 'Email address', type: 'email', autocomplete: 'username', value: email, maxLength: 320, first: true }, wrong)}
-${currentPassword(wrong)}
+${currentPasswordField(wrong)}
 <p class="aside"><a href="/password/forgot">Forgot your password?</a></p>
 <button>Sign in</button>
 </form>
@@ -146,37 +106,5 @@ function signOut(to: Destination | undefined, fault?: Fault): Page {
       buttonForm('/sign-out', 'Sign out', hidden('return_to', to?.address), false),
       html`<p class="other"><a href="/">Stay signed in</a></p>`,
     ],
-  }
-}
-
-function stepUp(
-  to: Destination | undefined,
-  email: string,
-  { password, providers }: WaysToProve,
-  fault?: Fault,
-): Page {
-  const wrong = beside(fault, { wrong_password: 'password' })
-  const back = hidden('return_to', to?.address)
-  const byPassword = html`<form method="post" action="/step-up">
-${back}
-${usernameOf(email)}
-${currentPassword(wrong, true)}
-<button>Confirm</button>
-</form>`
-  const noWay = html`<p>You have no password here, and your sign-in method can’t be used to confirm that it’s you.</p>
-<p><a class="button" href="/password/forgot">Set a password by email</a></p>`
-  const byProvider = providers.map(({ id, name }) =>
-    buttonForm('/step-up/provider', `Confirm with ${name}`, html`${back}${hidden('provider', id)}`, password),
-  )
-  return {
-    title: 'Confirm that it’s you',
-    lead: password
-      ? html`Enter the password of <strong>${email}</strong> again to continue.`
-      : html`You are signed in as <strong>${email}</strong>. Sign in again with one of these to continue.`,
-    fault: wrong,
-    returnTo: to?.application?.origin,
-    body: html`${password ? byPassword : providers.length === 0 ? noWay : nothing}
-${byProvider}
-${to ? nothing : html`<p class="other"><a href="/">Not now</a></p>`}`,
   }
 }

@@ -23,6 +23,13 @@ const days = new Intl.DateTimeFormat('en-GB', {
   timeZone: 'UTC',
 })
 
+const times = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', timeZone: 'UTC' })
+
+/** `26 November 2026, 14:05 UTC`. */
+export function dayAndTime(numericDate: number): string {
+  return `${day(numericDate)}, ${times.format(numericDate * 1000)} UTC`
+}
+
 /** `26 November 2026`, in UTC. */
 export function day(numericDate: number): string {
   return days.format(numericDate * 1000)

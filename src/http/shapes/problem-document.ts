@@ -17,6 +17,9 @@ export const ProblemDocument = Type.Object(
     max_age: Type.Optional(
       Type.Integer({ description: 'The maximum age of the authentication in seconds (RFC 9470).' }),
     ),
+    acr_values: Type.Optional(
+      Type.String({ description: 'The authentication level that is needed, `aal2` (RFC 9470).' }),
+    ),
     errors: Type.Optional(Type.Array(RequestFault)),
     request_id: Type.String(),
   },

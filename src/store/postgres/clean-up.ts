@@ -1,5 +1,6 @@
 /** Removes rows that nobody can use any more, in batches that lock nothing but what they delete. */
 import { type SQL, sql } from 'drizzle-orm'
+import { resetDays } from '../../accounts/factor-resets.js'
 import type { InBackground } from '../../core/background.js'
 import { mostEntries } from '../../feed/store.js'
 import type { Database } from './database.js'
@@ -28,6 +29,10 @@ const stale: readonly { readonly table: string; readonly is: SQL }[] = [
   { table: 'provider_logouts', is: sql`created_at < now() - ${kept}` },
   { table: 'mail_links', is: sql`expires_at < now() - ${kept}` },
   { table: 'invitations', is: sql`expires_at < now() - ${kept}` },
+  { table: 'pending_sign_ins', is: sql`expires_at < now() - ${kept}` },
+  { table: 'passkey_challenges', is: sql`expires_at < now() - ${kept}` },
+  { table: 'factor_resets', is: sql`due_at < now() - ${resetDays} * interval '1 day'` },
+  { table: 'totp_factors', is: sql`confirmed_at is null and created_at < now() - ${kept}` },
   { table: 'feed_verifiers', is: sql`last_seen_at < now() - ${kept}` },
   { table: 'feed_waits', is: sql`until < now()` },
   { table: 'idempotent_answers', is: sql`created_at < now() - ${kept}` },

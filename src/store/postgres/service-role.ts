@@ -3,6 +3,7 @@ import { is } from 'drizzle-orm'
 import { getTableConfig, PgTable } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import { MigrationRefused } from '../../core/errors.js'
+import * as factors from './schema/factors.js'
 import * as federation from './schema/federation.js'
 import * as schema from './schema/tables.js'
 import * as verifiers from './schema/verifiers.js'
@@ -40,6 +41,7 @@ const functions = (names: readonly string[]) => names.map(name => `public.${name
 export const rights: readonly (readonly [table: string, rights: readonly string[]])[] = [
   ...Object.values(schema),
   ...Object.values(federation),
+  ...Object.values(factors),
   ...Object.values(verifiers),
 ].flatMap(table => {
   if (!is(table, PgTable)) return []

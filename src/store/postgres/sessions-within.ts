@@ -23,7 +23,10 @@ export interface Spared {
   /** The user's epoch as read under their lock, and the one that has replaced it. */
   readonly former: bigint
   readonly epoch: bigint
-  /** The user proved themselves again just now: there is a new secret for it. */
+  /**
+   * The user proved their password again just now: there is a new secret for it, and a new `auth_time`, unless they have a
+   * second factor, which a password alone does not prove.
+   */
   readonly proved: boolean
 }
 

@@ -7,6 +7,9 @@ import type { Queries } from '../postgres/database.js'
 export function isCurrent({ credential }: Identity): SQL {
   if (credential.kind === 'password')
     return sql`exists (select from passwords p where p.user_id = u.id and p.version = ${credential.version})`
+  if (credential.kind === 'passkey')
+    return sql`exists (select from passkeys k where k.id = ${credential.id} and k.user_id = u.id)`
+  if (credential.kind === 'factor') return sql`true`
   const { identity, issuer, subject, proof } = credential
   return sql`exists (
       select from federated_identities f join providers p on p.id = f.provider_id

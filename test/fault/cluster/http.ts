@@ -15,6 +15,8 @@ export interface Ask {
   /** Instead of a body: a form of our own pages. */
   readonly form?: Readonly<Record<string, string>>
   readonly cookie?: string | undefined
+  /** The secret of a pending sign-in, in its cookie. */
+  readonly pending?: string
   /** A service key. */
   readonly bearer?: string
   /** The network address that the trusted proxy names. */
@@ -28,7 +30,7 @@ export class Http {
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 256, noDelay: true })
 
   ask(port: number, ask: Ask): Promise<Answer> {
-    const { method, path, form, cookie, bearer, address = '192.0.2.1' } = ask
+    const { method, path, form, cookie, pending, bearer, address = '192.0.2.1' } = ask
     const payload = payloadOf(ask)
     return new Promise((resolve, reject) => {
       const asked = request(
@@ -43,6 +45,7 @@ export class Http {
             ...(form ? { origin: 'http://localhost:4000' } : { 'x-mintmark': '1' }),
             'x-forwarded-for': address,
             ...(cookie !== undefined && { cookie: `__Host-session=${cookie}` }),
+            ...(pending !== undefined && { cookie: `__Host-pending=${pending}` }),
             ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
             ...(payload !== undefined && {
               'content-type': form ? 'application/x-www-form-urlencoded' : 'application/json',

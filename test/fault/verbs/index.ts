@@ -1,6 +1,7 @@
 /** Every verb that takes something away, and of what is left why it takes nothing: a new route or command stands in one. */
 import { verbsOfAdministrators } from './admin.js'
 import { verbsOfOperators } from './commands.js'
+import { verbsOfFactors } from './factors.js'
 import { verbsOfPages } from './pages.js'
 import { verbsOfPeople } from './sessions.js'
 import type { Verb } from './verb.js'
@@ -10,6 +11,7 @@ export const verbs: readonly Verb[] = [
   ...verbsOfPages,
   ...verbsOfAdministrators,
   ...verbsOfOperators,
+  ...verbsOfFactors,
 ]
 
 /** Routes that may change something, and take nothing from anybody; those that create something need no line. */
@@ -22,6 +24,13 @@ export const givingRoutes: Readonly<Record<string, string>> = {
   'PUT /v1/session/tenant': 'the tenant of before is as open as it was',
   'POST /v1/admin/providers/:provider/check': 'it reads',
   'POST /v1/admin/users/:user/link': 'it sends a mail',
+  'POST /v1/admin/users/:user/factors/reset': 'it is carried out later, by a sign-in',
+  'POST /v1/admin/users/:user/factors/unlock': 'it gives back',
+  'PATCH /v1/factors/:factor': 'it renames',
+  'POST /v1/passkey/sign-in/options': 'it makes a challenge',
+  'POST /v1/passkeys/options': 'it makes a challenge',
+  'POST /v1/session/second-factor/passkey/options': 'it makes a challenge',
+  'POST /v1/session/step-up/passkey/options': 'it makes a challenge',
   'POST /v1/admin/signing-keys/rotate': 'the key of before verifies on',
   'POST /v1/admin/signing-keys/reseal': 'the keys stay',
   'POST /sign-up': 'it sends a mail',
@@ -32,6 +41,8 @@ export const givingRoutes: Readonly<Record<string, string>> = {
   'POST /invitations/accept/address': 'it reads',
   'POST /tenant': 'the tenant of before is as open as it was',
   'POST /sign-in-methods/link': 'it leads to the provider',
+  'POST /second-factors/app': 'it begins a setup, which is no factor yet',
+  'POST /second-factors/rename': 'it renames',
   'POST /step-up/provider': 'it leads to the provider',
   'POST /v1/federation/:provider/callback': 'it leads on to the callback by GET',
 }
@@ -42,6 +53,8 @@ export const givingCommands: Readonly<Record<string, string>> = {
   recover: 'a fail-over ends with it: what it ends was ended by the fail-over',
   'users list': 'it reads',
   'users show': 'it reads',
+  'users factors': 'it reads',
+  'users unlock-factors': 'it gives back',
   'users create': 'it creates',
   'users enable': 'it gives back',
   'users send-link': 'it mails',

@@ -108,9 +108,10 @@ export class World {
 
   person = (): Promise<Person> => person(this.sql)
 
-  async session(whose: Person, tenant?: string): Promise<SeededSession> {
+  async session(whose: Person, tenant?: string, acr?: 'aal2'): Promise<SeededSession> {
     const { rows } = this.stage.cluster.sessionRedis ?? {}
-    return session(this.sql, whose, { ...(tenant !== undefined && { tenant }), ...(rows && { rows }) })
+    const where = { ...(tenant !== undefined && { tenant }), ...(rows && { rows }) }
+    return session(this.sql, whose, { ...where, ...(acr && { acr }) })
   }
 
   /** Somebody who is signed in on two devices. */

@@ -70,11 +70,17 @@ export function commands({ tenant, person, application, origin, issuer, nowhere 
     failing('users', 'show', 'nobody'),
     failing('users', 'show', 'nobody@example.com'),
     failing('users', 'change', person),
+    failing('users', 'factors', 'nobody'),
+    failing('users', 'reset-factors', person),
     failing('users', 'create', 'nobody'),
     failing('users', 'create', person),
     failing('users', 'send-link', person),
     {
       args: ['users', 'create', 'ada@example.com'],
+      env: { MINTMARK_OUTBOX_FOLDER: '', SMTP_URL: `smtp://${elsewhere}` },
+    },
+    {
+      args: ['users', 'reset-factors', person],
       env: { MINTMARK_OUTBOX_FOLDER: '', SMTP_URL: `smtp://${elsewhere}` },
     },
     { args: ['users', 'create', 'ada@example.com', '--password-stdin'], input: 'two\nlines\n' },

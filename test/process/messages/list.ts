@@ -101,6 +101,10 @@ export const list: readonly string[] = [
   '⟶Write redis or postgres.',
   // src/commands/user-changes.ts
   'nothing to change⟶: give at least one of --name, --no-name, --platform-role, --no-platform-roles',
+  // src/commands/user-factors.ts
+  'mail cannot be sent at the moment (…), so nothing was reset⟶: check SMTP_URL, and that the mail server is running and accepts this user',
+  '… has no second factor⟶: see `mintmark users factors …`',
+  'the email about the reset of … was not sent (…)⟶: let them know yourself',
   // src/commands/users.ts
   // src/boot/config.ts
   '…=0 accepts every certificate⟶: remove it, and set NODE_EXTRA_CA_CERTS to the file of your own certificate authority',
@@ -194,6 +198,9 @@ export const list: readonly string[] = [
   'REDIS_URL: the path⟶ must be a database number: write it like redis://host:6379/0, or leave it out',
   'REDIS_URL lists several nodes of a Cluster⟶: give all of them the same scheme, user and password',
   'REDIS_URL has a database number, and a Redis Cluster has no databases⟶: remove it',
+  // src/boot/passkey-domain.ts
+  'MINTMARK_PASSKEY_RP_ID … is neither the host of ISSUER nor a parent domain of it that can be registered⟶: set it to …, or remove it',
+  'the passkeys of this database belong to …, and MINTMARK_PASSKEY_RP_ID (or, if it is not set, the host of ISSUER) is …⟶: set MINTMARK_PASSKEY_RP_ID to …',
   // src/boot/start.ts
   'the key-encryption key of the signing keys is missing⟶: put … back into MINTMARK_KEYS_FOLDER',
   '…, or its keys were made for another issuer than …⟶: set ISSUER back if it has changed (or, if it is not set, the port in MINTMARK_LISTEN), or put the right file into MINTMARK_KEYS_FOLDER',

@@ -53,6 +53,7 @@ export async function wrongSettings(cwd: string): Promise<Start[]> {
         SESSION_STORE: 'memory',
         MINTMARK_SESSION_REDIS_UNSAFE: 'yes',
         MINTMARK_FEED_PUBLIC: 'yes',
+        MINTMARK_PASSKEY_RP_ID: 'example.org',
         SMTP_URL: 'mail',
         MINTMARK_OUTBOX_FOLDER: 'mail',
         ISSUER: 'id.example.com',

@@ -6,6 +6,11 @@ const takeOut =
 
 export const printedBy: readonly (readonly [message: string, file: string, quote: string])[] = [
   [
+    'the passkeys of this database belong to …, and MINTMARK_PASSKEY_RP_ID (or, if it is not set, the host of ISSUER) is …: set MINTMARK_PASSKEY_RP_ID to …',
+    'test/boot/passkey-domain.test.ts',
+    'the passkeys of this database belong to ',
+  ],
+  [
     'these verifiers do not hold the next key yet, and would reject its tokens: …. Wait until they have fetched the keys (at most 5 minutes), restart those that do not, or give --force',
     'test/feed/rotation.test.ts',
     'do not hold the next key yet',
@@ -34,6 +39,11 @@ export const printedBy: readonly (readonly [message: string, file: string, quote
     'the account was created, but its link was not sent (…): run `mintmark users send-link …` when mail works',
     'test/process/unfinished.test.ts',
     'the account was created, but its link was not sent',
+  ],
+  [
+    'the email about the reset of … was not sent (…): let them know yourself',
+    'test/process/factor-commands.test.ts',
+    'the email about the reset of',
   ],
   [
     'the invitation was not sent (…): run `mintmark invitations create … …` again when mail works',

@@ -8,9 +8,11 @@ import type { TenantId, UserId } from '../../../core/principal.js'
 import { auditDone } from '../audit/audit-log.js'
 import type { Queries } from '../database.js'
 import { replaceEpoch } from '../epochs.js'
+import { pendingSignIns } from '../schema/factors.js'
 import { federationFlows } from '../schema/federation.js'
 import { invitations, mailLinks, passwords, users } from '../schema/tables.js'
 import { inSeconds } from '../values.js'
+import { removeFactors } from './factor-store.js'
 
 /**
  * Locks a user first and reads them after: a row read by the statement that waited may be the one before. Who also
@@ -52,7 +54,7 @@ interface Brings {
 
 /**
  * The first verification ends what was there before, since anybody who set it up may have been somebody else: the password,
- * identities, sessions, open links, pending sign-ins, and the invitations that the account has sent. A later one ends
+ * identities, second factors, sessions, open links, pending sign-ins, and the invitations that the account has sent. A later one ends
  * nothing and answers undefined.
  */
 export async function verifyAddress(
@@ -68,11 +70,12 @@ export async function verifyAddress(
   const password = user.passwordVersion !== null
   if (!brings.password) await tx.delete(passwords).where(eq(passwords.userId, id))
   const providers = await unlinkAllBut(tx, id, brings.identity, actor)
+  const factors = await removeFactors(tx, id)
   const sent = await withdrawAllOf(tx, id, actor)
   await tx.update(users).set(verified(how)).where(eq(users.id, id))
-  if (password || providers.length > 0 || sent > 0)
+  if (password || factors || providers.length > 0 || sent > 0)
     await auditDone(tx, 'account.reclaimed', actor, { subject: id })
-  return { to: user.email, password, providers }
+  return { to: user.email, password, factors, providers }
 }
 
 /** Columns of `users`. */
@@ -86,6 +89,7 @@ export async function endOpenOf(tx: Queries, { id, canonicalEmail }: LockedUser)
   await replaceEpoch(tx, id)
   await endLinksOf(tx, canonicalEmail)
   await tx.delete(federationFlows).where(eq(federationFlows.userId, id))
+  await tx.delete(pendingSignIns).where(eq(pendingSignIns.userId, id))
 }
 
 export async function endLinksOf(tx: Queries, canonicalEmail: string): Promise<void> {

@@ -2,7 +2,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { LinkedNow } from '../../../accounts/identities.js'
 import type { Actor, RequestContext } from '../../../audit/events.js'
-import type { FederatedIdentityId, UserId } from '../../../core/principal.js'
+import type { FederatedIdentityId, Principal, UserId } from '../../../core/principal.js'
 import type { ProviderProfile } from '../../../federation/profile.js'
 import { auditDone } from '../audit/audit-log.js'
 import { Abandon, type Queries } from '../database.js'
@@ -10,6 +10,7 @@ import { wordOf } from '../federation/word.js'
 import { federatedIdentities } from '../schema/federation.js'
 import { users } from '../schema/tables.js'
 import { addressOf, lockLinks, lockUser, verifyAddress } from './address-verification.js'
+import { isWeak } from './factor-rows.js'
 import { insertUser } from './new-person.js'
 
 export async function register(
@@ -32,12 +33,15 @@ export function link(
   tx: Queries,
   provider: string,
   profile: ProviderProfile,
-  user: UserId,
+  { user, acr }: Pick<Principal, 'user' | 'acr'>,
   stillSignedIn: () => Promise<boolean>,
   actor: Actor,
 ) {
   // Asked under the lock: whatever ends all sessions has done so by now, or waits, and ends this link with them.
-  const may = async () => ((await stillSignedIn()) ? undefined : ('signed-out' as const))
+  const may = async () => {
+    if (!(await stillSignedIn())) return 'signed-out' as const
+    return (await isWeak(tx, { user, acr })) ? ('weak' as const) : undefined
+  }
   return attach(tx, provider, profile, user, may, actor)
 }
 

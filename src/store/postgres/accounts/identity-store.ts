@@ -8,11 +8,13 @@ import { changeTaking } from '../authority/authorized-change.js'
 import { Abandon, type Database, type Queries } from '../database.js'
 import { sessionsOf } from '../federation/federated-sessions.js'
 import { federatedIdentities, federatedSessions, providers } from '../schema/federation.js'
-import { invitations, passwords, users } from '../schema/tables.js'
+import { invitations, users } from '../schema/tables.js'
 import type { SessionsWithin } from '../sessions-within.js'
 import { secondsOf } from '../values.js'
+import { isWeak } from './factor-rows.js'
 import { applyGrants } from './grants.js'
 import { autoLink, link, register } from './identity-links.js'
+import { hasWayIn } from './ways-in.js'
 
 const identityColumns = {
   id: sql<FederatedIdentityId>`${federatedIdentities.id}`,
@@ -60,8 +62,8 @@ export function postgresIdentityStore(
 
     register: (provider, profile, context) =>
       database.transaction(tx => register(tx, provider, profile, context)),
-    link: (provider, profile, user, stillSignedIn, actor) =>
-      database.transaction(tx => link(tx, provider, profile, user, stillSignedIn, actor)),
+    link: (provider, profile, who, stillSignedIn, actor) =>
+      database.transaction(tx => link(tx, provider, profile, who, stillSignedIn, actor)),
     autoLink: (provider, profile, user, actor) =>
       database.transaction(tx => autoLink(tx, provider, profile, user, actor)),
     applyGrants: (provider, profile, user, actor) =>
@@ -69,16 +71,16 @@ export function postgresIdentityStore(
 
     identitiesOf: user => database.read(tx => identitiesOf(tx, user)),
 
-    unlink(user, identity, keeping, actor) {
+    unlink({ user, session: keeping, acr }, identity, actor) {
       return changeTaking(database, actor, { person: user }, async tx => {
         // The user first: of two unlinked at once the second sees what the first has left.
         await tx.select({ id: users.id }).from(users).where(eq(users.id, user)).for('no key update')
+        if (await isWeak(tx, { user, acr })) throw new Abandon('weak' as const)
         const all = await identitiesOf(tx, user)
         const gone = all.find(({ id }) => id === identity)
         if (!gone) return 'unknown'
-        const others = all.filter(({ id, providerEnabled }) => id !== identity && providerEnabled)
-        if (others.length === 0 && !(await hasPassword(tx, user))) throw new Abandon('last-way-in' as const)
         await tx.delete(federatedIdentities).where(eq(federatedIdentities.id, identity))
+        if (!(await hasWayIn(tx, user))) throw new Abandon('last-way-in' as const)
         const proved = await sessionsOf(tx, eq(federatedSessions.identityId, identity))
         const ended = proved.filter(id => id !== keeping)
         await within.end(tx, ended, 'unlinked', actor)
@@ -97,9 +99,4 @@ async function identitiesOf(tx: Queries, user: UserId) {
     .where(eq(federatedIdentities.userId, user))
     .orderBy(asc(federatedIdentities.createdAt), asc(federatedIdentities.id))
   return [...rows]
-}
-
-async function hasPassword(tx: Queries, user: UserId): Promise<boolean> {
-  const rows = await tx.select({ user: passwords.userId }).from(passwords).where(eq(passwords.userId, user))
-  return rows.length > 0
 }

@@ -2,7 +2,7 @@
 import { and, eq, ne, sql } from 'drizzle-orm'
 import type { User, UserChange, UserStore } from '../../../accounts/users.js'
 import type { Actor } from '../../../audit/events.js'
-import { type Authority, mayAll, type PlatformRole, permissionsOf } from '../../../core/authority.js'
+import type { PlatformRole } from '../../../core/authority.js'
 import type { UserId } from '../../../core/principal.js'
 import { lockAlone } from '../advisory-locks.js'
 import { auditDone } from '../audit/audit-log.js'
@@ -12,6 +12,7 @@ import { newEpoch } from '../epochs.js'
 import { readPage } from '../page.js'
 import { mailLinks, passwords, users } from '../schema/tables.js'
 import { listOf, secondsOf, textArray } from '../values.js'
+import { mayRule } from './above.js'
 import { insertUser } from './new-person.js'
 
 const columns = {
@@ -155,9 +156,4 @@ async function hasOther(tx: Queries, user: UserId | undefined): Promise<boolean>
     )
     .limit(1)
   return found.length > 0
-}
-
-/** Nobody gives what they do not hold, nor stops or lowers those above them. */
-function mayRule(held: Authority, roles: readonly PlatformRole[]): boolean {
-  return mayAll(held, permissionsOf(roles))
 }

@@ -16,7 +16,8 @@ import { isEnabled } from './word.js'
 
 /** What users are offered, for pages that anybody may open: one statement that waits for no connection. */
 const offeredStatement = `select ${answer('$1::text')},
-  (select coalesce(json_agg(json_build_object('id', p.id, 'name', p.name, 'countsAsProof', p.counts_as_proof)
+  (select coalesce(json_agg(json_build_object('id', p.id, 'name', p.name, 'countsAsProof', p.counts_as_proof,
+      'reachesAal2', p.counts_as_proof and cardinality(p.aal2) > 0)
     order by p.name, p.id), '[]') from providers p where p.state = 'enabled') as offered
   from service g where g.only`
 

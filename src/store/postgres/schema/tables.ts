@@ -32,6 +32,7 @@ export const service = pgTable(
     generation: bigint('generation', { mode: 'number' }).notNull().default(0),
     /** Whether sessions have ever lain in Redis: what the table lacks may be there, and come back from it. */
     sessionsInRedis: boolean('sessions_in_redis').notNull().default(false),
+    passkeyRpId: text('passkey_rp_id'),
   },
   table => [check('service_one_row', sql`${table.only}`)],
 )

@@ -2,7 +2,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { Outage } from '../../../core/errors.js'
 import type { SessionId, UserId } from '../../../core/principal.js'
-import type { NewSession, SessionStore } from '../../../sessions/store.js'
+import type { NewSession, NotOpened, NotRenewed, SessionStore } from '../../../sessions/store.js'
 import { auditDone } from '../../postgres/audit/audit-log.js'
 import { Abandon, type Database, type Queries } from '../../postgres/database.js'
 import { recordFederated } from '../../postgres/federation/federated-sessions.js'
@@ -11,6 +11,7 @@ import { textArray } from '../../postgres/values.js'
 import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { lockOpenings } from '../live.js'
 import { endListed, refuseSecret, refuseUnknown, renewAs, revoke, revokeLine } from '../revoked.js'
+import { isEnough, useSecondFactor, whyNotOpened, whyNotRenewed } from '../second-factor.js'
 import { endCrowded } from './crowded.js'
 import type { RedisReads } from './reads.js'
 import { type SessionRows, type StoredRow, timestampOf } from './session-rows.js'
@@ -31,11 +32,12 @@ export function redisSessionStore(
       const { id, identity, replaces, context } = session
       const { user } = identity
       const before = replaces && { ...replaces, row: await rows.read(replaces.id).catch(unreachable) }
-      const opened = await database.transaction<Opened | 'credential-changed'>(async tx => {
+      const opened = await database.transaction<Opened | NotOpened>(async tx => {
         await lockCredential(tx, identity)
+        if (!(await useSecondFactor(tx, identity, context))) throw new Abandon('credential-changed' as const)
         await lockOpenings(tx, user)
         const [row] = await tx.execute<Made>(opening(session))
-        if (!row) throw new Abandon('credential-changed' as const)
+        if (!row) throw new Abandon(await whyNotOpened(tx, identity))
         await recordFederated(tx, id, identity, row.ends_at)
         const actor = { user, context }
         await auditDone(tx, 'session.opened', actor, { subject: user, session: id })
@@ -49,7 +51,7 @@ export function redisSessionStore(
         await rows.write({ id, ...forRedis(row) })
         return { ...row, replaced, crowded }
       })
-      if (opened === 'credential-changed') return opened
+      if (typeof opened === 'string') return opened
       if (opened.replaced) await rows.retire(opened.replaced.id, opened.replaced.user)
       await Promise.all(opened.crowded.map(id => rows.retire(id, user)))
       return { opened: { now: opened.now, endsAt: Math.floor(opened.ends_at) } }
@@ -66,22 +68,23 @@ export function redisSessionStore(
       const row = await rows.read(id)
       if (!row) return 'superseded'
       const { user } = identity
-      const answer = await database.transaction<Made | 'superseded'>(async tx => {
+      const answer = await database.transaction<Made | NotRenewed>(async tx => {
         await lockCredential(tx, identity)
+        if (!(await useSecondFactor(tx, identity, context))) throw new Abandon('superseded' as const)
         await lockSession(tx, id)
         // It carries the epochs of the row before: a user whose epoch was replaced meanwhile has a dead session.
         const [own] = await tx.execute<Made>(sql`
           select ${made(renewed(next, proof(identity)), sql`s.user_id`, sql`s.ends_at`)}
           from ${live(row)} and s.secret_hash = ${provenSecretHash} and s.user_id = ${user}
-            and ${isCurrent(identity)}`)
-        if (!own) throw new Abandon('superseded' as const)
+            and ${isCurrent(identity)} and ${isEnough(identity)}`)
+        if (!own) throw new Abandon(await whyNotRenewed(tx, identity))
         await renewAs(tx, { id, secretHash: provenSecretHash, endsAt: own.ends_at }, next.id)
         await recordFederated(tx, next.id, identity, own.ends_at)
         await auditDone(tx, 'session.stepped-up', { user, context }, { subject: user, session: id })
         await rows.write({ id: next.id, ...forRedis(own) })
         return own
       })
-      if (answer === 'superseded') return answer
+      if (typeof answer === 'string') return answer
       await rows.unlist(user, id)
       return { renewed: { id: next.id, now: answer.now, endsAt: Math.floor(answer.ends_at) } }
     },
@@ -140,7 +143,7 @@ function opening({ id, secretHash, identity, device, idleSeconds, absoluteSecond
     'amr', ${textArray(identity.amr)}, 'acr', ${identity.acr}::text, 'created_at', now(), 'ends_at', ${endsAt},
     'idle_seconds', ${idleSeconds}::int, 'user_agent', ${device.userAgent}::text, 'address', ${device.address}::text)`
   return sql`select ${made(row, sql`u.id`, endsAt)} from service g, users u
-    where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}`
+    where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)} and ${isEnough(identity)}`
 }
 
 interface Opened extends Made {

@@ -1,5 +1,6 @@
 /** Sessions in Redis, in the transactions of other stores: one is spared as a new row, some end by the list. */
 import { sql } from 'drizzle-orm'
+import { hasFactor } from '../../postgres/accounts/factor-rows.js'
 import { lockSession, type SessionsWithin } from '../../postgres/sessions-within.js'
 import { endSessionsIn, renewAs } from '../revoked.js'
 import type { SessionRows } from './session-rows.js'
@@ -35,5 +36,6 @@ export function sessionsInRedis(rows: SessionRows): SessionsWithin {
 
 function carried(epoch: bigint, proved: boolean) {
   const kept = sql`jsonb_build_object('user_epoch', ${epoch}::bigint)`
-  return proved ? sql`${kept} || jsonb_build_object('auth_time', now())` : kept
+  const authTime = sql`case when ${hasFactor(sql`s.user_id`)} then s.auth_time else now() end`
+  return proved ? sql`${kept} || jsonb_build_object('auth_time', ${authTime})` : kept
 }

@@ -1,6 +1,6 @@
 /** Sessions in Postgres: the hot reads, and the few statements that open, touch and end a row. */
 import { type SQL, sql } from 'drizzle-orm'
-import type { NewSession, SessionStore } from '../../../sessions/store.js'
+import type { NewSession, NotOpened, NotRenewed, SessionStore } from '../../../sessions/store.js'
 import { auditDone } from '../../postgres/audit/audit-log.js'
 import { DatabaseFault } from '../../postgres/connection.js'
 import { Abandon, type Database } from '../../postgres/database.js'
@@ -10,6 +10,7 @@ import { textArray } from '../../postgres/values.js'
 import { isCurrent, lockCredential, provedAt } from '../current-credential.js'
 import { isLive, lockOpenings } from '../live.js'
 import { mayLieInRedis, refuseUnknown } from '../revoked.js'
+import { isEnough, useSecondFactor, whyNotOpened, whyNotRenewed } from '../second-factor.js'
 
 /** `reserved` has connections of its own, so that signing out works while every other is taken. */
 export function postgresSessionStore(
@@ -23,21 +24,23 @@ export function postgresSessionStore(
 
     async open(session) {
       const { id, identity, context, replaces } = session
-      const open = database.transaction(async db => {
+      const open = database.transaction<Opened | NotOpened>(async db => {
         await lockCredential(db, identity)
+        if (!(await useSecondFactor(db, identity, context))) throw new Abandon('credential-changed' as const)
         await lockOpenings(db, identity.user)
         const [row] = await db.execute<Opened>(opening(session))
-        if (row) await recordFederated(db, id, identity, row.ends_at)
-        if (row?.elsewhere && replaces)
+        if (!row) throw new Abandon(await whyNotOpened(db, identity))
+        await recordFederated(db, id, identity, row.ends_at)
+        if (row.elsewhere && replaces)
           await refuseUnknown(db, replaces.id, replaces.secretHash, 'replaced', context)
         return row
       })
       // The user was deleted while this waited.
       const row = await open.catch(error => {
-        if (error instanceof DatabaseFault && error.sqlState === '23503') return undefined
+        if (error instanceof DatabaseFault && error.sqlState === '23503') return 'credential-changed' as const
         throw error
       })
-      return row ? { opened: { now: row.now, endsAt: row.ends_at } } : 'credential-changed'
+      return typeof row === 'string' ? row : { opened: { now: row.now, endsAt: row.ends_at } }
     },
 
     async touch(id) {
@@ -57,9 +60,10 @@ export function postgresSessionStore(
     async renew({ id, provenSecretHash, next, identity, context }) {
       // What is read beside the locked row may be older than a wait for its lock. It is compared with what the row
       // itself carries: a user whose epoch was replaced meanwhile has a dead session, renewed or not.
-      const row = await database.transaction(async db => {
+      const row = await database.transaction<Renewed | NotRenewed>(async db => {
         await lockCredential(db, identity)
-        const [row] = await db.execute<{ now: number; ends_at: number }>(sql`
+        if (!(await useSecondFactor(db, identity, context))) throw new Abandon('superseded' as const)
+        const [row] = await db.execute<Renewed>(sql`
           with renewed as (
             update sessions s
             set secret_hash = ${next.secretHash}, previous_secret_hash = s.secret_hash, secret_changed_at = now(),
@@ -67,7 +71,7 @@ export function postgresSessionStore(
             from service g, users u
             where s.id = ${id} and s.secret_hash = ${provenSecretHash} and s.user_id = ${identity.user}
               and u.id = s.user_id and u.state = 'active' and u.epoch = s.user_epoch
-              and g.epoch = s.service_epoch and ${isCurrent(identity)} and ${isLive}
+              and g.epoch = s.service_epoch and ${isCurrent(identity)} and ${isEnough(identity)} and ${isLive}
             returning s.ends_at
           ), audited as (
             insert into audit_events (action, outcome, actor, subject, session, address, request_id)
@@ -77,10 +81,11 @@ export function postgresSessionStore(
           )
           select extract(epoch from now())::float8 as now, floor(extract(epoch from ends_at))::float8 as ends_at
           from renewed`)
-        if (row) await recordFederated(db, id, identity, row.ends_at)
+        if (!row) throw new Abandon(await whyNotRenewed(db, identity))
+        await recordFederated(db, id, identity, row.ends_at)
         return row
       })
-      return row ? { renewed: { id, now: row.now, endsAt: row.ends_at } } : 'superseded'
+      return typeof row === 'string' ? row : { renewed: { id, now: row.now, endsAt: row.ends_at } }
     },
 
     switchTenant({ id, provenSecretHash, tenant, actor, context }) {
@@ -128,9 +133,12 @@ export function postgresSessionStore(
   }
 }
 
-interface Opened extends Record<string, unknown> {
+interface Renewed extends Record<string, unknown> {
   readonly now: number
   readonly ends_at: number
+}
+
+interface Opened extends Renewed {
   readonly elsewhere: boolean
 }
 
@@ -148,7 +156,7 @@ function opening(session: NewSession): SQL {
         ${identity.acr},
         now() + ${absoluteSeconds} * interval '1 second', ${idleSeconds}, ${device.userAgent}, ${device.address}
       from service g, users u
-      where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)}
+      where u.id = ${identity.user} and u.state = 'active' and ${isCurrent(identity)} and ${isEnough(identity)}
       returning ends_at
     ), replaced as (
       update sessions s set ended_at = now(), ended_reason = 'replaced'

@@ -1,6 +1,7 @@
 /** Sessions in the table, in the transactions of other stores: one is spared from a new epoch, some end with their cause. */
 import { sql } from 'drizzle-orm'
 import type { SessionId } from '../../../core/principal.js'
+import { hasFactor } from '../../postgres/accounts/factor-rows.js'
 import type { SessionsWithin } from '../../postgres/sessions-within.js'
 import { textArray } from '../../postgres/values.js'
 import { isLive } from '../live.js'
@@ -17,7 +18,8 @@ export const sessionsInTable: SessionsWithin = {
     if (!mine) return 'gone'
     if (!mine.proven) return 'superseded'
     const renewal = sql`secret_hash = ${next.secretHash}, previous_secret_hash = s.secret_hash,
-      secret_changed_at = now(), auth_time = now(), last_seen_at = now(),`
+      secret_changed_at = now(), last_seen_at = now(),
+      auth_time = case when ${hasFactor(sql`s.user_id`)} then s.auth_time else now() end,`
     await tx.execute(sql`
       update sessions s set ${proved ? renewal : sql``} user_epoch = ${epoch} where s.id = ${id}`)
     return { id }

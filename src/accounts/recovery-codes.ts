@@ -1,0 +1,32 @@
+/** Recovery codes: ten at a time, each of 120 random bits, shown once and stored as hashes. */
+import { hash, randomBytes } from 'node:crypto'
+
+export const recoveryCodeCount = 10
+/** So few are left that their user should make new ones. */
+export const fewRecoveryCodes = 3
+
+/** Crockford's base32: no letter in it is mistaken for a digit. */
+const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const characters = 24
+
+export interface RecoveryCode {
+  /** As it is shown: six groups of four. */
+  readonly shown: string
+  readonly hash: Buffer
+}
+
+export function newRecoveryCodes(): readonly RecoveryCode[] {
+  return Array.from({ length: recoveryCodeCount }, () => {
+    const code = [...randomBytes(characters)].map(byte => alphabet[byte & 31]).join('')
+    return { shown: code.match(/.{4}/g)?.join('-') ?? code, hash: hashOf(code) }
+  })
+}
+
+/** The hash of what somebody has typed: without spaces and hyphens, in either case, O for 0, I and L for 1. Undefined: no such code. */
+export function recoveryCodeHash(typed: string): Buffer | undefined {
+  const code = typed.replace(/[\s-]/g, '').toUpperCase().replace(/O/g, '0').replace(/[IL]/g, '1')
+  const isOne = code.length === characters && [...code].every(character => alphabet.includes(character))
+  return isOne ? hashOf(code) : undefined
+}
+
+const hashOf = (code: string) => hash('sha256', code, 'buffer')
