@@ -1,6 +1,7 @@
 /** A code as a second factor: of an authenticator app, or a recovery code. */
 import { Outage } from '../core/errors.js'
 import type { FactorProof, UserId } from '../core/principal.js'
+import type { FactorStore } from './factors.js'
 import type { Parts } from './parts.js'
 import { recoveryCodeHash } from './recovery-codes.js'
 import { FactorKeyMissing, openTotp, stepOf } from './totp.js'
@@ -17,7 +18,7 @@ export type ProveCode = (user: UserId, code: Code) => Promise<CodeProof>
 
 /** What a proof was for, done; one that our own outage has stopped does not count as a wrong code. */
 export async function usingProof<T>(
-  factors: Parts<'factors'>['factors'],
+  factors: Pick<FactorStore, 'giveBack'>,
   user: UserId,
   { kind }: FactorProof,
   work: () => Promise<T>,

@@ -54,14 +54,13 @@ export function createFactorManagement(
       if (!sealed) return 'unknown' as const
       const step = stepOf(openTotp(keks, issuer, user, sealed), code, sealed.now)
       if (step === undefined) return 'wrong-code' as const
-      const codes = newRecoveryCodes()
+      const { shown, hashes } = newRecoveryCodes()
       const proof = { kind: 'totp', factor: sealed.id, step } as const
-      const hashes = codes.map(({ hash }) => hash)
       const confirmed = await factors.confirm(asActor(owner), proof, hashes)
       if (typeof confirmed === 'string') return confirmed
       const { name, codesStored } = confirmed
       tell(owner, { kind: 'factor-added', name })
-      return { recoveryCodes: codesStored ? codes.map(({ shown }) => shown) : [] }
+      return { recoveryCodes: codesStored ? shown : [] }
     },
 
     rename: (owner: Owner, id: string, name: string) => factors.rename(asActor(owner), id as FactorId, name),
@@ -74,24 +73,22 @@ export function createFactorManagement(
     },
 
     async replaceCodes(owner: Owner) {
-      const codes = newRecoveryCodes()
-      const hashes = codes.map(({ hash }) => hash)
+      const { shown, hashes } = newRecoveryCodes()
       const answer = await factors.replaceCodes(asActor(owner), hashes)
       if (answer !== 'replaced') return answer
       tell(owner, { kind: 'recovery-codes-replaced' })
-      return { recoveryCodes: codes.map(({ shown }) => shown) }
+      return { recoveryCodes: shown }
     },
 
-    /** By any session of the user, however strong: whoever lost their factors has no stronger one. */
-    async stopReset({ principal: { user }, actor }: Owner) {
-      const stopped = await factorResets.stop(user, actor)
-      if (stopped)
-        inBackground('factors mail', () => mailer.send({ kind: 'factors-reset-stopped', to: stopped.email }))
+    /** By any session of the user, however strong: a user who lost their factors has no stronger one. */
+    async stopReset(owner: Owner) {
+      const stopped = await factorResets.stop(owner.principal.user, owner.actor)
+      if (stopped) tell(stopped, { kind: 'factors-reset-stopped' })
       return stopped !== undefined
     },
   }
 
-  function tell({ email: to }: Owner, mail: FactorMail): void {
+  function tell({ email: to }: { readonly email: string }, mail: FactorMail): void {
     inBackground('factors mail', () => mailer.send({ ...mail, to }))
   }
 }
@@ -99,9 +96,10 @@ export function createFactorManagement(
 type FactorMail =
   | { readonly kind: 'factor-added'; readonly name: string }
   | { readonly kind: 'factor-removed'; readonly name: string; readonly last: boolean }
-  | { readonly kind: 'recovery-codes-replaced' }
+  | { readonly kind: 'recovery-codes-replaced' | 'factors-reset-stopped' }
 
-const asActor = ({ principal: { user, session, acr }, actor }: Owner): FactorActor => ({
+/** As a change of factors is judged. */
+export const asActor = ({ principal: { user, session, acr }, actor }: Owner): FactorActor => ({
   user,
   session,
   acr,

@@ -53,7 +53,7 @@ export interface FactorActor {
 export type Weak = 'weak'
 
 /**
- * Rules (test/conformance/factor-store.ts):
+ * Rules (test/conformance/second-factors.ts):
  * - An app that is not confirmed is no factor. Only the session that sets it up sees its secret and confirms it; what
  *   another session sets up takes its place.
  * - `attemptTotp` counts a code as wrong before it is looked at; the transaction that accepts a code, a recovery code or

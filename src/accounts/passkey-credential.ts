@@ -39,6 +39,11 @@ export function keyMethod({ backupEligible }: { readonly backupEligible: boolean
   return backupEligible ? 'swk' : 'hwk'
 }
 
+/** A counter that does not rise, though one is kept, may be that of a copy (WebAuthn Level 3, section 6.1.1). */
+export function counterHasRegressed(stored: number, said: number): boolean {
+  return (said > 0 || stored > 0) && said <= stored
+}
+
 /** `user.id`: the 16 bytes of the user's UUID, so that it says nothing about the person. */
 export function userHandleOf(user: UserId): Buffer {
   return Buffer.from(user.replaceAll('-', ''), 'hex')

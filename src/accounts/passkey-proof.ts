@@ -28,7 +28,7 @@ export type PasskeyProofs = ReturnType<typeof createPasskeyProofs>
 
 export function createPasskeyProofs({ passkeys, webAuthn }: Parts<'passkeys' | 'webAuthn'>) {
   return {
-    /** At a sign-in nobody's passkeys are named: the options are the same for whoever asks. */
+    /** At a sign-in nobody's passkeys are named: the options are the same for everybody. */
     async options(made: ProofFor, by?: Actor) {
       const { challenge, challengeHash } = newChallenge()
       const allow = 'user' in made ? await passkeys.of(made.user) : undefined

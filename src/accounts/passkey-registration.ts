@@ -1,6 +1,6 @@
 /** Registering a passkey: a challenge for who has just authenticated, and the credential that answers it. */
-import type { Owner } from './factor-management.js'
-import type { Factor, FactorActor, Weak } from './factors.js'
+import { asActor, type Owner } from './factor-management.js'
+import type { Factor, Weak } from './factors.js'
 import type { Parts } from './parts.js'
 import type { PasskeyRefusal } from './passkey-refusal.js'
 import { readRegistrationResponse } from './passkey-response.js'
@@ -27,11 +27,11 @@ export function createPasskeyRegistration(
   return {
     /** `firstStep`: it is to sign its user in by itself. `from` is the network address that asks. */
     async options(owner: Owner, given: { readonly firstStep: boolean; readonly from: string }) {
-      const { user, session } = owner.principal
+      const { user } = owner.principal
       const { challenge, challengeHash } = newChallenge()
       const purpose = given.firstStep ? 'register-first-step' : 'register'
       const exclude = await throttle.passkeyAsked(given.from, () =>
-        passkeys.beginRegistration(asActor(owner), challengeHash, purpose, session),
+        passkeys.beginRegistration(asActor(owner), challengeHash, purpose),
       )
       if (typeof exclude === 'string') return exclude
       return webAuthn.registrationOptions({
@@ -55,24 +55,13 @@ export function createPasskeyRegistration(
       const { credential } = verified
       // A browser that says that it cannot be found without an address knows.
       const firstStep = asked && credential.discoverable !== false
-      const codes = newRecoveryCodes()
-      const hashes = codes.map(({ hash }) => hash)
-      const answered = { challengeHash, session, purpose }
+      const { shown, hashes } = newRecoveryCodes()
+      const answered = { challengeHash, purpose }
       const added = await passkeys.add(asActor(owner), { credential, name, firstStep }, answered, hashes)
       if (added === 'weak') return added
       if (typeof added === 'string') return { refused: added }
       inBackground('factors mail', () => mailer.send({ kind: 'factor-added', name, to: owner.email }))
-      return {
-        factor: added.added,
-        recoveryCodes: added.codesStored ? codes.map(({ shown }) => shown) : [],
-      }
+      return { factor: added.added, recoveryCodes: added.codesStored ? shown : [] }
     },
   }
 }
-
-const asActor = ({ principal: { user, session, acr }, actor }: Owner): FactorActor => ({
-  user,
-  session,
-  acr,
-  actor,
-})

@@ -22,7 +22,7 @@ export type ChallengeFor =
 export type ChallengePurpose = ChallengeFor['purpose']
 export type RegisterPurpose = 'register' | 'register-first-step'
 
-/** 256 random bits. Whoever is asked sees them: no secret, but nobody can know them before. */
+/** 256 random bits. The browser that is asked sees them: they are no secret, but nobody can know them before. */
 export function newChallenge(): { readonly challenge: Buffer; readonly challengeHash: Buffer } {
   const challenge = randomBytes(32)
   return { challenge, challengeHash: challengeHashOf(challenge) }
@@ -64,7 +64,6 @@ export interface PasskeyStore {
     by: FactorActor,
     challengeHash: Buffer,
     purpose: RegisterPurpose,
-    session: SessionId,
   ): Promise<readonly CredentialDescriptor[] | 'too-many' | Weak>
   /** What this session's challenge asked for. Looking changes nothing. */
   registering(challengeHash: Buffer, user: UserId, session: SessionId): Promise<RegisterPurpose | undefined>
@@ -72,11 +71,7 @@ export interface PasskeyStore {
   add(
     by: FactorActor,
     passkey: NewPasskey,
-    answered: {
-      readonly challengeHash: Buffer
-      readonly session: SessionId
-      readonly purpose: RegisterPurpose
-    },
+    answered: { readonly challengeHash: Buffer; readonly purpose: RegisterPurpose },
     codes: readonly Buffer[],
   ): Promise<{ readonly added: Factor; readonly codesStored: boolean } | NotAdded>
 }

@@ -13,7 +13,7 @@ export type FirstStep = Omit<Identity, 'second'>
 export type NextStep = 'passkey' | 'totp' | 'recovery_code'
 
 /**
- * Rules (test/conformance/pending-sign-ins.ts):
+ * Rules (test/conformance/second-factors.ts):
  * - Only SHA-256 hashes of secrets come in here.
  * - `begin` makes one only while the user is active and what was proved is current. It carries both epochs: whatever
  *   ends the user's sessions ends it as well.

@@ -1,4 +1,4 @@
-/** A mail to whoever has used a recovery code: they have lost their factor, or somebody has found their codes. */
+/** A mail after a recovery code was used: its user has lost their factor, or somebody has found their codes. */
 import type { FactorProof, UserId } from '../core/principal.js'
 import type { Parts } from './parts.js'
 

@@ -9,17 +9,18 @@ export const fewRecoveryCodes = 3
 const alphabet = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const characters = 24
 
-export interface RecoveryCode {
-  /** As it is shown: six groups of four. */
-  readonly shown: string
-  readonly hash: Buffer
+export interface RecoveryCodes {
+  /** As they are shown: six groups of four. */
+  readonly shown: readonly string[]
+  /** As they are stored, in the same order. */
+  readonly hashes: readonly Buffer[]
 }
 
-export function newRecoveryCodes(): readonly RecoveryCode[] {
-  return Array.from({ length: recoveryCodeCount }, () => {
-    const code = [...randomBytes(characters)].map(byte => alphabet[byte & 31]).join('')
-    return { shown: code.match(/.{4}/g)?.join('-') ?? code, hash: hashOf(code) }
-  })
+export function newRecoveryCodes(): RecoveryCodes {
+  const codes = Array.from({ length: recoveryCodeCount }, () =>
+    [...randomBytes(characters)].map(byte => alphabet[byte & 31]).join(''),
+  )
+  return { shown: codes.map(code => code.match(/.{4}/g)?.join('-') ?? code), hashes: codes.map(hashOf) }
 }
 
 /** The hash of what somebody has typed: without spaces and hyphens, in either case, O for 0, I and L for 1. Undefined: no such code. */

@@ -5,6 +5,7 @@ import { readAttestationObject, readAuthenticatorData } from './authenticator-da
 import { passkeyAlgorithms } from './cose-key.js'
 import {
   type CredentialDescriptor,
+  counterHasRegressed,
   type KnownCredential,
   type NewCredential,
   userHandleOf,
@@ -92,7 +93,7 @@ export function createWebAuthn(relyingParty: RelyingParty, library: Library = si
       })
     },
 
-    /** Without `allow` the browser offers what it has: the same for whoever asks. */
+    /** Without `allow` the browser offers what it has: the same for everybody. */
     authenticationOptions(given: {
       readonly challenge: Buffer
       readonly purpose: CeremonyPurpose
@@ -181,8 +182,7 @@ export function createWebAuthn(relyingParty: RelyingParty, library: Library = si
       )
       if ('refused' in verified) return verified
       const { newCounter: counter, userVerified, credentialBackedUp: backedUp } = verified.authenticationInfo
-      const counterRegressed = (counter > 0 || stored > 0) && counter <= stored
-      return { counter, counterRegressed, backedUp, userVerified }
+      return { counter, counterRegressed: counterHasRegressed(stored, counter), backedUp, userVerified }
     },
   }
 }

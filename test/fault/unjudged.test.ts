@@ -2,13 +2,12 @@
 import tap, { type Test, test } from 'tap'
 import { type LimitName, limits } from '../../src/accounts/throttle.js'
 import { newSecret } from '../../src/core/secret.js'
-import { openSmtp } from '../../src/mail/smtp.js'
 import { newCredential } from '../../src/sessions/credential.js'
 import { federationWorld } from '../federation/world.js'
 import { acceptable, encoded, headersFrom, listRoutes, pathFor, type Route } from '../harness/routes.js'
 import { administrator, freshAddress, person, session } from '../harness/world.js'
 import { freshNetworkAddress } from '../support/browser.js'
-import { mailReceiver } from '../support/mail-receiver.js'
+import { mailerTo, mailReceiver } from '../support/mail-receiver.js'
 import { redisServer, skipWithoutRedis as skip } from '../support/redis.js'
 import { eventually, goodPassword, issuer, testService } from '../support/service.js'
 import { counting, here, many, signIn, statuses, worldOf, wrongPassword } from '../throttle/world.js'
@@ -182,13 +181,7 @@ test('a queue of hashes that is full costs nobody a point, and afterwards the ri
 
 test('mails that could not be sent do not count against their recipient', async t => {
   const receiver = await mailReceiver(t)
-  const mailer = openSmtp({
-    url: `smtp://127.0.0.1:${receiver.port}`,
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    host: 'id.example.com',
-  })
-  t.teardown(() => mailer.close())
+  const mailer = mailerTo(t, receiver)
   const mailing = await testService(t, { mailer })
   const email = freshAddress()
   const { points } = limits['mail by recipient']

@@ -182,18 +182,19 @@ export const factorExpectations: Readonly<Record<string, Expectation>> = {
   ],
   'passkeys.beginRegistration': [
     nothing('a challenge', async ({ signedIn, stores }) => {
-      const { user, own } = await signedIn()
-      return () => stores.passkeys.beginRegistration(strong(user), random(32), 'register', own.id)
+      const { user } = await signedIn()
+      return () => stores.passkeys.beginRegistration(strong(user), random(32), 'register')
     }),
   ],
   'passkeys.add': [
     nothing('one', async ({ signedIn, stores }) => {
-      const { user, own } = await signedIn()
+      const { user } = await signedIn()
+      const by = strong(user)
       const challengeHash = random(32)
-      await stores.passkeys.beginRegistration(strong(user), challengeHash, 'register', own.id)
-      const answered = { challengeHash, session: own.id, purpose: 'register' } as const
+      await stores.passkeys.beginRegistration(by, challengeHash, 'register')
+      const answered = { challengeHash, purpose: 'register' } as const
       const passkey = { credential: { ...credential, id: random(16) }, name: 'Key', firstStep: false }
-      return () => stores.passkeys.add(strong(user), passkey, answered, [random(32)])
+      return () => stores.passkeys.add(by, passkey, answered, [random(32)])
     }),
   ],
 }

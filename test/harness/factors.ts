@@ -25,10 +25,11 @@ export async function withFactor(
 
 /** An unused recovery code. */
 export async function recoveryCode(sql: postgres.Sql, user: string): Promise<string> {
-  const [code] = newRecoveryCodes()
-  if (!code) throw new Error('there is no code')
-  await sql`insert into recovery_codes (user_id, code_hash) values (${user}, ${code.hash})`
-  return code.shown
+  const { shown, hashes } = newRecoveryCodes()
+  const [code, hash] = [shown[0], hashes[0]]
+  if (code === undefined || !hash) throw new Error('there is no code')
+  await sql`insert into recovery_codes (user_id, code_hash) values (${user}, ${hash})`
+  return code
 }
 
 /** The secret of a pending sign-in: its user's password was right a moment ago. */

@@ -3,8 +3,7 @@ import { simpleParser } from 'mailparser'
 import { test } from 'tap'
 import type { Mail } from '../../src/core/mail.js'
 import { plainAddress, plainName } from '../../src/mail/plain.js'
-import { openSmtp } from '../../src/mail/smtp.js'
-import { mailReceiver, type ReceivedMail } from '../support/mail-receiver.js'
+import { mailerTo, mailReceiver, type ReceivedMail } from '../support/mail-receiver.js'
 
 const link = 'https://id.example.com/invitations/accept#token=THE-TOKEN'
 
@@ -141,13 +140,7 @@ function read({ html, text = '' }: ReceivedMail) {
 
 test('no name makes a link, a subject or a paragraph of its own, in any mail', async t => {
   const receiver = await mailReceiver(t)
-  const mailer = openSmtp({
-    url: `smtp://127.0.0.1:${receiver.port}`,
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    host: 'id.example.com',
-  })
-  t.teardown(() => mailer.close())
+  const mailer = mailerTo(t, receiver)
   const sent = async (mail: Mail) => {
     await mailer.send(mail)
     return receiver.received.at(-1) as ReceivedMail
@@ -174,13 +167,7 @@ test('no name makes a link, a subject or a paragraph of its own, in any mail', a
 
 test('our own mails have no other link than the one that they are about', async t => {
   const receiver = await mailReceiver(t)
-  const mailer = openSmtp({
-    url: `smtp://127.0.0.1:${receiver.port}`,
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    host: 'id.example.com',
-  })
-  t.teardown(() => mailer.close())
+  const mailer = mailerTo(t, receiver)
   for (const [kind, variants] of Object.entries(mails(harmless))) {
     for (const mail of variants) {
       await mailer.send(mail)

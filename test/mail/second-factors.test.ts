@@ -1,11 +1,10 @@
 /** What users are told of their second factors, through a real mail server: what happened, and what to do if it was somebody else. */
 import { test } from 'tap'
 import type { Mail } from '../../src/core/mail.js'
-import { openSmtp } from '../../src/mail/smtp.js'
 import { administrator, person } from '../harness/world.js'
 import { Browser } from '../support/browser.js'
 import { enrolled } from '../support/enrolled.js'
-import { mailReceiver } from '../support/mail-receiver.js'
+import { mailerTo, mailReceiver } from '../support/mail-receiver.js'
 import { eventually, goodPassword, issuer, testService } from '../support/service.js'
 import { codeAt } from '../support/totp.js'
 
@@ -63,13 +62,7 @@ const mails: readonly (readonly [mail: Mail, subject: RegExp, says: readonly Reg
 
 test('each mail says what happened and what to do if it was somebody else, as text and HTML', async t => {
   const receiver = await mailReceiver(t)
-  const mailer = openSmtp({
-    url: `smtp://127.0.0.1:${receiver.port}`,
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    host: 'id.example.com',
-  })
-  t.teardown(() => mailer.close())
+  const mailer = mailerTo(t, receiver)
   for (const [mail, subject, says] of mails) {
     await mailer.send(mail)
     const got = receiver.received.at(-1)
@@ -89,13 +82,7 @@ test('each mail says what happened and what to do if it was somebody else, as te
 
 test('what users and operators do is mailed through the service, without a secret', async t => {
   const receiver = await mailReceiver(t)
-  const mailer = openSmtp({
-    url: `smtp://127.0.0.1:${receiver.port}`,
-    product: 'Mintmark',
-    sender: 'id@example.com',
-    host: 'id.example.com',
-  })
-  t.teardown(() => mailer.close())
+  const mailer = mailerTo(t, receiver)
   const service = await testService(t, { mailer })
   const { sql } = service.database
   const admin = new Browser(service.app, issuer, (await administrator(sql)).cookie)

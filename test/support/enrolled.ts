@@ -34,13 +34,13 @@ export async function enrol(sql: postgres.Sql, { folder, issuer }: Keys, user: s
   const { sealed, kekId } = keys.seal(Buffer.from(secret), boundTo)
   await sql`insert into totp_factors (id, user_id, name, sealed_secret, kek_id, confirmed_at)
     values (${factor}, ${user}, 'Phone', ${sealed}, ${kekId}, now())`
-  const codes = newRecoveryCodes()
-  for (const { hash } of codes)
+  const { shown: recoveryCodes, hashes } = newRecoveryCodes()
+  for (const hash of hashes)
     await sql`insert into recovery_codes (user_id, code_hash) values (${user}, ${hash})`
   return {
     factor,
     secret,
-    recoveryCodes: codes.map(({ shown }) => shown),
+    recoveryCodes,
     async code() {
       await sql`update totp_factors set last_step = 0 where id = ${factor}`
       return codeAt(secret, stepNow())

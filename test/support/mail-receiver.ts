@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { type ParsedMail, simpleParser } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
 import type { Test } from 'tap'
+import { openSmtp } from '../../src/mail/smtp.js'
 
 export interface ReceivedMail extends ParsedMail {
   readonly envelope: { readonly from: string; readonly to: readonly string[]; readonly tls: boolean }
@@ -95,4 +96,16 @@ export async function certificate(t: Test, ...names: string[]): Promise<Certific
     stdio: 'ignore',
   })
   return { key: await readFile(keyFile), cert: await readFile(file), file }
+}
+
+/** The service's own sender, which mails to this receiver. */
+export function mailerTo(t: Test, { port }: Pick<MailReceiver, 'port'>) {
+  const mailer = openSmtp({
+    url: `smtp://127.0.0.1:${port}`,
+    product: 'Mintmark',
+    sender: 'id@example.com',
+    host: 'id.example.com',
+  })
+  t.teardown(() => mailer.close())
+  return mailer
 }

@@ -67,7 +67,7 @@ export function factorListRoutes(app: App, acts: FactorHandlers): void {
     }),
     async request => describeFactors(await acts.list(request)),
   )
-  // Whoever has lost their factors has no stronger session than this one.
+  // A user who has lost their factors has no stronger session than this one.
   app.delete(
     '/v1/factor-reset',
     operation('factors', forSessions, 'stopFactorReset', {

@@ -35,7 +35,7 @@ export function authenticatorAppPages(app: FastifyInstance, frame: Frame, acts: 
     again: (fault, request) => setUp(request, fault),
   })
 
-  /** The secret is for whoever may begin: with an older or weaker authentication it is not shown either. */
+  /** Only a session that may begin sees the secret: with an older or weaker authentication it is not shown either. */
   async function setUp(request: FastifyRequest, fault?: Fault): Promise<string | Page> {
     const [factors, to] = await Promise.all([acts.list(request), frame.destination(request)])
     if (owesStepUp(request, factors)) return stepUpFor(here)

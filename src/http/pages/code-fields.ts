@@ -47,15 +47,14 @@ export function afterFault(
   recoveryCodes: boolean,
 ): { readonly asked: Asked; readonly fault: Fault | undefined } {
   if (fault?.code !== 'codes_locked') return { asked, fault }
-  if (asked === 'recovery_code') return { asked, fault: { ...fault, words: lockedWords.both } }
   return recoveryCodes
     ? { asked: 'recovery_code', fault: { ...fault, words: lockedWords.app } }
-    : { asked, fault: { ...fault, words: lockedWords.both } }
+    : { asked, fault: { ...fault, words: lockedWords.alone } }
 }
 
 const lockedWords = {
   app: 'Too many wrong codes. The codes of your app no longer work here: enter a recovery code instead.',
-  both: 'Too many wrong codes. Ask the operator of this service for help.',
+  alone: 'Too many wrong codes. Ask the operator of this service for help.',
 }
 
 interface Typed {
@@ -68,7 +67,7 @@ export function withoutSpaces<T extends Typed>(form: T): T {
   return form.code === undefined ? form : { ...form, code: form.code.replaceAll(' ', '') }
 }
 
-/** Whoever has used a recovery code sees how many are left, and may set up their app again before they go on. */
+/** A user who has used a recovery code sees how many are left, and may set up their app again before they go on. */
 export const afterRecoveryCode = (to: Destination | undefined) =>
   leading('/second-factors?done=recovery', to && isOfFactors(to) ? undefined : to?.address)
 

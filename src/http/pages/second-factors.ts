@@ -69,7 +69,7 @@ export function secondFactorPages(app: FastifyInstance, frame: Frame, acts: Fact
       ),
     again: (fault, request) => list(request, fault),
   })
-  // By any session: whoever has lost their factors has no stronger one.
+  // By any session: a user who has lost their factors has no stronger one.
   frame.post(app, `${here}/stop-removal`, {
     fields: {},
     async work(request) {

@@ -1,5 +1,6 @@
 /** Whether a user owes a second factor, and using one up: part of the transaction that opens or renews their session. */
 import { type SQL, sql } from 'drizzle-orm'
+import { counterHasRegressed } from '../../accounts/passkey-credential.js'
 import type { RequestContext } from '../../audit/events.js'
 import type { FactorProof, Identity, PasskeyUse, UserId } from '../../core/principal.js'
 import type { NotOpened, NotRenewed } from '../../sessions/store.js'
@@ -86,10 +87,7 @@ async function isUsed(
   return used.length === 1
 }
 
-/**
- * A counter that does not rise, though one is kept, may be that of a copy (WebAuthn Level 3, section 6.1.1): it is
- * recorded, and refused is nobody for it. Compared under the row's lock: of two at once one is the later.
- */
+/** A counter that has regressed is recorded, and nobody is refused for it. Compared under the row's lock: of two at once one is the later. */
 async function usePasskey(
   tx: Queries,
   user: UserId,
@@ -103,7 +101,7 @@ async function usePasskey(
     update passkeys set counter = greatest(counter, ${counter}), backed_up = ${backedUp}, last_used_at = now(),
       last_used_address = ${context.address ?? null}
     where id = ${factor}`)
-  const regressed = (counter > 0 || before.counter > 0) && counter <= before.counter
-  if (regressed) await auditDone(tx, 'passkey.counter-regressed', { user, context }, { subject: factor })
+  if (counterHasRegressed(before.counter, counter))
+    await auditDone(tx, 'passkey.counter-regressed', { user, context }, { subject: factor })
   return true
 }

@@ -55,7 +55,7 @@ export const sealedTotp = ({ id, sealed_secret, kek_id, now }: SealedRow): Seale
   now,
 })
 
-/** Under the user's lock, by whoever is signed in as strongly as the account can be. */
+/** Under the user's lock, by a session that is as strong as the account can be. */
 export function changeFactors<T>(
   database: Database,
   { user, acr, actor }: FactorActor,

@@ -48,6 +48,7 @@ export function postgresFactorStore(database: Database): FactorStore {
     },
 
     async isUnusedCode(user, hash) {
+      // As a change: a code that is used, perhaps by the same request before, is answered once that is settled.
       const [row] = await database.transaction(tx =>
         tx.execute<{ unused: boolean }>(sql`select exists (select from recovery_codes c
           where c.user_id = ${user} and c.code_hash = ${hash} and c.used_at is null) as unused`),

@@ -43,11 +43,11 @@ export function postgresPasskeyStore(database: Database): PasskeyStore {
 
     take: (challengeHash, made, by = nobody) => changeBy(database, by, tx => take(tx, challengeHash, made)),
 
-    beginRegistration(by, challengeHash, purpose, session) {
+    beginRegistration(by, challengeHash, purpose) {
       return changeFactors(database, by, async tx => {
         const all = await descriptorsOf(tx, by.user)
         if (all.length >= mostPasskeys) throw new Abandon('too-many' as const)
-        await begin(tx, challengeHash, { purpose, user: by.user, session })
+        await begin(tx, challengeHash, { purpose, user: by.user, session: by.session })
         return all
       })
     },
@@ -62,11 +62,12 @@ export function postgresPasskeyStore(database: Database): PasskeyStore {
       })
     },
 
-    add(by, passkey, { challengeHash, ...made }, codes) {
-      const { user } = by
+    add(by, passkey, { challengeHash, purpose }, codes) {
+      const { user, session } = by
       return changeFactors<{ added: Factor; codesStored: boolean } | NotAdded>(database, by, async tx => {
         // The challenge goes with the row that it makes: a refusal leaves it for who tries again.
-        if (!(await take(tx, challengeHash, { ...made, user }))) throw new Abandon('no-challenge' as const)
+        if (!(await take(tx, challengeHash, { purpose, user, session })))
+          throw new Abandon('no-challenge' as const)
         const had = await userHasFactor(tx, user)
         if ((await descriptorsOf(tx, user)).length >= mostPasskeys) throw new Abandon('too-many' as const)
         if (!(await isTheirs(tx, user, passkey.credential.id))) throw new Abandon('taken' as const)
@@ -93,7 +94,7 @@ function boundTo(made: ChallengeFor) {
   }
 }
 
-/** Whoever signs in is nobody yet. */
+/** A browser that signs in is nobody yet. */
 const nobody: Actor = { user: undefined, context: noRequest }
 
 async function begin(tx: Queries, challengeHash: Buffer, made: ChallengeFor): Promise<void> {

@@ -85,7 +85,7 @@ export const passkeyOwners = pgTable(
   table => [check('passkey_owners_hash', sql`octet_length(${table.credentialHash}) = 32`)],
 )
 
-/** What an authenticator is asked to sign: each once, for one purpose, by whoever it was made for. */
+/** What an authenticator is asked to sign: each once, for one purpose, by the one that it was made for. */
 export const passkeyChallenges = pgTable(
   'passkey_challenges',
   {
